@@ -1,0 +1,69 @@
+# attune: `make demo` and `make test` are all that a newcomer needs. Both set up what they need inside the checkout.
+
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
+BIN := .venv/bin
+SETUP := .venv/.attune-setup
+PROTOS := $(shell find protos/attune -name '*.proto' | sort)
+SERVICES := $(shell grep -l '^service ' $(PROTOS))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check proto proto-check proto-baseline lock bench clean
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
+
+.tools/uv/bin/uv:
+	@echo "attune: fetching uv (an installer) into .tools/"
+	@$(PYTHON) -m venv .tools/uv
+	@.tools/uv/bin/pip install --quiet --disable-pip-version-check uv
+
+# Done once, and again when the lock file changes.
+$(SETUP): requirements.lock pyproject.toml $(filter .tools/uv/bin/uv,$(UV))
+	@echo "attune: setting up .venv from requirements.lock (about a minute the first time: torch is 6 GB on disk)"
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	@VIRTUAL_ENV=.venv $(UV) pip sync --quiet --require-hashes requirements.lock
+	@VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps --editable .
+	@touch $@
+
+setup: $(SETUP) ## Make the virtual environment .venv from the lock file
+
+demo: $(SETUP) ## Everything attune does, on Python's own documentation (ARGS="--json")
+	@$(BIN)/attune demo $(ARGS)
+
+test: $(SETUP) ## Run the tests (ARGS="-k search")
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(SETUP) proto-check ## Lint, types, import contracts, contracts, examples
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+proto: $(SETUP) ## Regenerate the code beside the .proto files
+	@$(BIN)/python -m grpc_tools.protoc -Iprotos -Iprotos/third_party \
+	  --python_out=protos --mypy_out=quiet:protos $(PROTOS:protos/%=%)
+	@$(BIN)/python -m grpc_tools.protoc -Iprotos -Iprotos/third_party \
+	  --grpc_python_out=protos --mypy_grpc_out=quiet:protos $(SERVICES:protos/%=%)
+	@$(BIN)/python -m grpc_tools.protoc -Iprotos/third_party \
+	  --python_out=protos --mypy_out=quiet:protos buf/validate/validate.proto
+
+proto-check: $(SETUP) ## Lint the contracts, look for breaking changes and stale generated code
+	@$(BIN)/buf lint
+	@$(BIN)/buf format --diff --exit-code
+	@$(BIN)/buf breaking --against protos/baseline.binpb
+	@.ci/generated-is-fresh
+
+proto-baseline: $(SETUP) ## Accept today's contracts as the ones that must not break (at a release)
+	@$(BIN)/buf build --output protos/baseline.binpb
+
+lock: ## Pin the newest versions that pyproject.toml allows
+	@$(UV) lock --quiet --upgrade
+	@{ echo "# Every distribution attune is developed and tested with, pinned and hashed. Written by \`make lock\`."; \
+	   $(UV) export --quiet --all-groups --extra embedding --no-emit-project --no-header --format requirements-txt; } > requirements.lock
+
+bench: $(SETUP) ## Measure this machine (ARGS="embedding --json")
+	@$(BIN)/attune bench $(or $(ARGS),embedding)
+
+clean: ## Remove what make and attune made in this checkout
+	@rm -rf .venv .tools .attune build dist
