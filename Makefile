@@ -41,17 +41,18 @@ check: $(SETUP) proto-check ## Lint, types, import contracts, contracts, example
 	@$(BIN)/lint-imports
 
 proto: $(SETUP) ## Regenerate the code beside the .proto files
-	@$(BIN)/python -m grpc_tools.protoc -Iprotos -Iprotos/third_party \
+	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -Iprotos -Iprotos/third_party \
 	  --python_out=protos --mypy_out=quiet:protos $(PROTOS:protos/%=%)
-	@$(BIN)/python -m grpc_tools.protoc -Iprotos -Iprotos/third_party \
+	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -Iprotos -Iprotos/third_party \
 	  --grpc_python_out=protos --mypy_grpc_out=quiet:protos $(SERVICES:protos/%=%)
-	@$(BIN)/python -m grpc_tools.protoc -Iprotos/third_party \
+	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -Iprotos/third_party \
 	  --python_out=protos --mypy_out=quiet:protos buf/validate/validate.proto
 
 proto-check: $(SETUP) ## Lint the contracts, look for breaking changes and stale generated code
 	@$(BIN)/buf lint
 	@$(BIN)/buf format --diff --exit-code
-	@$(BIN)/buf breaking --against protos/baseline.binpb
+	@mkdir -p build && $(BIN)/buf build --output build/protos.binpb
+	@$(BIN)/buf breaking build/protos.binpb --against protos/baseline.binpb
 	@.ci/generated-is-fresh
 
 proto-baseline: $(SETUP) ## Accept today's contracts as the ones that must not break (at a release)

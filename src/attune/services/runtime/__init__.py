@@ -1,0 +1,1 @@
+"""What every service stands on: configuration, server, credentials, errors, metrics, clock, event log."""

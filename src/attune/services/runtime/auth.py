@@ -1,0 +1,57 @@
+"""Who asks. The tenant comes from the credential, never from the request body (invariant 7)."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import grpc
+
+from attune.services.runtime.call import DEFAULT_TENANT
+from attune.services.runtime.errors import ServiceError
+
+
+class ConfigError(Exception):
+    """A setting or a file it names is wrong; the message says which and how to mend it."""
+
+
+class Credentials:
+    """Bearer tokens and the tenants they stand for. Without a token file, everybody is the one default tenant."""
+
+    def __init__(self, tenants: Mapping[str, str] | None) -> None:
+        self._tenants = tenants
+
+    @classmethod
+    def load(cls, path: Path | None) -> "Credentials":
+        """Read the token file.
+
+        Raises:
+            ConfigError: the file cannot be read, or is not a JSON object of strings.
+        """
+        if path is None:
+            return cls(None)
+        mend = f'ATTUNE_TOKENS_FILE ({path}) must be a JSON object {{"token": "tenant"}}'
+        try:
+            tenants = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{mend}; it cannot be read") from error
+        if not isinstance(tenants, dict) or not all(isinstance(name, str) and name for name in tenants.values()):
+            raise ConfigError(mend)
+        return cls(tenants)
+
+    def tenant(self, authorization: str) -> str:
+        """The tenant of an `authorization` header.
+
+        Raises:
+            ServiceError: UNAUTHENTICATED, where tokens are required and this is none of them.
+        """
+        if self._tenants is None:
+            return DEFAULT_TENANT
+        scheme, _, token = authorization.partition(" ")
+        tenant = self._tenants.get(token) if scheme.lower() == "bearer" else None
+        if tenant is None:
+            raise ServiceError(
+                grpc.StatusCode.UNAUTHENTICATED,
+                "INVALID_CREDENTIAL",
+                "authorization: send 'Bearer <token>' with a token that this server knows",
+            )
+        return tenant

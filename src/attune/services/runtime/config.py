@@ -1,0 +1,90 @@
+"""The one place that reads the environment. Every setting is ATTUNE_<NAME>; the README lists them from here."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class RoleName(StrEnum):
+    """The parts of the system that can run alone, in the order in which they need each other."""
+
+    EMBEDDING = "embedding"
+    KNOWLEDGE = "knowledge"
+    INGEST = "ingest"
+    SEARCH = "search"
+    SUGGESTION = "suggestion"
+
+
+class Config(BaseSettings):
+    """Settings of one process."""
+
+    model_config = SettingsConfigDict(env_prefix="ATTUNE_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(Path(".attune"), description="Where the index, the store and the event log are kept.")
+    host: str = Field("127.0.0.1", description="The address that servers listen on.")
+    embedding_port: int = Field(50051, ge=0, le=65535, description="Port of the embedding service; 0 takes a free one.")
+    knowledge_port: int = Field(50052, ge=0, le=65535, description="Port of the knowledge service.")
+    ingest_port: int = Field(50053, ge=0, le=65535, description="Port of the ingest worker (health and reflection).")
+    suggestion_port: int = Field(50054, ge=0, le=65535, description="Port of the suggestion service.")
+    search_port: int = Field(50055, ge=0, le=65535, description="Port of the search service.")
+    embedding_address: str = Field("", description="Where others find the embedding service; empty: host and port.")
+    knowledge_address: str = Field("", description="Where others find the knowledge service.")
+    suggestion_address: str = Field("", description="Where others find the suggestion service.")
+    search_address: str = Field("", description="Where others find the search service.")
+    metrics_port: int = Field(9464, ge=-1, le=65535, description="Prometheus metrics over HTTP; -1 turns them off.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least severe log line.")
+    tokens_file: Path | None = Field(
+        None, description='JSON object {"token": "tenant"}. Without it, everybody is tenant "default".'
+    )
+    default_deadline_s: float = Field(30, gt=0, description="Deadline of a unary call that brings none, in seconds.")
+    stream_deadline_s: float = Field(
+        600, gt=0, description="Deadline of a streaming call that brings none, in seconds."
+    )
+    drain_s: float = Field(20, ge=0, description="How long calls in flight may take to end when a server stops.")
+    max_message_bytes: int = Field(16 << 20, gt=0, description="The largest request or response, in bytes.")
+    model_path: Path | None = Field(
+        None, description="A sentence-transformers directory; without it, all-MiniLM-L6-v2."
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Arithmetic of the encoder.")
+    threads: int | None = Field(None, ge=1, description="CPU threads of the encoder; without it, all cores.")
+    catalog_path: Path | None = Field(
+        None, description="JSONL of entities; without it, <data_dir>/catalog.jsonl where that exists."
+    )
+    entities_per_user: int = Field(512, ge=1, description="How many entities a user's store holds at most.")
+    qdrant_url: str = Field("", description="A Qdrant server or cluster; empty: the engine embedded in this process.")
+    llm_base_url: str = Field("", description="An OpenAI-compatible server; empty: the ranker alone.")
+    llm_model: str = Field("", description="The model to ask there.")
+    llm_api_key: SecretStr = Field(SecretStr("none"), description="Its API key.")
+    llm_timeout_s: float = Field(10, gt=0, description="How long the language model may take, in seconds.")
+
+    def port(self, role: RoleName) -> int:
+        """The port that a role listens on."""
+        return {
+            RoleName.EMBEDDING: self.embedding_port,
+            RoleName.KNOWLEDGE: self.knowledge_port,
+            RoleName.INGEST: self.ingest_port,
+            RoleName.SUGGESTION: self.suggestion_port,
+            RoleName.SEARCH: self.search_port,
+        }[role]
+
+    def address(self, role: RoleName) -> str:
+        """Where other services find a role."""
+        given = {
+            RoleName.EMBEDDING: self.embedding_address,
+            RoleName.KNOWLEDGE: self.knowledge_address,
+            RoleName.SUGGESTION: self.suggestion_address,
+            RoleName.SEARCH: self.search_address,
+        }
+        return given.get(role) or f"{self.host}:{self.port(role)}"
+
+    def at_address(self, role: RoleName, address: str) -> "Config":
+        """The same settings, with a role found at `address`."""
+        return self.model_copy(update={f"{role}_address": address})
+
+    @property
+    def catalog(self) -> Path:
+        """The file that the catalog of entities is read from."""
+        return self.catalog_path or self.data_dir / "catalog.jsonl"

@@ -1,0 +1,152 @@
+"""What happens around every RPC: credential, deadline, validation, errors, metrics, one log line."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import structlog
+from google.protobuf.message import Message
+from grpc_status import rpc_status
+
+from attune.services.runtime.auth import Credentials
+from attune.services.runtime.call import Call, enter_call
+from attune.services.runtime.errors import ServiceError
+from attune.services.runtime.metrics import Metrics
+from attune.services.runtime.validation import Validation
+
+_log = structlog.get_logger("attune.rpc")
+_PASSED_ON = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.FAILED_PRECONDITION,
+}
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Deadlines of calls that bring none, in seconds."""
+
+    unary_s: float
+    stream_s: float
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps the handlers of attune's own services; health and reflection stay as they are."""
+
+    def __init__(self, credentials: Credentials, deadlines: Deadlines, metrics: Metrics) -> None:
+        self._credentials = credentials
+        self._deadlines = deadlines
+        self._metrics = metrics
+        self._validation = Validation()
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """Give attune's handlers the surroundings of this class."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or not method.startswith("/attune."):
+            return handler
+        return self._wrapped(handler, method)
+
+    def _wrapped(self, handler: Any, method: str) -> grpc.RpcMethodHandler[Any, Any]:
+        codec = (handler.request_deserializer, handler.response_serializer)
+        if handler.response_streaming:
+            inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
+            make = (
+                grpc.stream_stream_rpc_method_handler
+                if handler.request_streaming
+                else grpc.unary_stream_rpc_method_handler
+            )
+            return make(self._streaming(inner, method, unary_request=not handler.request_streaming), *codec)
+        inner = handler.stream_unary if handler.request_streaming else handler.unary_unary
+        make = (
+            grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
+        )
+        return make(self._answering(inner, method, unary_request=not handler.request_streaming), *codec)
+
+    def _answering(self, inner: Any, method: str, *, unary_request: bool) -> Any:
+        async def answer(request: Any, context: Context) -> Any:
+            limit_s = self._deadlines.unary_s if unary_request else self._deadlines.stream_s
+            async with self._surroundings(method, context, limit_s):
+                self._check(request, unary=unary_request)
+                return await inner(request, context)
+
+        return answer
+
+    def _streaming(self, inner: Any, method: str, *, unary_request: bool) -> Any:
+        async def answer(request: Any, context: Context) -> AsyncIterator[Message]:
+            async with self._surroundings(method, context, self._deadlines.stream_s):
+                self._check(request, unary=unary_request)
+                async for response in inner(request, context):
+                    yield response
+
+        return answer
+
+    def _check(self, request: Any, *, unary: bool) -> None:
+        """Validate a unary request; the messages of a stream are for its handler, item by item."""
+        if unary:
+            self._validation.check(request)
+
+    @asynccontextmanager
+    async def _surroundings(self, method: str, context: Context, limit_s: float) -> AsyncIterator[None]:
+        started = time.monotonic()
+        code = grpc.StatusCode.OK
+        tenant = ""
+        try:
+            with self._metrics.in_flight.labels(method).track_inprogress():
+                call = self._call(method, context, started, limit_s)
+                tenant = call.tenant
+                enter_call(call)
+                async with asyncio.timeout(call.remaining_s()):
+                    yield
+        except (grpc.aio.AbortError, asyncio.CancelledError, GeneratorExit):
+            code = grpc.StatusCode.CANCELLED  # the caller left, or its deadline passed
+            raise
+        except Exception as error:  # noqa: BLE001 - every error becomes a status here, and only here
+            failure = _as_service_error(error, method)
+            code = failure.code
+            await context.abort_with_status(rpc_status.to_status(failure.to_status()))
+        finally:
+            self._record(method, code, tenant, time.monotonic() - started)
+
+    def _call(self, method: str, context: Context, started: float, limit_s: float) -> Call:
+        given = {str(key): str(value) for key, value in context.invocation_metadata() or ()}
+        authorization = given.get("authorization", "")
+        remaining = context.time_remaining()
+        deadline = started + (limit_s if remaining is None else remaining)
+        return Call(method, self._credentials.tenant(authorization), deadline, authorization)
+
+    def _record(self, method: str, code: grpc.StatusCode, tenant: str, seconds: float) -> None:
+        self._metrics.rpcs.labels(method, code.name).inc()
+        self._metrics.rpc_seconds.labels(method).observe(seconds)
+        _log.info("rpc", method=method, code=code.name, tenant=tenant, ms=round(seconds * 1000, 2))
+
+
+def _as_service_error(error: Exception, method: str) -> ServiceError:
+    """The status that a caller may see. What is unexpected is logged in full and told by its incident number only."""
+    if isinstance(error, ServiceError):
+        return error
+    if isinstance(error, TimeoutError):
+        return ServiceError(
+            grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", "the deadline passed before the answer was ready"
+        )
+    if isinstance(error, grpc.aio.AioRpcError) and error.code() in _PASSED_ON:
+        return ServiceError(error.code(), "DEPENDENCY", f"a service that {method} needs answered: {error.details()}")
+    incident = uuid.uuid4().hex
+    _log.error("internal error", method=method, incident=incident, exc_info=error)
+    return ServiceError(
+        grpc.StatusCode.INTERNAL, "INTERNAL", f"internal error; incident {incident} in the server's log tells more"
+    )

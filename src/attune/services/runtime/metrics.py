@@ -1,0 +1,30 @@
+"""Prometheus metrics of a process. One registry, handed to whoever counts."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """What every server counts, and a registry for what a service counts on top."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.rpcs = Counter("attune_rpcs", "RPCs answered.", ["method", "code"], registry=self.registry)
+        self.rpc_seconds = Histogram(
+            "attune_rpc_seconds", "Time to answer an RPC.", ["method"], buckets=_SECONDS, registry=self.registry
+        )
+        self.in_flight = Gauge("attune_rpcs_in_flight", "RPCs being answered.", ["method"], registry=self.registry)
+        self.events = Counter(
+            "attune_ingest_events", "Interaction events read from the log.", ["outcome"], registry=self.registry
+        )
+        self.lag = Gauge("attune_ingest_lag_records", "Records of the log not applied yet.", registry=self.registry)
+        self.suggestions = Counter(
+            "attune_suggestions", "Suggestion requests answered.", ["path"], registry=self.registry
+        )
+        self.documents = Counter("attune_documents", "Documents received.", ["outcome"], registry=self.registry)
+
+    def serve(self, host: str, port: int) -> int:
+        """Publish the metrics over HTTP; return the port. A port of 0 takes a free one."""
+        server, _ = start_http_server(port, addr=host, registry=self.registry)
+        return int(server.server_port)

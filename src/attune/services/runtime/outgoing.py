@@ -1,0 +1,57 @@
+"""Calls to other services: one channel per address, the rest of the caller's deadline, the caller's credential."""
+
+import json
+from typing import TypedDict
+
+import grpc
+
+from attune.services.runtime.call import Call, current_call
+
+# Retried by gRPC itself (service config), for calls that are safe to repeat: all of attune's are.
+RETRY_POLICY = {
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "2s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+}
+
+
+class CallOptions(TypedDict):
+    """Keyword arguments of a stub's method."""
+
+    timeout: float
+    metadata: tuple[tuple[str, str], ...]
+
+
+def connect(address: str, *, max_message_bytes: int) -> grpc.aio.Channel:
+    """A channel that balances over the addresses behind a name, retries, and notices dead peers."""
+    return grpc.aio.insecure_channel(
+        address,
+        options=[
+            ("grpc.service_config", json.dumps(RETRY_POLICY)),
+            ("grpc.lb_policy_name", "round_robin"),
+            ("grpc.keepalive_time_ms", 30_000),
+            ("grpc.max_send_message_length", max_message_bytes),
+            ("grpc.max_receive_message_length", max_message_bytes),
+        ],
+    )
+
+
+def onward(limit_s: float | None = None) -> CallOptions:
+    """Options for a call made on behalf of the current one: what is left of its deadline, and its credential."""
+    call = current_call()
+    remaining = call.remaining_s()
+    timeout = remaining if limit_s is None else min(remaining, limit_s)
+    return {"timeout": timeout, "metadata": _credential(call)}
+
+
+def _credential(call: Call) -> tuple[tuple[str, str], ...]:
+    return (("authorization", call.authorization),) if call.authorization else ()

@@ -1,0 +1,36 @@
+"""Page tokens (AIP-158): opaque, and of use only to the request they were made for."""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Sequence
+
+from attune.services.runtime.errors import invalid
+
+
+def fingerprint(parts: Sequence[str]) -> str:
+    """Identifies a request by everything but its page."""
+    return hashlib.sha256(json.dumps(list(parts)).encode()).hexdigest()[:16]
+
+
+def encode_token(position: object, request: str) -> str:
+    """A token that says where the next page of `request` starts."""
+    return base64.urlsafe_b64encode(json.dumps([request, position]).encode()).decode()
+
+
+def decode_token(token: str, request: str) -> object | None:
+    """Where the page starts; None for the first.
+
+    Raises:
+        ServiceError: INVALID_ARGUMENT for a token that is damaged or was made for another request.
+    """
+    if not token:
+        return None
+    try:
+        made_for, position = json.loads(base64.urlsafe_b64decode(token.encode()))
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise invalid("page_token", "is damaged; send next_page_token of the previous page as it was") from error
+    if made_for != request:
+        raise invalid("page_token", "was made for another request; repeat every other field as it was")
+    return position  # type: ignore[no-any-return]

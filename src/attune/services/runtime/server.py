@@ -1,0 +1,92 @@
+"""A gRPC server with what every role has: health, reflection, the call interceptor, a graceful end."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from attune.services.runtime.auth import ConfigError, Credentials
+from attune.services.runtime.config import Config, RoleName
+from attune.services.runtime.interceptor import CallInterceptor, Deadlines
+from attune.services.runtime.metrics import Metrics
+
+_log = structlog.get_logger("attune.server")
+
+
+async def _nothing() -> None:
+    """A role that holds nothing open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a role adds to a server: its services, and how it ends."""
+
+    name: RoleName
+    services: Sequence[str] = ()
+    """Full names of its gRPC services, for health and reflection."""
+    register: Callable[[grpc.aio.Server], None] = lambda _server: None
+    close: Callable[[], Awaitable[None]] = field(default=_nothing)
+
+
+class RoleServer:
+    """A role, listening."""
+
+    def __init__(self, role: Role, server: grpc.aio.Server, healthy: health.aio.HealthServicer, address: str) -> None:
+        self.role = role
+        self.address = address
+        self._server = server
+        self._health = healthy
+
+    @classmethod
+    async def start(cls, role: Role, config: Config, metrics: Metrics) -> "RoleServer":
+        """Listen, and report SERVING once everything is in place.
+
+        Raises:
+            ConfigError: the port is taken or the address is not this machine's.
+        """
+        server = grpc.aio.server(interceptors=[_interceptor(config, metrics)], options=_options(config))
+        role.register(server)
+        healthy = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+        names = (*role.services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, server)
+        address = _bind(server, config, role.name)
+        await server.start()
+        for name in ("", *role.services):
+            await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+        _log.info("serving", role=role.name, address=address)
+        return cls(role, server, healthy, address)
+
+    async def stop(self, drain_s: float) -> None:
+        """Say so to the health checks, let the calls in flight end, then close what the role holds."""
+        await self._health.enter_graceful_shutdown()
+        await self._server.stop(drain_s)
+        await self.role.close()
+        _log.info("stopped", role=self.role.name)
+
+
+def _interceptor(config: Config, metrics: Metrics) -> CallInterceptor:
+    deadlines = Deadlines(config.default_deadline_s, config.stream_deadline_s)
+    return CallInterceptor(Credentials.load(config.tokens_file), deadlines, metrics)
+
+
+def _options(config: Config) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", config.max_message_bytes),
+        ("grpc.max_send_message_length", config.max_message_bytes),
+        ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake, not a helper
+    ]
+
+
+def _bind(server: grpc.aio.Server, config: Config, role: RoleName) -> str:
+    wanted = f"{config.host}:{config.port(role)}"
+    try:
+        port = server.add_insecure_port(wanted)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"the {role} role cannot listen on {wanted}: set ATTUNE_{role.upper()}_PORT to a free port (0 takes any)"
+        ) from error
+    return f"{config.host}:{port}"
