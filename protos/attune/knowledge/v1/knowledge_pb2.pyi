@@ -640,8 +640,11 @@ class RetrieveEntitiesResponse(_message.Message):
 
     ENTITIES_FIELD_NUMBER: _builtins.int
     CONTEXT_ENTITY_IDS_FIELD_NUMBER: _builtins.int
+    QUERY_COVERAGE_FIELD_NUMBER: _builtins.int
     LINK_MS_FIELD_NUMBER: _builtins.int
     STORE_MS_FIELD_NUMBER: _builtins.int
+    query_coverage: _builtins.float
+    """How much of the query its entities cover, between 0 and 1: near 1, the query names what it wants."""
     link_ms: _builtins.float
     """Milliseconds that linking took."""
     store_ms: _builtins.float
@@ -659,12 +662,13 @@ class RetrieveEntitiesResponse(_message.Message):
         *,
         entities: _abc.Iterable[Global___RetrievedEntity] | None = ...,
         context_entity_ids: _abc.Iterable[_builtins.str] | None = ...,
+        query_coverage: _builtins.float = ...,
         link_ms: _builtins.float = ...,
         store_ms: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_entity_ids", b"context_entity_ids", "entities", b"entities", "link_ms", b"link_ms", "store_ms", b"store_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_entity_ids", b"context_entity_ids", "entities", b"entities", "link_ms", b"link_ms", "query_coverage", b"query_coverage", "store_ms", b"store_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -825,6 +829,34 @@ class ExportUserRequest(_message.Message):
 Global___ExportUserRequest: _TypeAlias = ExportUserRequest  # noqa: Y015
 
 @_typing.final
+class ForgottenEntity(_message.Message):
+    """An entity that a user had forgotten."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTITY_ID_FIELD_NUMBER: _builtins.int
+    FORGOTTEN_AT_FIELD_NUMBER: _builtins.int
+    entity_id: _builtins.str
+    """The entity."""
+    @_builtins.property
+    def forgotten_at(self) -> _timestamp_pb2.Timestamp:
+        """Nothing about it that happened or was logged up to here will be learned again."""
+
+    def __init__(
+        self,
+        *,
+        entity_id: _builtins.str = ...,
+        forgotten_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["forgotten_at", b"forgotten_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_id", b"entity_id", "forgotten_at", b"forgotten_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ForgottenEntity: _TypeAlias = ForgottenEntity  # noqa: Y015
+
+@_typing.final
 class ExportUserResponse(_message.Message):
     """One record of an export."""
 
@@ -832,10 +864,8 @@ class ExportUserResponse(_message.Message):
 
     PROFILE_FIELD_NUMBER: _builtins.int
     ENTITY_FIELD_NUMBER: _builtins.int
-    EVENT_ID_FIELD_NUMBER: _builtins.int
+    FORGOTTEN_ENTITY_FIELD_NUMBER: _builtins.int
     SUPPRESSED_SUGGESTION_FIELD_NUMBER: _builtins.int
-    event_id: _builtins.str
-    """An event that was counted, by its id."""
     suppressed_suggestion: _builtins.bytes
     """The fingerprint of a suggestion that the user wants no more."""
     @_builtins.property
@@ -846,19 +876,23 @@ class ExportUserResponse(_message.Message):
     def entity(self) -> Global___UserEntity:
         """An entity."""
 
+    @_builtins.property
+    def forgotten_entity(self) -> Global___ForgottenEntity:
+        """An entity that was forgotten on its own."""
+
     def __init__(
         self,
         *,
         profile: Global___GetUserProfileResponse | None = ...,
         entity: Global___UserEntity | None = ...,
-        event_id: _builtins.str = ...,
+        forgotten_entity: Global___ForgottenEntity | None = ...,
         suppressed_suggestion: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "event_id", b"event_id", "profile", b"profile", "record", b"record", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "forgotten_entity", b"forgotten_entity", "profile", b"profile", "record", b"record", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "event_id", b"event_id", "profile", b"profile", "record", b"record", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "forgotten_entity", b"forgotten_entity", "profile", b"profile", "record", b"record", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["profile", "entity", "event_id", "suppressed_suggestion"]  # noqa: Y015
+    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["profile", "entity", "forgotten_entity", "suppressed_suggestion"]  # noqa: Y015
     _WhichOneofArgType_record: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_record) -> _WhichOneofReturnType_record | None: ...
 

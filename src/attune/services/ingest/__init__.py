@@ -1,0 +1,1 @@
+"""The ingest worker: from the event log to the knowledge store, effectively once."""

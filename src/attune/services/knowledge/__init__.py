@@ -1,0 +1,1 @@
+"""The knowledge service: what each user knows, cares about, or has left behind."""

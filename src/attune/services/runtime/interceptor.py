@@ -1,5 +1,7 @@
 """What happens around every RPC: credential, deadline, validation, errors, metrics, one log line."""
 
+from __future__ import annotations  # grpc.RpcMethodHandler takes parameters in its stubs only
+
 import asyncio
 import time
 import uuid

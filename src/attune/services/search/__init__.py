@@ -1,0 +1,1 @@
+"""The search service: hybrid retrieval, personal ranking with explanations, feedback."""

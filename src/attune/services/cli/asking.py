@@ -1,0 +1,60 @@
+"""`attune search` and `attune suggest`."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from attune.services.cli.failures import told_plainly
+from attune.services.cli.options import Json, Token, User, connect
+from attune.services.cli.output import as_dict, console, print_json
+
+
+def search(
+    text: Annotated[str, typer.Argument(help="What is searched for.")],
+    user: User = "",
+    domain: Annotated[list[str] | None, typer.Option(help="Only documents of this domain; may be repeated.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="At most so many hits.")] = 10,
+    token: Token = "",
+    as_json: Json = False,
+) -> None:
+    """Search, ranked for a user, with reasons.
+
+    Example: attune search "run several tasks at once" --user ada
+    """
+    with told_plainly(), connect(token) as client:
+        answer = client.search(text, user=user, domains=domain or [], page_size=limit)
+    if as_json:
+        print_json(as_dict(answer))
+        return
+    table = Table("", "document", "score", "why")
+    for place, hit in enumerate(answer.hits, start=1):
+        title = hit.document.title or hit.document.document_id
+        table.add_row(str(place), title, f"{hit.score:.3f}", hit.explanation.summary)
+    console.print(table)
+    if user:
+        console.print(f"personalization: {answer.personalization.reason}", style="dim")
+
+
+def suggest(
+    text: Annotated[str, typer.Argument(help="What the user asked last; may be empty.")] = "",
+    user: User = "",
+    limit: Annotated[int, typer.Option(min=1, max=50, help="At most so many suggestions.")] = 5,
+    token: Token = "",
+    as_json: Json = False,
+) -> None:
+    """Suggest what a user may want to ask next.
+
+    Example: attune suggest "run several tasks at once" --user ada
+    """
+    with told_plainly(), connect(token) as client:
+        answer = client.suggest(text, user=user, limit=limit)
+    if as_json:
+        print_json(as_dict(answer))
+        return
+    table = Table("suggestion", "why")
+    for each in answer.suggestions:
+        table.add_row(each.text, each.rationale)
+    console.print(table)
+    if answer.fallback_reason:
+        console.print(f"by the ranker: {answer.fallback_reason}", style="yellow")

@@ -1,0 +1,1 @@
+"""`attune demo`: the whole main job on real input, in one process."""

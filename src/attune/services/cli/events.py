@@ -1,0 +1,69 @@
+"""`attune events send`: interaction events from a file into the log."""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import typer
+from google.protobuf.json_format import ParseDict, ParseError
+
+from attune.events.v1.events_pb2 import InteractionEvent
+from attune.services.cli.corpora.model import CorpusError
+from attune.services.cli.failures import told_plainly
+from attune.services.cli.options import Json, Token, connect
+from attune.services.cli.output import as_dict, console, print_json
+
+events = typer.Typer(help="Interaction events.", no_args_is_help=True)
+
+
+@events.command()
+def send(
+    file: Annotated[str, typer.Argument(help="A JSONL file of events, or - for standard input.")],
+    token: Token = "",
+    as_json: Json = False,
+) -> None:
+    """Append events to the log. An event that is already there counts once, so a stopped run can be repeated.
+
+    A line is an InteractionEvent in JSON, its type by its short name:
+    {"event_id": "e1", "user_id": "ada", "type": "click", "object_id": "doc1", "occurred_at": "2026-01-31T12:00:00Z"}
+
+    Example: attune events send clicks.jsonl
+    """
+    with told_plainly(), connect(token) as client:
+        answer = client.record(_read(file))
+    if as_json:
+        print_json(as_dict(answer))
+        return
+    console.print(f"accepted {answer.accepted}, refused {answer.rejected_count}")
+    for each in answer.rejected:
+        console.print(f"  event {each.index} ({each.event_id}): {each.field}: {each.reason}", style="yellow")
+
+
+def _read(file: str) -> list[InteractionEvent]:
+    """All events of a file: it is read to its end before the first is sent, so a broken line sends nothing."""
+    if file == "-":
+        return list(_events(sys.stdin, "standard input"))
+    try:
+        with Path(file).open(encoding="utf-8") as stream:
+            return list(_events(stream, file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise CorpusError(f"{file} cannot be read ({error}): name a JSONL file in UTF-8") from error
+
+
+def _events(lines: TextIO, name: str) -> Iterator[InteractionEvent]:
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield _event(line, f"{name}, line {number}")
+
+
+def _event(line: str, place: str) -> InteractionEvent:
+    try:
+        fields: dict[str, Any] = json.loads(line)
+        kind = str(fields.get("type", ""))
+        if kind and not kind.startswith("EVENT_TYPE_"):
+            fields["type"] = f"EVENT_TYPE_{kind.upper()}"
+        return ParseDict(fields, InteractionEvent())
+    except (ValueError, AttributeError, ParseError) as error:
+        raise CorpusError(f"{place}: not an InteractionEvent in JSON ({error}); mend that line") from error

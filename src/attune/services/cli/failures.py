@@ -1,0 +1,44 @@
+"""Errors of commands: one sentence on standard error and an exit status, never a traceback for what users can mend."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import grpc
+import typer
+
+from attune.embeddings.errors import EmbeddingsError
+from attune.knowledge_store.catalog import CatalogError
+from attune.knowledge_store.store import StoreError
+from attune.services.cli.corpora.model import CorpusError
+from attune.services.runtime.auth import ConfigError
+from attune.services.search.index.errors import SearchIndexError
+
+_MENDABLE = (EmbeddingsError, CatalogError, StoreError, CorpusError, ConfigError, SearchIndexError)
+_UNREACHABLE = "is the server up? `attune up` starts one, ATTUNE_*_ADDRESS says where to look"
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Turn an error that the user can mend into its sentence and exit status 1."""
+    try:
+        yield
+    except _MENDABLE as error:
+        _fail(str(error))
+    except grpc.RpcError as error:
+        _fail(_rpc_sentence(error))
+    except KeyboardInterrupt:
+        typer.secho("attune: stopped; run the same command again to go on", err=True)
+        raise typer.Exit(130) from None
+
+
+def _rpc_sentence(error: grpc.RpcError) -> str:
+    if not isinstance(error, grpc.Call):
+        return str(error)
+    if error.code() is grpc.StatusCode.UNAVAILABLE:
+        return f"{error.details()}; {_UNREACHABLE}"
+    return f"{error.code().name}: {error.details()}"
+
+
+def _fail(sentence: str) -> None:
+    typer.secho(f"attune: {sentence}", err=True, fg=typer.colors.RED)
+    raise typer.Exit(1)

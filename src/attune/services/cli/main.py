@@ -1,0 +1,25 @@
+"""The `attune` command."""
+
+import typer
+
+from attune.services.cli.asking import search, suggest
+from attune.services.cli.demo.command import demo
+from attune.services.cli.events import events
+from attune.services.cli.indexing import index
+from attune.services.cli.up import up
+from attune.services.cli.user import user
+
+app = typer.Typer(
+    name="attune",
+    help="A personalized search backend: embedding, knowledge, suggestion and search over one event log.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(demo)
+app.command()(up)
+app.command()(index)
+app.add_typer(events, name="events")
+app.command()(search)
+app.command()(suggest)
+app.add_typer(user, name="user")

@@ -1,0 +1,91 @@
+"""Roles in one process: each on a gRPC server of its own, found by the others at its address."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from attune.services.runtime.clock import Clock
+from attune.services.runtime.config import Config, RoleName
+from attune.services.runtime.metrics import Metrics
+from attune.services.runtime.server import Role, RoleServer
+
+Builder = Callable[[Config, Metrics, Clock], Awaitable[Role]]
+
+
+class System:
+    """The running roles."""
+
+    def __init__(self, config: Config, metrics: Metrics, servers: Sequence[RoleServer]) -> None:
+        self.config = config
+        """The settings, with the addresses that the roles really got."""
+        self.metrics = metrics
+        self.servers = servers
+
+    async def stop(self) -> None:
+        """End the roles in the reverse order of their start: nobody loses a service that they need."""
+        for server in reversed(self.servers):
+            await server.stop(self.config.drain_s)
+
+
+async def start_system(
+    config: Config, roles: Sequence[RoleName], clock: Clock, starting: Callable[[RoleName], None] = lambda _role: None
+) -> System:
+    """Start roles one after the other, each when those it needs are serving. `starting` hears of each.
+
+    Raises:
+        ConfigError, ModelError, CatalogError, StoreError, IndexMismatch: what the role cannot start without.
+    """
+    metrics = Metrics()
+    servers: list[RoleServer] = []
+    try:
+        for name in (each for each in RoleName if each in roles):
+            starting(name)
+            role = await BUILDERS[name](config, metrics, clock)
+            server = await RoleServer.start(role, config, metrics)
+            servers.append(server)
+            config = config.at_address(name, server.address)
+    except BaseException:
+        await asyncio.shield(System(config, metrics, servers).stop())
+        raise
+    return System(config, metrics, servers)
+
+
+# Imported when built: a process carries only what its roles need (torch is the embedding role's alone).
+
+
+async def _embedding(config: Config, _metrics: Metrics, _clock: Clock) -> Role:
+    from attune.services.embedding.main import build
+
+    return await build(config)
+
+
+async def _knowledge(config: Config, _metrics: Metrics, clock: Clock) -> Role:
+    from attune.services.knowledge.main import build
+
+    return await build(config, clock=clock)
+
+
+async def _ingest(config: Config, metrics: Metrics, clock: Clock) -> Role:
+    from attune.services.ingest.main import build
+
+    return await build(config, metrics, clock=clock)
+
+
+async def _search(config: Config, metrics: Metrics, clock: Clock) -> Role:
+    from attune.services.search.main import build
+
+    return await build(config, metrics, clock=clock)
+
+
+async def _suggestion(config: Config, metrics: Metrics, _clock: Clock) -> Role:
+    from attune.services.suggestion.main import build
+
+    return await build(config, metrics)
+
+
+BUILDERS: Mapping[RoleName, Builder] = {
+    RoleName.EMBEDDING: _embedding,
+    RoleName.KNOWLEDGE: _knowledge,
+    RoleName.INGEST: _ingest,
+    RoleName.SEARCH: _search,
+    RoleName.SUGGESTION: _suggestion,
+}

@@ -1,0 +1,70 @@
+"""`attune up`: run the services."""
+
+import asyncio
+import signal
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from attune.services.cli.failures import told_plainly
+from attune.services.cli.options import Json
+from attune.services.cli.output import console, print_json
+from attune.services.cli.system import System, start_system
+from attune.services.runtime.clock import system_clock
+from attune.services.runtime.config import Config, RoleName
+from attune.services.runtime.logs import configure_logs
+
+RoleChoice = StrEnum("RoleChoice", ["all", *(role.value for role in RoleName)])  # type: ignore[misc]
+
+
+def up(
+    role: Annotated[RoleChoice, typer.Option(help="Which role to run; all of them in one process by default.")] = (
+        RoleChoice.all
+    ),
+    as_json: Json = False,
+) -> None:
+    """Run attune: all roles in one process, or one of them.
+
+    Settings come from the environment (ATTUNE_*; the README lists them). Stop it with Ctrl-C or SIGTERM: calls in
+    flight are answered first.
+
+    Example: ATTUNE_DATA_DIR=/var/lib/attune attune up --role search
+    """
+    with told_plainly():
+        config = Config()
+        configure_logs(config.log_level)
+        roles = list(RoleName) if role == RoleChoice.all else [RoleName(role.value)]
+        asyncio.run(_serve(config, roles, as_json=as_json))
+
+
+async def _serve(config: Config, roles: list[RoleName], *, as_json: bool) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    system = await start_system(config, roles, system_clock)
+    try:
+        metrics = f"{config.host}:{_serve_metrics(system)}" if config.metrics_port >= 0 else ""
+        _announce(system, metrics, as_json=as_json)
+        await stopping.wait()
+    finally:
+        await system.stop()
+
+
+def _serve_metrics(system: System) -> int:
+    return system.metrics.serve(system.config.host, system.config.metrics_port)
+
+
+def _announce(system: System, metrics: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"roles": {str(each.role.name): each.address for each in system.servers}, "metrics": metrics})
+        return
+    table = Table("role", "gRPC address", title="attune is up", title_justify="left")
+    for each in system.servers:
+        table.add_row(str(each.role.name), each.address)
+    console.print(table)
+    if metrics:
+        console.print(f"metrics: http://{metrics}/metrics")
+    console.print("Ctrl-C stops it.", style="dim")

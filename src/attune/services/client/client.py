@@ -1,0 +1,163 @@
+"""attune for Python callers. Everything it does is plain gRPC: any language can do the same from the .proto files."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attune.embedding.v1 import embedding_pb2 as embedding
+from attune.embedding.v1.embedding_pb2_grpc import EmbeddingServiceStub
+from attune.embeddings.vectors import from_bytes
+from attune.events.v1.events_pb2 import InteractionEvent
+from attune.knowledge.v1 import knowledge_pb2 as knowledge
+from attune.knowledge.v1.context_pb2 import Context
+from attune.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceStub
+from attune.search.v1 import search_pb2
+from attune.search.v1.search_pb2_grpc import SearchServiceStub
+from attune.services.client.channels import Addresses, Channels
+from attune.suggestion.v1 import suggestion_pb2 as suggestion
+from attune.suggestion.v1.suggestion_pb2_grpc import SuggestionServiceStub
+
+
+class Client:
+    """A caller of the four services. Safe to share between threads; close it, or use it in a `with` statement.
+
+    Every method raises grpc.RpcError; its `code()` and `details()` say what is wrong and how to mend it.
+    """
+
+    def __init__(
+        self,
+        addresses: Addresses | None = None,
+        *,
+        token: str = "",
+        timeout_s: float = 10,
+        stream_timeout_s: float = 600,
+        max_message_bytes: int = 16 << 20,
+    ) -> None:
+        addresses = addresses or Addresses()
+        self._channels = Channels(max_message_bytes)
+        self._embedding = EmbeddingServiceStub(self._channels.to(addresses.embedding))
+        self._knowledge = KnowledgeServiceStub(self._channels.to(addresses.knowledge))
+        self._suggestion = SuggestionServiceStub(self._channels.to(addresses.suggestion))
+        self._search = SearchServiceStub(self._channels.to(addresses.search))
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self._timeout_s = timeout_s
+        self._stream_timeout_s = stream_timeout_s
+
+    def __enter__(self) -> Self:
+        """Nothing to do: channels open when needed."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the channels."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the channels."""
+        self._channels.close()
+
+    def embed(self, texts: Sequence[str], *, domain: str = "", query: bool = False) -> NDArray[np.float32]:
+        """Vectors [n, d] of up to 1,024 texts.
+
+        Raises:
+            ValueError: one of the texts cannot be embedded; the message says which and why.
+        """
+        role = embedding.ROLE_QUERY if query else embedding.ROLE_PASSAGE
+        request = embedding.EmbedRequest(
+            inputs=[embedding.TextInput(text=text, domain=domain, role=role) for text in texts]
+        )
+        response = self._embedding.Embed(request, timeout=self._timeout_s, metadata=self._metadata)
+        for index, item in enumerate(response.items):
+            if item.HasField("error"):
+                raise ValueError(f"texts[{index}]: {item.error.message}")
+        rows, columns = response.vectors.shape
+        return from_bytes(response.vectors.data, "float32", (rows, columns))
+
+    def model_info(self) -> embedding.GetModelInfoResponse:
+        """The model behind the vectors."""
+        request = embedding.GetModelInfoRequest()
+        return self._embedding.GetModelInfo(request, timeout=self._timeout_s, metadata=self._metadata)
+
+    def index(self, documents: Iterable[search_pb2.Document]) -> search_pb2.IndexDocumentsResponse:
+        """Add or replace documents; what is unchanged is skipped."""
+        requests = (search_pb2.IndexDocumentsRequest(document=document) for document in documents)
+        return self._search.IndexDocuments(requests, timeout=self._stream_timeout_s, metadata=self._metadata)
+
+    def delete(self, document_ids: Sequence[str]) -> int:
+        """Remove up to 1,000 documents; return how many were there."""
+        request = search_pb2.DeleteDocumentsRequest(document_ids=document_ids)
+        return self._search.DeleteDocuments(request, timeout=self._timeout_s, metadata=self._metadata).deleted
+
+    def search(
+        self,
+        query: str,
+        *,
+        user: str = "",
+        context: Context | None = None,
+        domains: Sequence[str] = (),
+        page_size: int = 10,
+        page_token: str = "",
+    ) -> search_pb2.SearchResponse:
+        """The documents that answer a query, the best for `user` first."""
+        request = search_pb2.SearchRequest(
+            query=query, user_id=user, context=context, domains=domains, page_size=page_size, page_token=page_token
+        )
+        return self._search.Search(request, timeout=self._timeout_s, metadata=self._metadata)
+
+    def submit_feedback(self, request: search_pb2.SubmitFeedbackRequest) -> None:
+        """Say what a user thinks of a result."""
+        self._search.SubmitFeedback(request, timeout=self._timeout_s, metadata=self._metadata)
+
+    def suggest(
+        self, query: str, *, user: str = "", context: Context | None = None, limit: int = 5
+    ) -> suggestion.SuggestQueriesResponse:
+        """Queries that the user may want to ask next."""
+        request = suggestion.SuggestQueriesRequest(query=query, user_id=user, context=context, limit=limit)
+        return self._suggestion.SuggestQueries(request, timeout=self._timeout_s, metadata=self._metadata)
+
+    def remove_suggestion(self, user: str, text: str) -> None:
+        """Never suggest this to this user again."""
+        request = suggestion.RemoveSuggestionRequest(user_id=user, text=text)
+        self._suggestion.RemoveSuggestion(request, timeout=self._timeout_s, metadata=self._metadata)
+
+    def record(self, events: Iterable[InteractionEvent]) -> knowledge.RecordInteractionsResponse:
+        """Append events to the event log; repeating a failed call is harmless."""
+        requests = (knowledge.RecordInteractionsRequest(event=event) for event in events)
+        return self._knowledge.RecordInteractions(requests, timeout=self._stream_timeout_s, metadata=self._metadata)
+
+    def retrieve(
+        self, user: str, *, query: str = "", context: Context | None = None
+    ) -> knowledge.RetrieveEntitiesResponse:
+        """What of a context the user knows, cares about, or has left behind."""
+        request = knowledge.RetrieveEntitiesRequest(user_id=user, query=query, context=context)
+        return self._knowledge.RetrieveEntities(request, timeout=self._timeout_s, metadata=self._metadata)
+
+    def profile(self, user: str) -> knowledge.GetUserProfileResponse:
+        """What the store holds of a user, in numbers."""
+        request = knowledge.GetUserProfileRequest(user_id=user)
+        return self._knowledge.GetUserProfile(request, timeout=self._timeout_s, metadata=self._metadata)
+
+    def entities(self, user: str, *, page_size: int = 100) -> Iterator[knowledge.UserEntity]:
+        """All entities of a user, the heaviest first, page by page."""
+        token = ""
+        while True:
+            request = knowledge.ListUserEntitiesRequest(user_id=user, page_size=page_size, page_token=token)
+            page = self._knowledge.ListUserEntities(request, timeout=self._timeout_s, metadata=self._metadata)
+            yield from page.entities
+            token = page.next_page_token
+            if not token:
+                return
+
+    def export(self, user: str) -> Iterator[knowledge.ExportUserResponse]:
+        """Everything that is stored of a user."""
+        request = knowledge.ExportUserRequest(user_id=user)
+        yield from self._knowledge.ExportUser(request, timeout=self._stream_timeout_s, metadata=self._metadata)
+
+    def forget(self, user: str) -> knowledge.ForgetUserResponse:
+        """Remove everything of a user, for good."""
+        request = knowledge.ForgetUserRequest(user_id=user)
+        return self._knowledge.ForgetUser(request, timeout=self._stream_timeout_s, metadata=self._metadata)

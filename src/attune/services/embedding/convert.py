@@ -1,0 +1,62 @@
+"""Between messages and the embedding library's types."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from google.rpc import code_pb2, status_pb2
+from numpy.typing import NDArray
+
+from attune.embedding.v1 import embedding_pb2 as pb
+from attune.embeddings.items import Embedded, EmbedItem, EmbedResult, Role
+from attune.embeddings.lanes import Lane
+from attune.embeddings.vectors import VectorDtype, to_bytes, truncate_dimensions
+
+_ROLES = {pb.ROLE_UNSPECIFIED: Role.PASSAGE, pb.ROLE_QUERY: Role.QUERY, pb.ROLE_PASSAGE: Role.PASSAGE}
+_DTYPES = {
+    pb.DATA_TYPE_UNSPECIFIED: VectorDtype.FLOAT32,
+    pb.DATA_TYPE_FLOAT32: VectorDtype.FLOAT32,
+    pb.DATA_TYPE_FLOAT16: VectorDtype.FLOAT16,
+    pb.DATA_TYPE_INT8: VectorDtype.INT8,
+    pb.DATA_TYPE_BINARY: VectorDtype.BINARY,
+}
+
+
+def lane_of(lane: pb.Lane.ValueType, default: Lane) -> Lane:
+    """The lane that a request asks for."""
+    return {pb.LANE_INTERACTIVE: Lane.INTERACTIVE, pb.LANE_BULK: Lane.BULK}.get(lane, default)
+
+
+def embed_items(request: pb.EmbedRequest) -> list[EmbedItem]:
+    """The texts of a request."""
+    return [
+        EmbedItem(text=each.text, domain=each.domain, role=_ROLES[each.role], truncate=not request.refuse_long)
+        for each in request.inputs
+    ]
+
+
+def vector_batch(
+    results: Sequence[EmbedResult], dtype: pb.DataType.ValueType, dimension: int, full_dimension: int
+) -> pb.VectorBatch:
+    """The vectors of the texts that have one: the first `dimension` components of `full_dimension`."""
+    vectors = [each.vector for each in results if isinstance(each, Embedded)]
+    matrix: NDArray[np.float32] = np.stack(vectors) if vectors else np.zeros((0, full_dimension), np.float32)
+    if dimension < full_dimension:
+        matrix = truncate_dimensions(matrix, dimension)
+    written = dtype or pb.DATA_TYPE_FLOAT32
+    return pb.VectorBatch(data=to_bytes(matrix, _DTYPES[dtype]), dtype=written, shape=matrix.shape)
+
+
+def embedded_items(results: Sequence[EmbedResult]) -> list[pb.EmbeddedItem]:
+    """What became of each text; rows are numbered over those that have a vector."""
+    items = []
+    row = 0
+    for each in results:
+        if isinstance(each, Embedded):
+            items.append(
+                pb.EmbeddedItem(row=row, token_count=each.token_count, truncated=each.truncated, domain=each.domain)
+            )
+            row += 1
+        else:
+            error = status_pb2.Status(code=code_pb2.INVALID_ARGUMENT, message=str(each))
+            items.append(pb.EmbeddedItem(error=error))
+    return items

@@ -1,0 +1,104 @@
+"""EmbeddingService: converts, asks the engine, converts."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from attune.embedding.v1 import embedding_pb2 as pb
+from attune.embedding.v1.embedding_pb2_grpc import EmbeddingServiceServicer
+from attune.embeddings.batching import BatchingEngine, EngineResult
+from attune.embeddings.domains import DomainRegistry
+from attune.embeddings.errors import DeadlineExpiredError, EngineClosedError, Overloaded
+from attune.embeddings.lanes import Lane
+from attune.services.embedding.convert import embed_items, embedded_items, lane_of, vector_batch
+from attune.services.embedding.model import Model
+from attune.services.runtime.call import current_call
+from attune.services.runtime.errors import ServiceError, invalid, overloaded
+from attune.services.runtime.paging import decode_token, encode_token, fingerprint
+from attune.services.runtime.validation import Validation
+
+_DEFAULT_PAGE = 100
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class EmbeddingServicer(EmbeddingServiceServicer):
+    """The gRPC face of the embedding engine."""
+
+    def __init__(self, engine: BatchingEngine, domains: DomainRegistry, model: Model) -> None:
+        self._engine = engine
+        self._domains = domains
+        self._model = model
+        self._validation = Validation()
+
+    async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:
+        """A batch of texts."""
+        return await self._embed(request, lane_of(request.lane, Lane.INTERACTIVE))
+
+    async def EmbedStream(
+        self, request_iterator: AsyncIterator[pb.EmbedStreamRequest], context: Context
+    ) -> AsyncIterator[pb.EmbedStreamResponse]:
+        """Batch after batch; the next one is read when this one is answered, so memory stays constant."""
+        async for message in request_iterator:
+            self._validation.check(message)
+            request = message.request
+            yield pb.EmbedStreamResponse(response=await self._embed(request, lane_of(request.lane, Lane.BULK)))
+
+    async def RouteDomains(self, request: pb.RouteDomainsRequest, context: Context) -> pb.RouteDomainsResponse:
+        """The general expert takes every text of unknown domain."""
+        general = pb.DomainProbability(domain=self._domains.route("").id, probability=1.0)
+        return pb.RouteDomainsResponse(routes=[pb.DomainRoute(domains=[general]) for _ in request.texts])
+
+    async def ListDomains(self, request: pb.ListDomainsRequest, context: Context) -> pb.ListDomainsResponse:
+        """The domains that have an expert."""
+        made_for = fingerprint(["ListDomains"])
+        position = decode_token(request.page_token, made_for)
+        known = [each for each in self._domains.domains() if position is None or each.id > str(position)]
+        page = known[: request.page_size or _DEFAULT_PAGE]
+        domains = [
+            pb.Domain(domain=each.id, description=each.description, expert=each.kind.value, version=each.version)
+            for each in page
+        ]
+        token = encode_token(page[-1].id, made_for) if len(page) < len(known) else ""
+        return pb.ListDomainsResponse(domains=domains, next_page_token=token)
+
+    async def GetModelInfo(self, request: pb.GetModelInfoRequest, context: Context) -> pb.GetModelInfoResponse:
+        """The model behind the vectors."""
+        return pb.GetModelInfoResponse(
+            model_id=self._model.model_id,
+            dimension=self._model.dimension,
+            max_tokens=self._model.max_tokens,
+            precision=self._model.precision,
+            precision_reason=self._model.precision_reason,
+            device=self._model.device,
+        )
+
+    async def _embed(self, request: pb.EmbedRequest, lane: Lane) -> pb.EmbedResponse:
+        started = time.monotonic()
+        dimension = request.output.dimension or self._model.dimension
+        if dimension > self._model.dimension:
+            raise invalid(
+                "output.dimension", f"the model has {self._model.dimension} dimensions; ask for at most those"
+            )
+        result = await self._computed(request, lane)
+        response = pb.EmbedResponse(
+            vectors=vector_batch(result.results, request.output.dtype, dimension, self._model.dimension),
+            items=embedded_items(result.results),
+            model_id=self._model.model_id,
+        )
+        response.timings.queue_ms = result.timings.queue_ms
+        response.timings.tokenize_ms = result.timings.tokenize_ms
+        response.timings.compute_ms = result.timings.compute_ms
+        response.timings.total_ms = (time.monotonic() - started) * 1000
+        return response
+
+    async def _computed(self, request: pb.EmbedRequest, lane: Lane) -> EngineResult:
+        try:
+            return await self._engine.embed(embed_items(request), lane=lane, deadline=current_call().deadline)
+        except Overloaded as error:
+            raise overloaded("the embedding queue is full; try again later", error.retry_after_s) from error
+        except DeadlineExpiredError as error:
+            raise ServiceError(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", str(error)) from error
+        except EngineClosedError as error:
+            raise ServiceError(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", str(error)) from error

@@ -1,0 +1,45 @@
+"""One batch of log records: which are events, and which are dead letters with a reason."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from attune.events.v1.events_pb2 import InteractionEvent
+from attune.knowledge_store.model import Interaction
+from attune.services.runtime.eventlog.port import Entry, Record
+from attune.services.runtime.events import InvalidRecordError, logged_at, parse_record, to_interaction
+from attune.services.runtime.validation import Validation
+
+
+@dataclass(slots=True)
+class Batch:
+    """The records of a poll, sorted out."""
+
+    interactions: list[Interaction] = field(default_factory=list)
+    dead_letters: list[Entry] = field(default_factory=list)
+
+
+def sort_out(records: Sequence[Record], validation: Validation) -> Batch:
+    """Parse and validate every record; what is no valid event becomes a dead letter with its reason and position."""
+    batch = Batch()
+    for record in records:
+        try:
+            event = parse_record(record)
+            _require_valid(event, validation)
+            batch.interactions.append(to_interaction(event, logged_at(record)))
+        except (InvalidRecordError, ValueError) as error:
+            batch.dead_letters.append(_dead_letter(record, str(error)))
+    return batch
+
+
+def _require_valid(event: InteractionEvent, validation: Validation) -> None:
+    violations = validation.violations(event)
+    if violations:
+        raise InvalidRecordError(f"{violations[0].field}: {violations[0].description}")
+    if not event.tenant_id:
+        raise InvalidRecordError("tenant_id: value is required in the log")
+
+
+def _dead_letter(record: Record, reason: str) -> Entry:
+    place = f"{record.topic}/{record.partition}/{record.offset}"
+    headers = (*record.headers, ("attune_reason", reason.encode()), ("attune_position", place.encode()))
+    return Entry(record.key, record.value, headers)

@@ -1,0 +1,122 @@
+"""From the library's types to messages."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from attune.knowledge.v1 import knowledge_pb2 as pb
+from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.graph import CatalogGraph
+from attune.knowledge_store.linking import Mention
+from attune.knowledge_store.model import Entity, EntityState, LinkedEntity
+from attune.knowledge_store.privacy import encode_counts
+from attune.knowledge_store.retrieval import Mode, Retrieved
+from attune.knowledge_store.store import Profile
+
+MODES = {
+    Mode.FAMILIAR: pb.RETRIEVAL_MODE_FAMILIAR,
+    Mode.UNFAMILIAR: pb.RETRIEVAL_MODE_UNFAMILIAR,
+    Mode.LAPSED: pb.RETRIEVAL_MODE_LAPSED,
+    Mode.NEIGHBOUR: pb.RETRIEVAL_MODE_NEIGHBOUR,
+}
+
+
+def timestamp(moment: datetime | None) -> Timestamp | None:
+    """A moment as a message; None stays None, which leaves the field out."""
+    if moment is None:
+        return None
+    made = Timestamp()
+    made.FromDatetime(moment)
+    return made
+
+
+def label(catalog: Catalog, entity_id: str) -> str:
+    """An entity's name; its id where the catalog no longer has it."""
+    entity = catalog.get(entity_id)
+    return entity.label if entity else entity_id
+
+
+def linked_text(mentions: Sequence[Mention]) -> pb.LinkedText:
+    """The mentions of one text."""
+    return pb.LinkedText(
+        mentions=[
+            pb.Mention(
+                start=each.start,
+                end=each.end,
+                surface=each.surface,
+                entity_id=each.entity_id,
+                score=each.score,
+                candidates=[pb.Candidate(entity_id=one.entity_id, score=one.score) for one in each.candidates],
+            )
+            for each in mentions
+        ]
+    )
+
+
+def object_entities(object_id: str, linked: Sequence[LinkedEntity]) -> pb.ObjectEntities:
+    """The entities of one document."""
+    entities = [pb.ObjectEntity(entity_id=each.entity_id, salience=each.salience) for each in linked]
+    return pb.ObjectEntities(object_id=object_id, entities=entities)
+
+
+def user_entity(state: EntityState, catalog: Catalog, now: datetime) -> pb.UserEntity:
+    """An entity of a user, with its weight as of now."""
+    return pb.UserEntity(
+        entity_id=state.entity_id,
+        label=label(catalog, state.entity_id),
+        evidence=pb.EntityEvidence(
+            counts=encode_counts(state),
+            total=state.count,
+            first_seen=timestamp(state.first_seen),
+            last_seen=timestamp(state.last_seen),
+            weight=state.weight_at(now),
+        ),
+    )
+
+
+def retrieved_entity(found: Retrieved, counts: Mapping[str, int], catalog: Catalog) -> pb.RetrievedEntity:
+    """An entity of a context, as the user knows it."""
+    evidence = pb.EntityEvidence(
+        counts=counts,
+        total=found.count,
+        first_seen=timestamp(found.first_seen),
+        last_seen=timestamp(found.last_seen),
+        weight=found.weight,
+    )
+    return pb.RetrievedEntity(
+        entity=pb.UserEntity(entity_id=found.entity_id, label=label(catalog, found.entity_id), evidence=evidence),
+        mode=MODES[found.mode],
+        score=found.score,
+        via_entity_id=found.via or "",
+        via_label=label(catalog, found.via) if found.via else "",
+    )
+
+
+def profile_response(user_id: str, profile: Profile, applied_offset: int) -> pb.GetUserProfileResponse:
+    """A user in numbers."""
+    return pb.GetUserProfileResponse(
+        user_id=user_id,
+        events=profile.events,
+        entities=profile.entities,
+        first_seen=timestamp(profile.first_seen),
+        last_seen=timestamp(profile.last_seen),
+        forgotten_at=timestamp(profile.forgotten_at),
+        applied_offset=applied_offset,
+    )
+
+
+def entity_response(entity: Entity, graph: CatalogGraph, catalog: Catalog) -> pb.GetEntityResponse:
+    """An entity of the catalog with its edges."""
+    links = [
+        pb.EntityLink(relation=each.relation, entity_id=each.entity_id, label=label(catalog, each.entity_id))
+        for each in graph.neighbours(entity.id)
+    ]
+    return pb.GetEntityResponse(
+        entity_id=entity.id,
+        label=entity.label,
+        aliases=entity.aliases,
+        description=entity.description,
+        links=links,
+        prior=graph.prior(entity.id),
+    )

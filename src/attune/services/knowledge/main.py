@@ -1,0 +1,37 @@
+"""The knowledge role: the one place that constructs it."""
+
+import asyncio
+
+from attune.knowledge.v1.knowledge_pb2_grpc import add_KnowledgeServiceServicer_to_server
+from attune.knowledge_store.knowledge import Knowledge
+from attune.services.knowledge.service import KnowledgeServicer
+from attune.services.runtime.clock import Clock, system_clock
+from attune.services.runtime.config import Config, RoleName
+from attune.services.runtime.eventlog.port import EventLog
+from attune.services.runtime.server import Role
+from attune.services.runtime.stores import open_event_log, open_knowledge
+
+
+async def build(
+    config: Config,
+    *,
+    clock: Clock = system_clock,
+    knowledge: Knowledge | None = None,
+    event_log: EventLog | None = None,
+) -> Role:
+    """The knowledge service over the store and the log of `config`, or over those handed in."""
+    if knowledge is None:
+        knowledge = await asyncio.to_thread(open_knowledge, config)
+    event_log = event_log or open_event_log(config)
+    servicer = KnowledgeServicer(knowledge, event_log, clock)
+
+    async def close() -> None:
+        event_log.close()
+        knowledge.store.close()
+
+    return Role(
+        RoleName.KNOWLEDGE,
+        ("attune.knowledge.v1.KnowledgeService",),
+        lambda server: add_KnowledgeServiceServicer_to_server(servicer, server),
+        close,
+    )

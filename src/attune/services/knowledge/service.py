@@ -1,0 +1,166 @@
+"""KnowledgeService: converts, calls the library in a thread, converts."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from attune.events.v1.events_pb2 import InteractionEvent
+from attune.knowledge.v1 import knowledge_pb2 as pb
+from attune.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceServicer
+from attune.knowledge_store.knowledge import Document, Knowledge
+from attune.knowledge_store.model import UserKey
+from attune.knowledge_store.store import EntityCursor
+from attune.services.knowledge.convert import (
+    entity_response,
+    linked_text,
+    object_entities,
+    profile_response,
+    timestamp,
+    user_entity,
+)
+from attune.services.knowledge.exporting import export_messages
+from attune.services.knowledge.recorder import Recorder
+from attune.services.knowledge.retrieving import retrieve
+from attune.services.runtime.call import current_call
+from attune.services.runtime.clock import Clock
+from attune.services.runtime.errors import not_found
+from attune.services.runtime.eventlog.port import EventLog
+from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, log_key
+from attune.services.runtime.paging import decode_token, encode_token, fingerprint
+
+_DEFAULT_PAGE = 50
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class KnowledgeServicer(KnowledgeServiceServicer):
+    """The gRPC face of the knowledge store."""
+
+    def __init__(self, knowledge: Knowledge, event_log: EventLog, clock: Clock) -> None:
+        self._knowledge = knowledge
+        self._event_log = event_log
+        self._clock = clock
+        self._recorder = Recorder(event_log, clock)
+
+    async def LinkEntities(self, request: pb.LinkEntitiesRequest, context: Context) -> pb.LinkEntitiesResponse:
+        """The entities of each text."""
+
+        def link() -> list[pb.LinkedText]:
+            linker = self._knowledge.linker
+            return [linked_text(linker.link(each.text, context=each.context)) for each in request.inputs]
+
+        return pb.LinkEntitiesResponse(texts=await asyncio.to_thread(link))
+
+    async def LinkObjects(self, request: pb.LinkObjectsRequest, context: Context) -> pb.LinkObjectsResponse:
+        """Link documents and remember their entities."""
+        documents = [Document(each.object_id, each.title, each.text) for each in request.objects]
+        linked = await asyncio.to_thread(self._knowledge.link_objects, current_call().tenant, documents)
+        return pb.LinkObjectsResponse(
+            objects=[object_entities(each.object_id, linked[each.object_id]) for each in documents]
+        )
+
+    async def RecordInteractions(
+        self, request_iterator: AsyncIterator[pb.RecordInteractionsRequest], context: Context
+    ) -> pb.RecordInteractionsResponse:
+        """Events to the log."""
+        report = await self._recorder.record(_events(request_iterator), current_call().tenant)
+        rejected = [
+            pb.RejectedEvent(
+                index=each.index,
+                event_id=each.event_id,
+                field=each.violation.field,
+                reason=each.violation.description,
+            )
+            for each in report.rejected
+        ]
+        return pb.RecordInteractionsResponse(
+            accepted=report.accepted,
+            rejected=rejected,
+            rejected_count=report.rejected_count,
+            log_end_offset=report.end_offset,
+        )
+
+    async def RetrieveEntities(
+        self, request: pb.RetrieveEntitiesRequest, context: Context
+    ) -> pb.RetrieveEntitiesResponse:
+        """What of this context the user knows."""
+        return await asyncio.to_thread(retrieve, self._knowledge, _user(request.user_id), request, self._clock())
+
+    async def ListUserEntities(
+        self, request: pb.ListUserEntitiesRequest, context: Context
+    ) -> pb.ListUserEntitiesResponse:
+        """A page of a user's entities."""
+        user = _user(request.user_id)
+        made_for = fingerprint(["ListUserEntities", user.tenant, user.user])
+        position = decode_token(request.page_token, made_for)
+        after = EntityCursor(float(position[0]), str(position[1])) if isinstance(position, list) else None
+        size = request.page_size or _DEFAULT_PAGE
+        states = await asyncio.to_thread(self._knowledge.entity_page, user, after, size + 1)
+        page, more = states[:size], len(states) > size
+        cursor = EntityCursor.of(page[-1]) if more else None
+        return pb.ListUserEntitiesResponse(
+            entities=[user_entity(state, self._knowledge.catalog, self._clock()) for state in page],
+            next_page_token=encode_token([cursor.rank, cursor.entity_id], made_for) if cursor else "",
+        )
+
+    async def GetUserProfile(self, request: pb.GetUserProfileRequest, context: Context) -> pb.GetUserProfileResponse:
+        """A user in numbers."""
+        profile = await asyncio.to_thread(self._knowledge.profile, _user(request.user_id))
+        applied = await asyncio.to_thread(self._knowledge.store.position, TOPIC, 0)
+        return profile_response(request.user_id, profile, applied)
+
+    async def ExportUser(self, request: pb.ExportUserRequest, context: Context) -> AsyncIterator[pb.ExportUserResponse]:
+        """Everything that is stored of a user."""
+        user = _user(request.user_id)
+        for message in await asyncio.to_thread(export_messages, self._knowledge, user):
+            yield message
+
+    async def ForgetUser(self, request: pb.ForgetUserRequest, context: Context) -> pb.ForgetUserResponse:
+        """The store first, behind a tombstone; then what the logs hold."""
+        user, at = _user(request.user_id), self._clock()
+        removed = await asyncio.to_thread(self._knowledge.forget_user, user, at)
+        for topic, place in ((TOPIC, "event_log"), (DEAD_LETTER_TOPIC, "dead_letters")):
+            removed[place] = await asyncio.to_thread(self._event_log.redact, topic, log_key(user))
+        return pb.ForgetUserResponse(removed=removed, forgotten_at=timestamp(at))
+
+    async def ForgetEntity(self, request: pb.ForgetEntityRequest, context: Context) -> pb.ForgetEntityResponse:
+        """One entity of a user, behind a tombstone of its own."""
+        at = self._clock()
+        removed = await asyncio.to_thread(self._knowledge.forget_entity, _user(request.user_id), request.entity_id, at)
+        return pb.ForgetEntityResponse(removed=removed, forgotten_at=timestamp(at))
+
+    async def GetEntity(self, request: pb.GetEntityRequest, context: Context) -> pb.GetEntityResponse:
+        """An entity of the catalog."""
+        entity = self._knowledge.catalog.get(request.entity_id)
+        if entity is None:
+            raise not_found(f"entity_id: the catalog has no entity {request.entity_id!r}")
+        return entity_response(entity, self._knowledge.graph, self._knowledge.catalog)
+
+    async def SuppressSuggestions(
+        self, request: pb.SuppressSuggestionsRequest, context: Context
+    ) -> pb.SuppressSuggestionsResponse:
+        """Remember what the user wants to see no more."""
+        history_until = self._clock() if request.all_history else None
+        await asyncio.to_thread(
+            self._knowledge.store.suppress, _user(request.user_id), list(request.fingerprints), history_until
+        )
+        return pb.SuppressSuggestionsResponse()
+
+    async def GetSuppressedSuggestions(
+        self, request: pb.GetSuppressedSuggestionsRequest, context: Context
+    ) -> pb.GetSuppressedSuggestionsResponse:
+        """What the user wants to see no more."""
+        found = await asyncio.to_thread(self._knowledge.store.suppressed, _user(request.user_id))
+        return pb.GetSuppressedSuggestionsResponse(
+            fingerprints=found.fingerprints, history_until=timestamp(found.history_until)
+        )
+
+
+def _user(user_id: str) -> UserKey:
+    return UserKey(current_call().tenant, user_id)
+
+
+async def _events(requests: AsyncIterator[pb.RecordInteractionsRequest]) -> AsyncIterator[InteractionEvent]:
+    async for request in requests:
+        yield request.event

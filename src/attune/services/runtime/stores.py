@@ -1,0 +1,45 @@
+"""Opens what several roles keep on disk: the knowledge store and the event log."""
+
+import structlog
+
+from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.graph import CatalogGraph
+from attune.knowledge_store.knowledge import Knowledge
+from attune.knowledge_store.linking import Linker
+from attune.knowledge_store.store_sqlite import SqliteStore
+from attune.services.runtime.config import Config
+from attune.services.runtime.eventlog.local import LocalEventLog
+from attune.services.runtime.eventlog.port import EventLog
+
+_log = structlog.get_logger("attune.stores")
+
+
+def open_knowledge(config: Config) -> Knowledge:
+    """The knowledge store of <data_dir>/knowledge.sqlite with the configured catalog.
+
+    Raises:
+        CatalogError: the catalog cannot be read.
+        StoreError: the store cannot be opened.
+    """
+    catalog = _catalog(config)
+    graph = CatalogGraph(catalog)
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    store = SqliteStore(config.data_dir / "knowledge.sqlite", capacity=config.entities_per_user)
+    return Knowledge(catalog, graph, Linker(catalog, graph), store)
+
+
+def open_event_log(config: Config) -> EventLog:
+    """The durable local log in <data_dir>/events."""
+    directory = config.data_dir / "events"
+    directory.mkdir(parents=True, exist_ok=True)
+    return LocalEventLog(directory)
+
+
+def _catalog(config: Config) -> Catalog:
+    if config.catalog_path is None and not config.catalog.exists():
+        _log.warning("no catalog: no entity will be linked", mend="set ATTUNE_CATALOG_PATH to a JSONL file of entities")
+        return Catalog.load([])
+    catalog = Catalog.load(config.catalog)
+    for warning in catalog.warnings:
+        _log.warning("catalog", file=str(config.catalog), warning=warning)
+    return catalog

@@ -1,0 +1,84 @@
+"""Why a hit stands where it stands, for a person and for a program."""
+
+from datetime import UTC
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from attune.search.v1 import search_pb2 as pb
+from attune.services.search.fusion import Fused
+from attune.services.search.person import Acquaintance
+from attune.services.search.personal import Evidence, Ranked
+
+_MOST_ENTITIES = 5
+_WORTH_SAYING = 0.01
+"""A personal contribution below this moved nothing that a user would notice."""
+
+
+def explain(ranked: Ranked) -> pb.Explanation:
+    """The parts of a hit's score, the entities behind its personal part, and all of it in a sentence."""
+    return pb.Explanation(
+        summary=_summary(ranked),
+        parts=[*_plain_parts(ranked), _personal_part(ranked)],
+        entities=[_reason(each) for each in ranked.evidence[:_MOST_ENTITIES]],
+        plain_rank=ranked.plain_rank,
+    )
+
+
+def _summary(ranked: Ranked) -> str:
+    if ranked.personal < _WORTH_SAYING or not ranked.evidence:
+        return _plain_sentence(ranked.fused)
+    return _because(ranked.evidence[0].acquaintance)
+
+
+def _plain_sentence(fused: Fused) -> str:
+    means, says = fused.ranks.get("dense"), fused.ranks.get("bm25")
+    if means and says:
+        return f"matches what your query means (place {means}) and its words (place {says})"
+    if means:
+        return f"matches what your query means (place {means})"
+    return f"matches the words of your query (place {says})"
+
+
+def _because(known: Acquaintance) -> str:
+    if known.via_label:
+        return f"because it is about {known.label}, which is close to {known.via_label} that you know"
+    did = "read about" if known.reads else "searched for"
+    count = known.reads or known.searches
+    times = "once" if count == 1 else f"{count} times"
+    when = f", last on {known.last_seen.astimezone(UTC):%-d %B %Y}" if known.last_seen else ""
+    return f"because you {did} {known.label} {times}{when}"
+
+
+def _plain_parts(ranked: Ranked) -> list[pb.ScorePart]:
+    """The plain score divided among the rankings, as each contributed to the fusion."""
+    shares = {name: 1 / (60 + rank) for name, rank in ranked.fused.ranks.items()}
+    total = sum(shares.values())
+    return [
+        pb.ScorePart(
+            name=name,
+            contribution=ranked.plain * share / total,
+            rank=ranked.fused.ranks[name],
+            value=ranked.fused.scores[name],
+        )
+        for name, share in sorted(shares.items())
+    ]
+
+
+def _personal_part(ranked: Ranked) -> pb.ScorePart:
+    return pb.ScorePart(name="personal", contribution=ranked.personal, value=ranked.affinity)
+
+
+def _reason(evidence: Evidence) -> pb.EntityReason:
+    known = evidence.acquaintance
+    reason = pb.EntityReason(
+        entity_id=known.entity_id,
+        label=known.label,
+        count=known.count,
+        contribution=evidence.contribution,
+        via_label=known.via_label,
+    )
+    if known.last_seen:
+        seen = Timestamp()
+        seen.FromDatetime(known.last_seen)
+        reason.last_seen.CopyFrom(seen)
+    return reason

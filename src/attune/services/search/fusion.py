@@ -1,0 +1,52 @@
+"""Rankings that score on different scales, made one."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from attune.services.search.index.port import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """A document of the fused ranking: its rank (1 is the best) and its score in each ranking that found it."""
+
+    id: str
+    score: float
+    ranks: Mapping[str, int]
+    scores: Mapping[str, float]
+
+
+def reciprocal_rank_fusion(rankings: Mapping[str, Sequence[Candidate]], k: int = 60) -> list[Fused]:
+    """Fuse rankings by the sum of 1 / (k + rank) (Cormack, Clarke and Büttcher, SIGIR 2009, section 2).
+
+    `rankings` maps the name of each ranking to its candidates, best first; their scores are carried along, not used.
+    k damps how much the first ranks stand out; 60 is the paper's. A document that a ranking lists twice counts where
+    it comes first. The result is ordered by falling score, equal scores by id.
+
+    Raises:
+        ValueError: k is negative.
+    """
+    if k < 0:
+        raise ValueError(f"k is {k}: give 0 or more (the paper uses 60)")
+    ranks: dict[str, dict[str, int]] = defaultdict(dict)
+    scores: dict[str, dict[str, float]] = defaultdict(dict)
+    for name, candidates in rankings.items():
+        for rank, candidate in _first_occurrences(candidates):
+            ranks[candidate.id][name] = rank
+            scores[candidate.id][name] = candidate.score
+    # Summed from the best rank down, so that the order of the mapping cannot change a rounding.
+    fused = [
+        Fused(id_, sum(1.0 / (k + rank) for rank in sorted(by_name.values())), by_name, scores[id_])
+        for id_, by_name in ranks.items()
+    ]
+    return sorted(fused, key=lambda found: (-found.score, found.id))
+
+
+def _first_occurrences(candidates: Sequence[Candidate]) -> Iterator[tuple[int, Candidate]]:
+    """Each document once, with its rank from 1; the places of later repetitions stay empty."""
+    seen: set[str] = set()
+    for rank, candidate in enumerate(candidates, start=1):
+        if candidate.id not in seen:
+            seen.add(candidate.id)
+            yield rank, candidate

@@ -1,0 +1,137 @@
+"""The services that search is made with, behind one small face."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from attune.embedding.v1 import embedding_pb2 as embedding
+from attune.embedding.v1.embedding_pb2_grpc import EmbeddingServiceStub
+from attune.embeddings.vectors import from_bytes
+from attune.events.v1.events_pb2 import InteractionEvent
+from attune.knowledge.v1 import knowledge_pb2 as knowledge
+from attune.knowledge.v1.context_pb2 import Context
+from attune.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceStub
+from attune.services.runtime.errors import invalid
+from attune.services.runtime.outgoing import onward
+from attune.services.search.index.port import Document
+from attune.services.search.person import Acquaintance, Person
+
+_MET = (
+    knowledge.RETRIEVAL_MODE_FAMILIAR,
+    knowledge.RETRIEVAL_MODE_LAPSED,
+    knowledge.RETRIEVAL_MODE_NEIGHBOUR,
+)
+_READ_CHARACTERS = 16_384
+"""More of a text than any encoder here reads."""
+
+
+class Gateway:
+    """Asks embedding and knowledge on behalf of the current call."""
+
+    def __init__(self, embedding_channel: grpc.aio.Channel, knowledge_channel: grpc.aio.Channel) -> None:
+        self._embedding = EmbeddingServiceStub(embedding_channel)
+        self._knowledge = KnowledgeServiceStub(knowledge_channel)
+        self._channels = (embedding_channel, knowledge_channel)
+
+    async def domains(self) -> frozenset[str]:
+        """The domains that have an expert."""
+        answer = await self._embedding.ListDomains(embedding.ListDomainsRequest(page_size=1000), **onward())
+        return frozenset(each.domain for each in answer.domains)
+
+    async def query_vector(self, query: str) -> NDArray[np.float32]:
+        """Unit vector [d] of a query.
+
+        Raises:
+            ServiceError: INVALID_ARGUMENT, where the query cannot be embedded.
+        """
+        request = embedding.EmbedRequest(
+            inputs=[embedding.TextInput(text=query, role=embedding.ROLE_QUERY)], lane=embedding.LANE_INTERACTIVE
+        )
+        answer = await self._embedding.Embed(request, **onward())
+        if answer.items[0].HasField("error"):
+            raise invalid("query", answer.items[0].error.message)
+        vector: NDArray[np.float32] = _matrix(answer)[answer.items[0].row]
+        return vector
+
+    async def passage_vectors(
+        self, documents: Sequence[Document], experts: frozenset[str]
+    ) -> list[NDArray[np.float32] | str]:
+        """For each document its unit vector [d], or why it has none."""
+        request = embedding.EmbedRequest(
+            inputs=[_passage(each, experts) for each in documents], lane=embedding.LANE_BULK
+        )
+        answer = await self._embedding.Embed(request, **onward())
+        matrix = _matrix(answer)
+        return [item.error.message if item.HasField("error") else matrix[item.row] for item in answer.items]
+
+    async def link(self, documents: Sequence[Document]) -> list[tuple[str, ...]]:
+        """The entity ids of each document, remembered for the events that will name it."""
+        request = knowledge.LinkObjectsRequest(
+            objects=[knowledge.ObjectInput(object_id=each.id, title=each.title, text=each.text) for each in documents]
+        )
+        answer = await self._knowledge.LinkObjects(request, **onward())
+        return [tuple(one.entity_id for one in each.entities) for each in answer.objects]
+
+    async def person(self, user: str, query: str, context: Context, entity_ids: Sequence[str]) -> Person:
+        """The user's acquaintance with the entities of the candidates."""
+        request = knowledge.RetrieveEntitiesRequest(
+            user_id=user, query=query, context=context, entity_ids=entity_ids, modes=_MET, limit=1000
+        )
+        answer = await self._knowledge.RetrieveEntities(request, **onward())
+        met: dict[str, Acquaintance] = {}
+        for each in answer.entities:
+            known = _acquaintance(each)
+            if known.entity_id not in met or known.strength > met[known.entity_id].strength:
+                met[known.entity_id] = known
+        return Person(met, answer.query_coverage)
+
+    async def record(self, event: InteractionEvent) -> None:
+        """Append an event to the log.
+
+        Raises:
+            ServiceError: INVALID_ARGUMENT, where the log refuses it.
+        """
+        requests = [knowledge.RecordInteractionsRequest(event=event)]
+        answer = await self._knowledge.RecordInteractions(iter(requests), **onward())
+        if answer.rejected_count:
+            raise invalid(answer.rejected[0].field, answer.rejected[0].reason)
+
+    async def model(self) -> embedding.GetModelInfoResponse:
+        """The model behind the vectors: an index is bound to it."""
+        return await self._embedding.GetModelInfo(embedding.GetModelInfoRequest(), timeout=60, wait_for_ready=True)
+
+    async def close(self) -> None:
+        """Close the channels."""
+        for channel in self._channels:
+            await channel.close()
+
+
+def _passage(document: Document, experts: frozenset[str]) -> embedding.TextInput:
+    text = f"{document.title}\n{document.text}".strip()[:_READ_CHARACTERS]
+    domain = document.domain if document.domain in experts else ""
+    return embedding.TextInput(text=text, domain=domain, role=embedding.ROLE_PASSAGE)
+
+
+def _matrix(answer: embedding.EmbedResponse) -> NDArray[np.float32]:
+    rows, columns = answer.vectors.shape
+    return from_bytes(answer.vectors.data, "float32", (rows, columns))
+
+
+def _acquaintance(found: knowledge.RetrievedEntity) -> Acquaintance:
+    evidence = found.entity.evidence
+    return Acquaintance(
+        entity_id=found.entity.entity_id,
+        label=found.entity.label,
+        strength=found.score,
+        reads=_count(evidence.counts, "/document"),
+        searches=_count(evidence.counts, "/query"),
+        last_seen=evidence.last_seen.ToDatetime(UTC) if evidence.HasField("last_seen") else None,
+        via_label=found.via_label,
+    )
+
+
+def _count(counts: Mapping[str, int], source: str) -> int:
+    return sum(count for key, count in counts.items() if key.endswith(source))

@@ -1,0 +1,124 @@
+"""IndexDocuments' work: what is new or changed is linked, embedded and written, in batches; the rest costs a look-up."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from attune.search.v1 import search_pb2 as pb
+from attune.services.runtime.call import current_call
+from attune.services.runtime.errors import FieldViolation
+from attune.services.runtime.validation import Validation
+from attune.services.search.convert import from_message
+from attune.services.search.gateway import Gateway
+from attune.services.search.index.port import Document, Index, IndexedDocument
+
+_BATCH = 64
+_BATCH_BYTES = 4 << 20
+REPORTED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A document that was refused."""
+
+    index: int
+    document_id: str
+    violation: FieldViolation
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a stream of documents."""
+
+    indexed: int = 0
+    unchanged: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
+    rejected_count: int = 0
+
+    def reject(self, place: int, document_id: str, violation: FieldViolation) -> None:
+        """Count a refusal; keep the first ones."""
+        self.rejected_count += 1
+        if len(self.rejected) < REPORTED:
+            self.rejected.append(Rejected(place, document_id, violation))
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Documents of a stream by id, with their places in it. Of two with one id the later one counts."""
+
+    documents: dict[str, tuple[int, Document]] = field(default_factory=dict)
+    size: int = 0
+
+    def add(self, place: int, document: Document) -> None:
+        self.documents[document.id] = (place, document)
+        self.size += len(document.text)
+
+    @property
+    def full(self) -> bool:
+        return len(self.documents) >= _BATCH or self.size >= _BATCH_BYTES
+
+
+class Indexer:
+    """Brings documents into the index."""
+
+    def __init__(self, index: Index, gateway: Gateway) -> None:
+        self._index = index
+        self._gateway = gateway
+        self._validation = Validation()
+
+    async def index(self, messages: AsyncIterator[pb.Document]) -> Report:
+        """Everything that is valid is durable and searchable when this returns."""
+        report = Report()
+        experts = await self._gateway.domains()
+        batch = _Batch()
+        place = 0
+        async for message in messages:
+            violation = self._violation(message)
+            if violation:
+                report.reject(place, message.document_id, violation)
+            else:
+                batch.add(place, from_message(message))
+            place += 1
+            if batch.full:
+                await self._write(batch, experts, report)
+                batch = _Batch()
+        await self._write(batch, experts, report)
+        return report
+
+    async def _write(self, batch: _Batch, experts: frozenset[str], report: Report) -> None:
+        changed = await self._changed(batch)
+        report.unchanged += len(batch.documents) - len(changed)
+        if not changed:
+            return
+        documents = [document for _, document in changed]
+        linked, vectors = await asyncio.gather(
+            self._gateway.link(documents), self._gateway.passage_vectors(documents, experts)
+        )
+        ready, rows = [], []
+        for (place, document), entity_ids, vector in zip(changed, linked, vectors, strict=True):
+            if isinstance(vector, str):
+                report.reject(place, document.id, FieldViolation("document.text", vector))
+            else:
+                ready.append(IndexedDocument.of(replace(document, entity_ids=entity_ids)))
+                rows.append(vector)
+        if ready:
+            await asyncio.to_thread(self._index.upsert, current_call().tenant, ready, np.stack(rows))
+        report.indexed += len(ready)
+
+    async def _changed(self, batch: _Batch) -> list[tuple[int, Document]]:
+        known = await asyncio.to_thread(self._index.digests, current_call().tenant, list(batch.documents))
+        return [
+            (place, document)
+            for place, document in batch.documents.values()
+            if known.get(document.id) != IndexedDocument.of(document).digest
+        ]
+
+    def _violation(self, message: pb.Document) -> FieldViolation | None:
+        found = self._validation.violations(message)
+        if found:
+            return FieldViolation(f"document.{found[0].field}", found[0].description)
+        if not message.title.strip() and not message.text.strip():
+            return FieldViolation("document.text", "is empty, and so is the title: there is nothing to search")
+        return None

@@ -1,0 +1,39 @@
+"""What the ranking knows of a user: the entities of the candidates that this user has met, or nearly."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Acquaintance:
+    """An entity of a document, as the user knows it."""
+
+    entity_id: str
+    label: str
+    strength: float
+    """Between 0 and 1: how much the user cares."""
+    reads: int = 0
+    """Times the user met it in documents."""
+    searches: int = 0
+    """Times the user searched for it."""
+    last_seen: datetime | None = None
+    via_label: str = ""
+    """For an entity that the user has not met: the known one next to it."""
+
+    @property
+    def count(self) -> int:
+        """Times the user met it at all."""
+        return self.reads + self.searches
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """The user's acquaintance with the candidates' entities, and how plainly the query says what it wants."""
+
+    acquaintances: Mapping[str, Acquaintance] = field(default_factory=dict)
+    query_coverage: float = 0.0
+    """How much of the query its own entities cover, between 0 and 1."""
+
+
+NOBODY = Person()

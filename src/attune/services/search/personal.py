@@ -1,0 +1,118 @@
+"""Personal ranking: the plain score plus the user's affinity to a document, weighted by how much the query leaves open.
+
+    score(d) = plain(d) + w * affinity(d)
+    plain(d) = rrf(d) / max rrf                                       in (0, 1]
+    affinity(d) = tanh(sum over the user's entities e of d: strength(e) * rarity(e))   in [0, 1)
+    rarity(e) = log(1 + n / n_e) / log(1 + n)                         n candidates, n_e of them with e
+    w = MOST * wanted * openness,  openness = (1 - coverage) * (1 - lead)
+
+The formula is ours. History helps vague queries and harms specific ones, so w falls to 0 where the query names its own
+entities (coverage) or where one document leads the others by far in the dense ranking (lead).
+"""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from attune.services.search.fusion import Fused
+from attune.services.search.person import Acquaintance, Person
+
+MOST = 0.35
+"""The largest weight: enough for a document about the user's subject to climb over about ten places."""
+_CLEAR_LEAD = 0.25
+"""A lead in cosine at which nothing is left open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """An entity that moved a document, and by how much of the affinity."""
+
+    acquaintance: Acquaintance
+    contribution: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A document in the personal ranking."""
+
+    fused: Fused
+    plain_rank: int
+    plain: float
+    affinity: float
+    personal: float
+    """What the affinity adds to the score."""
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def score(self) -> float:
+        """The sum that the ranking is by."""
+        return self.plain + self.personal
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """How much the user's entities count for this query, and why."""
+
+    value: float
+    reason: str
+
+
+def weigh(person: Person, fused: Sequence[Fused], wanted: float) -> Weight:
+    """The weight of the user's entities for this query; `wanted` is the caller's wish, 1 being the default."""
+    if wanted <= 0:
+        return Weight(0.0, "no personalization was asked for")
+    if not person.acquaintances:
+        return Weight(0.0, "the user has met none of these documents' entities")
+    lead = min(1.0, _lead(fused) / _CLEAR_LEAD)
+    value = MOST * wanted * (1 - person.query_coverage) * (1 - lead)
+    if person.query_coverage >= 0.5:
+        return Weight(value, "the query itself names what it wants")
+    if lead >= 0.5:
+        return Weight(value, "one document answers the query by far the best")
+    return Weight(value, "the query leaves open what it wants")
+
+
+def personal_ranking(
+    fused: Sequence[Fused], entities: Sequence[Sequence[str]], person: Person, weight: float, page_size: int
+) -> list[Ranked]:
+    """All candidates by personal score. The plain winner never leaves the first page.
+
+    Args:
+        fused: the candidates in their plain order.
+        entities: the entity ids of each candidate.
+        person: the user's acquaintance with them.
+        weight: of the affinity, from `weigh`.
+        page_size: how many hits a page has.
+    """
+    holders = Counter(each for ids in entities for each in set(ids))
+    best = fused[0].score if fused else 1.0
+    ranked = []
+    for place, (candidate, ids) in enumerate(zip(fused, entities, strict=True), start=1):
+        evidence = _evidence(ids, person, holders, len(fused))
+        affinity = math.tanh(sum(each.contribution for each in evidence))
+        ranked.append(Ranked(candidate, place, candidate.score / best, affinity, weight * affinity, evidence))
+    ranked.sort(key=lambda each: (-each.score, each.plain_rank))
+    return _keep_winner(ranked, page_size)
+
+
+def _evidence(ids: Sequence[str], person: Person, holders: Counter[str], total: int) -> tuple[Evidence, ...]:
+    met = [person.acquaintances[each] for each in dict.fromkeys(ids) if each in person.acquaintances]
+    found = [Evidence(each, each.strength * _rarity(holders[each.entity_id], total)) for each in met]
+    return tuple(sorted(found, key=lambda each: (-each.contribution, each.acquaintance.entity_id)))
+
+
+def _rarity(holders: int, total: int) -> float:
+    return math.log(1 + total / holders) / math.log(1 + total)
+
+
+def _lead(fused: Sequence[Fused]) -> float:
+    cosines = sorted((each.scores["dense"] for each in fused if "dense" in each.scores), reverse=True)
+    return cosines[0] - cosines[1] if len(cosines) > 1 else 0.0
+
+
+def _keep_winner(ranked: list[Ranked], page_size: int) -> list[Ranked]:
+    place = next((index for index, each in enumerate(ranked) if each.plain_rank == 1), 0)
+    if place >= page_size:
+        ranked.insert(page_size - 1, ranked.pop(place))
+    return ranked

@@ -1,0 +1,93 @@
+"""Search's work: dense and BM25 candidates, fused, then ranked for the user."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from attune.knowledge.v1.context_pb2 import Context
+from attune.services.runtime.call import current_call
+from attune.services.search.fusion import Fused, reciprocal_rank_fusion
+from attune.services.search.gateway import Gateway
+from attune.services.search.index.port import Candidate, Document, Index
+from attune.services.search.person import NOBODY, Person
+from attune.services.search.personal import Ranked, Weight, personal_ranking, weigh
+
+CANDIDATES = 100
+"""How many documents each ranking contributes, and so how far one can page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is searched for, by whom, in what context."""
+
+    query: str
+    user: str
+    context: Context
+    domains: tuple[str, ...]
+    page_size: int
+
+    @property
+    def personalization(self) -> float:
+        """How much of it is wanted; 1 is the default, 0 none."""
+        if not self.user:
+            return 0.0
+        return self.context.personalization if self.context.HasField("personalization") else 1.0
+
+
+@dataclass(slots=True)
+class Found:
+    """The whole ranking, and how it came about."""
+
+    ranked: list[Ranked]
+    documents: dict[str, Document]
+    weight: Weight
+    milliseconds: dict[str, float] = field(default_factory=dict)
+
+
+class Searcher:
+    """Ranks documents for a query and a user."""
+
+    def __init__(self, index: Index, gateway: Gateway) -> None:
+        self._index = index
+        self._gateway = gateway
+
+    async def search(self, wish: Wish) -> Found:
+        """All candidates of both rankings, the best for the user first."""
+        times: dict[str, float] = {}
+        tenant = current_call().tenant
+        started = time.monotonic()
+        vector = await self._gateway.query_vector(wish.query)
+        times["embed_ms"] = _since(started)
+        started = time.monotonic()
+        dense, bm25 = await asyncio.gather(
+            asyncio.to_thread(self._index.dense, tenant, vector, CANDIDATES, wish.domains),
+            asyncio.to_thread(self._index.bm25, tenant, wish.query, CANDIDATES, wish.domains),
+        )
+        fused, documents = await self._documents(tenant, dense, bm25)
+        times["retrieve_ms"] = _since(started)
+        started = time.monotonic()
+        entities = [documents[each.id].entity_ids for each in fused]
+        person = await self._person(wish, entities)
+        weight = weigh(person, fused, wish.personalization)
+        ranked = personal_ranking(fused, entities, person, weight.value, wish.page_size)
+        times["personalize_ms"] = _since(started)
+        return Found(ranked, documents, weight, times)
+
+    async def _documents(
+        self, tenant: str, dense: Sequence[Candidate], bm25: Sequence[Candidate]
+    ) -> tuple[list[Fused], dict[str, Document]]:
+        fused = reciprocal_rank_fusion({"dense": dense, "bm25": bm25})
+        documents = await asyncio.to_thread(self._index.documents, tenant, [each.id for each in fused])
+        # A document deleted since it was found is no answer any more.
+        return [each for each in fused if each.id in documents], documents
+
+    async def _person(self, wish: Wish, entities: Sequence[Sequence[str]]) -> Person:
+        if wish.personalization <= 0:
+            return NOBODY
+        wanted = list(dict.fromkeys(each for ids in entities for each in ids))
+        return await self._gateway.person(wish.user, wish.query, wish.context, wanted) if wanted else NOBODY
+
+
+def _since(started: float) -> float:
+    return (time.monotonic() - started) * 1000

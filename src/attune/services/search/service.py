@@ -1,0 +1,150 @@
+"""SearchService: converts, searches or indexes, converts."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from attune.events.v1.events_pb2 import EVENT_TYPE_FEEDBACK, InteractionEvent
+from attune.search.v1 import search_pb2 as pb
+from attune.search.v1.search_pb2_grpc import SearchServiceServicer
+from attune.services.runtime.call import current_call
+from attune.services.runtime.clock import Clock
+from attune.services.runtime.errors import invalid, not_found
+from attune.services.runtime.metrics import Metrics
+from attune.services.runtime.paging import decode_token, encode_token, fingerprint
+from attune.services.search.convert import to_message
+from attune.services.search.explain import explain
+from attune.services.search.gateway import Gateway
+from attune.services.search.index.port import Index
+from attune.services.search.indexing import Indexer
+from attune.services.search.searching import Found, Searcher, Wish
+
+_DEFAULT_PAGE = 10
+_VERDICTS = {pb.VERDICT_RELEVANT: "relevant", pb.VERDICT_IRRELEVANT: "irrelevant"}
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class SearchServicer(SearchServiceServicer):
+    """The gRPC face of search."""
+
+    def __init__(self, index: Index, gateway: Gateway, clock: Clock, metrics: Metrics) -> None:
+        self._index = index
+        self._gateway = gateway
+        self._clock = clock
+        self._metrics = metrics
+        self._indexer = Indexer(index, gateway)
+        self._searcher = Searcher(index, gateway)
+
+    async def IndexDocuments(
+        self, request_iterator: AsyncIterator[pb.IndexDocumentsRequest], context: Context
+    ) -> pb.IndexDocumentsResponse:
+        """Add or replace documents."""
+        report = await self._indexer.index(request.document async for request in request_iterator)
+        self._metrics.documents.labels("indexed").inc(report.indexed)
+        self._metrics.documents.labels("unchanged").inc(report.unchanged)
+        self._metrics.documents.labels("rejected").inc(report.rejected_count)
+        rejected = [
+            pb.RejectedDocument(
+                index=each.index,
+                document_id=each.document_id,
+                field=each.violation.field,
+                reason=each.violation.description,
+            )
+            for each in report.rejected
+        ]
+        return pb.IndexDocumentsResponse(
+            indexed=report.indexed,
+            unchanged=report.unchanged,
+            rejected=rejected,
+            rejected_count=report.rejected_count,
+        )
+
+    async def DeleteDocuments(self, request: pb.DeleteDocumentsRequest, context: Context) -> pb.DeleteDocumentsResponse:
+        """Remove documents."""
+        ids = list(request.document_ids)
+        return pb.DeleteDocumentsResponse(
+            deleted=await asyncio.to_thread(self._index.delete, current_call().tenant, ids)
+        )
+
+    async def GetDocument(self, request: pb.GetDocumentRequest, context: Context) -> pb.GetDocumentResponse:
+        """One document."""
+        document = await asyncio.to_thread(self._index.get, current_call().tenant, request.document_id)
+        if document is None:
+            raise not_found(f"document_id: the index has no document {request.document_id!r}")
+        return pb.GetDocumentResponse(document=to_message(document), entity_ids=document.entity_ids)
+
+    async def Search(self, request: pb.SearchRequest, context: Context) -> pb.SearchResponse:
+        """The documents that answer a query, the best for this user first."""
+        started = time.monotonic()
+        if not request.query.strip():
+            raise invalid("query", "has no words; say what is searched for")
+        wish = _wish(request)
+        offset, made_for = _page(request, wish)
+        found = await self._searcher.search(wish)
+        response = _response(found, offset, wish.page_size, made_for)
+        response.query_id = uuid.uuid4().hex
+        response.timings.total_ms = (time.monotonic() - started) * 1000
+        return response
+
+    async def SubmitFeedback(self, request: pb.SubmitFeedbackRequest, context: Context) -> pb.SubmitFeedbackResponse:
+        """A verdict becomes an event; its request_id makes the event's id, so that a repetition counts once."""
+        event = InteractionEvent(
+            event_id=f"feedback/{request.request_id}",
+            user_id=request.user_id,
+            session_id=request.session_id,
+            query_id=request.query_id,
+            object_id=request.document_id,
+            type=EVENT_TYPE_FEEDBACK,
+            attributes={"verdict": _VERDICTS[request.verdict]},
+        )
+        event.occurred_at.FromDatetime(self._clock())
+        await self._gateway.record(event)
+        return pb.SubmitFeedbackResponse()
+
+
+def _wish(request: pb.SearchRequest) -> Wish:
+    return Wish(
+        query=request.query,
+        user=request.user_id,
+        context=request.context,
+        domains=tuple(request.domains),
+        page_size=request.page_size or _DEFAULT_PAGE,
+    )
+
+
+def _page(request: pb.SearchRequest, wish: Wish) -> tuple[int, str]:
+    """Where the page starts, and the fingerprint that its successor's token will bear."""
+    made_for = fingerprint(
+        [
+            "Search",
+            current_call().tenant,
+            wish.query,
+            wish.user,
+            *wish.domains,
+            str(wish.page_size),
+            request.context.SerializeToString(deterministic=True).hex(),
+        ]
+    )
+    offset = decode_token(request.page_token, made_for)
+    return (offset if isinstance(offset, int) else 0), made_for
+
+
+def _response(found: Found, offset: int, size: int, made_for: str) -> pb.SearchResponse:
+    response = pb.SearchResponse(
+        personalization=pb.PersonalizationReport(
+            applied=any(each.personal > 0 for each in found.ranked),
+            weight=found.weight.value,
+            reason=found.weight.reason,
+        ),
+        timings=pb.SearchTimings(**found.milliseconds),
+    )
+    for each in found.ranked[offset : offset + size]:
+        document = to_message(found.documents[each.fused.id])
+        response.hits.add(document=document, score=each.score, explanation=explain(each))
+    if offset + size < len(found.ranked):
+        response.next_page_token = encode_token(offset + size, made_for)
+    return response

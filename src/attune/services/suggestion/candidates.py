@@ -1,0 +1,76 @@
+"""Queries that might come next, written without a language model: from entities and from retrieved documents."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from attune.services.suggestion.known import KnownEntity, Mode, Situation, normalised
+
+MAX_CANDIDATES = 48
+_MAX_WORDS = 12
+_TITLES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A query that might come next, and where it comes from."""
+
+    text: str
+    rationale: str
+    entity: KnownEntity | None = None
+    """The entity that it brings in; None where it only follows from the documents."""
+    document_rank: int | None = None
+    """One-based rank of the document that it is the title of."""
+
+
+def candidates(situation: Situation) -> list[Candidate]:
+    """At most MAX_CANDIDATES distinct candidates; none repeats a query of this session."""
+    asked = {normalised(text) for text in (situation.query, *situation.previous_queries)}
+    return list(_first(_distinct(chain(_of_entities(situation), _of_titles(situation)), asked), MAX_CANDIDATES))
+
+
+def _of_entities(situation: Situation) -> Iterator[Candidate]:
+    for entity in situation.entities:
+        reason = _reason(entity)
+        if situation.query and not _mentions(situation.query, entity.label):
+            yield Candidate(f"{situation.query} {entity.label}", reason, entity)
+        yield Candidate(entity.label, reason, entity)
+
+
+def _of_titles(situation: Situation) -> Iterator[Candidate]:
+    for rank, title in enumerate(situation.titles[:_TITLES], start=1):
+        if title and len(title.split()) <= _MAX_WORDS:
+            yield Candidate(title, "It answers what you asked.", document_rank=rank)
+
+
+def _reason(entity: KnownEntity) -> str:
+    """Why this entity, in a sentence for the user; drawn from this user's store alone."""
+    times = "once" if entity.count == 1 else f"{entity.count} times"
+    when = f", last on {entity.last_seen:%-d %B %Y}" if entity.last_seen else ""
+    match entity.mode:
+        case Mode.FAMILIAR:
+            return f"You came across {entity.label} {times}{when}."
+        case Mode.LAPSED:
+            return f"You came across {entity.label} {times}, but not lately{when}."
+        case Mode.NEIGHBOUR:
+            return f"{entity.label} is close to {entity.via_label}, which you know."
+        case Mode.UNFAMILIAR:
+            return f"{entity.label} belongs to what you asked, and is new to you."
+
+
+def _mentions(query: str, label: str) -> bool:
+    return normalised(label) in normalised(query)
+
+
+def _distinct(found: Iterable[Candidate], asked: set[str]) -> Iterator[Candidate]:
+    seen = set(asked)
+    for candidate in found:
+        key = normalised(candidate.text)
+        if key and key not in seen:
+            seen.add(key)
+            yield candidate
+
+
+def _first(found: Iterator[Candidate], limit: int) -> Iterator[Candidate]:
+    for _, candidate in zip(range(limit), found, strict=False):
+        yield candidate

@@ -1,0 +1,101 @@
+"""The services that suggestions are made with, behind one small face."""
+
+from collections.abc import Sequence
+from datetime import UTC
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+
+from attune.embedding.v1 import embedding_pb2 as embedding
+from attune.embedding.v1.embedding_pb2_grpc import EmbeddingServiceStub
+from attune.embeddings.vectors import from_bytes
+from attune.knowledge.v1 import knowledge_pb2 as knowledge
+from attune.knowledge.v1.context_pb2 import Context
+from attune.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceStub
+from attune.search.v1 import search_pb2 as search
+from attune.search.v1.search_pb2_grpc import SearchServiceStub
+from attune.services.runtime.outgoing import onward
+from attune.services.suggestion.known import KnownEntity, Mode
+from attune.services.suggestion.suppression import Suppression
+
+_MODES = {
+    knowledge.RETRIEVAL_MODE_FAMILIAR: Mode.FAMILIAR,
+    knowledge.RETRIEVAL_MODE_UNFAMILIAR: Mode.UNFAMILIAR,
+    knowledge.RETRIEVAL_MODE_LAPSED: Mode.LAPSED,
+    knowledge.RETRIEVAL_MODE_NEIGHBOUR: Mode.NEIGHBOUR,
+}
+_PER_MODE = 8
+_TITLES = 10
+
+
+class Gateway:
+    """Asks knowledge, embedding and search on behalf of the current call."""
+
+    def __init__(
+        self, knowledge_channel: grpc.aio.Channel, embedding_channel: grpc.aio.Channel, search_channel: grpc.aio.Channel
+    ) -> None:
+        self._knowledge = KnowledgeServiceStub(knowledge_channel)
+        self._embedding = EmbeddingServiceStub(embedding_channel)
+        self._search = SearchServiceStub(search_channel)
+        self._channels = (knowledge_channel, embedding_channel, search_channel)
+
+    async def entities(self, user: str, query: str, context: Context) -> list[KnownEntity]:
+        """What of the context the user knows; and, where the context names nothing, the user's own entities."""
+        request = knowledge.RetrieveEntitiesRequest(user_id=user, query=query, context=context, limit=_PER_MODE)
+        found = await self._knowledge.RetrieveEntities(request, **onward())
+        own = await self._knowledge.RetrieveEntities(
+            knowledge.RetrieveEntitiesRequest(user_id=user, limit=_PER_MODE), **onward()
+        )
+        known = {each.entity.entity_id: _known(each) for each in (*own.entities, *found.entities)}
+        return list(known.values())
+
+    async def suppression(self, user: str) -> Suppression:
+        """What the user wants to see no more."""
+        request = knowledge.GetSuppressedSuggestionsRequest(user_id=user)
+        answer = await self._knowledge.GetSuppressedSuggestions(request, **onward())
+        until = answer.history_until.ToDatetime(UTC) if answer.HasField("history_until") else None
+        return Suppression(frozenset(answer.fingerprints), until)
+
+    async def suppress(self, user: str, fingerprints: Sequence[bytes], *, all_history: bool) -> None:
+        """Remember that the user wants to see something no more."""
+        request = knowledge.SuppressSuggestionsRequest(user_id=user, fingerprints=fingerprints, all_history=all_history)
+        await self._knowledge.SuppressSuggestions(request, **onward())
+
+    async def titles(self, query: str) -> list[str]:
+        """Titles of the documents that answer a query for nobody in particular."""
+        if not query.strip():
+            return []
+        request = search.SearchRequest(query=query, page_size=_TITLES)
+        answer = await self._search.Search(request, **onward())
+        return [hit.document.title for hit in answer.hits]
+
+    async def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors [n, d] of texts; a row of zeros for a text that has none."""
+        request = embedding.EmbedRequest(
+            inputs=[embedding.TextInput(text=text, role=embedding.ROLE_QUERY) for text in texts],
+            lane=embedding.LANE_INTERACTIVE,
+        )
+        answer = await self._embedding.Embed(request, **onward())
+        count, dimension = answer.vectors.shape
+        matrix = from_bytes(answer.vectors.data, "float32", (count, dimension))
+        rows = [matrix[item.row] if item.HasField("row") else np.zeros(dimension, np.float32) for item in answer.items]
+        return np.stack(rows)
+
+    async def close(self) -> None:
+        """Close the channels."""
+        for channel in self._channels:
+            await channel.close()
+
+
+def _known(found: knowledge.RetrievedEntity) -> KnownEntity:
+    evidence = found.entity.evidence
+    return KnownEntity(
+        entity_id=found.entity.entity_id,
+        label=found.entity.label,
+        mode=_MODES[found.mode],
+        score=found.score,
+        count=evidence.total,
+        last_seen=evidence.last_seen.ToDatetime(UTC) if evidence.HasField("last_seen") else None,
+        via_label=found.via_label,
+    )

@@ -1,0 +1,47 @@
+"""What suggestions are made from: the user's entities in this context, as the knowledge service tells them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """How an entity relates to the user (METHODS: K-LaMP's retrieval modes, and neighbours in the graph)."""
+
+    FAMILIAR = "familiar"
+    UNFAMILIAR = "unfamiliar"
+    LAPSED = "lapsed"
+    NEIGHBOUR = "neighbour"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEntity:
+    """An entity of the context or of the user."""
+
+    entity_id: str
+    label: str
+    mode: Mode
+    score: float
+    """Higher is more; comparable within one mode of one answer."""
+    count: int = 0
+    last_seen: datetime | None = None
+    via_label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that a suggestion may be drawn from."""
+
+    query: str
+    previous_queries: Sequence[str]
+    page_title: str
+    page_text: str
+    entities: Sequence[KnownEntity]
+    titles: Sequence[str]
+    """Titles of documents that answer the query, the best first."""
+
+
+def normalised(text: str) -> str:
+    """Case-folded, with single spaces: two suggestions that agree in this are the same."""
+    return " ".join(text.casefold().split())

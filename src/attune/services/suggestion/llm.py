@@ -1,0 +1,126 @@
+"""Suggestions by a language model behind any server that speaks OpenAI's protocol."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import openai
+from openai import AsyncOpenAI
+from pydantic import BaseModel, Field, ValidationError
+
+from attune.services.suggestion.known import Situation, normalised
+from attune.services.suggestion.prompt import build_prompt, load_template
+
+_MOST_CHARACTERS = 200
+_MOST_TOKENS = 1024
+
+
+class LlmError(Exception):
+    """The language model did not answer usefully; the message says why, without any of its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A suggestion that the model wrote."""
+
+    text: str
+    rationale: str
+
+
+@dataclass(frozen=True, slots=True)
+class LlmAnswer:
+    """What the model wrote, and what it used."""
+
+    suggestions: tuple[Written, ...]
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class Writer(Protocol):
+    """Writes suggestions."""
+
+    async def write(self, situation: Situation, limit: int, timeout_s: float) -> LlmAnswer:
+        """At most `limit` suggestions.
+
+        Raises:
+            LlmError: no useful answer in time.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Release the connections."""
+        ...
+
+
+class _Suggestion(BaseModel):
+    query: str = Field(min_length=1, max_length=_MOST_CHARACTERS)
+    rationale: str = Field("", max_length=1000)
+
+
+class _Answer(BaseModel):
+    suggestions: list[_Suggestion] = Field(min_length=1)
+
+
+class OpenAiWriter:
+    """Asks a chat model for JSON and takes nothing else for an answer."""
+
+    def __init__(self, base_url: str, model: str, api_key: str) -> None:
+        # Retries would spend the caller's deadline: the ranker is the second try.
+        self._client = AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0)
+        self._model = model
+        self._template = load_template()
+
+    async def write(self, situation: Situation, limit: int, timeout_s: float) -> LlmAnswer:
+        """Ask, parse, and keep what is new."""
+        try:
+            completion = await self._client.chat.completions.create(
+                model=self._model,
+                messages=[{"role": "user", "content": build_prompt(self._template, situation, limit)}],
+                response_format={"type": "json_object"},
+                temperature=0.2,
+                max_tokens=_MOST_TOKENS,
+                timeout=timeout_s,
+            )
+        except openai.APITimeoutError as error:
+            raise LlmError(f"the language model did not answer within {timeout_s:.1f} s") from error
+        except openai.APIStatusError as error:
+            raise LlmError(f"the language model's server answered with HTTP status {error.status_code}") from error
+        except openai.APIConnectionError as error:
+            raise LlmError("the language model's server cannot be reached") from error
+        except (openai.OpenAIError, ValueError) as error:
+            raise LlmError("the language model's server answered with something that is not its protocol") from error
+        usage = completion.usage
+        return LlmAnswer(
+            suggestions=_parsed(_content(completion.choices), situation, limit),
+            model=completion.model or self._model,
+            prompt_tokens=usage.prompt_tokens if usage else 0,
+            completion_tokens=usage.completion_tokens if usage else 0,
+        )
+
+    async def close(self) -> None:
+        """Close the HTTP connections."""
+        await self._client.close()
+
+
+def _content(choices: list[openai.types.chat.chat_completion.Choice] | None) -> str:
+    content = choices[0].message.content if choices else None
+    if not content:
+        raise LlmError("the language model answered with nothing")
+    return content
+
+
+def _parsed(content: str, situation: Situation, limit: int) -> tuple[Written, ...]:
+    try:
+        answer = _Answer.model_validate_json(content)
+    except ValidationError as error:
+        raise LlmError("the language model did not answer with the JSON that it was asked for") from error
+    seen = {normalised(text) for text in (situation.query, *situation.previous_queries)}
+    kept: list[Written] = []
+    for each in answer.suggestions:
+        text = " ".join(each.query.split())
+        if normalised(text) and normalised(text) not in seen:
+            seen.add(normalised(text))
+            kept.append(Written(text, " ".join(each.rationale.split())))
+    if not kept:
+        raise LlmError("the language model only repeated the session")
+    return tuple(kept[:limit])

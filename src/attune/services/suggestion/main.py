@@ -1,0 +1,42 @@
+"""The suggestion role: the one place that constructs it."""
+
+from attune.services.runtime.config import Config, RoleName
+from attune.services.runtime.metrics import Metrics
+from attune.services.runtime.outgoing import connect
+from attune.services.runtime.server import Role
+from attune.services.suggestion.gateway import Gateway
+from attune.services.suggestion.llm import OpenAiWriter, Writer
+from attune.services.suggestion.service import SuggestionServicer
+from attune.services.suggestion.suggester import Suggester
+from attune.suggestion.v1.suggestion_pb2_grpc import add_SuggestionServiceServicer_to_server
+
+
+async def build(config: Config, metrics: Metrics, *, writer: Writer | None = None) -> Role:
+    """The suggestion service, asking the services at the addresses of `config`; tests hand in a writer of theirs."""
+    gateway = Gateway(
+        *(
+            connect(config.address(role), max_message_bytes=config.max_message_bytes)
+            for role in (RoleName.KNOWLEDGE, RoleName.EMBEDDING, RoleName.SEARCH)
+        )
+    )
+    writer = writer or _configured_writer(config)
+    suggester = Suggester(gateway, writer, config.llm_timeout_s)
+    servicer = SuggestionServicer(suggester, gateway, metrics)
+
+    async def close() -> None:
+        if writer is not None:
+            await writer.close()
+        await gateway.close()
+
+    return Role(
+        RoleName.SUGGESTION,
+        ("attune.suggestion.v1.SuggestionService",),
+        lambda server: add_SuggestionServiceServicer_to_server(servicer, server),
+        close,
+    )
+
+
+def _configured_writer(config: Config) -> Writer | None:
+    if not config.llm_base_url:
+        return None
+    return OpenAiWriter(config.llm_base_url, config.llm_model, config.llm_api_key.get_secret_value())

@@ -1,0 +1,84 @@
+"""SuggestionService: converts, asks the suggester, converts."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from attune.services.runtime.errors import failed_precondition
+from attune.services.runtime.metrics import Metrics
+from attune.services.suggestion.gateway import Gateway
+from attune.services.suggestion.suggester import Outcome, Suggester
+from attune.services.suggestion.suppression import fingerprint
+from attune.suggestion.v1 import suggestion_pb2 as pb
+from attune.suggestion.v1.suggestion_pb2_grpc import SuggestionServiceServicer
+
+_DEFAULT_LIMIT = 5
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class SuggestionServicer(SuggestionServiceServicer):
+    """The gRPC face of suggestion."""
+
+    def __init__(self, suggester: Suggester, gateway: Gateway, metrics: Metrics) -> None:
+        self._suggester = suggester
+        self._gateway = gateway
+        self._metrics = metrics
+
+    async def SuggestQueries(self, request: pb.SuggestQueriesRequest, context: Context) -> pb.SuggestQueriesResponse:
+        """The next queries, the best first."""
+        return await self._answer(request)
+
+    async def StreamSuggestQueries(
+        self, request: pb.StreamSuggestQueriesRequest, context: Context
+    ) -> AsyncIterator[pb.StreamSuggestQueriesResponse]:
+        """The same, one by one."""
+        answer = await self._answer(request.request)
+        for each in answer.suggestions:
+            yield pb.StreamSuggestQueriesResponse(suggestion=each)
+        del answer.suggestions[:]
+        yield pb.StreamSuggestQueriesResponse(summary=answer)
+
+    async def RemoveSuggestion(
+        self, request: pb.RemoveSuggestionRequest, context: Context
+    ) -> pb.RemoveSuggestionResponse:
+        """Remember what the user wants no more."""
+        removed = [fingerprint(request.text)] if request.WhichOneof("target") == "text" else []
+        await self._gateway.suppress(request.user_id, removed, all_history=request.all_history)
+        return pb.RemoveSuggestionResponse()
+
+    async def _answer(self, request: pb.SuggestQueriesRequest) -> pb.SuggestQueriesResponse:
+        started = time.monotonic()
+        if request.path == pb.SUGGESTION_PATH_LLM and not self._suggester.has_writer:
+            raise failed_precondition(
+                "NO_LLM", "path: no language model is configured; set ATTUNE_LLM_BASE_URL, or ask for the ranker"
+            )
+        outcome = await self._suggester.suggest(
+            request.user_id,
+            request.query,
+            request.context,
+            request.limit or _DEFAULT_LIMIT,
+            use_llm=request.path != pb.SUGGESTION_PATH_RANKER,
+        )
+        answer = _response(outcome)
+        answer.timings.total_ms = (time.monotonic() - started) * 1000
+        self._metrics.suggestions.labels(pb.SuggestionPath.Name(answer.path)).inc()
+        return answer
+
+
+def _response(outcome: Outcome) -> pb.SuggestQueriesResponse:
+    by_llm = outcome.llm is not None and not outcome.fallback_reason
+    path = pb.SUGGESTION_PATH_LLM if by_llm else pb.SUGGESTION_PATH_RANKER
+    response = pb.SuggestQueriesResponse(
+        path=path, fallback_reason=outcome.fallback_reason, timings=pb.SuggestTimings(**outcome.milliseconds)
+    )
+    for each in outcome.suggestions:
+        response.suggestions.add(
+            text=each.text, rationale=each.rationale, entity_ids=each.entity_ids, score=each.score, path=path
+        )
+    if outcome.llm is not None:
+        response.usage.model = outcome.llm.model
+        response.usage.prompt_tokens = outcome.llm.prompt_tokens
+        response.usage.completion_tokens = outcome.llm.completion_tokens
+    return response

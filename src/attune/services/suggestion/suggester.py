@@ -1,0 +1,150 @@
+"""Who writes the suggestions: the language model where there is one and time for it, else the ranker."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from attune.knowledge.v1.context_pb2 import Context
+from attune.services.runtime.call import current_call
+from attune.services.suggestion.candidates import Candidate, candidates
+from attune.services.suggestion.gateway import Gateway
+from attune.services.suggestion.known import Situation
+from attune.services.suggestion.llm import LlmAnswer, LlmError, Writer
+from attune.services.suggestion.ranker import Ranked, rank
+from attune.services.suggestion.suppression import Suppression
+
+_log = structlog.get_logger("attune.suggestion")
+_RESERVE_S = 0.25
+"""Kept of the deadline for the ranker, should the language model not answer in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggested:
+    """A suggestion, whoever wrote it."""
+
+    text: str
+    rationale: str
+    score: float
+    entity_ids: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The suggestions, who wrote them, and where the time went."""
+
+    suggestions: list[Suggested] = field(default_factory=list)
+    llm: LlmAnswer | None = None
+    fallback_reason: str = ""
+    milliseconds: dict[str, float] = field(default_factory=dict)
+
+
+class Suggester:
+    """Gathers the situation, then lets the writer or the ranker answer."""
+
+    def __init__(self, gateway: Gateway, writer: Writer | None, llm_timeout_s: float) -> None:
+        self._gateway = gateway
+        self._writer = writer
+        self._llm_timeout_s = llm_timeout_s
+
+    @property
+    def has_writer(self) -> bool:
+        """Whether a language model is configured."""
+        return self._writer is not None
+
+    async def suggest(self, user: str, query: str, context: Context, limit: int, *, use_llm: bool) -> Outcome:
+        """At most `limit` suggestions, the best first."""
+        outcome = Outcome()
+        situation, suppression = await self._situation(user, query, context, outcome)
+        if use_llm and self._writer is not None:
+            written = await self._by_writer(self._writer, situation, suppression, limit, outcome)
+            if written:
+                outcome.suggestions = written
+                return outcome
+        outcome.suggestions = await self._by_ranker(situation, suppression, limit, outcome)
+        return outcome
+
+    async def _situation(
+        self, user: str, query: str, context: Context, outcome: Outcome
+    ) -> tuple[Situation, Suppression]:
+        started = time.monotonic()
+        personal = bool(user) and not (context.HasField("personalization") and context.personalization == 0)
+        entities = await self._gateway.entities(user, query, context) if personal else []
+        suppression = await self._gateway.suppression(user) if user else Suppression()
+        outcome.milliseconds["retrieve_ms"] = _since(started)
+        started = time.monotonic()
+        titles = await self._gateway.titles(query)
+        outcome.milliseconds["candidates_ms"] = _since(started)
+        page = context.turns[-1] if context.turns else None
+        situation = Situation(
+            query=query,
+            previous_queries=[turn.query for turn in context.turns if turn.query],
+            page_title=page.title if page else "",
+            page_text=page.text if page else "",
+            entities=suppression.usable(entities),
+            titles=titles,
+        )
+        return situation, suppression
+
+    async def _by_writer(
+        self, writer: Writer, situation: Situation, suppression: Suppression, limit: int, outcome: Outcome
+    ) -> list[Suggested]:
+        started = time.monotonic()
+        timeout_s = min(self._llm_timeout_s, current_call().remaining_s() - _RESERVE_S)
+        if timeout_s <= 0:
+            outcome.fallback_reason = "the deadline leaves the language model no time"
+            return []
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer = await writer.write(situation, limit, timeout_s)
+        except TimeoutError:
+            outcome.fallback_reason = f"the language model did not answer within {timeout_s:.1f} s"
+        except LlmError as error:
+            outcome.fallback_reason = str(error)
+        else:
+            outcome.llm = answer
+            allowed = [each for each in answer.suggestions if suppression.allows(each.text)]
+            if not allowed:
+                outcome.fallback_reason = "the language model only wrote what the user has removed"
+            return [
+                Suggested(each.text, each.rationale, 1 / place, _entities_in(each.text, situation))
+                for place, each in enumerate(allowed, start=1)
+            ]
+        finally:
+            outcome.milliseconds["llm_ms"] = _since(started)
+        _log.warning("fallback to the ranker", reason=outcome.fallback_reason)
+        return []
+
+    async def _by_ranker(
+        self, situation: Situation, suppression: Suppression, limit: int, outcome: Outcome
+    ) -> list[Suggested]:
+        started = time.monotonic()
+        found = [each for each in candidates(situation) if suppression.allows(each.text)]
+        ranked = await self._ranked(found, situation, limit) if found else []
+        outcome.milliseconds["rank_ms"] = _since(started)
+        return [
+            Suggested(each.candidate.text, each.candidate.rationale, each.score, _entity_ids(each.candidate))
+            for each in ranked
+        ]
+
+    async def _ranked(self, found: Sequence[Candidate], situation: Situation, limit: int) -> list[Ranked]:
+        context = " ".join([*situation.previous_queries[-2:], situation.query, situation.page_title]).strip()
+        texts = [each.text for each in found]
+        if not context:
+            return rank(found, await self._gateway.vectors(texts), None, limit)
+        vectors = await self._gateway.vectors([context, *texts])
+        return rank(found, vectors[1:], vectors[0], limit)
+
+
+def _entity_ids(candidate: Candidate) -> tuple[str, ...]:
+    return (candidate.entity.entity_id,) if candidate.entity else ()
+
+
+def _entities_in(text: str, situation: Situation) -> tuple[str, ...]:
+    return tuple(each.entity_id for each in situation.entities if each.label.casefold() in text.casefold())
+
+
+def _since(started: float) -> float:
+    return (time.monotonic() - started) * 1000
