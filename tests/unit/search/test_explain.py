@@ -1,0 +1,65 @@
+"""Explanations: a sentence that a person understands, parts that add up."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from attune.services.search.explain import explain
+from attune.services.search.fusion import Fused
+from attune.services.search.person import Acquaintance
+from attune.services.search.personal import Evidence, Ranked
+
+SEEN = datetime(2026, 11, 3, 23, 30, tzinfo=UTC)
+
+
+def ranked(ranks: dict[str, int], *evidence: Evidence, personal: float = 0.2) -> Ranked:
+    fused = Fused("d", 0.03, ranks, dict.fromkeys(ranks, 0.7))
+    return Ranked(fused, 4, 0.9, 0.5, personal if evidence else 0.0, evidence)
+
+
+def reading(**fields: object) -> Evidence:
+    values = {"entity_id": "asyncio", "label": "asyncio", "strength": 0.5, "last_seen": SEEN}
+    return Evidence(Acquaintance(**(values | fields)), 0.4)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "sentence"),
+    [
+        (reading(reads=4, searches=2), "because you read about asyncio 4 times, last on 3 November 2026"),
+        (reading(reads=1), "because you read about asyncio once, last on 3 November 2026"),
+        (reading(searches=2), "because you searched for asyncio 2 times, last on 3 November 2026"),
+        (
+            reading(via_label="selectors", last_seen=None),
+            "because it is about asyncio, which is close to selectors that you know",
+        ),
+    ],
+)
+def test_the_sentence_tells_what_the_user_did(evidence: Evidence, sentence: str) -> None:
+    assert explain(ranked({"dense": 1}, evidence)).summary == sentence
+
+
+@pytest.mark.parametrize(
+    ("ranks", "sentence"),
+    [
+        ({"dense": 2, "bm25": 1}, "matches what your query means (place 2) and its words (place 1)"),
+        ({"dense": 2}, "matches what your query means (place 2)"),
+        ({"bm25": 3}, "matches the words of your query (place 3)"),
+    ],
+)
+def test_without_history_the_sentence_tells_of_the_query(ranks: dict[str, int], sentence: str) -> None:
+    assert explain(ranked(ranks)).summary == sentence
+
+
+def test_history_that_moved_nothing_is_not_claimed_as_a_reason() -> None:
+    assert explain(ranked({"dense": 1}, reading(reads=4), personal=0.001)).summary.startswith("matches")
+
+
+def test_the_parts_add_up_to_the_score() -> None:
+    each = ranked({"dense": 2, "bm25": 7}, reading(reads=1))
+    explanation = explain(each)
+    assert sum(part.contribution for part in explanation.parts) == pytest.approx(each.score)
+    assert {part.name: part.rank for part in explanation.parts} == {"dense": 2, "bm25": 7, "personal": 0}
+
+
+def test_at_most_five_entities_are_named() -> None:
+    assert len(explain(ranked({"dense": 1}, *(reading(reads=1) for _ in range(9)))).entities) == 5

@@ -1,0 +1,29 @@
+"""Suppression: a removed suggestion is known again by its fingerprint, however it is written."""
+
+from datetime import UTC, datetime, timedelta
+
+from attune.services.suggestion.known import KnownEntity, Mode
+from attune.services.suggestion.suppression import Suppression, fingerprint
+
+NOW = datetime(2026, 11, 3, tzinfo=UTC)
+
+
+def seen(label: str, at: datetime | None) -> KnownEntity:
+    return KnownEntity(label, label, Mode.FAMILIAR, 1.0, last_seen=at)
+
+
+def test_case_and_spaces_do_not_matter() -> None:
+    suppression = Suppression(frozenset({fingerprint("Task  Groups")}))
+    assert not suppression.allows("task groups")
+    assert suppression.allows("task group")
+
+
+def test_the_fingerprint_tells_nothing_of_the_text() -> None:
+    assert len(fingerprint("secret")) == 32
+    assert b"secret" not in fingerprint("secret")
+
+
+def test_entities_from_before_the_cut_are_not_used() -> None:
+    entities = [seen("old", NOW - timedelta(days=1)), seen("new", NOW + timedelta(days=1)), seen("never", None)]
+    assert [each.label for each in Suppression(history_until=NOW).usable(entities)] == ["new"]
+    assert Suppression().usable(entities) == entities
