@@ -1,0 +1,92 @@
+"""The catalog as a directed graph: neighbours, containers, and each entity's popularity prior."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+
+from attune.knowledge_store.catalog import Catalog
+
+CONTAINER_RELATION = "part_of"
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """An entity one edge away; `outgoing` when the edge points from the entity that was asked about to this one."""
+
+    entity_id: str
+    relation: str
+    outgoing: bool
+
+
+class CatalogGraph:
+    """A networkx MultiDiGraph (edge key = relation) with PageRank priors. Unknown ids have no neighbours."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
+        self.graph.add_nodes_from(entity.id for entity in catalog)
+        for entity in catalog:
+            for link in entity.links:
+                self.graph.add_edge(entity.id, link.target, key=link.relation)
+        self._priors = pagerank(self.graph)
+
+    def prior(self, entity_id: str) -> float:
+        """The entity's PageRank: priors are positive and sum to 1 over the catalog; 0 for an id that is not in it."""
+        return self._priors.get(entity_id, 0.0)
+
+    def neighbours(self, entity_id: str) -> list[Neighbour]:
+        """Both directions, by relation, then the most popular first, then by id."""
+        if entity_id not in self.graph:
+            return []
+        outgoing = [
+            Neighbour(there, key, outgoing=True) for _, there, key in self.graph.out_edges(entity_id, keys=True)
+        ]
+        incoming = [Neighbour(here, key, outgoing=False) for here, _, key in self.graph.in_edges(entity_id, keys=True)]
+        return sorted(
+            outgoing + incoming, key=lambda n: (n.relation, -self.prior(n.entity_id), n.entity_id, n.outgoing)
+        )
+
+    def containers(self, entity_id: str) -> list[str]:
+        """What the entity is part of, and what that is part of, nearest first; a cycle ends where it closes."""
+        found: dict[str, None] = {entity_id: None}
+        waiting = deque([entity_id])
+        while waiting:
+            for container in self._direct_containers(waiting.popleft()):
+                if container not in found:
+                    found[container] = None
+                    waiting.append(container)
+        return list(found)[1:]
+
+    def _direct_containers(self, entity_id: str) -> list[str]:
+        if entity_id not in self.graph:
+            return []
+        edges = self.graph.out_edges(entity_id, keys=True)
+        targets = (target for _, target, relation in edges if relation == CONTAINER_RELATION)
+        return sorted(targets, key=lambda target: (-self.prior(target), target))
+
+
+def pagerank(
+    graph: "nx.MultiDiGraph[str]", damping: float = 0.85, tolerance: float = 1e-6, rounds: int = 100
+) -> dict[str, float]:
+    """PageRank by power iteration over the edge list (Page et al. 1999); nodes without links spread theirs evenly.
+
+    Equal to networkx.pagerank, whose only implementation needs SciPy, which nothing else here does.
+    """
+    nodes = list(graph)
+    if not nodes:
+        return {}
+    index = {node: i for i, node in enumerate(nodes)}
+    edges = np.array([(index[a], index[b]) for a, b in graph.edges()], dtype=np.int64).reshape(-1, 2)
+    sources, targets = edges[:, 0], edges[:, 1]
+    degree = np.bincount(sources, minlength=len(nodes))
+    rank = np.full(len(nodes), 1 / len(nodes))
+    for _ in range(rounds):
+        share = rank / np.maximum(degree, 1)
+        spread = np.bincount(targets, weights=share[sources], minlength=len(nodes)) + rank[degree == 0].sum() / len(
+            nodes
+        )
+        previous, rank = rank, damping * spread + (1 - damping) / len(nodes)
+        if np.abs(rank - previous).sum() < tolerance * len(nodes):
+            break
+    return dict(zip(nodes, (rank / rank.sum()).tolist(), strict=True))

@@ -1,0 +1,125 @@
+"""The library's front door: one handler for interaction events, wherever they come from, and the questions about a
+user.
+
+Texts pass through to be linked and are dropped here; what goes on to the store are entity ids, times and weights.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.graph import CatalogGraph
+from attune.knowledge_store.linking import Linker
+from attune.knowledge_store.model import EntityState, Interaction, LinkedEntity, LogPosition, UserKey
+from attune.knowledge_store.projection import observes_document, observes_query, project
+from attune.knowledge_store.retrieval import Mode, Retrieved, retrieve
+from attune.knowledge_store.store import Applied, EntityCursor, Profile, Projected, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as it is indexed: linked here, not kept."""
+
+    object_id: str
+    title: str
+    text: str
+
+
+class Knowledge:
+    """A catalog's graph and linker over one store. Blocking; any thread may call."""
+
+    def __init__(self, catalog: Catalog, graph: CatalogGraph, linker: Linker, store: Store) -> None:
+        self.catalog = catalog
+        self.graph = graph
+        self.linker = linker
+        self.store = store
+
+    def handle(self, interactions: Sequence[Interaction], position: LogPosition | None = None) -> Applied:
+        """Links, projects and applies a batch in one transaction with its log position.
+
+        Raises StoreError, after which nothing of the batch was written.
+        """
+        known = self._objects_of(interactions)
+        return self.store.apply([self._projected(interaction, known) for interaction in interactions], position)
+
+    def link_objects(self, tenant: str, documents: Sequence[Document]) -> dict[str, list[LinkedEntity]]:
+        """Links documents once, when they are indexed, for all later clicks on them."""
+        linked = {
+            document.object_id: self.linker.link_document(document.title, document.text) for document in documents
+        }
+        self.store.remember_objects(tenant, linked)
+        return linked
+
+    def forget_objects(self, tenant: str, object_ids: Sequence[str]) -> int:
+        return self.store.forget_objects(tenant, object_ids)
+
+    def retrieve(
+        self,
+        user: UserKey,
+        *,
+        now: datetime,
+        text: str = "",
+        entity_ids: Sequence[str] = (),
+        modes: Sequence[Mode] = tuple(Mode),
+        limit: int = 10,
+    ) -> list[Retrieved]:
+        """retrieval.retrieve, for the context of a text's entities and the given ones together.
+
+        A text that names nothing gives nothing: it is a context, only an unknown one.
+        """
+        context = {*entity_ids, *(mention.entity_id for mention in self.linker.link(text))}
+        if text.strip() and not context:
+            return []
+        return retrieve(self.store.entities(user), self.graph, context, now, modes, limit)
+
+    def entity_page(self, user: UserKey, after: EntityCursor | None, limit: int) -> list[EntityState]:
+        return self.store.entity_page(user, after, limit)
+
+    def profile(self, user: UserKey) -> Profile:
+        return self.store.profile(user)
+
+    def export(self, user: UserKey) -> Iterator[dict[str, Any]]:
+        return self.store.export(user)
+
+    def forget_user(self, user: UserKey, at: datetime) -> dict[str, int]:
+        return self.store.forget_user(user, at)
+
+    def forget_entity(self, user: UserKey, entity_id: str, at: datetime) -> dict[str, int]:
+        return self.store.forget_entity(user, entity_id, at)
+
+    def _objects_of(self, interactions: Sequence[Interaction]) -> dict[tuple[str, str], list[LinkedEntity]]:
+        wanted: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        for interaction in interactions:
+            if interaction.object_id and observes_document(interaction.kind):
+                wanted[interaction.user.tenant][interaction.object_id] = None
+        return {
+            (tenant, object_id): linked
+            for tenant, object_ids in wanted.items()
+            for object_id, linked in self.store.objects(tenant, list(object_ids)).items()
+        }
+
+    def _projected(
+        self, interaction: Interaction, known: Mapping[tuple[str, str], Sequence[LinkedEntity]]
+    ) -> Projected:
+        query: list[str] = []
+        document: Sequence[LinkedEntity] = ()
+        if observes_query(interaction.kind):
+            query = self._query_entities(interaction)
+        elif observes_document(interaction.kind):
+            document = known.get((interaction.user.tenant, interaction.object_id)) or self._title_entities(interaction)
+        observations = tuple(project(interaction, query, document))
+        return Projected(
+            interaction.event_id, interaction.user, interaction.occurred_at, interaction.logged_at, observations
+        )
+
+    def _query_entities(self, interaction: Interaction) -> list[str]:
+        """A query has few words: the title clicked for it, where the event has one, helps to tell what they mean."""
+        mentions = self.linker.link(interaction.user_query, context=interaction.attributes.get("title", ""))
+        return [mention.entity_id for mention in mentions]
+
+    def _title_entities(self, interaction: Interaction) -> list[LinkedEntity]:
+        """For a document that was never indexed here: its title and the query, linked together."""
+        return self.linker.link_document(interaction.attributes.get("title", ""), "", context=interaction.user_query)

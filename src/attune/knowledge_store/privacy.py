@@ -1,0 +1,70 @@
+"""The export of a user: format 1, a sequence of JSON-ready records, whichever the engine.
+
+    {"record": "profile", "format": 1, "tenant", "user", "events", "entities", "first_seen", "last_seen",
+     "forgotten_at"}
+    {"record": "entity", "entity_id", "counts": {"click/document": 3, ...}, "first_seen", "last_seen", "weight"}
+    {"record": "forgotten_entity", "entity_id", "forgotten_at"}
+    {"record": "suppressed_suggestion", "fingerprint"}
+    {"record": "suppressed_history", "until"}
+
+One profile, then the entities by weight, then the forgotten ones by id, then what is suggested no more.
+Times are ISO 8601 in UTC, or null. A weight is
+as of its last_seen. Of events only their number is kept, and digests of their ids to tell a repeated one, from which
+nothing can be read.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from attune.knowledge_store.model import EntityState, EventKind, Source, UserKey
+from attune.knowledge_store.store import Profile, Suppressed
+from attune.knowledge_store.transaction import Tombstones
+
+FORMAT = 1
+
+
+def export_records(
+    user: UserKey, profile: Profile, states: Iterable[EntityState], tombstones: Tombstones, suppressed: Suppressed
+) -> Iterator[dict[str, Any]]:
+    yield {
+        "record": "profile",
+        "format": FORMAT,
+        "tenant": user.tenant,
+        "user": user.user,
+        "events": profile.events,
+        "entities": profile.entities,
+        "first_seen": _iso(profile.first_seen),
+        "last_seen": _iso(profile.last_seen),
+        "forgotten_at": _iso(profile.forgotten_at),
+    }
+    for state in states:
+        yield {
+            "record": "entity",
+            "entity_id": state.entity_id,
+            "counts": encode_counts(state),
+            "first_seen": _iso(state.first_seen),
+            "last_seen": _iso(state.last_seen),
+            "weight": state.weight,
+        }
+    for entity_id, forgotten_at in sorted(tombstones.entities.items()):
+        yield {"record": "forgotten_entity", "entity_id": entity_id, "forgotten_at": _iso(forgotten_at)}
+    for fingerprint in suppressed.fingerprints:
+        yield {"record": "suppressed_suggestion", "fingerprint": fingerprint.hex()}
+    if suppressed.history_until is not None:
+        yield {"record": "suppressed_history", "until": _iso(suppressed.history_until)}
+
+
+def encode_counts(state: EntityState) -> dict[str, int]:
+    """The counts under "kind/source" keys, sorted."""
+    return {f"{kind}/{source}": count for (kind, source), count in sorted(state.counts.items())}
+
+
+def decode_counts(counts: dict[str, int]) -> dict[tuple[EventKind, Source], int]:
+    """What encode_counts encoded."""
+    pairs = ((key.split("/"), count) for key, count in counts.items())
+    return {(EventKind(kind), Source(source)): count for (kind, source), count in pairs}
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

@@ -1,0 +1,61 @@
+"""From one interaction to what it says about the user: the only way into a user's store.
+
+| kind | source | weight |
+|---|---|---|
+| query, suggestion_accepted | the query's entities | 1 |
+| reformulation | the query's entities | 0.5 |
+| click, view | the document's entities | 1, 0.5, times salience |
+| dwell | the document's entities | min(dwell, 60 s) / 60 s, times salience |
+| feedback | the document's entities | 1 relevant, -1 irrelevant (attribute "verdict"), times salience |
+| impression, suggestion_shown | none | the system's own output teaches it nothing |
+"""
+
+from collections.abc import Sequence
+
+from attune.knowledge_store.model import EventKind, Interaction, LinkedEntity, Observation, Source
+
+DWELL_SATURATION_MS = 60_000
+
+_QUERY_WEIGHTS = {EventKind.QUERY: 1.0, EventKind.SUGGESTION_ACCEPTED: 1.0, EventKind.REFORMULATION: 0.5}
+_DOCUMENT_WEIGHTS = {EventKind.CLICK: 1.0, EventKind.VIEW: 0.5}
+_VERDICTS = {"relevant": 1.0, "irrelevant": -1.0}
+
+
+def project(
+    interaction: Interaction, query_entities: Sequence[str], document_entities: Sequence[LinkedEntity]
+) -> list[Observation]:
+    """Each entity at most once; its observation is dated `occurred_at`. Weights of zero are no observations."""
+    query_weight = _QUERY_WEIGHTS.get(interaction.kind, 0.0)
+    document_weight = _document_weight(interaction)
+    if query_weight:
+        weights = dict.fromkeys(query_entities, query_weight)
+        return _observations(interaction, Source.QUERY, weights)
+    if document_weight:
+        weights = {linked.entity_id: document_weight * linked.salience for linked in document_entities}
+        return _observations(interaction, Source.DOCUMENT, weights)
+    return []
+
+
+def observes_query(kind: EventKind) -> bool:
+    """Whether the entities of the query matter for this kind."""
+    return kind in _QUERY_WEIGHTS
+
+
+def observes_document(kind: EventKind) -> bool:
+    """Whether the entities of the document matter for this kind."""
+    return kind in _DOCUMENT_WEIGHTS or kind in {EventKind.DWELL, EventKind.FEEDBACK}
+
+
+def _document_weight(interaction: Interaction) -> float:
+    if interaction.kind is EventKind.DWELL:
+        return min(interaction.dwell_ms or 0, DWELL_SATURATION_MS) / DWELL_SATURATION_MS
+    if interaction.kind is EventKind.FEEDBACK:
+        return _VERDICTS.get(interaction.attributes.get("verdict", ""), 0.0)
+    return _DOCUMENT_WEIGHTS.get(interaction.kind, 0.0)
+
+
+def _observations(interaction: Interaction, source: Source, weights: dict[str, float]) -> list[Observation]:
+    return [
+        Observation(entity_id, interaction.kind, source, interaction.occurred_at, weight)
+        for entity_id, weight in weights.items()
+    ]

@@ -1,0 +1,143 @@
+"""What of a context a user knows, does not know, or has left behind (the modes of K-LaMP, arXiv 2311.06318, with our
+scores).
+
+s(w) = w / (1 + w) maps a weight to [0, 1); the context is a set of entity ids, and without one the user's whole store
+is meant.
+
+| mode | which entities | score |
+|---|---|---|
+| familiar | of the context, seen, with a positive weight, not lapsed | s(weight now) |
+| unfamiliar | of the context, seen at most once | 1 / (1 + times seen) |
+| lapsed | of the context, seen at least 3 times, but not for 14 days | s(weight when last seen) |
+| neighbour | never seen, an edge from a familiar one (`via`), either of the context | s(weight of `via` now) / 2 |
+
+An entity that was seen exactly once is familiar and unfamiliar at the same time: little, and still new.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from attune.knowledge_store.graph import CatalogGraph
+from attune.knowledge_store.model import EntityState
+
+LAPSED_AFTER = timedelta(days=14)
+LAPSED_MINIMUM = 3
+
+
+class Mode(StrEnum):
+    FAMILIAR = "familiar"
+    UNFAMILIAR = "unfamiliar"
+    LAPSED = "lapsed"
+    NEIGHBOUR = "neighbour"
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """An entity and why it was retrieved; `weight` is as of now, `via` the familiar entity next to a neighbour."""
+
+    entity_id: str
+    mode: Mode
+    score: float
+    weight: float = 0.0
+    count: int = 0
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    via: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    states: Mapping[str, EntityState]
+    graph: CatalogGraph
+    context: frozenset[str]
+    now: datetime
+
+    def in_context(self) -> Iterator[EntityState]:
+        """The user's states that the context names; all of them when there is none."""
+        return (state for state in self.states.values() if not self.context or state.entity_id in self.context)
+
+    def is_lapsed(self, state: EntityState) -> bool:
+        return state.count >= LAPSED_MINIMUM and self.now - state.last_seen >= LAPSED_AFTER
+
+    def is_familiar(self, state: EntityState) -> bool:
+        return state.weight > 0 and not self.is_lapsed(state)
+
+    def retrieved(self, state: EntityState, mode: Mode, score: float) -> Retrieved:
+        weight = state.weight_at(self.now)
+        return Retrieved(state.entity_id, mode, score, weight, state.count, state.first_seen, state.last_seen)
+
+
+def retrieve(
+    states: Iterable[EntityState],
+    graph: CatalogGraph,
+    context_entity_ids: Collection[str],
+    now: datetime,
+    modes: Sequence[Mode],
+    limit: int,
+) -> list[Retrieved]:
+    """At most `limit` entities of each mode, the modes as ordered, each by score, then popularity, then id."""
+    question = _Question({state.entity_id: state for state in states}, graph, frozenset(context_entity_ids), now)
+    result: list[Retrieved] = []
+    for mode in modes:
+        found = _FINDERS[mode](question)
+        result += sorted(found, key=lambda r: (-r.score, -graph.prior(r.entity_id), r.entity_id))[:limit]
+    return result
+
+
+def _familiar(question: _Question) -> Iterator[Retrieved]:
+    for state in question.in_context():
+        if question.is_familiar(state):
+            yield question.retrieved(state, Mode.FAMILIAR, _saturate(state.weight_at(question.now)))
+
+
+def _unfamiliar(question: _Question) -> Iterator[Retrieved]:
+    for entity_id in question.context:
+        state = question.states.get(entity_id)
+        if state is None:
+            yield Retrieved(entity_id, Mode.UNFAMILIAR, 1.0)
+        elif state.count <= 1:
+            yield question.retrieved(state, Mode.UNFAMILIAR, 1 / (1 + state.count))
+
+
+def _lapsed(question: _Question) -> Iterator[Retrieved]:
+    for state in question.in_context():
+        if question.is_lapsed(state) and state.weight > 0:
+            yield question.retrieved(state, Mode.LAPSED, _saturate(state.weight))
+
+
+def _neighbour(question: _Question) -> Iterator[Retrieved]:
+    best: dict[str, Retrieved] = {}
+    for entity_id, via in _edges_out_of_the_known(question):
+        score = _saturate(via.weight_at(question.now)) / 2
+        held = best.get(entity_id)
+        if held is None or (-score, via.entity_id) < (-held.score, held.via or ""):
+            best[entity_id] = Retrieved(entity_id, Mode.NEIGHBOUR, score, via=via.entity_id)
+    yield from best.values()
+
+
+def _edges_out_of_the_known(question: _Question) -> Iterator[tuple[str, EntityState]]:
+    """Pairs (entity never seen, familiar state next to it), at least one of which is in the context if there is one."""
+    for state in question.in_context():
+        if question.is_familiar(state):
+            for neighbour in question.graph.neighbours(state.entity_id):
+                if neighbour.entity_id not in question.states:
+                    yield neighbour.entity_id, state
+    for entity_id in question.context - question.states.keys():
+        for neighbour in question.graph.neighbours(entity_id):
+            state_ = question.states.get(neighbour.entity_id)
+            if state_ is not None and question.is_familiar(state_):
+                yield entity_id, state_
+
+
+def _saturate(weight: float) -> float:
+    return weight / (1 + weight)
+
+
+_FINDERS: Mapping[Mode, Callable[[_Question], Iterator[Retrieved]]] = {
+    Mode.FAMILIAR: _familiar,
+    Mode.UNFAMILIAR: _unfamiliar,
+    Mode.LAPSED: _lapsed,
+    Mode.NEIGHBOUR: _neighbour,
+}

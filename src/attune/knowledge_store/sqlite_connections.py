@@ -1,0 +1,132 @@
+"""Connections to one SQLite file: a single writer, and as many readers as threads ask for at a time.
+
+WAL lets readers go on while the writer writes; synchronous=FULL syncs the log at every commit, so what was committed
+survives a kill and a power cut; secure_delete overwrites what was erased.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from threading import Lock
+
+from attune.knowledge_store.sqlite_schema import prepare
+from attune.knowledge_store.store import StoreBusyError, StoreError
+
+
+class Connections:
+    """All methods may be called from any thread, and other processes may have the same file open."""
+
+    def __init__(self, path: Path, busy_timeout: timedelta) -> None:
+        self._path = path
+        self._busy_timeout = busy_timeout
+        self._writing = Lock()
+        self._pool = Lock()
+        self._idle_readers: list[sqlite3.Connection] = []
+        self._is_closed = False
+        with self._translated():
+            _create_private(path)
+            self._writer = self._connect()
+            prepare(self._writer, path)
+            _use_wal(self._writer)
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: committed at the end of the block, rolled back when it raises."""
+        with self._writing, self._translated():
+            self._require_open()
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """One snapshot: nothing that is committed meanwhile is seen in the block."""
+        with self._translated():
+            connection = self._borrow_reader()
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+                self._return_reader(connection)
+
+    def truncate_wal(self) -> None:
+        """Moves the write-ahead log into the file and empties it, so that nothing erased lingers there.
+
+        Waits for readers as long as for writers, and then leaves the log to the next checkpoint.
+        """
+        with self._writing, self._translated():
+            self._require_open()
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Waits for the writer; readers still at work close when they are done."""
+        with self._writing, self._pool:
+            if not self._is_closed:
+                self._is_closed = True
+                for connection in (*self._idle_readers, self._writer):
+                    connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=self._busy_timeout.total_seconds(), isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
+        return connection
+
+    def _borrow_reader(self) -> sqlite3.Connection:
+        with self._pool:
+            self._require_open()
+            if self._idle_readers:
+                return self._idle_readers.pop()
+        return self._connect()
+
+    def _return_reader(self, connection: sqlite3.Connection) -> None:
+        with self._pool:
+            if not self._is_closed:
+                self._idle_readers.append(connection)
+                return
+        connection.close()
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise StoreError(f"the store {self._path} is closed: open it again")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+                seconds = self._busy_timeout.total_seconds()
+                raise StoreBusyError(
+                    f"{self._path} was locked by another writer for {seconds:g} s: try again"
+                ) from error
+            raise StoreError(
+                f"{self._path}: SQLite says {error}: check the file, its permissions and the disk"
+            ) from error
+
+
+def _create_private(path: Path) -> None:
+    """The file holds what people are interested in: only its owner may read it (SQLite's side files follow)."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreError(
+            f"{path}: {error.strerror}: give a file in a directory that exists and can be written"
+        ) from error
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Changes the mode only where needed: the change wants the file for itself, which a file in use would refuse."""
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        connection.execute("PRAGMA journal_mode = WAL")

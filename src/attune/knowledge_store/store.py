@@ -1,0 +1,152 @@
+"""What a knowledge store promises, whichever engine keeps it. tests/contract/test_store_contract.py holds every engine
+to it.
+
+A store keeps, per user, entity aggregates and digests of event ids; per tenant, which entities its documents are about;
+and how far each log partition was read. Never text. Every method blocks and may be called from any thread.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any, Protocol, Self
+
+from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, Observation, UserKey
+
+DEFAULT_CAPACITY = 512
+
+
+class StoreError(Exception):
+    """The store cannot do what was asked; the message is one sentence that says why and what to do."""
+
+
+class StoreBusyError(StoreError):
+    """Another writer held the store for too long; nothing was written, so the same call may be tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Projected:
+    """An interaction without its text: what it observed, and the two times that a tombstone is compared with."""
+
+    event_id: str
+    user: UserKey
+    occurred_at: datetime
+    logged_at: datetime
+    observations: tuple[Observation, ...] = ()
+
+    @property
+    def epoch(self) -> datetime:
+        """What a tombstone is compared with: when the event happened, or was logged if that was earlier."""
+        return min(self.occurred_at, self.logged_at)
+
+    @property
+    def digest(self) -> bytes:
+        """16 bytes that stand for the event id: callers choose ids, and what they put in one must not be kept."""
+        return blake2b(self.event_id.encode(), digest_size=16).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a batch: events taken, events that were there already, events that a tombstone covers."""
+
+    new: int = 0
+    duplicates: int = 0
+    forgotten: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A user in numbers; the times are of events (`occurred_at`). All but `forgotten_at` start anew on forgetting."""
+
+    events: int = 0
+    entities: int = 0
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    forgotten_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """What a user wants suggested no more: fingerprints of texts, sorted, and the end of the history not to draw from."""
+
+    fingerprints: tuple[bytes, ...] = ()
+    history_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EntityCursor:
+    """A place in a user's entities by weight. It stays where it is while entities come and go."""
+
+    rank: float
+    entity_id: str
+
+    @classmethod
+    def of(cls, state: EntityState) -> Self:
+        return cls(state.rank, state.entity_id)
+
+
+class Store(Protocol):
+    """One knowledge store. Raises StoreError (of which StoreBusyError may be tried again) from any method."""
+
+    def apply(self, batch: Sequence[Projected], position: LogPosition | None = None) -> Applied:
+        """Takes a batch and moves the log position, in one transaction: after a crash either all of it happened or
+        nothing.
+
+        An event is counted once per tenant and event id. It is dropped when its epoch is not after the user's
+        tombstone; of an event that is taken, observations not after their entity's tombstone are dropped. A position
+        never moves back.
+        """
+        ...
+
+    def position(self, log: str, partition: int) -> int:
+        """The next offset to read, 0 for a partition never read."""
+        ...
+
+    def entities(self, user: UserKey) -> list[EntityState]:
+        """All of a user's entities, the largest weight first, ties by id."""
+        ...
+
+    def entity_page(self, user: UserKey, after: EntityCursor | None, limit: int) -> list[EntityState]:
+        """At most `limit` of `entities`, those behind `after` (the cursor of the last one that the caller has)."""
+        ...
+
+    def profile(self, user: UserKey) -> Profile: ...
+
+    def forget_user(self, user: UserKey, at: datetime) -> dict[str, int]:
+        """Erases the user; returns how many rows went, per place: entities, events, profiles, suppressions,
+        entity_tombstones.
+
+        Everything that was erased, and all that happened or was logged until `at`, stays out for good. Forgetting again
+        erases what came since.
+        """
+        ...
+
+    def forget_entity(self, user: UserKey, entity_id: str, at: datetime) -> dict[str, int]:
+        """Like forget_user for one entity of the user; the place is entities."""
+        ...
+
+    def suppress(self, user: UserKey, fingerprints: Sequence[bytes], history_until: datetime | None = None) -> None:
+        """Adds to what the user wants suggested no more; `history_until` never moves back. Forgotten with the user."""
+        ...
+
+    def suppressed(self, user: UserKey) -> Suppressed: ...
+
+    def remember_objects(self, tenant: str, objects: Mapping[str, Sequence[LinkedEntity]]) -> None:
+        """Keeps, in order, which entities each document (by object id) is about, in place of what was known."""
+        ...
+
+    def objects(self, tenant: str, object_ids: Sequence[str]) -> dict[str, list[LinkedEntity]]:
+        """The entities of those documents of the tenant that are known."""
+        ...
+
+    def forget_objects(self, tenant: str, object_ids: Sequence[str]) -> int:
+        """Returns how many of them were known."""
+        ...
+
+    def export(self, user: UserKey) -> Iterator[dict[str, Any]]:
+        """All that is kept of the user at this moment, as records (privacy.py has the format)."""
+        ...
+
+    def close(self) -> None:
+        """Ends all use of the store; closing it again does nothing."""
+        ...

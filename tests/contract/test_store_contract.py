@@ -1,0 +1,354 @@
+"""What every engine of the knowledge store must do alike."""
+
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from tests.unit.knowledge_store.builders import ANNA, BEN, START, TWIN, content, days, projected
+
+from attune.knowledge_store.model import EventKind, LinkedEntity, LogPosition, Source, UserKey
+from attune.knowledge_store.store import Applied, EntityCursor, Profile, Store, StoreError, Suppressed
+from attune.knowledge_store.store_memory import MemoryStore
+from attune.knowledge_store.store_sqlite import SqliteStore
+
+StoreFactory = Callable[..., Store]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def open_store(request, tmp_path) -> Iterator[StoreFactory]:
+    """Opens a new, empty store at each call; all are closed in the end."""
+    opened: list[Store] = []
+
+    def open_one(**settings: int) -> Store:
+        path = tmp_path / f"store{len(opened)}.db"
+        opened.append(MemoryStore(**settings) if request.param == "memory" else SqliteStore(path, **settings))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(open_store: StoreFactory) -> Store:
+    return open_store()
+
+
+def names(store: Store, user: UserKey = ANNA) -> list[str]:
+    return [state.entity_id for state in store.entities(user)]
+
+
+def interrupted(*events: object) -> Iterator[object]:
+    """A batch whose reading breaks off, as a crash in the middle of a transaction would."""
+    yield from events
+    raise ConnectionError("the line dropped")
+
+
+def test_an_empty_store_knows_nothing(store):
+    assert store.entities(ANNA) == []
+    assert store.entity_page(ANNA, None, 10) == []
+    assert store.profile(ANNA) == Profile()
+    assert store.position("log", 0) == 0
+    assert store.objects("acme", ["d1"]) == {}
+
+
+def test_observations_become_states(store):
+    store.apply([projected("1", "a", "b", at=days(0)), projected("2", "a", at=days(30), weight=0.5)])
+    a, b = store.entities(ANNA)
+    assert (a.entity_id, a.count, a.first_seen, a.last_seen, a.weight) == ("a", 2, days(0), days(30), 1.0)
+    assert (b.entity_id, b.counts, b.weight) == ("b", {(EventKind.QUERY, Source.QUERY): 1}, 1.0)
+
+
+def test_times_keep_their_microseconds_and_any_century(store):
+    moments = [datetime(1970, 1, 1, 0, 0, 0, 1, UTC), datetime(2090, 12, 31, 23, 59, 59, 999_999, UTC)]
+    store.apply([projected(str(number), f"e{number}", at=at) for number, at in enumerate(moments)])
+    assert {state.entity_id: state.last_seen for state in store.entities(ANNA)} == {"e0": moments[0], "e1": moments[1]}
+    assert store.profile(ANNA) == Profile(2, 2, moments[0], moments[1])
+
+
+def test_a_batch_is_told_what_became_of_it(store):
+    store.forget_user(BEN, days(1))
+    batch = [projected("1", "a"), projected("1", "a"), projected("2"), projected("3", "a", user=BEN, at=days(1))]
+    assert store.apply(batch) == Applied(new=2, duplicates=1, forgotten=1)
+    assert store.apply(batch) == Applied(new=0, duplicates=3, forgotten=1)
+    assert store.apply([]) == Applied()
+    assert store.profile(ANNA).events == 2
+
+
+def test_an_event_counts_once_per_tenant(store):
+    batch = [projected("1", "a"), projected("1", "b", user=BEN), projected("1", "c", user=TWIN)]
+    assert store.apply(batch) == Applied(new=2, duplicates=1)
+    assert [names(store, user) for user in (ANNA, BEN, TWIN)] == [["a"], [], ["c"]]
+
+
+def test_users_of_different_tenants_and_odd_names_stay_apart(store):
+    users = [UserKey("a", "bc"), UserKey("ab", "c"), UserKey("a", "b/c"), UserKey("a/b", "c"), UserKey("a", "b\0c")]
+    for user in users:
+        store.apply([projected("1" + user.user, "of:" + user.tenant + user.user, user=user)])
+    store.forget_user(users[0], days(1))
+    assert [names(store, user) for user in users] == [[], ["of:abc"], ["of:ab/c"], ["of:a/bc"], ["of:ab\0c"]]
+    assert store.profile(users[1]).forgotten_at is None
+
+
+def test_positions_are_per_log_and_partition_and_never_move_back(store):
+    store.apply([], LogPosition("log", 0, 7))
+    store.apply([], LogPosition("log", 1, 3))
+    store.apply([], LogPosition("log", 0, 5))
+    assert [store.position("log", 0), store.position("log", 1), store.position("other", 0)] == [7, 3, 0]
+
+
+def test_a_batch_that_breaks_off_leaves_no_trace_and_can_be_sent_again(store):
+    store.apply([projected("0", "kept")], LogPosition("interactions", 0, 1))
+    before = content(store)
+    with pytest.raises(ConnectionError):
+        store.apply(interrupted(projected("1", "a"), projected("2", "b", user=BEN)), LogPosition("interactions", 0, 3))
+    assert content(store) == before
+    assert store.apply([projected("1", "a"), projected("2", "b", user=BEN)]) == Applied(new=2)
+
+
+def test_a_store_is_bounded_by_evicting_the_lightest(open_store):
+    store = open_store(capacity=3)
+    store.apply([projected("1", "old", at=days(0), weight=1.5), projected("2", "a", "b", "c", at=days(60))])
+    assert names(store) == ["a", "b", "c"]
+    store.apply([projected("3", "d", at=days(60))])
+    assert names(store) == ["a", "b", "c"]
+    store.apply([projected("4", "d", at=days(60), weight=2.0)])
+    assert names(store) == ["d", "a", "b"]
+    store.apply([projected("5", "aa", at=days(60)), projected("6", "rejected", at=days(60), weight=-5.0)])
+    assert names(store) == ["d", "a", "aa"]
+    assert store.profile(ANNA).entities == 3
+
+
+def test_the_bound_is_512_unless_said_otherwise(store):
+    store.apply([projected(str(number), f"e{number}", at=days(number)) for number in range(600)])
+    assert len(store.entities(ANNA)) == 512
+    assert store.entities(ANNA)[-1].entity_id == "e88"
+
+
+def test_pages_follow_the_weight_and_then_the_id(store):
+    heavy = [
+        projected(f"{name}{weight}", name, weight=weight) for name, weight in (("x", 3.0), ("y", 1.0), ("z", -1.0))
+    ]
+    store.apply([*heavy, projected("1", "b", "a", "c")])
+    everything = store.entities(ANNA)
+    assert [state.entity_id for state in everything] == ["x", "a", "b", "c", "y", "z"]
+    paged, cursor = [], None
+    while page := store.entity_page(ANNA, cursor, 2):
+        assert len(page) <= 2
+        paged += page
+        cursor = EntityCursor.of(page[-1])
+    assert paged == everything
+
+
+def test_ids_sort_by_code_point_wherever_they_tie(store):
+    ids = ["Z", "a", "a\0b", "é", "Ā", "\uffff", "🇩🇴", "a b", "/m/0"]
+    store.apply([projected("1", *ids)])
+    assert names(store) == sorted(ids)
+
+
+def test_a_page_goes_on_where_it_ended_though_the_store_has_changed(store):
+    store.apply([projected("1", "a", "b", "c", "d", "e")])
+    cursor = EntityCursor.of(store.entity_page(ANNA, None, 2)[-1])
+    store.forget_entity(ANNA, "b", START)
+    store.apply([projected("2", "new", at=days(1)), projected("3", "a", at=days(1))])
+    assert [state.entity_id for state in store.entity_page(ANNA, cursor, 10)] == ["c", "d", "e"]
+
+
+def test_a_forgotten_user_is_gone_and_the_counts_say_what_went(store):
+    store.apply([projected("1", "a", "b"), projected("2", "a"), projected("3", "a", user=BEN)])
+    store.forget_entity(ANNA, "z", START)
+    store.suppress(ANNA, [b"x" * 32], days(0))
+    assert store.forget_user(ANNA, days(1)) == {
+        "entities": 2,
+        "events": 2,
+        "entity_tombstones": 1,
+        "profiles": 1,
+        "suppressions": 2,
+    }
+    assert store.suppressed(ANNA) == Suppressed()
+    assert names(store) == []
+    assert store.profile(ANNA) == Profile(forgotten_at=days(1))
+    assert names(store, BEN) == ["a"]
+
+
+def test_forgetting_again_changes_nothing(store):
+    store.apply([projected("1", "a")])
+    store.forget_user(ANNA, days(2))
+    before = content(store)
+    nothing = {"entities": 0, "events": 0, "entity_tombstones": 0, "profiles": 0, "suppressions": 0}
+    assert store.forget_user(ANNA, days(2)) == nothing
+    assert store.forget_user(ANNA, days(1)) == nothing
+    assert content(store) == before
+
+
+def test_suppressions_add_up_and_the_end_of_the_history_never_moves_back(store):
+    store.suppress(ANNA, [b"b" * 32, b"a" * 32])
+    store.suppress(ANNA, [b"a" * 32], days(2))
+    store.suppress(ANNA, [], days(1))
+    assert store.suppressed(ANNA) == Suppressed((b"a" * 32, b"b" * 32), days(2))
+    assert store.suppressed(BEN) == Suppressed()
+    assert [record for record in store.export(ANNA) if record["record"].startswith("suppressed")] == [
+        {"record": "suppressed_suggestion", "fingerprint": (b"a" * 32).hex()},
+        {"record": "suppressed_suggestion", "fingerprint": (b"b" * 32).hex()},
+        {"record": "suppressed_history", "until": days(2).isoformat()},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("occurred", "logged", "is_taken"),
+    [(9, 9, False), (10, 10, False), (9, 11, False), (11, 9, False), (10, 11, False), (11, 11, True)],
+)
+def test_only_what_happens_and_is_logged_after_forgetting_counts(store, occurred, logged, is_taken):
+    store.forget_user(ANNA, days(10))
+    event = projected("1", "a", at=days(occurred), logged_at=days(logged))
+    assert store.apply([event]) == (Applied(new=1) if is_taken else Applied(forgotten=1))
+    assert names(store) == (["a"] if is_taken else [])
+
+
+@pytest.mark.parametrize("clock", [days(-5), days(0), days(400)])
+def test_what_was_erased_stays_erased_whatever_the_callers_clock_says(store, clock):
+    events = [projected(str(number), "a", at=days(number)) for number in range(5)]
+    store.apply(events)
+    store.forget_user(ANNA, clock)
+    assert store.apply(events) == Applied(forgotten=5)
+    assert names(store) == []
+
+
+def test_a_copy_that_was_logged_later_stays_out_too(store):
+    event, copy = (projected("1", "a", at=days(9), logged_at=days(day)) for day in (1, 3))
+    store.apply([event, copy])
+    store.forget_user(ANNA, days(2))
+    assert store.apply([event, copy]) == Applied(forgotten=2)
+
+
+def test_a_forgotten_entity_stays_forgotten_while_the_rest_goes_on(store):
+    store.apply([projected("1", "a", "b", at=days(0))])
+    assert store.forget_entity(ANNA, "a", days(1)) == {"entities": 1}
+    assert store.forget_entity(ANNA, "a", days(1)) == {"entities": 0}
+    late = projected("2", "a", "c", at=days(0.5), logged_at=days(9))
+    assert store.apply([projected("1", "a", "b", at=days(0)), late]) == Applied(new=1, duplicates=1)
+    assert names(store) == ["c", "b"]
+    store.apply([projected("3", "a", at=days(2))])
+    assert store.entities(ANNA)[0].count == 1
+
+
+def test_a_later_entity_tombstone_outlives_an_earlier_one_of_the_user(store):
+    store.forget_entity(ANNA, "a", days(9))
+    store.forget_user(ANNA, days(3))
+    store.apply([projected("1", "a", "b", at=days(5))])
+    assert names(store) == ["b"]
+
+
+def test_forgetting_needs_a_time_in_utc_and_a_named_entity(store):
+    with pytest.raises(ValueError, match=r"^at is "):
+        store.forget_user(ANNA, START.replace(tzinfo=None))
+    with pytest.raises(ValueError, match=r"^entity_id is empty"):
+        store.forget_entity(ANNA, "", START)
+
+
+def test_objects_are_remembered_per_tenant_in_order(store):
+    linked = [LinkedEntity("b", 1.0), LinkedEntity("a", 1 / 3)]
+    store.remember_objects("acme", {"d1": linked, "d2": []})
+    store.remember_objects("other", {"d1": [LinkedEntity("x", 1.0)]})
+    assert store.objects("acme", ["d1", "d2", "d3", "d1"]) == {"d1": linked, "d2": []}
+    store.remember_objects("acme", {"d1": linked[:1]})
+    assert store.objects("acme", ["d1"]) == {"d1": linked[:1]}
+    assert store.forget_objects("acme", ["d1", "d3"]) == 1
+    assert store.forget_objects("acme", []) == 0
+    assert store.objects("acme", ["d1"]) == {}
+    assert store.objects("other", ["d1"]) == {"d1": [LinkedEntity("x", 1.0)]}
+
+
+def test_the_export_holds_all_that_is_kept_of_a_user(store):
+    store.apply([projected("1", "a", "b", at=days(0)), projected("2", "b", at=days(0)), projected("3", "c", user=BEN)])
+    store.forget_entity(ANNA, "z", days(3))
+    profile, first, second, forgotten = store.export(ANNA)
+    assert profile == {
+        "record": "profile",
+        "format": 1,
+        "tenant": "acme",
+        "user": "anna",
+        "events": 2,
+        "entities": 2,
+        "first_seen": "2026-01-01T00:00:00+00:00",
+        "last_seen": "2026-01-01T00:00:00+00:00",
+        "forgotten_at": None,
+    }
+    assert first == {
+        "record": "entity",
+        "entity_id": "b",
+        "counts": {"query/query": 2},
+        "first_seen": "2026-01-01T00:00:00+00:00",
+        "last_seen": "2026-01-01T00:00:00+00:00",
+        "weight": 2.0,
+    }
+    assert second["entity_id"] == "a"
+    assert forgotten == {"record": "forgotten_entity", "entity_id": "z", "forgotten_at": "2026-01-04T00:00:00+00:00"}
+
+
+def test_an_export_is_of_the_moment_it_was_asked_for(store):
+    store.apply([projected("1", "a")])
+    records = store.export(ANNA)
+    store.forget_user(ANNA, days(1))
+    assert [record["record"] for record in records] == ["profile", "entity"]
+
+
+def test_threads_lose_nothing_to_each_other(store):
+    def write(thread: int) -> None:
+        for number in range(20):
+            store.apply(
+                [projected(f"{thread}-{number}", "shared", f"own{thread}")], LogPosition("log", thread, number + 1)
+            )
+            assert store.profile(ANNA).events > 0
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert {state.entity_id: state.count for state in store.entities(ANNA)}["shared"] == 80
+    assert store.profile(ANNA).events == 80
+    assert [store.position("log", thread) for thread in range(4)] == [20] * 4
+
+
+def test_a_reader_sees_whole_batches_only(store):
+    def write() -> None:
+        for number in range(100):
+            store.apply([projected(f"{number}-{half}", "a") for half in "xy"])
+
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        while not writing.done():
+            assert store.profile(ANNA).events % 2 == 0
+            assert all(state.count % 2 == 0 for state in store.entities(ANNA))
+        writing.result()
+
+
+def test_what_was_returned_cannot_change_the_store(store):
+    store.apply([projected("1", "a")])
+    store.remember_objects("acme", {"d": [LinkedEntity("a", 1.0)]})
+    store.entities(ANNA).clear()
+    store.objects("acme", ["d"])["d"].clear()
+    assert names(store) == ["a"]
+    assert store.objects("acme", ["d"]) == {"d": [LinkedEntity("a", 1.0)]}
+
+
+def test_weights_of_any_size_are_kept_to_the_bit(store):
+    weights = [5e-324, 1e300, -1e300, math.pi, -math.pi, 1 / 3]
+    store.apply([projected(str(number), f"e{number}", weight=weight) for number, weight in enumerate(weights)])
+    assert sorted(state.weight for state in store.entities(ANNA)) == sorted(weights)
+
+
+def test_weights_that_cancel_out_or_decay_away_are_zero(store):
+    store.apply([projected("1", "a"), projected("2", "a", weight=-1.0), projected("3", "b", at=days(-365 * 2000))])
+    store.apply([replace(projected("4", "b", weight=0.0), logged_at=START + timedelta(days=1))])
+    assert [(state.entity_id, state.weight) for state in store.entities(ANNA)] == [("a", 0.0), ("b", 0.0)]
+
+
+def test_a_closed_store_says_so_and_may_be_closed_again(store):
+    store.close()
+    store.close()
+    with pytest.raises(StoreError, match="is closed: open "):
+        store.apply([projected("1", "a")])
+    with pytest.raises(StoreError, match="is closed: open "):
+        store.entities(ANNA)

@@ -1,0 +1,88 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.knowledge_store.builders import untimed
+
+from attune.knowledge_store.gazetteer import Gazetteer, is_boundary
+from attune.knowledge_store.normalization import normalize
+
+
+def found(names: str | list[str], text: str) -> list[str]:
+    """The normalised names found; each name is its own entity id."""
+    names = names.split() if isinstance(names, str) else names
+    matches = Gazetteer((name, name) for name in names).find(normalize(text))
+    return [match.name for match in matches]
+
+
+@pytest.mark.parametrize(
+    ("names", "text", "expected"),
+    [
+        ("asyncio asyncio.gather", "asyncio.gather and asyncio", ["asyncio.gather", "asyncio"]),
+        ("path os", "import os.path", []),
+        ("os", "I use os.", ["os"]),
+        ("os", "os... what", ["os"]),
+        ("os.path", "Use os.path. Then os.pathx", ["os.path"]),
+        ("path", "my_path path_to path", ["path"]),
+        ("init __init__", "__init__ is not init", ["__init__", "init"]),
+        (".net", "asp.net and .NET", [".net"]),
+        ("c++ c", "C++11, c++ and C", ["c++", "c++", "c"]),
+        ("go", "going ago go-go (go)", ["go", "go", "go"]),
+        ("python", "python3 3python python", ["python"]),
+        ("e", "e\u0301 é e", ["e"]),
+        ("हिन्दी", "हिन्दीभाषा हिन्दी", ["हिन्दी"]),
+        ("שלום", "\u200fשלום\u200e, עולם", ["שלום"]),  # noqa: RUF001 - other scripts are the point
+        ("京都大学 京都", "東京都と京都大学で", ["京都", "京都大学"]),
+        ("か", "が か", ["か"]),
+        ("os", "os\0os", ["os", "os"]),
+        ("x", "", []),
+    ],
+)
+def test_names_are_found_at_word_boundaries_only(names, text, expected):
+    assert found(names, text) == [normalize(name).text for name in expected]
+
+
+def test_the_longest_name_wins_and_white_space_is_folded():
+    names = ["New York", "York", "New York Times", "Times Square"]
+    assert found(names, "the new\n york  TIMES square") == ["new york times"]
+
+
+def test_a_longer_name_inside_a_word_gives_way_to_a_shorter_one_at_a_boundary():
+    assert found(["data class", "data"], "data classes") == ["data"]
+
+
+def test_entities_that_share_a_name_come_once_each():
+    gazetteer = Gazetteer([("Mercury", "planet"), ("mercury", "metal"), ("MERCURY", "planet")])
+    (match,) = gazetteer.find(normalize("Mercury"))
+    assert match.entity_ids == ("planet", "metal")
+
+
+@pytest.mark.parametrize("names", [[], [""], [" ", "\u200d"], [".", "?!"]])
+def test_names_without_letters_are_no_names(names):
+    assert found(names, "is it . here ?! ") == []
+
+
+texts = st.text(st.sampled_from("ab._ \u0301é\0"), max_size=30)
+
+
+@untimed
+@given(st.lists(st.text("ab._ é", min_size=1, max_size=4), max_size=6), texts)
+def test_matches_are_what_they_say_in_order_and_apart(names, text):
+    normalized = normalize(text)
+    end = 0
+    for match in Gazetteer((name, name) for name in names).find(normalized):
+        assert normalized.text[match.start : match.end] == match.name
+        assert match.start >= end
+        assert is_boundary(normalized.text, match.start)
+        assert is_boundary(normalized.text, match.end)
+        end = match.end
+
+
+@untimed
+@given(st.text("ab", min_size=1, max_size=4), texts.map(lambda text: normalize(text).text))
+def test_no_occurrence_at_boundaries_is_missed(name, text):
+    matches = Gazetteer([(name, name)]).find(normalize(text))
+    covered = {position for match in matches for position in range(match.start, match.end)}
+    for start in range(len(text) - len(name) + 1):
+        end = start + len(name)
+        if text[start:end] == name and is_boundary(text, start) and is_boundary(text, end):
+            assert start in covered

@@ -1,0 +1,102 @@
+import json
+import random
+import time
+
+import networkx as nx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.knowledge_store.builders import line, untimed
+
+from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.graph import CatalogGraph, Neighbour, pagerank
+
+
+def graph_of(*lines: str) -> CatalogGraph:
+    return CatalogGraph(Catalog.load(lines))
+
+
+def test_neighbours_come_by_relation_then_popularity():
+    graph = graph_of(
+        line("asyncio.gather", part_of=["asyncio"], see_also=["asyncio.wait", "asyncio.TaskGroup"]),
+        line("asyncio"),
+        line("asyncio.wait"),
+        line("asyncio.TaskGroup"),
+        line("trio", see_also=["asyncio.TaskGroup"]),
+        line("anyio", like=["asyncio.gather"]),
+    )
+    assert graph.neighbours("asyncio.gather") == [
+        Neighbour("anyio", "like", outgoing=False),
+        Neighbour("asyncio", "part_of", outgoing=True),
+        Neighbour("asyncio.TaskGroup", "see_also", outgoing=True),
+        Neighbour("asyncio.wait", "see_also", outgoing=True),
+    ]
+
+
+def test_two_relations_between_the_same_entities_are_two_edges():
+    graph = graph_of(line("a", part_of=["b"], near=["b"]), line("b"))
+    assert [neighbour.relation for neighbour in graph.neighbours("a")] == ["near", "part_of"]
+
+
+def test_containers_lead_outwards_nearest_first():
+    graph = graph_of(line("join", part_of=["path"], near=["elsewhere"]), line("path", part_of=["os"]), line("os"))
+    elsewhere = graph_of(line("join", part_of=["path"]), line("path", near=["os"]), line("os"))
+    assert graph.containers("join") == ["path", "os"]
+    assert graph.containers("os") == []
+    assert elsewhere.containers("join") == ["path"]
+
+
+def test_a_cycle_of_containers_ends():
+    graph = graph_of(line("a", part_of=["b"]), line("b", part_of=["c"]), line("c", part_of=["a"]))
+    assert graph.containers("a") == ["b", "c"]
+
+
+def test_ids_outside_the_catalog_are_unconnected():
+    graph = graph_of(line("a"))
+    assert (graph.neighbours("x"), graph.containers("x"), graph.prior("x")) == ([], [], 0.0)
+
+
+def test_an_empty_catalog_has_a_graph():
+    assert graph_of().neighbours("a") == []
+
+
+edge_lists = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=25)
+
+
+@untimed
+@given(edge_lists)
+def test_pagerank_is_that_of_networkx(edges):
+    graph = nx.MultiDiGraph()
+    graph.add_nodes_from(str(node) for node in range(8))
+    graph.add_edges_from((str(a), str(b)) for a, b in edges)
+    ours = pagerank(graph, tolerance=1e-12, rounds=1000)
+    theirs = nx.pagerank(graph, tol=1e-12, max_iter=1000)
+    assert ours == pytest.approx(theirs, abs=1e-9)
+
+
+@untimed
+@given(edge_lists)
+def test_priors_are_positive_and_sum_to_one(edges):
+    graph = nx.MultiDiGraph()
+    graph.add_edges_from((str(a), str(b)) for a, b in edges)
+    priors = pagerank(graph)
+    assert all(prior > 0 for prior in priors.values())
+    assert not priors or sum(priors.values()) == pytest.approx(1)
+
+
+def test_ten_thousand_entities_and_fifty_thousand_edges_take_less_than_five_seconds():
+    chance = random.Random(5)  # noqa: S311 - a repeatable graph, nothing secret
+    lines = [
+        json.dumps(
+            {
+                "id": str(i),
+                "label": str(i),
+                "links": [{"relation": "r", "target": str(chance.randrange(10_000))} for _ in range(5)],
+            }
+        )
+        for i in range(10_000)
+    ]
+    catalog = Catalog.load(lines)
+    started = time.perf_counter()
+    CatalogGraph(catalog)
+    assert time.perf_counter() - started < 5

@@ -1,0 +1,187 @@
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.knowledge_store.builders import (
+    ANNA,
+    BEN,
+    LOG,
+    START,
+    TWIN,
+    content,
+    days,
+    interaction,
+    line,
+    linker_for,
+)
+
+from attune.knowledge_store.knowledge import Document, Knowledge
+from attune.knowledge_store.model import EventKind, LinkedEntity, LogPosition, UserKey
+from attune.knowledge_store.retrieval import Mode
+from attune.knowledge_store.store import Applied
+from attune.knowledge_store.store_memory import MemoryStore
+from attune.knowledge_store.store_sqlite import SqliteStore
+
+CATALOG, GRAPH, LINKER = linker_for(
+    line("asyncio", "asyncio", [], "Asynchronous input and output.", near=["trio"]),
+    line("gather", "asyncio.gather", [], "Run awaitables.", part_of=["asyncio"]),
+    line("planet", "Mercury", [], "The planet nearest to the sun."),
+    line("metal", "mercury metal", ["Mercury"], "A liquid metal, toxic."),
+    line("trio", "trio"),
+)
+ON_DOCUMENTS = [EventKind.CLICK, EventKind.VIEW, EventKind.DWELL, EventKind.FEEDBACK]
+
+
+@pytest.fixture
+def knowledge() -> Knowledge:
+    return Knowledge(CATALOG, GRAPH, LINKER, MemoryStore())
+
+
+def weights(knowledge: Knowledge, user: UserKey = ANNA) -> dict[str, float]:
+    return {state.entity_id: state.weight for state in knowledge.entity_page(user, None, 100)}
+
+
+def test_a_query_is_linked_and_its_entities_are_seen(knowledge):
+    batch = [interaction("1", EventKind.QUERY, user_query="asyncio.gather with trio?")]
+    assert knowledge.handle(batch, LogPosition("log", 0, 1)) == Applied(new=1)
+    assert weights(knowledge) == {"gather": 1.0, "trio": 1.0}
+    assert knowledge.store.position("log", 0) == 1
+
+
+def test_a_query_is_understood_with_the_title_that_was_clicked_for_it(knowledge):
+    title = {"title": "Toxic liquid metal"}
+    knowledge.handle([interaction("1", EventKind.QUERY, user_query="mercury", attributes=title)])
+    knowledge.handle([interaction("2", EventKind.QUERY, user_query="mercury", user=BEN)])
+    assert (list(weights(knowledge)), list(weights(knowledge, BEN))) == (["metal"], ["planet"])
+
+
+def test_a_click_on_an_indexed_document_observes_what_it_is_about(knowledge):
+    linked = knowledge.link_objects("acme", [Document("d1", "asyncio.gather", "Run awaitables concurrently.")])
+    assert linked == {"d1": [LinkedEntity("gather", 1.0), LinkedEntity("asyncio", pytest.approx(0.3))]}
+    knowledge.handle([interaction("1", EventKind.CLICK, object_id="d1", user_query="trio")])
+    assert weights(knowledge) == {"gather": 1.0, "asyncio": pytest.approx(0.3)}
+
+
+def test_a_click_on_an_unknown_document_is_linked_by_its_title_and_the_query(knowledge):
+    fields = {"object_id": "d9", "attributes": {"title": "Mercury"}, "user_query": "toxic liquid"}
+    knowledge.handle([interaction("1", EventKind.CLICK, **fields)])
+    assert weights(knowledge) == {"metal": 1.0}
+
+
+@pytest.mark.parametrize("kind", ON_DOCUMENTS)
+def test_an_event_on_a_document_that_nobody_knows_still_counts_as_an_event(knowledge, kind):
+    assert knowledge.handle([interaction("1", kind, dwell_ms=60_000)]) == Applied(new=1)
+    assert weights(knowledge) == {}
+    assert knowledge.profile(ANNA).events == 1
+
+
+def test_what_a_document_is_about_is_known_to_its_tenant_only(knowledge):
+    knowledge.link_objects("acme", [Document("d1", "trio", "")])
+    knowledge.handle([interaction(f"{user.tenant}", EventKind.CLICK, user, object_id="d1") for user in (ANNA, TWIN)])
+    assert (weights(knowledge), weights(knowledge, TWIN)) == ({"trio": 1.0}, {})
+
+
+def test_a_forgotten_document_teaches_nothing_any_more(knowledge):
+    knowledge.link_objects("acme", [Document("d1", "trio", "")])
+    assert knowledge.forget_objects("acme", ["d1"]) == 1
+    knowledge.handle([interaction("1", EventKind.CLICK, object_id="d1")])
+    assert weights(knowledge) == {}
+
+
+def test_a_verdict_takes_back_what_a_click_gave(knowledge):
+    knowledge.link_objects("acme", [Document("d1", "trio", "")])
+    verdict = {"verdict": "irrelevant"}
+    knowledge.handle([interaction("1", EventKind.CLICK, object_id="d1")])
+    knowledge.handle([interaction("2", EventKind.FEEDBACK, object_id="d1", attributes=verdict)])
+    assert weights(knowledge) == {"trio": 0.0}
+
+
+def test_retrieval_takes_a_text_or_ids_or_neither_as_context(knowledge):
+    knowledge.handle(
+        [interaction("1", EventKind.QUERY, user_query="asyncio"), interaction("2", EventKind.QUERY, user_query="metal")]
+    )
+    found = knowledge.retrieve(ANNA, now=START, text="asyncio or trio", entity_ids=["planet"])
+    assert [(one.mode, one.entity_id) for one in found] == [
+        (Mode.FAMILIAR, "asyncio"),
+        (Mode.UNFAMILIAR, "trio"),
+        (Mode.UNFAMILIAR, "planet"),
+        (Mode.UNFAMILIAR, "asyncio"),
+        (Mode.NEIGHBOUR, "trio"),
+        (Mode.NEIGHBOUR, "gather"),
+    ]
+    everything = knowledge.retrieve(ANNA, now=START, modes=[Mode.FAMILIAR])
+    assert [one.entity_id for one in everything] == ["asyncio"]
+    assert knowledge.retrieve(ANNA, now=START, text="nothing that has a name") == []
+    assert knowledge.retrieve(ANNA, now=START, modes=[Mode.FAMILIAR], limit=0) == []
+
+
+def test_forgetting_and_exporting_reach_the_store(knowledge):
+    knowledge.handle([interaction("1", EventKind.QUERY, user_query="asyncio trio")])
+    assert knowledge.forget_entity(ANNA, "trio", START) == {"entities": 1}
+    assert [record["record"] for record in knowledge.export(ANNA)] == ["profile", "entity", "forgotten_entity"]
+    assert knowledge.forget_user(ANNA, days(1))["entities"] == 1
+    assert knowledge.profile(ANNA).forgotten_at == days(1)
+
+
+@pytest.mark.parametrize("text", ["", "\0", "\0asyncio\0", "\u202easyncio", "\ud800", "asyncio " * 20_000])
+def test_texts_of_any_kind_pass_through(knowledge, text):
+    batch = [
+        interaction("1", EventKind.QUERY, user_query=text),
+        interaction("2", EventKind.CLICK, object_id="d", attributes={"title": text}),
+    ]
+    assert knowledge.handle(batch) == Applied(new=2)
+    assert set(weights(knowledge)) <= {"asyncio"}
+
+
+names = st.lists(st.sampled_from(["asyncio.gather", "trio", "Mercury", "liquid", "?"]), max_size=4)
+shown = st.tuples(st.sampled_from([EventKind.IMPRESSION, EventKind.SUGGESTION_SHOWN]), names)
+done = st.tuples(
+    st.sampled_from([kind for kind in EventKind if kind not in {EventKind.IMPRESSION, EventKind.SUGGESTION_SHOWN}]),
+    names,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.one_of(shown, done), max_size=12))
+def test_what_the_system_shows_never_changes_what_it_knows(steps):
+    def handled(kinds_and_words) -> dict[str, object]:
+        knowledge = Knowledge(CATALOG, GRAPH, LINKER, MemoryStore())
+        for number, (kind, words) in kinds_and_words:
+            text = " ".join(words)
+            fields = {"user_query": text, "attributes": {"title": text, "verdict": "relevant"}, "dwell_ms": 30_000}
+            at = START + timedelta(hours=number)
+            knowledge.handle([interaction(str(number), kind, at=at, object_id="d", **fields)])
+        return {state.entity_id: state for state in knowledge.entity_page(ANNA, None, 100)}
+
+    numbered = list(enumerate(steps))
+    own = [step for step in numbered if step[1][0] not in {EventKind.IMPRESSION, EventKind.SUGGESTION_SHOWN}]
+    assert handled(numbered) == handled(own)
+
+
+tokens = st.text("qwxzjvk", min_size=10, max_size=14)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(EventKind), tokens, tokens, tokens), min_size=1, max_size=20))
+def test_no_word_of_a_query_title_or_page_is_in_the_file(events):
+    with tempfile.TemporaryDirectory() as folder:
+        store = SqliteStore(Path(folder) / "store.db")
+        knowledge = Knowledge(CATALOG, GRAPH, LINKER, store)
+        texts = [f"asyncio {token}" for *_, token in events]
+        knowledge.link_objects("acme", [Document(f"d{n}", text, f"{text} trio") for n, text in enumerate(texts)])
+        for number, (kind, query, title, _) in enumerate(events):
+            fields = {"user_query": f"{query} trio", "attributes": {"title": f"{title} Mercury", "other": title}}
+            event = interaction(
+                f"{query}-{number}", kind, object_id=f"d{number}", dwell_ms=9_000, session_id=title, **fields
+            )
+            knowledge.handle([event], LogPosition(LOG, 0, number + 1))
+        assert content(store)["position"] == len(events)
+        written = b"".join(file.read_bytes() for file in Path(folder).iterdir())
+        store.close()
+        written += (Path(folder) / "store.db").read_bytes()
+    assert b"acme" in written
+    for _, *secrets in events:
+        assert not any(secret.encode() in written for secret in secrets)

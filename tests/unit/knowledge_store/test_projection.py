@@ -1,0 +1,69 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.knowledge_store.builders import days, interaction, untimed
+
+from attune.knowledge_store.model import EventKind, LinkedEntity, Source
+from attune.knowledge_store.projection import observes_document, observes_query, project
+
+QUERY = ["a", "b"]
+DOCUMENT = [LinkedEntity("b", 1.0), LinkedEntity("c", 0.5)]
+
+
+def weights(kind: EventKind, **fields: object) -> dict[str, float]:
+    return {seen.entity_id: seen.weight for seen in project(interaction("e", kind, **fields), QUERY, DOCUMENT)}
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (EventKind.QUERY, {"a": 1.0, "b": 1.0}),
+        (EventKind.SUGGESTION_ACCEPTED, {"a": 1.0, "b": 1.0}),
+        (EventKind.REFORMULATION, {"a": 0.5, "b": 0.5}),
+        (EventKind.CLICK, {"b": 1.0, "c": 0.5}),
+        (EventKind.VIEW, {"b": 0.5, "c": 0.25}),
+        (EventKind.IMPRESSION, {}),
+        (EventKind.SUGGESTION_SHOWN, {}),
+        (EventKind.DWELL, {}),
+        (EventKind.FEEDBACK, {}),
+    ],
+)
+def test_each_kind_weighs_what_the_table_says(kind, expected):
+    assert weights(kind) == expected
+
+
+@pytest.mark.parametrize(("dwell_ms", "weight"), [(0, None), (3_000, 0.05), (30_000, 0.5), (60_000, 1.0), (10**9, 1.0)])
+def test_dwelling_counts_up_to_a_minute(dwell_ms, weight):
+    assert weights(EventKind.DWELL, dwell_ms=dwell_ms).get("b") == weight
+
+
+@pytest.mark.parametrize(
+    ("verdict", "weight"), [("relevant", 1.0), ("irrelevant", -1.0), ("Relevant", None), ("", None)]
+)
+def test_feedback_counts_by_its_verdict(verdict, weight):
+    assert weights(EventKind.FEEDBACK, attributes={"verdict": verdict}).get("b") == weight
+
+
+def test_observations_carry_kind_source_and_the_time_of_the_event():
+    (seen, _) = project(interaction("e", EventKind.CLICK, at=days(3)), [], DOCUMENT)
+    assert (seen.kind, seen.source, seen.at) == (EventKind.CLICK, Source.DOCUMENT, days(3))
+    (seen,) = project(interaction("e", EventKind.QUERY), ["a", "a"], [])
+    assert (seen.kind, seen.source) == (EventKind.QUERY, Source.QUERY)
+
+
+attributes = st.dictionaries(st.sampled_from(["verdict", "title"]), st.sampled_from(["relevant", "irrelevant", "x"]))
+
+
+@untimed
+@given(st.sampled_from(EventKind), attributes, st.one_of(st.none(), st.integers(0, 10**7)))
+def test_no_entity_twice_no_weight_of_zero_and_none_beyond_one(kind, attributes, dwell_ms):
+    seen = project(interaction("e", kind, attributes=attributes, dwell_ms=dwell_ms), QUERY * 2, DOCUMENT)
+    assert len({one.entity_id for one in seen}) == len(seen)
+    assert all(0 < abs(one.weight) <= 1 for one in seen)
+    assert not seen or observes_query(kind) != observes_document(kind)
+
+
+@untimed
+@given(st.sampled_from([EventKind.IMPRESSION, EventKind.SUGGESTION_SHOWN]), attributes, st.integers(0, 10**7))
+def test_what_the_system_showed_teaches_it_nothing(kind, attributes, dwell_ms):
+    assert project(interaction("e", kind, attributes=attributes, dwell_ms=dwell_ms), QUERY, DOCUMENT) == []

@@ -1,0 +1,173 @@
+"""The invariants of the event-fed store, on random logs and both engines: replay, forgetting, tenancy, bound."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.knowledge_store.builders import (
+    ANNA,
+    BEN,
+    LOG,
+    TWIN,
+    USERS,
+    batches,
+    content,
+    days,
+    logs,
+    moments,
+    projected,
+    table_rows,
+)
+
+from attune.knowledge_store.store import Applied, Projected, Store
+from attune.knowledge_store.store_memory import MemoryStore
+from attune.knowledge_store.store_sqlite import SqliteStore
+
+CAPACITY = 4
+sizes = st.lists(st.integers(0, 8), max_size=8)
+few = settings(max_examples=25, deadline=None)
+some = settings(max_examples=50, deadline=None)
+
+
+@contextmanager
+def sqlite_store() -> Iterator[tuple[SqliteStore, Path]]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "store.db"
+        store = SqliteStore(path, capacity=CAPACITY)
+        yield store, path
+        store.close()
+
+
+def read(store: Store, events: Sequence[Projected], cuts: Sequence[int]) -> None:
+    for batch, position in batches(events, cuts):
+        store.apply(batch, position)
+
+
+def breaking_off(batch: Sequence[Projected]) -> Iterator[Projected]:
+    yield from batch
+    raise ConnectionError
+
+
+def read_with_crashes(store: Store, events: Sequence[Projected], cuts: Sequence[int]) -> None:
+    """Each batch first breaks off before its commit; then the consumer seeks from the store and reads it."""
+    for batch, position in batches(events, cuts):
+        with suppress(ConnectionError):
+            store.apply(breaking_off(batch), position)
+        start = store.position(LOG, 0)
+        assert start == position.next_offset - len(batch)
+        store.apply(events[start : position.next_offset], position)
+
+
+@few
+@given(logs(), sizes, sizes)
+def test_any_batches_any_crashes_and_any_replay_give_the_same_rows(events, cuts, other_cuts):
+    with sqlite_store() as (plain, plain_path), sqlite_store() as (crashed, crashed_path):
+        read(plain, events, cuts)
+        read_with_crashes(crashed, events, other_cuts)
+        assert table_rows(crashed_path) == table_rows(plain_path)
+        read(crashed, events, cuts)
+        assert table_rows(crashed_path) == table_rows(plain_path)
+        memory = MemoryStore(capacity=CAPACITY)
+        read_with_crashes(memory, events, other_cuts)
+        read(memory, events, cuts)
+        assert content(memory) == content(plain)
+
+
+@few
+@given(logs(), logs(10), sizes, moments(), st.sampled_from(USERS), st.sampled_from("abc"))
+def test_the_engines_agree_after_forgetting_too(events, later, cuts, at, user, entity_id):
+    memory = MemoryStore(capacity=CAPACITY)
+    with sqlite_store() as (sqlite, _):
+        for step in (
+            lambda store: read(store, events, cuts),
+            lambda store: store.forget_entity(user, entity_id, at),
+            lambda store: store.apply(later),
+            lambda store: store.forget_user(BEN, at),
+            lambda store: store.apply([*events, *later]),
+        ):
+            assert step(memory) == step(sqlite)
+            assert content(memory) == content(sqlite)
+
+
+@some
+@given(logs(), sizes, moments())
+def test_a_forgotten_user_stays_forgotten_after_a_replay(events, cuts, at):
+    store = MemoryStore(capacity=CAPACITY)
+    read(store, events, ())
+    store.forget_user(ANNA, at)
+    forgotten = content(store)
+    read(store, events, cuts)
+    assert content(store) == forgotten
+    assert store.entities(ANNA) == []
+
+
+@some
+@given(logs(), sizes, st.integers(0, 30), moments())
+def test_forgetting_in_the_midst_of_a_log_lets_in_only_what_is_newer(events, cuts, split, at):
+    store = MemoryStore(capacity=CAPACITY)
+    read(store, events[:split], ())
+    store.forget_user(ANNA, at)
+    until = store.profile(ANNA).forgotten_at
+    read(store, events, cuts)
+    assert until is not None
+    assert until >= at
+    known = {event.event_id for event in events if event.user == ANNA and event.epoch > until}
+    assert store.profile(ANNA).events == len(known)
+
+
+@some
+@given(logs(), moments(), st.sampled_from("abcd"))
+def test_a_forgotten_entity_never_returns_from_a_replay(events, at, entity_id):
+    store = MemoryStore(capacity=100)
+    read(store, events, ())
+    store.forget_entity(ANNA, entity_id, at)
+    before = content(store)
+    read(store, events, (3, 5))
+    assert content(store) == before
+    assert entity_id not in {state.entity_id for state in store.entities(ANNA)}
+
+
+@some
+@given(logs())
+def test_what_one_tenant_does_changes_nothing_of_another(events):
+    together, alone = MemoryStore(capacity=CAPACITY), MemoryStore(capacity=CAPACITY)
+    together.apply(events)
+    together.forget_user(ANNA, days(0))
+    alone.apply([event for event in events if event.user.tenant == TWIN.tenant])
+    assert content(together, [TWIN]) == content(alone, [TWIN])
+
+
+@some
+@given(logs(), sizes, st.integers(1, 5))
+def test_a_store_never_holds_more_than_its_bound_and_keeps_the_heaviest(events, cuts, capacity):
+    store = MemoryStore(capacity=capacity)
+    for batch, position in batches(events, cuts):
+        store.apply(batch, position)
+        for user in USERS:
+            ranks = [state.rank for state in store.entities(user)]
+            assert len(ranks) <= capacity
+            assert ranks == sorted(ranks, reverse=True)
+
+
+@pytest.mark.parametrize("count", [10, 5_000])
+def test_reading_costs_the_same_for_old_and_new_users(count):
+    """Counted in steps of SQLite's machine, not in seconds."""
+    with sqlite_store() as (store, _):
+        seen = [projected(str(number), f"e{number}", at=days(number)) for number in range(count)]
+        assert store.apply(seen) == Applied(new=count)
+        steps = 0
+
+        def step() -> int:
+            nonlocal steps
+            steps += 1
+            return 0
+
+        with store._connections.read() as connection:
+            connection.set_progress_handler(step, 1)
+        store.entities(ANNA)
+        store.profile(ANNA)
+        assert steps < 400
