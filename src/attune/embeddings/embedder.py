@@ -1,0 +1,141 @@
+"""The library's front: texts with a domain and a role in, vectors or reasons out."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from attune.embeddings.config import ModelConfig, read_model_config
+from attune.embeddings.domains import DomainRegistry
+from attune.embeddings.encoder import Encoder
+from attune.embeddings.errors import SettingError, TextError, UnknownDomainError
+from attune.embeddings.items import Embedded, EmbeddedBatch, EmbedItem, EmbedResult, ItemError, Role, Timings
+from attune.embeddings.precision import Precision, PrecisionSetting, choose_precision
+from attune.embeddings.tokenizer import TextTokenizer, Tokenized
+from attune.embeddings.weights import WEIGHTS_FILE, model_name, resolve_model, sha256_of
+
+_REVISION_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A tokenized text and the domain it goes to."""
+
+    tokens: Tokenized
+    domain: str
+
+    def embedded(self, vector: NDArray[np.float32]) -> Embedded:
+        return Embedded(vector, self.domain, self.tokens.token_count, self.tokens.truncated)
+
+
+class Embedder:
+    """Tokenizer, domains and encoder of one model. Blocking; one call at a time, as torch uses every thread anyway."""
+
+    def __init__(
+        self,
+        *,
+        encoder: Encoder,
+        tokenizer: TextTokenizer,
+        domains: DomainRegistry,
+        config: ModelConfig,
+        name: str,
+        revision: str,
+        precision: Precision,
+        clock: Callable[[], float],
+    ) -> None:
+        self._encoder = encoder
+        self._tokenizer = tokenizer
+        self._prompts = {Role.QUERY: config.query_prompt, Role.PASSAGE: config.passage_prompt}
+        self._clock = clock
+        self.domains = domains
+        self.name = name
+        self.revision = revision
+        self.precision = precision
+        self.dimension = encoder.dimension
+        self.max_tokens = tokenizer.max_tokens
+        self.normalized = config.normalize
+
+    @classmethod
+    def load(
+        cls,
+        model_path: str | None = None,
+        precision: str = PrecisionSetting.AUTO,
+        threads: int | None = None,
+        *,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> Self:
+        """Load a sentence-transformers directory, or the packaged model when `model_path` is None.
+
+        `threads` sets how many threads torch computes with in this process. `clock` (seconds) takes the timings.
+        Raises `ModelError` for the model, `SettingError` for the precision or the threads.
+        """
+        _set_threads(threads)
+        directory = resolve_model(model_path)
+        config = read_model_config(directory)
+        chosen = choose_precision(precision, clock=clock)
+        revision = sha256_of(directory / WEIGHTS_FILE)[:_REVISION_DIGITS]
+        return cls(
+            encoder=Encoder.load(directory, config, chosen.dtype),
+            tokenizer=_load_tokenizer(directory, config),
+            domains=DomainRegistry.general_only(revision),
+            config=config,
+            name=model_name(directory),
+            revision=revision,
+            precision=chosen,
+            clock=clock,
+        )
+
+    def embed(self, items: Sequence[EmbedItem]) -> EmbeddedBatch:
+        """Embed each item. One that cannot be yields its error in its place and leaves the others unharmed.
+
+        `TextError.index` is the item's position.
+        """
+        started = self._clock()
+        prepared = self._prepare(items)
+        tokenized = self._clock()
+        results = self._compute(prepared)
+        computed = self._clock()
+        return EmbeddedBatch(results, Timings(1000 * (tokenized - started), 1000 * (computed - tokenized)))
+
+    def _prepare(self, items: Sequence[EmbedItem]) -> list[_Prepared | ItemError]:
+        tokenized = self._tokenizer.tokenize(
+            [item.text for item in items],
+            prefixes=[self._prompts[item.role] for item in items],
+            truncate=[item.truncate for item in items],
+        )
+        return [self._routed(item, tokens) for item, tokens in zip(items, tokenized, strict=True)]
+
+    def _routed(self, item: EmbedItem, tokens: Tokenized | TextError) -> _Prepared | ItemError:
+        if isinstance(tokens, TextError):
+            return tokens
+        try:
+            return _Prepared(tokens, self.domains.route(item.domain).id)
+        except UnknownDomainError as error:
+            return error
+
+    def _compute(self, prepared: Sequence[_Prepared | ItemError]) -> tuple[EmbedResult, ...]:
+        ready = [entry for entry in prepared if isinstance(entry, _Prepared)]
+        vectors = iter(self._encoder.encode([entry.tokens.ids for entry in ready]))
+        return tuple(entry.embedded(next(vectors)) if isinstance(entry, _Prepared) else entry for entry in prepared)
+
+
+def _load_tokenizer(directory: Path, config: ModelConfig) -> TextTokenizer:
+    return TextTokenizer.load(
+        directory / "tokenizer.json",
+        vocab_size=config.encoder.vocab_size,
+        max_tokens=config.max_tokens,
+        lowercase=config.lowercase,
+    )
+
+
+def _set_threads(threads: int | None) -> None:
+    if threads is None:
+        return
+    if threads < 1:
+        raise SettingError(f"threads is {threads}: give at least 1, or none for torch's own choice")
+    torch.set_num_threads(threads)

@@ -1,0 +1,103 @@
+"""Which number format the encoder computes in, chosen once at start from what this machine does well."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from attune.embeddings.errors import SettingError
+
+Clock = Callable[[], float]
+
+MINIMUM_SPEEDUP = 1.2
+"""bf16 rounds to 8 bits; a smaller gain than this is not worth the loss."""
+
+_NATIVE_FEATURES = ("amx_bf16", "avx512_bf16")
+_TOKENS, _HIDDEN, _INTERMEDIATE = 256, 384, 1536  # a feed-forward product of MiniLM
+_ROUNDS = 7
+_CPUINFO = Path("/proc/cpuinfo")
+
+
+class PrecisionSetting(StrEnum):
+    """What the operator asks for."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The format chosen, and why, in words for a log line."""
+
+    dtype: torch.dtype
+    reason: str
+
+
+def choose_precision(setting: str = PrecisionSetting.AUTO, *, clock: Clock = time.perf_counter) -> Precision:
+    """The precision asked for; `auto` takes bf16 where the CPU computes it natively and a measurement shows its gain.
+
+    `clock` (seconds) times the measurement, which takes a few milliseconds. Raises `SettingError` for another setting.
+    """
+    if setting == PrecisionSetting.FP32:
+        return Precision(torch.float32, "fp32: asked for")
+    if setting == PrecisionSetting.BF16:
+        return Precision(torch.bfloat16, "bf16: asked for")
+    if setting != PrecisionSetting.AUTO:
+        raise SettingError(f"precision is {setting!r}: use one of {', '.join(PrecisionSetting)}")
+    return decide(native_bf16_feature(cpu_features()), lambda: measure_bf16_speedup(clock))
+
+
+def decide(feature: str | None, speedup: Callable[[], float]) -> Precision:
+    """The rule behind `auto`: native bf16 that is at least `MINIMUM_SPEEDUP` times as fast as fp32."""
+    if feature is None:
+        return Precision(torch.float32, "fp32: this CPU has no native bf16")
+    gain = speedup()
+    if gain < MINIMUM_SPEEDUP:
+        return Precision(torch.float32, f"fp32: native bf16 ({feature}) is only {gain:.1f}x fp32 on this machine")
+    return Precision(torch.bfloat16, f"bf16: native ({feature}), {gain:.1f}x fp32 on this machine")
+
+
+def native_bf16_feature(features: Mapping[str, bool]) -> str | None:
+    """The CPU feature that multiplies bf16 matrices in hardware, the fastest one first; None where there is none."""
+    return next((name for name in _NATIVE_FEATURES if features.get(name)), None)
+
+
+def cpu_features() -> dict[str, bool]:
+    """The CPU's features by name, from torch where it tells them, else from the kernel; empty where neither does."""
+    capabilities = getattr(torch.cpu, "get_capabilities", None)  # newer than the oldest torch we accept
+    if capabilities is not None:
+        return {name: bool(value) for name, value in capabilities().items()}
+    return parse_cpuinfo(_CPUINFO.read_text()) if _CPUINFO.is_file() else {}
+
+
+def parse_cpuinfo(text: str) -> dict[str, bool]:
+    """The features in the first `flags` line of Linux's /proc/cpuinfo."""
+    for line in text.splitlines():
+        name, _, flags = line.partition(":")
+        if name.strip() == "flags":
+            return dict.fromkeys(flags.split(), True)
+    return {}
+
+
+def measure_bf16_speedup(clock: Clock) -> float:
+    """How many times faster than fp32 one MiniLM-sized product is in bf16: the ratio of the best of a few rounds."""
+    matrices = torch.randn(_TOKENS, _HIDDEN), torch.randn(_INTERMEDIATE, _HIDDEN)
+    # Interleaved, so that another process's burst of work hits both alike; the first round also warms up.
+    rounds = [
+        (_time_product(*matrices, torch.float32, clock), _time_product(*matrices, torch.bfloat16, clock))
+        for _ in range(_ROUNDS)
+    ]
+    return min(fp32 for fp32, _ in rounds) / max(min(bf16 for _, bf16 in rounds), 1e-9)
+
+
+def _time_product(inputs: Tensor, weight: Tensor, dtype: torch.dtype, clock: Clock) -> float:
+    inputs, weight = inputs.to(dtype), weight.to(dtype)
+    started = clock()
+    functional.linear(inputs, weight)
+    return clock() - started
