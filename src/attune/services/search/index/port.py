@@ -1,0 +1,121 @@
+"""What the search service knows of an index: documents in, ranked candidates out.
+
+All methods block; the service calls them from worker threads. A tenant sees its own documents only: the same
+document id in two tenants names two documents, and no score depends on what another tenant has indexed.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, Self, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+FloatVector: TypeAlias = npt.NDArray[np.float32]
+"""One dense vector, shape [dimension]."""
+
+FloatMatrix: TypeAlias = npt.NDArray[np.float32]
+"""One dense vector per document, shape [documents, dimension]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as callers hand it in. `entity_ids` are the catalog entities that the service linked in it."""
+
+    id: str
+    title: str
+    text: str
+    domain: str
+    entity_ids: tuple[str, ...] = ()
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
+
+
+def content_digest(document: Document) -> str:
+    """SHA-256, in hex, of what a caller can change in a document: title, text, domain, attributes and url.
+
+    `entity_ids` stay out: they follow from the text. The order of the attributes does not matter.
+    """
+    content = [document.title, document.text, document.domain, dict(document.attributes), document.url]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedDocument:
+    """A document and the digest by which a later run knows that it has not changed."""
+
+    document: Document
+    digest: str
+
+    @classmethod
+    def of(cls, document: Document) -> Self:
+        return cls(document, content_digest(document))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A document found, with the score of the ranking that found it: cosine or BM25, greater is better."""
+
+    id: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The documents that a search may return: one tenant's, in any of `domains` (none named: all of them)."""
+
+    tenant: str
+    domains: tuple[str, ...] = ()
+
+
+class Index(Protocol):
+    """One search index. Rankings are ordered by falling score, equal scores by document id."""
+
+    def upsert(self, tenant: str, documents: Sequence[IndexedDocument], vectors: FloatMatrix) -> None:
+        """Write documents, replacing those with the same id; row i of `vectors` embeds document i.
+
+        Once it returns, the documents survive the death of this process. Of several documents with one id the last
+        wins. A batch that fails half-way leaves whole documents behind, each old or new; repeat it.
+
+        Raises:
+            InvalidVectorError: `vectors` is not a finite [documents, dimension] matrix; nothing was written.
+        """
+
+    def digests(self, tenant: str, ids: Sequence[str]) -> dict[str, str]:
+        """Digest of each of these documents that is indexed, so that unchanged ones need no new vector."""
+
+    def delete(self, tenant: str, ids: Sequence[str]) -> int:
+        """Remove documents; returns how many of them there were."""
+
+    def get(self, tenant: str, document_id: str) -> Document | None: ...
+
+    def documents(self, tenant: str, ids: Sequence[str]) -> dict[str, Document]:
+        """These documents by id, without those that are not indexed."""
+
+    def count(self, tenant: str) -> int:
+        """How many documents this tenant has."""
+
+    def dense(self, tenant: str, vector: FloatVector, limit: int, domains: Sequence[str] = ()) -> list[Candidate]:
+        """The documents nearest to `vector` [dimension] by cosine.
+
+        Raises:
+            InvalidVectorError: `vector` has another dimension than the index, or is not finite.
+            InvalidQueryError: `limit` is below 1.
+        """
+
+    def bm25(self, tenant: str, text: str, limit: int, domains: Sequence[str] = ()) -> list[Candidate]:
+        """The documents that share words with `text`, by BM25. Text without a word to search for finds nothing.
+
+        Term statistics are the tenant's, whatever `domains` says, so a document scores alike in any narrowing.
+
+        Raises:
+            InvalidQueryError: `limit` is below 1.
+        """
+
+    def flush(self) -> None:
+        """Bring what was written to stable storage, so that it survives a power failure too."""
+
+    def close(self) -> None:
+        """Flush and release the engine. The index cannot be used afterwards."""

@@ -1,0 +1,121 @@
+"""The index over any Qdrant engine. What differs between embedded and server is behind `Engine`."""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from attune.services.search.index.bm25 import Bm25Encoder, SparseWeights
+from attune.services.search.index.errors import InvalidQueryError
+from attune.services.search.index.identity import IndexIdentity
+from attune.services.search.index.points import (
+    DIGEST,
+    ID,
+    IndexPoint,
+    Payload,
+    point_id,
+    require_matrix,
+    require_vector,
+    to_document,
+    to_point,
+)
+from attune.services.search.index.port import (
+    Candidate,
+    Document,
+    FloatMatrix,
+    FloatVector,
+    IndexedDocument,
+    Scope,
+)
+
+_BATCH = 128
+"""Documents per engine call: bounds a request's size, and how long the embedded engine holds the interpreter."""
+
+
+class Engine(Protocol):
+    """Stores points and ranks them. Knows Qdrant's types, and nothing of documents.
+
+    Every method blocks and may be called from several threads.
+    """
+
+    def put(self, points: Sequence[IndexPoint]) -> None: ...
+
+    def remove(self, point_ids: Collection[str]) -> int:
+        """Remove points; returns how many of them there were."""
+
+    def payloads(self, point_ids: Collection[str], fields: Sequence[str] | None) -> list[Payload]:
+        """`fields` (None: all) of the points that exist, in any order."""
+
+    def count(self, tenant: str) -> int: ...
+
+    def nearest(self, scope: Scope, vector: list[float], limit: int) -> list[Candidate]: ...
+
+    def matching(self, scope: Scope, weights: SparseWeights, limit: int) -> list[Candidate]: ...
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class QdrantIndex:
+    """`port.Index` over an engine that was opened for `identity`."""
+
+    def __init__(self, engine: Engine, identity: IndexIdentity) -> None:
+        self._engine = engine
+        self._dimension = identity.dimension
+        self._encoder = Bm25Encoder(identity.bm25_average_length)
+
+    def upsert(self, tenant: str, documents: Sequence[IndexedDocument], vectors: FloatMatrix) -> None:
+        require_matrix(documents, vectors, self._dimension)
+        for start in range(0, len(documents), _BATCH):
+            batch = slice(start, start + _BATCH)
+            rows = zip(documents[batch], vectors[batch], strict=True)
+            self._engine.put([to_point(tenant, indexed, row, self._encoder) for indexed, row in rows])
+
+    def digests(self, tenant: str, ids: Sequence[str]) -> dict[str, str]:
+        return {payload[ID]: payload[DIGEST] for payload in self._payloads(tenant, ids, (ID, DIGEST))}
+
+    def delete(self, tenant: str, ids: Sequence[str]) -> int:
+        return self._engine.remove(_point_ids(tenant, ids)) if ids else 0
+
+    def get(self, tenant: str, document_id: str) -> Document | None:
+        return self.documents(tenant, [document_id]).get(document_id)
+
+    def documents(self, tenant: str, ids: Sequence[str]) -> dict[str, Document]:
+        return {payload[ID]: to_document(payload) for payload in self._payloads(tenant, ids, None)}
+
+    def count(self, tenant: str) -> int:
+        return self._engine.count(tenant)
+
+    def dense(self, tenant: str, vector: FloatVector, limit: int, domains: Sequence[str] = ()) -> list[Candidate]:
+        _require_limit(limit)
+        require_vector(vector, self._dimension)
+        return _ranked(self._engine.nearest(Scope(tenant, tuple(domains)), vector.tolist(), limit))
+
+    def bm25(self, tenant: str, text: str, limit: int, domains: Sequence[str] = ()) -> list[Candidate]:
+        _require_limit(limit)
+        weights = self._encoder.query(text)
+        if not weights:
+            return []
+        return _ranked(self._engine.matching(Scope(tenant, tuple(domains)), weights, limit))
+
+    def flush(self) -> None:
+        self._engine.flush()
+
+    def close(self) -> None:
+        self._engine.close()
+
+    def _payloads(self, tenant: str, ids: Sequence[str], fields: Sequence[str] | None) -> list[Payload]:
+        return self._engine.payloads(_point_ids(tenant, ids), fields) if ids else []
+
+
+def _point_ids(tenant: str, ids: Sequence[str]) -> set[str]:
+    return {point_id(tenant, document_id) for document_id in ids}
+
+
+def _require_limit(limit: int) -> None:
+    if limit < 1:
+        raise InvalidQueryError(f"limit is {limit}: ask for at least 1 candidate")
+
+
+def _ranked(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Equal scores come from the engine in no fixed order; by id, they are the same on every run."""
+    return sorted(candidates, key=lambda candidate: (-candidate.score, candidate.id))
