@@ -866,6 +866,7 @@ class ExportUserResponse(_message.Message):
     ENTITY_FIELD_NUMBER: _builtins.int
     FORGOTTEN_ENTITY_FIELD_NUMBER: _builtins.int
     SUPPRESSED_SUGGESTION_FIELD_NUMBER: _builtins.int
+    SUPPRESSED_HISTORY_UNTIL_FIELD_NUMBER: _builtins.int
     suppressed_suggestion: _builtins.bytes
     """The fingerprint of a suggestion that the user wants no more."""
     @_builtins.property
@@ -880,6 +881,10 @@ class ExportUserResponse(_message.Message):
     def forgotten_entity(self) -> Global___ForgottenEntity:
         """An entity that was forgotten on its own."""
 
+    @_builtins.property
+    def suppressed_history_until(self) -> _timestamp_pb2.Timestamp:
+        """No suggestion is drawn from anything that the user did until then."""
+
     def __init__(
         self,
         *,
@@ -887,12 +892,13 @@ class ExportUserResponse(_message.Message):
         entity: Global___UserEntity | None = ...,
         forgotten_entity: Global___ForgottenEntity | None = ...,
         suppressed_suggestion: _builtins.bytes = ...,
+        suppressed_history_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "forgotten_entity", b"forgotten_entity", "profile", b"profile", "record", b"record", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "forgotten_entity", b"forgotten_entity", "profile", b"profile", "record", b"record", "suppressed_history_until", b"suppressed_history_until", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "forgotten_entity", b"forgotten_entity", "profile", b"profile", "record", b"record", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "forgotten_entity", b"forgotten_entity", "profile", b"profile", "record", b"record", "suppressed_history_until", b"suppressed_history_until", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["profile", "entity", "forgotten_entity", "suppressed_suggestion"]  # noqa: Y015
+    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["profile", "entity", "forgotten_entity", "suppressed_suggestion", "suppressed_history_until"]  # noqa: Y015
     _WhichOneofArgType_record: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_record) -> _WhichOneofReturnType_record | None: ...
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from attune.search.v1.search_pb2 import Document, IndexDocumentsResponse
-from attune.services.cli.corpora.beir import load_beir, load_jsonl
-from attune.services.cli.corpora.model import CorpusDocument
+from attune.services.cli.corpora.jsonlines import read_json_lines
+from attune.services.cli.corpora.model import CorpusDocument, CorpusError
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json, Token, connect
 from attune.services.cli.output import as_dict, console, print_json, progress
@@ -42,8 +42,26 @@ def index(
 
 
 def read_documents(source: Path, domain: str) -> Sequence[CorpusDocument]:
-    """The documents of a BEIR directory or of a JSONL file."""
-    return load_beir(source, domain=domain).documents if source.is_dir() else load_jsonl(source, domain=domain)
+    """The documents of a BEIR directory or of a JSONL file, `domain` or else the source's name being their domain.
+
+    Raises:
+        CorpusError: naming file, line, field and mend.
+    """
+    path = _corpus_file(source)
+    name = domain or source.resolve().name.partition(".")[0].lower()
+    return [
+        CorpusDocument(line.text("_id", required=True), line.text("title"), line.text("text"), name)
+        for line in read_json_lines(path)
+    ]
+
+
+def _corpus_file(source: Path) -> Path:
+    if not source.is_dir():
+        return source
+    for path in (source / "corpus.jsonl", source / "corpus.jsonl.gz"):
+        if path.is_file():
+            return path
+    raise CorpusError(f"{source}: no corpus.jsonl or corpus.jsonl.gz; give a directory in BEIR layout, or a JSONL file")
 
 
 def index_with_progress(client: Client, documents: Sequence[CorpusDocument], title: str) -> IndexDocumentsResponse:

@@ -53,6 +53,10 @@ def _suppressed_suggestion(record: Record, _catalog: Catalog) -> pb.ExportUserRe
     return pb.ExportUserResponse(suppressed_suggestion=bytes.fromhex(record["fingerprint"]))
 
 
+def _suppressed_history(record: Record, _catalog: Catalog) -> pb.ExportUserResponse:
+    return pb.ExportUserResponse(suppressed_history_until=_time(record["until"]))
+
+
 def _time(iso: str | None) -> Timestamp | None:
     if iso is None:
         return None
@@ -66,4 +70,5 @@ _MESSAGES: Mapping[str, Callable[[Record, Catalog], pb.ExportUserResponse]] = {
     "entity": _entity,
     "forgotten_entity": _forgotten_entity,
     "suppressed_suggestion": _suppressed_suggestion,
+    "suppressed_history": _suppressed_history,
 }

@@ -1,9 +1,9 @@
 """RecordInteractions' work: valid events to the log in durable batches, bad ones refused one by one."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-import asyncio
 
 from attune.events.v1.events_pb2 import InteractionEvent
 from attune.services.runtime.clock import Clock

@@ -7,7 +7,8 @@ from attune.knowledge.v1 import knowledge_pb2 as pb
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.privacy import encode_counts
-from attune.knowledge_store.retrieval import Mode, retrieve as retrieve_entities
+from attune.knowledge_store.retrieval import Mode
+from attune.knowledge_store.retrieval import retrieve as retrieve_entities
 from attune.services.knowledge.contexts import link_context
 from attune.services.knowledge.convert import MODES, retrieved_entity
 

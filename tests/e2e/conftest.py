@@ -1,0 +1,59 @@
+"""A running system over the small world of material.py: five roles, real gRPC, the real model, files in a directory."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from attune.events.v1.events_pb2 import InteractionEvent
+from attune.services.cli.background import running_system
+from attune.services.cli.system import System
+from attune.services.client import Client
+from attune.services.client.channels import Addresses
+from attune.services.runtime.clock import system_clock
+from attune.services.runtime.config import Config
+from attune.services.runtime.logs import configure_logs
+from tests.e2e.material import catalog_lines, documents
+
+FREE_PORTS = dict.fromkeys(
+    ("embedding_port", "knowledge_port", "ingest_port", "suggestion_port", "search_port", "metrics_port"), 0
+)
+
+
+def wait_until(condition: Callable[[], bool], within_s: float = 30) -> None:
+    """Return as soon as the condition holds; fail where it does not in time."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.01)
+
+
+def record_visibly(client: Client, events: list[InteractionEvent]) -> None:
+    """Send events and wait until the store shows them."""
+    answer = client.record(events)
+    assert not answer.rejected, answer.rejected
+    wait_until(lambda: client.profile("anybody").applied_offset >= answer.log_end_offset)
+
+
+def config_in(directory: Path, **changes: object) -> Config:
+    """A configuration whose files are all in `directory`."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "catalog.jsonl").write_text(catalog_lines())
+    return Config(data_dir=directory, drain_s=1, **(FREE_PORTS | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One system for all tests that leave it as they found it: each uses users and documents of its own."""
+    configure_logs("error")
+    with running_system(config_in(tmp_path_factory.mktemp("attune")), system_clock) as running:
+        with Client(Addresses.of(running.config)) as client:
+            client.index(documents())
+        yield running
+
+
+@pytest.fixture
+def client(system: System) -> Iterator[Client]:
+    with Client(Addresses.of(system.config), timeout_s=30) as made:
+        yield made

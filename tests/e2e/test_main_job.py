@@ -1,0 +1,141 @@
+"""The main job: events in, a ranking and suggestions for this user out, and nothing left of a forgotten one."""
+
+import pytest
+
+from attune.knowledge.v1 import knowledge_pb2 as knowledge
+from attune.knowledge.v1.context_pb2 import Context, Turn
+from attune.search.v1 import search_pb2
+from attune.services.cli.system import System
+from attune.services.client import Client
+from tests.e2e.conftest import record_visibly, wait_until
+from tests.e2e.material import QUERY, TEXTS, documents, reading
+
+pytestmark = pytest.mark.e2e
+
+
+def titles(client: Client, user: str = "", **options: object) -> list[str]:
+    return [hit.document.title for hit in client.search(QUERY, user=user, **options).hits]  # type: ignore[arg-type]
+
+
+def test_two_users_see_the_same_query_ranked_for_each_of_them(client: Client) -> None:
+    record_visibly(client, reading("ada", "asyncio.Queue", "asyncio.timeout", "asyncio.Queue"))
+    record_visibly(client, reading("bea", "multiprocessing.Queue", "multiprocessing.shared_memory"))
+    assert titles(client, "ada")[0] == "asyncio.gather"
+    assert titles(client, "bea")[0] == "multiprocessing.Pool"
+    assert sorted(titles(client, "ada")) == sorted(titles(client, "bea")) == sorted(titles(client))
+
+
+def test_a_hit_says_why_it_stands_where_it_stands(client: Client) -> None:
+    record_visibly(client, reading("cleo", *["asyncio.timeout"] * 4))
+    hit = client.search(QUERY, user="cleo").hits[0]
+    assert hit.document.title == "asyncio.gather"
+    assert hit.explanation.summary.startswith("because you read about asyncio 4 times, last on ")
+    assert sum(part.contribution for part in hit.explanation.parts) == pytest.approx(hit.score)
+
+
+def test_personalization_can_be_turned_off_and_is_off_for_strangers(client: Client) -> None:
+    record_visibly(client, reading("dora", *["multiprocessing.Queue"] * 3))
+    plain = titles(client)
+    assert titles(client, "dora") != plain
+    assert titles(client, "dora", context=Context(personalization=0)) == plain
+    assert titles(client, "a stranger") == plain
+
+
+def test_suggestions_come_from_what_the_user_knows(client: Client) -> None:
+    record_visibly(client, reading("emil", *["asyncio.Queue"] * 3))
+    answer = client.suggest(QUERY, user="emil")
+    assert 0 < len(answer.suggestions) <= 5
+    assert any("asyncio" in each.text for each in answer.suggestions)
+    assert all(each.rationale for each in answer.suggestions)
+    assert answer.fallback_reason == ""
+
+
+def test_a_removed_suggestion_does_not_come_back(client: Client) -> None:
+    record_visibly(client, reading("finn", *["asyncio.Queue"] * 3))
+    first = client.suggest(QUERY, user="finn").suggestions[0].text
+    client.remove_suggestion("finn", first.upper())
+    assert first not in [each.text for each in client.suggest(QUERY, user="finn").suggestions]
+
+
+def test_the_store_holds_entities_and_an_export_tells_all_of_it(client: Client) -> None:
+    record_visibly(client, reading("gus", "asyncio.gather", "asyncio.Queue"))
+    held = {each.entity_id: each.evidence.total for each in client.entities("gus", page_size=1)}
+    assert held["asyncio"] == 2
+    exported = [each for each in client.export("gus") if each.WhichOneof("record") == "entity"]
+    assert {each.entity.entity_id for each in exported} == set(held)
+
+
+def test_repeated_events_count_once(client: Client) -> None:
+    events = reading("hal", "asyncio.gather", "asyncio.Queue")
+    record_visibly(client, events)
+    record_visibly(client, events)
+    assert client.profile("hal").events == 2
+
+
+def test_what_the_system_showed_teaches_it_nothing(client: Client) -> None:
+    events = reading("ivy", "asyncio.gather", "asyncio.gather")
+    for event, kind in zip(events, ("IMPRESSION", "SUGGESTION_SHOWN"), strict=True):
+        event.type = type(event).DESCRIPTOR.fields_by_name["type"].enum_type.values_by_name[f"EVENT_TYPE_{kind}"].number
+    record_visibly(client, events)
+    assert list(client.entities("ivy")) == []
+
+
+def test_a_forgotten_user_is_gone_and_stays_gone(client: Client, system: System) -> None:
+    events = reading("jon", "asyncio.gather", "asyncio.Queue")
+    events[0].user_query = "zebrafish-and-quinces"
+    record_visibly(client, events)
+    removed = client.forget("jon").removed
+    assert (removed["events"], removed["event_log"]) == (2, 2)
+    record_visibly(client, events)  # a producer that repeats itself
+    profile = client.profile("jon")
+    assert (profile.events, profile.entities) == (0, 0)
+    assert [each.WhichOneof("record") for each in client.export("jon")] == ["profile"]
+    client.forget("jon")
+    files = [path for path in system.config.data_dir.rglob("*") if path.is_file()]
+    assert [path for path in files if b"zebrafish-and-quinces" in path.read_bytes()] == []
+
+
+def test_feedback_becomes_an_event_that_counts_once(client: Client) -> None:
+    request = search_pb2.SubmitFeedbackRequest(
+        request_id="r1", user_id="kim", document_id="asyncio.gather", verdict=search_pb2.VERDICT_RELEVANT
+    )
+    client.submit_feedback(request)
+    client.submit_feedback(request)
+    wait_until(lambda: client.profile("kim").events == 1)
+    record_visibly(client, reading("kim", "csv.reader"))
+    assert client.profile("kim").events == 2
+
+
+def test_documents_are_indexed_once_replaced_and_deleted(client: Client) -> None:
+    again = client.index(documents())
+    assert (again.indexed, again.unchanged) == (0, len(TEXTS))
+    extra = search_pb2.Document(document_id="extra", title="zygote", text="A zygote.", domain="biology")
+    assert client.index([extra]).indexed == 1
+    assert client.search("zygote", domains=["biology"]).hits[0].document.document_id == "extra"
+    extra.text = "A fertilised egg cell."
+    assert client.index([extra]).indexed == 1
+    assert client.search("zygote", domains=["biology"]).hits[0].document.text == "A fertilised egg cell."
+    assert client.delete(["extra", "never there"]) == 1
+    assert list(client.search("zygote", domains=["biology"]).hits) == []
+
+
+def test_pages_follow_each_other_without_overlap(client: Client) -> None:
+    seen: list[str] = []
+    token = ""
+    while True:
+        page = client.search(QUERY, page_size=3, page_token=token)
+        seen += [hit.document.document_id for hit in page.hits]
+        token = page.next_page_token
+        if not token:
+            break
+    assert len(seen) == len(set(seen))
+    assert set(TEXTS) <= set(seen)
+
+
+def test_retrieval_tells_how_the_user_knows_the_context(client: Client) -> None:
+    record_visibly(client, reading("lea", "asyncio.Queue"))
+    context = Context(turns=[Turn(title="multiprocessing.Pool")])
+    found = client.retrieve("lea", query="asyncio gather", context=context)
+    modes = {each.entity.entity_id: each.mode for each in found.entities}
+    assert modes["asyncio"] in (knowledge.RETRIEVAL_MODE_FAMILIAR, knowledge.RETRIEVAL_MODE_UNFAMILIAR)
+    assert modes["multiprocessing.Pool"] == knowledge.RETRIEVAL_MODE_UNFAMILIAR
