@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.e2e.material import catalog_lines, documents
 
 from attune.events.v1.events_pb2 import InteractionEvent
 from attune.services.cli.background import running_system
@@ -14,7 +15,6 @@ from attune.services.client.channels import Addresses
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import Config
 from attune.services.runtime.logs import configure_logs
-from tests.e2e.material import catalog_lines, documents
 
 FREE_PORTS = dict.fromkeys(
     ("embedding_port", "knowledge_port", "ingest_port", "suggestion_port", "search_port", "metrics_port"), 0

@@ -35,7 +35,7 @@ TEXTS = {
     "asyncio.gather": "Run awaitables concurrently in an event loop of asyncio and wait for all of their results.",
     "asyncio.Queue": "A queue that coroutines of asyncio use to hand work to each other.",
     "asyncio.timeout": "Cancel work of asyncio that takes too long.",
-    "multiprocessing.Pool": "Run functions concurrently in worker processes of multiprocessing and collect the results.",
+    "multiprocessing.Pool": "Run functions concurrently in worker processes of multiprocessing and collect results.",
     "multiprocessing.Queue": "A queue that processes of multiprocessing use to hand work to each other.",
     "multiprocessing.shared_memory": "Memory that several processes of multiprocessing can use.",
     "csv.reader": "Read rows of comma separated values from a file.",

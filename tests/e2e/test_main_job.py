@@ -1,14 +1,14 @@
 """The main job: events in, a ranking and suggestions for this user out, and nothing left of a forgotten one."""
 
 import pytest
+from tests.e2e.conftest import record_visibly, wait_until
+from tests.e2e.material import QUERY, TEXTS, documents, reading
 
 from attune.knowledge.v1 import knowledge_pb2 as knowledge
 from attune.knowledge.v1.context_pb2 import Context, Turn
 from attune.search.v1 import search_pb2
 from attune.services.cli.system import System
 from attune.services.client import Client
-from tests.e2e.conftest import record_visibly, wait_until
-from tests.e2e.material import QUERY, TEXTS, documents, reading
 
 pytestmark = pytest.mark.e2e
 

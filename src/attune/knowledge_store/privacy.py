@@ -7,10 +7,9 @@
     {"record": "suppressed_suggestion", "fingerprint"}
     {"record": "suppressed_history", "until"}
 
-One profile, then the entities by weight, then the forgotten ones by id, then what is suggested no more.
-Times are ISO 8601 in UTC, or null. A weight is
-as of its last_seen. Of events only their number is kept, and digests of their ids to tell a repeated one, from which
-nothing can be read.
+One profile, then the entities by weight, then the forgotten ones by id, then what is suggested no more. Times are ISO
+8601 in UTC, or null. A weight is as of its last_seen. Of events only their number is kept, and digests of their ids to
+tell a repeated one, from which nothing can be read.
 """
 
 from collections.abc import Iterable, Iterator

@@ -67,7 +67,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Suppressed:
-    """What a user wants suggested no more: fingerprints of texts, sorted, and the end of the history not to draw from."""
+    """What a user wants suggested no more: fingerprints of texts, sorted; history not to draw from."""
 
     fingerprints: tuple[bytes, ...] = ()
     history_until: datetime | None = None

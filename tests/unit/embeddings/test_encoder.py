@@ -41,20 +41,20 @@ def bf16_encoder(shared_tiny_model) -> Encoder:
     return build(shared_tiny_model, dtype=torch.bfloat16)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(sequences)
 def test_a_sequence_has_the_same_vector_alone_and_in_any_batch(encoder, tokens):
     alone = np.concatenate([encoder.encode([sequence]) for sequence in tokens])
     assert cosines(encoder.encode(tokens), alone).min() >= 0.9999
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(sequences)
 def test_the_token_budget_changes_no_vector(encoder, thrifty_encoder, tokens):
     assert cosines(encoder.encode(tokens), thrifty_encoder.encode(tokens)).min() >= 0.9999
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(sequences, st.randoms(use_true_random=False))
 def test_the_order_of_the_batch_changes_no_vector(encoder, tokens, random):
     order = list(range(len(tokens)))
@@ -63,7 +63,7 @@ def test_the_order_of_the_batch_changes_no_vector(encoder, tokens, random):
     assert cosines(encoder.encode(tokens)[order], shuffled).min() >= 0.9999
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(sequences)
 def test_bf16_keeps_the_invariant_and_stays_close_to_fp32(encoder, bf16_encoder, tokens):
     together = bf16_encoder.encode(tokens)
@@ -72,7 +72,7 @@ def test_bf16_keeps_the_invariant_and_stays_close_to_fp32(encoder, bf16_encoder,
     assert cosines(together, encoder.encode(tokens)).min() >= 0.999
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(sequences)
 def test_vectors_are_finite_float32_of_unit_length(encoder, tokens):
     vectors = encoder.encode(tokens)

@@ -16,12 +16,21 @@ from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import Config, RoleName
 from attune.services.runtime.logs import configure_logs
 
-RoleChoice = StrEnum("RoleChoice", ["all", *(role.value for role in RoleName)])  # type: ignore[misc]
+
+class RoleChoice(StrEnum):
+    """One role, or all of them."""
+
+    ALL = "all"
+    EMBEDDING = RoleName.EMBEDDING
+    KNOWLEDGE = RoleName.KNOWLEDGE
+    INGEST = RoleName.INGEST
+    SEARCH = RoleName.SEARCH
+    SUGGESTION = RoleName.SUGGESTION
 
 
 def up(
     role: Annotated[RoleChoice, typer.Option(help="Which role to run; all of them in one process by default.")] = (
-        RoleChoice.all
+        RoleChoice.ALL
     ),
     as_json: Json = False,
 ) -> None:
@@ -35,7 +44,7 @@ def up(
     with told_plainly():
         config = Config()
         configure_logs(config.log_level)
-        roles = list(RoleName) if role == RoleChoice.all else [RoleName(role.value)]
+        roles = list(RoleName) if role is RoleChoice.ALL else [RoleName(role.value)]
         asyncio.run(_serve(config, roles, as_json=as_json))
 
 

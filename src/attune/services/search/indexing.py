@@ -1,4 +1,4 @@
-"""IndexDocuments' work: what is new or changed is linked, embedded and written, in batches; the rest costs a look-up."""
+"""IndexDocuments' work: what is new or changed is linked, embedded and written in batches; the rest costs a look-up."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from attune.services.cli.corpora.tokens import Span, Tokens
@@ -12,16 +12,21 @@ _MIN_TOGETHER = 2  # documents; one document together is chance
 _MAX_NAMED_IN_DOCUMENT = 60  # bounds the pairs of a document that lists everything
 
 
-def mentions_of(names: Mapping[Span, str], texts: Iterable[Tokens]) -> list[list[str]]:
-    """For each text the ids whose name (a tuple of lower-case words) occurs in it, longest names included, sorted."""
-    longest = max(map(len, names), default=0)
-    first_words = {name[0] for name in names}
-    found = []
-    for tokens in texts:
-        starts = [at for at, token in enumerate(tokens) if token in first_words]
-        spans = (tuple(tokens[at : at + length]) for at in starts for length in range(1, longest + 1))
-        found.append(sorted({names[span] for span in spans if span in names}))
-    return found
+class NameFinder:
+    """Finds names (tuples of lower-case words) in tokenized texts; `names` maps each to an id."""
+
+    def __init__(self, names: Mapping[Span, str]) -> None:
+        self._names = names
+        self._lengths: dict[str | None, set[int]] = {}
+        for name in filter(None, names):
+            self._lengths.setdefault(name[0], set()).add(len(name))
+
+    def find(self, tokens: Tokens) -> list[str]:
+        """The ids named, sorted; a name inside a longer one counts too."""
+        lengths, names = self._lengths, self._names
+        starts = [(at, length) for at, token in enumerate(tokens) if token in lengths for length in lengths[token]]
+        spans = (tuple(tokens[at : at + length]) for at, length in starts)
+        return sorted({names[span] for span in spans if span in names})
 
 
 def related(mentions: Sequence[Sequence[str]]) -> dict[str, list[str]]:

@@ -1,18 +1,18 @@
 """A sentence for each entity, taken from a document that names it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from attune.services.cli.corpora.cooccurrence import mentions_of
+from attune.services.cli.corpora.cooccurrence import NameFinder
 from attune.services.cli.corpora.model import CorpusDocument
-from attune.services.cli.corpora.tokens import MAX_CHARACTERS, Span, tokenize
+from attune.services.cli.corpora.tokens import MAX_CHARACTERS, tokenize
 
 _MAX_DESCRIPTION = 300
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 
 def describe(
-    names: Mapping[Span, str], documents: Sequence[CorpusDocument], mentions: Sequence[Sequence[str]]
+    finder: NameFinder, documents: Sequence[CorpusDocument], mentions: Sequence[Sequence[str]]
 ) -> dict[str, str]:
     """For each id that a document mentions: the first sentence, of the first such document, that names it."""
     found: dict[str, str] = {}
@@ -24,7 +24,7 @@ def describe(
         text = document.text[: MAX_CHARACTERS + _MAX_DESCRIPTION]
         for sentence in (*_SENTENCE_END.split(text), document.title):
             if wanted := wanted - found.keys():
-                found |= dict.fromkeys(wanted.intersection(*mentions_of(names, [tokenize(sentence)])), sentence)
+                found |= dict.fromkeys(wanted.intersection(finder.find(tokenize(sentence))), sentence)
     return {entity_id: _shortened(sentence) for entity_id, sentence in found.items()}
 
 

@@ -4,10 +4,10 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from attune.services.cli.corpora.cooccurrence import mentions_of, related
+from attune.services.cli.corpora.cooccurrence import NameFinder, related
 from attune.services.cli.corpora.descriptions import describe
 from attune.services.cli.corpora.model import CatalogEntity, CorpusDocument
-from attune.services.cli.corpora.tokens import Span, document_tokens, tokenize
+from attune.services.cli.corpora.tokens import document_tokens, tokenize
 
 MAX_ENTITIES = 5000
 _MIN_DOCUMENTS = 2
@@ -56,5 +56,5 @@ def _commonest(spellings: Mapping[str, int]) -> str:
 
 
 def _descriptions(keys: Sequence[str], documents: Sequence[CorpusDocument]) -> dict[str, str]:
-    names: dict[Span, str] = {tuple(tokenize(key)): key for key in keys}
-    return describe(names, documents, mentions_of(names, map(document_tokens, documents)))
+    finder = NameFinder({tuple(tokenize(key)): key for key in keys})
+    return describe(finder, documents, [finder.find(document_tokens(document)) for document in documents])

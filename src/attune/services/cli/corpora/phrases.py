@@ -12,12 +12,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from attune.services.cli.corpora.cooccurrence import mentions_of, npmi, related
+from attune.services.cli.corpora.cooccurrence import NameFinder, npmi, related
 from attune.services.cli.corpora.descriptions import describe
 from attune.services.cli.corpora.model import CatalogEntity, CorpusDocument
 from attune.services.cli.corpora.nouns import NounTest, merge_plurals
 from attune.services.cli.corpora.phrase_counts import JOINING_WORDS, Phrase, PhraseCounts, count_phrases
-from attune.services.cli.corpora.tokens import Span, document_tokens
+from attune.services.cli.corpora.tokens import document_tokens
 
 MAX_ENTITIES = 2000
 _MAX_SHARE = 0.10  # of all documents: what more of them contain does not tell them apart
@@ -31,10 +31,10 @@ def phrase_entities(documents: Sequence[CorpusDocument], most: int = MAX_ENTITIE
     texts = [document_tokens(document) for document in documents]
     counts = count_phrases(texts, least_documents(len(documents)))
     variants = merge_plurals(_salient_phrases(counts, most))
-    names: dict[Span, str] = {form: _id(phrase) for phrase, forms in variants.items() for form in forms}
-    mentions = mentions_of(names, texts)
+    finder = NameFinder({form: _id(phrase) for phrase, forms in variants.items() for form in forms})
+    mentions = [finder.find(tokens) for tokens in texts]
     neighbours = related(mentions)
-    descriptions = describe(names, documents, mentions)
+    descriptions = describe(finder, documents, mentions)
     return [
         CatalogEntity(
             id=_id(phrase),

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import NamedTuple
 
-from attune.services.cli.corpora.cooccurrence import mentions_of, npmi
+from attune.services.cli.corpora.cooccurrence import NameFinder, npmi
 from attune.services.cli.corpora.model import Corpus
 from attune.services.cli.corpora.tokens import Span, document_tokens, tokenize
 
@@ -30,18 +30,19 @@ class Topics:
     def __init__(self, corpus: Corpus) -> None:
         self.labels = {entity.id: entity.label for entity in corpus.entities}
         self.size = len(corpus.documents)
-        self._names: dict[Span, str] = {}
+        names: dict[Span, str] = {}
         for entity in corpus.entities:
             for name in (entity.label, *entity.aliases):
-                self._names.setdefault(tuple(tokenize(name)), entity.id)
-        self.mentions = mentions_of(self._names, map(document_tokens, corpus.documents))
+                names.setdefault(tuple(tokenize(name)), entity.id)
+        self._finder = NameFinder(names)
+        self.mentions = [self._finder.find(document_tokens(document)) for document in corpus.documents]
         self.documents: dict[str, list[int]] = defaultdict(list)
         for number, ids in enumerate(self.mentions):
             for entity_id in ids:
                 self.documents[entity_id].append(number)
 
     def named_in(self, text: str) -> list[str]:
-        return mentions_of(self._names, [tokenize(text)])[0]
+        return self._finder.find(tokenize(text))
 
     def association(self, together: int, one: str, other: str) -> float:
         return npmi(together, len(self.documents[one]), len(self.documents[other]), self.size) if together else -1.0

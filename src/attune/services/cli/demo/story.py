@@ -7,8 +7,9 @@ from pathlib import Path
 
 from attune.events.v1.events_pb2 import InteractionEvent
 from attune.services.cli.corpora.beir import load_beir
-from attune.services.cli.corpora.histories import PlannedEvent, plan_from_corpus
+from attune.services.cli.corpora.histories import plan_from_corpus
 from attune.services.cli.corpora.model import Corpus
+from attune.services.cli.corpora.plan import PlannedEvent
 from attune.services.cli.corpora.scenario import stdlib_plan
 from attune.services.cli.corpora.stdlib import load_stdlib
 from attune.services.client import interaction
@@ -28,11 +29,11 @@ def read_story(data: Path | None, limit: int | None) -> Story:
     """The standard library's documentation with its scenario; or a BEIR directory with histories planned from it."""
     if data is None:
         corpus = load_stdlib()
-        plan = stdlib_plan(corpus)
+        plan = stdlib_plan()
     else:
         corpus = load_beir(data, limit=limit)
         plan = plan_from_corpus(corpus)
-    return Story(corpus, plan.users, plan.events, plan.queries)
+    return Story(corpus, plan.users, plan.events, plan.shared_queries)
 
 
 def events_of(story: Story, names: dict[str, str], now: datetime) -> list[InteractionEvent]:
@@ -52,7 +53,7 @@ def events_of(story: Story, names: dict[str, str], now: datetime) -> list[Intera
             object_id=each.object_id,
             event_id=f"demo/{story.corpus.name}/{names[each.user]}/{place}",
             session_id=each.session,
-            dwell_ms=each.dwell_ms,
+            dwell_ms=each.dwell_ms or None,
             attributes={"title": each.title} if each.title else {},
         )
         for place, each in enumerate(story.events)

@@ -1,0 +1,65 @@
+import json
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.knowledge_store.builders import ANNA, START, days, state, untimed
+
+from attune.knowledge_store.model import EventKind, Source
+from attune.knowledge_store.privacy import FORMAT, decode_counts, encode_counts, export_records
+from attune.knowledge_store.store import Profile, Suppressed
+from attune.knowledge_store.transaction import Tombstones
+
+counts = st.dictionaries(st.tuples(st.sampled_from(EventKind), st.sampled_from(Source)), st.integers(1, 10**6))
+PROFILE = Profile(3, 1, START, days(1), None)
+
+
+@untimed
+@given(counts)
+def test_counts_come_back_as_they_were(held):
+    encoded = encode_counts(replace(state("a"), counts=held))
+    assert decode_counts(json.loads(json.dumps(encoded))) == held
+
+
+@untimed
+@given(st.permutations(sorted((kind, Source.QUERY) for kind in EventKind)))
+def test_equal_counts_are_written_equally_whatever_came_first(order):
+    written = json.dumps(encode_counts(replace(state("a"), counts=dict.fromkeys(order, 1))))
+    assert written == json.dumps(encode_counts(replace(state("a"), counts=dict.fromkeys(sorted(order), 1))))
+
+
+def test_a_stranger_exports_one_record_without_any_value():
+    (record,) = export_records(ANNA, Profile(), [], Tombstones(), Suppressed())
+    assert (record["record"], record["format"], record["events"], record["entities"]) == ("profile", FORMAT, 0, 0)
+    assert (record["first_seen"], record["last_seen"], record["forgotten_at"]) == (None, None, None)
+
+
+def test_the_records_are_json_in_the_documented_order():
+    tombstones = Tombstones(days(0), {"z": days(2), "y": days(1)})
+    suppressed = Suppressed((b"\x00\xff",), days(3))
+    records = list(export_records(ANNA, PROFILE, [state("b"), state("a")], tombstones, suppressed))
+    assert json.loads(json.dumps(records)) == records
+    assert [record["record"] for record in records] == [
+        "profile",
+        "entity",
+        "entity",
+        "forgotten_entity",
+        "forgotten_entity",
+        "suppressed_suggestion",
+        "suppressed_history",
+    ]
+    assert [record.get("entity_id") for record in records[1:5]] == ["b", "a", "y", "z"]
+    assert records[5]["fingerprint"] == "00ff"
+    assert records[6]["until"] == "2026-01-04T00:00:00+00:00"
+
+
+def test_every_time_says_its_zone():
+    records = export_records(ANNA, PROFILE, [state("a")], Tombstones(days(0), {"z": days(2)}), Suppressed((), days(3)))
+    times = [
+        value
+        for record in records
+        for name, value in record.items()
+        if name.endswith(("_seen", "_at", "until")) and value is not None
+    ]
+    assert len(times) == 6
+    assert all(value.endswith("+00:00") for value in times)
