@@ -35,6 +35,10 @@ class CatalogGraph:
         """The entity's PageRank: priors are positive and sum to 1 over the catalog; 0 for an id that is not in it."""
         return self._priors.get(entity_id, 0.0)
 
+    def degree(self, entity_id: str) -> int:
+        """How many edges the entity has, either way; 0 for an id that is not in the graph."""
+        return self.graph.degree(entity_id) if entity_id in self.graph else 0
+
     def neighbours(self, entity_id: str) -> list[Neighbour]:
         """Both directions, by relation, then the most popular first, then by id."""
         if entity_id not in self.graph:

@@ -9,11 +9,15 @@ is meant.
 | familiar | of the context, seen, with a positive weight, not lapsed | s(weight now) |
 | unfamiliar | of the context, seen at most once | 1 / (1 + times seen) |
 | lapsed | of the context, seen at least 3 times, but not for 14 days | s(weight when last seen) |
-| neighbour | never seen, an edge from a familiar one (`via`), either of the context | s(weight of `via` now) / 2 |
+| neighbour | never seen, an edge from a familiar one (`via`), either of the context | s(w of `via` now) / (1 + log2(1 + n)) |
+
+The more edges (n) a neighbour has, the less one of them says: what everything is linked to is close to nothing in
+particular (after Adamic and Adar, 2003, equation 2).
 
 An entity that was seen exactly once is familiar and unfamiliar at the same time: little, and still new.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -110,7 +114,8 @@ def _lapsed(question: _Question) -> Iterator[Retrieved]:
 def _neighbour(question: _Question) -> Iterator[Retrieved]:
     best: dict[str, Retrieved] = {}
     for entity_id, via in _edges_out_of_the_known(question):
-        score = _saturate(via.weight_at(question.now)) / 2
+        hub = 1 + math.log2(1 + question.graph.degree(entity_id))
+        score = _saturate(via.weight_at(question.now)) / hub
         held = best.get(entity_id)
         if held is None or (-score, via.entity_id) < (-held.score, held.via or ""):
             best[entity_id] = Retrieved(entity_id, Mode.NEIGHBOUR, score, via=via.entity_id)

@@ -4,7 +4,6 @@ WAL lets readers go on while the writer writes; synchronous=FULL syncs the log a
 survives a kill and a power cut; secure_delete overwrites what was erased.
 """
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Lock
 
-from attune.knowledge_store.sqlite_schema import prepare
+from attune.knowledge_store.sqlite_schema import create, prepare
 from attune.knowledge_store.store import StoreBusyError, StoreError
 
 
@@ -27,10 +26,13 @@ class Connections:
         self._idle_readers: list[sqlite3.Connection] = []
         self._is_closed = False
         with self._translated():
-            _create_private(path)
+            create(path)
             self._writer = self._connect()
-            prepare(self._writer, path)
-            _use_wal(self._writer)
+            try:
+                prepare(self._writer, path)
+            except BaseException:
+                self._writer.close()
+                raise
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -77,7 +79,11 @@ class Connections:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, timeout=self._busy_timeout.total_seconds(), isolation_level=None, check_same_thread=False
+            f"{self._path.absolute().as_uri()}?mode=rw",  # never makes a file
+            uri=True,
+            timeout=self._busy_timeout.total_seconds(),
+            isolation_level=None,
+            check_same_thread=False,
         )
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
@@ -114,19 +120,3 @@ class Connections:
             raise StoreError(
                 f"{self._path}: SQLite says {error}: check the file, its permissions and the disk"
             ) from error
-
-
-def _create_private(path: Path) -> None:
-    """The file holds what people are interested in: only its owner may read it (SQLite's side files follow)."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise StoreError(
-            f"{path}: {error.strerror}: give a file in a directory that exists and can be written"
-        ) from error
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Changes the mode only where needed: the change wants the file for itself, which a file in use would refuse."""
-    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        connection.execute("PRAGMA journal_mode = WAL")

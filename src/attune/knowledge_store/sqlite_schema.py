@@ -1,10 +1,13 @@
-"""The tables of a SQLite store, version 1, and the opening of a file that may be older, newer, or something else.
+"""The tables of a SQLite store, version 1, and the making of the file.
 
 Times are microseconds since 1970 in UTC. Keys are natural, with tenant and user first, so that a user's rows lie
 together and equal stores have equal rows.
 """
 
+import os
 import sqlite3
+import tempfile
+from contextlib import closing, suppress
 from pathlib import Path
 
 from attune.knowledge_store.store import StoreError
@@ -49,31 +52,56 @@ CREATE TABLE objects (
 """
 
 
-def prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Creates the tables in a new file. Raises StoreError for a newer schema, and for another program's database."""
-    if _version(connection, path) == VERSION:
+def create(path: Path) -> None:
+    """Makes a new store, unless there is a file. Raises StoreError where no file can be made.
+
+    It is built under another name and then linked to its own, so that of several processes one wins and none ever sees
+    half a store, and so that no descriptor of a store in use is closed, which would drop SQLite's locks on it. Only the
+    owner may read it, for it holds what people are interested in; SQLite's side files follow.
+    """
+    if path.exists():
         return
-    connection.execute("BEGIN IMMEDIATE")
     try:
-        if _version(connection, path) != VERSION:  # another process may have been faster
-            for statement in _TABLES.split(";"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {VERSION}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
+        descriptor, draft = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent)
+        os.close(descriptor)
+        try:
+            _build(draft)
+            with suppress(FileExistsError):
+                os.link(draft, path)
+            _sync_directory(path.parent)
+        finally:
+            Path(draft).unlink()
+    except OSError as error:
+        raise StoreError(
+            f"{path}: {error.strerror}: give a file in a directory that exists and can be written"
+        ) from error
 
 
-def _version(connection: sqlite3.Connection, path: Path) -> int:
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises StoreError for a newer schema and for what is no store; sets a store that was restored to WAL again."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    application = int(connection.execute("PRAGMA application_id").fetchone()[0])
-    tables = int(connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
-    if tables and application != APPLICATION_ID:
-        raise StoreError(f"{path} is another program's database: give the path of a knowledge store, or of a new file")
+    if int(connection.execute("PRAGMA application_id").fetchone()[0]) != APPLICATION_ID:
+        raise StoreError(f"{path} is not a knowledge store: give the path of one, or of a new file")
     if version > VERSION:
         raise StoreError(
             f"{path} has schema {version} and this version knows {VERSION}: upgrade attune, or open another file"
         )
-    return version
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _build(path: str) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.executescript(_TABLES)
+
+
+def _sync_directory(path: Path) -> None:
+    """Without it a power cut could take the new name away, and with it all that was committed under it."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -82,4 +82,4 @@ class Engines(RuleBasedStateMachine):
 
 
 TestEngines = Engines.TestCase
-TestEngines.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
+TestEngines.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)

@@ -1,3 +1,5 @@
+from math import log2
+
 import pytest
 from tests.unit.knowledge_store.builders import days, line, state
 
@@ -82,15 +84,15 @@ def test_neighbours_are_unknown_and_name_the_known_one_beside_them():
     states = [state("asyncio", weight=3.0, last_seen=NOW), state("anyio", weight=1.0, last_seen=NOW)]
     found = retrieve(states, GRAPH, (), NOW, [Mode.NEIGHBOUR], 10)
     assert found == [
-        Retrieved("trio", Mode.NEIGHBOUR, 0.375, via="asyncio"),
-        Retrieved("curio", Mode.NEIGHBOUR, 0.375, via="asyncio"),
+        Retrieved("curio", Mode.NEIGHBOUR, 0.75 / 2, via="asyncio"),
+        Retrieved("trio", Mode.NEIGHBOUR, 0.75 / (1 + log2(3)), via="asyncio"),
     ]
 
 
 def test_a_context_keeps_the_neighbours_that_it_touches():
     states = [state("asyncio", last_seen=NOW), state("numpy", last_seen=NOW)]
     assert ids(states, {"curio"}, Mode.NEIGHBOUR) == ["curio"]
-    assert ids(states, {"asyncio"}, Mode.NEIGHBOUR) == ["trio", "curio", "anyio"]
+    assert ids(states, {"asyncio"}, Mode.NEIGHBOUR) == ["curio", "trio", "anyio"]
     assert ids(states, {"numpy"}, Mode.NEIGHBOUR) == []
     assert ids(states, {"not in the catalog"}, Mode.NEIGHBOUR) == []
 

@@ -76,7 +76,7 @@ def test_another_programs_database_is_refused_and_left_as_it_is(path):
         connection.execute("CREATE TABLE theirs (x)")
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(StoreError, match="another program's database"):
+    with pytest.raises(StoreError, match=r"store\.db is not a knowledge store: give"):
         SqliteStore(path)
     assert path.read_bytes() == before
 
@@ -87,10 +87,43 @@ def test_a_file_that_is_no_database_is_refused(path):
         SqliteStore(path)
 
 
-@pytest.mark.parametrize("wrong", ["missing/store.db", "."])
-def test_a_place_that_cannot_be_written_is_named(tmp_path, wrong):
-    with pytest.raises(StoreError, match="give a file in a directory that exists"):
-        SqliteStore(tmp_path / wrong)
+def test_an_empty_file_is_refused(path):
+    path.touch()
+    with pytest.raises(StoreError, match="is not a knowledge store: give"):
+        SqliteStore(path)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(StoreError, match=r"missing/store\.db: No such file or directory: give a file in a directory"):
+        SqliteStore(tmp_path / "missing" / "store.db")
+    with pytest.raises(StoreError, match="SQLite says unable to open database file: check the file"):
+        SqliteStore(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["with space.db", "100%?mode=memory.db", "#ünï.db"])
+def test_any_file_name_will_do_and_no_other_file_is_left(tmp_path, name):
+    store = SqliteStore(tmp_path / name)
+    store.apply([projected("1", "a")])
+    store.close()
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_a_store_restored_from_a_copy_writes_ahead_again(path):
+    SqliteStore(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    connection.close()
+    store = SqliteStore(path)
+    with store._connections.read() as reader:
+        assert reader.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    store.close()
+
+
+def test_a_file_that_is_taken_away_is_not_made_again_by_reading(store, path):
+    path.unlink()
+    with pytest.raises(StoreError, match="unable to open database file"):
+        store.profile(ANNA)
+    assert not path.exists()
 
 
 def test_a_damaged_file_is_an_error_of_the_store(store, path):

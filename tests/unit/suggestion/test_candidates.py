@@ -20,13 +20,19 @@ def situation(query: str = "", previous: tuple[str, ...] = (), entities: tuple[K
     return Situation(query, previous, "", "", entities, titles)
 
 
-def test_an_entity_is_joined_to_the_query_and_stands_alone() -> None:
+def test_an_entity_is_joined_to_the_query_and_judged_by_itself() -> None:
     found = candidates(situation("run tasks", entities=(entity("asyncio"),)))
-    assert [each.text for each in found] == ["run tasks asyncio", "asyncio"]
+    assert [each.about for each in found] == ["asyncio"]
+    assert [each.text for each in found] == ["run tasks asyncio"]
 
 
 def test_an_entity_that_the_query_names_is_not_joined_again() -> None:
     found = candidates(situation("Asyncio timeouts", entities=(entity("asyncio"),)))
+    assert [each.text for each in found] == ["asyncio"]
+
+
+def test_a_long_query_is_not_made_longer() -> None:
+    found = candidates(situation("run several tasks at once", entities=(entity("asyncio"),)))
     assert [each.text for each in found] == ["asyncio"]
 
 

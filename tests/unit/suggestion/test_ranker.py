@@ -14,11 +14,11 @@ def vectors(*rows: tuple[float, ...]) -> np.ndarray:
 
 
 def about(label: str, score: float, mode: Mode = Mode.FAMILIAR) -> Candidate:
-    return Candidate(label, "", KnownEntity(label, label, mode, score))
+    return Candidate(label, "", label, KnownEntity(label, label, mode, score))
 
 
 def test_the_nearer_candidate_comes_first() -> None:
-    found = [Candidate("far", ""), Candidate("near", "")]
+    found = [Candidate("far", "", "far"), Candidate("near", "", "near")]
     ranked = rank(found, vectors((0, 1), (1, 0.1)), vectors((1, 0))[0], limit=2)
     assert [each.candidate.text for each in ranked] == ["near", "far"]
 
@@ -30,13 +30,13 @@ def test_of_two_equally_near_the_dearer_comes_first() -> None:
 
 
 def test_of_two_equally_near_titles_the_better_ranked_comes_first() -> None:
-    found = [Candidate("tenth", "", document_rank=10), Candidate("first", "", document_rank=1)]
+    found = [Candidate("tenth", "", "tenth", document_rank=10), Candidate("first", "", "first", document_rank=1)]
     ranked = rank(found, vectors((1, 1), (1, -1)), vectors((1, 0))[0], limit=2)
     assert [each.candidate.text for each in ranked] == ["first", "tenth"]
 
 
 def test_candidates_that_say_the_same_are_kept_once() -> None:
-    found = [Candidate("one", ""), Candidate("one again", ""), Candidate("two", "")]
+    found = [Candidate("one", "", "one"), Candidate("one again", "", "one again"), Candidate("two", "", "two")]
     ranked = rank(found, vectors((1, 0), (1, 0.01), (0.5, 1)), vectors((1, 0))[0], limit=3)
     assert [each.candidate.text for each in ranked] == ["one", "two"]
 

@@ -126,11 +126,17 @@ def _acquaintance(found: knowledge.RetrievedEntity) -> Acquaintance:
         entity_id=found.entity.entity_id,
         label=found.entity.label,
         strength=found.score,
-        reads=_count(evidence.counts, "/document"),
+        reads=_readings(evidence.counts),
         searches=_count(evidence.counts, "/query"),
         last_seen=evidence.last_seen.ToDatetime(UTC) if evidence.HasField("last_seen") else None,
         via_label=found.via_label,
     )
+
+
+def _readings(counts: Mapping[str, int]) -> int:
+    """Opening a document and staying on it are two events of one reading."""
+    stayed = counts.get("dwell/document", 0)
+    return max(_count(counts, "/document") - stayed, stayed)
 
 
 def _count(counts: Mapping[str, int], source: str) -> int:

@@ -8,6 +8,7 @@ from attune.services.suggestion.known import KnownEntity, Mode, Situation, norma
 
 MAX_CANDIDATES = 48
 _MAX_WORDS = 12
+_JOINED_WORDS = 4
 _TITLES = 10
 
 
@@ -17,6 +18,8 @@ class Candidate:
 
     text: str
     rationale: str
+    about: str
+    """What decides whether it fits the context: of "run tasks asyncio" it is "asyncio", the rest being the context."""
     entity: KnownEntity | None = None
     """The entity that it brings in; None where it only follows from the documents."""
     document_rank: int | None = None
@@ -32,15 +35,14 @@ def candidates(situation: Situation) -> list[Candidate]:
 def _of_entities(situation: Situation) -> Iterator[Candidate]:
     for entity in situation.entities:
         reason = _reason(entity)
-        if situation.query and not _mentions(situation.query, entity.label):
-            yield Candidate(f"{situation.query} {entity.label}", reason, entity)
-        yield Candidate(entity.label, reason, entity)
+        text = f"{situation.query} {entity.label}" if _can_join(situation.query, entity) else entity.label
+        yield Candidate(text, reason, entity.label, entity)
 
 
 def _of_titles(situation: Situation) -> Iterator[Candidate]:
     for rank, title in enumerate(situation.titles[:_TITLES], start=1):
         if title and len(title.split()) <= _MAX_WORDS:
-            yield Candidate(title, "It answers what you asked.", document_rank=rank)
+            yield Candidate(title, "It answers what you asked.", title, document_rank=rank)
 
 
 def _reason(entity: KnownEntity) -> str:
@@ -58,8 +60,9 @@ def _reason(entity: KnownEntity) -> str:
             return f"{entity.label} belongs to what you asked, and is new to you."
 
 
-def _mentions(query: str, label: str) -> bool:
-    return normalised(label) in normalised(query)
+def _can_join(query: str, entity: KnownEntity) -> bool:
+    """A long query with one more word is no new query, and neither is one that names the entity already."""
+    return 0 < len(query.split()) <= _JOINED_WORDS and normalised(entity.label) not in normalised(query)
 
 
 def _distinct(found: Iterable[Candidate], asked: set[str]) -> Iterator[Candidate]:

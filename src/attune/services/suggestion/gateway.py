@@ -1,6 +1,7 @@
 """The services that suggestions are made with, behind one small face."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC
 
 import grpc
@@ -26,7 +27,17 @@ _MODES = {
     knowledge.RETRIEVAL_MODE_NEIGHBOUR: Mode.NEIGHBOUR,
 }
 _PER_MODE = 8
-_TITLES = 10
+_DOCUMENTS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """Documents that answer a query."""
+
+    titles: Sequence[str] = ()
+    """The best first."""
+    entity_ids: Sequence[str] = ()
+    """The user's entities in them."""
 
 
 class Gateway:
@@ -40,14 +51,15 @@ class Gateway:
         self._search = SearchServiceStub(search_channel)
         self._channels = (knowledge_channel, embedding_channel, search_channel)
 
-    async def entities(self, user: str, query: str, context: Context) -> list[KnownEntity]:
-        """What of the context the user knows; and, where the context names nothing, the user's own entities."""
-        request = knowledge.RetrieveEntitiesRequest(user_id=user, query=query, context=context, limit=_PER_MODE)
-        found = await self._knowledge.RetrieveEntities(request, **onward())
-        own = await self._knowledge.RetrieveEntities(
-            knowledge.RetrieveEntitiesRequest(user_id=user, limit=_PER_MODE), **onward()
+    async def entities(self, user: str, query: str, context: Context, of_documents: Sequence[str]) -> list[KnownEntity]:
+        """What of the context and of the retrieved documents the user knows; without any context, the user's own."""
+        request = knowledge.RetrieveEntitiesRequest(
+            user_id=user, query=query, context=context, entity_ids=of_documents, limit=_PER_MODE
         )
-        known = {each.entity.entity_id: _known(each) for each in (*own.entities, *found.entities)}
+        found = await self._knowledge.RetrieveEntities(request, **onward())
+        known: dict[str, KnownEntity] = {}
+        for each in found.entities:  # familiar first: of an entity in two modes, that one counts
+            known.setdefault(each.entity.entity_id, _known(each))
         return list(known.values())
 
     async def suppression(self, user: str) -> Suppression:
@@ -62,13 +74,14 @@ class Gateway:
         request = knowledge.SuppressSuggestionsRequest(user_id=user, fingerprints=fingerprints, all_history=all_history)
         await self._knowledge.SuppressSuggestions(request, **onward())
 
-    async def titles(self, query: str) -> list[str]:
-        """Titles of the documents that answer a query for nobody in particular."""
+    async def retrieved(self, user: str, query: str, context: Context) -> Retrieved:
+        """What answers the query, ranked for the user."""
         if not query.strip():
-            return []
-        request = search.SearchRequest(query=query, page_size=_TITLES)
+            return Retrieved()
+        request = search.SearchRequest(query=query, user_id=user, context=context, page_size=_DOCUMENTS)
         answer = await self._search.Search(request, **onward())
-        return [hit.document.title for hit in answer.hits]
+        entities = (each.entity_id for hit in answer.hits for each in hit.explanation.entities)
+        return Retrieved([hit.document.title for hit in answer.hits], list(dict.fromkeys(entities)))
 
     async def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors [n, d] of texts; a row of zeros for a text that has none."""

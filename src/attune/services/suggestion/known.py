@@ -35,6 +35,7 @@ class Situation:
 
     query: str
     previous_queries: Sequence[str]
+    """Of this session, oldest first."""
     page_title: str
     page_text: str
     entities: Sequence[KnownEntity]

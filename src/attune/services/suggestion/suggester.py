@@ -70,13 +70,13 @@ class Suggester:
         self, user: str, query: str, context: Context, outcome: Outcome
     ) -> tuple[Situation, Suppression]:
         started = time.monotonic()
+        retrieved = await self._gateway.retrieved(user, query, context)
+        outcome.milliseconds["candidates_ms"] = _since(started)
+        started = time.monotonic()
         personal = bool(user) and not (context.HasField("personalization") and context.personalization == 0)
-        entities = await self._gateway.entities(user, query, context) if personal else []
+        entities = await self._gateway.entities(user, query, context, retrieved.entity_ids) if personal else []
         suppression = await self._gateway.suppression(user) if user else Suppression()
         outcome.milliseconds["retrieve_ms"] = _since(started)
-        started = time.monotonic()
-        titles = await self._gateway.titles(query)
-        outcome.milliseconds["candidates_ms"] = _since(started)
         page = context.turns[-1] if context.turns else None
         situation = Situation(
             query=query,
@@ -84,7 +84,7 @@ class Suggester:
             page_title=page.title if page else "",
             page_text=page.text if page else "",
             entities=suppression.usable(entities),
-            titles=titles,
+            titles=retrieved.titles,
         )
         return situation, suppression
 
@@ -131,7 +131,7 @@ class Suggester:
 
     async def _ranked(self, found: Sequence[Candidate], situation: Situation, limit: int) -> list[Ranked]:
         context = " ".join([*situation.previous_queries[-2:], situation.query, situation.page_title]).strip()
-        texts = [each.text for each in found]
+        texts = [each.about for each in found]
         if not context:
             return rank(found, await self._gateway.vectors(texts), None, limit)
         vectors = await self._gateway.vectors([context, *texts])

@@ -10,7 +10,6 @@ from attune.services.cli.corpora.wordlists import (
     WEAK_MODIFIERS,
 )
 
-_MIN_EVIDENCE = 5  # noun-like and verb-like places, below which a word's place in sentences tells nothing
 _MIN_NOUN_SHARE = 0.03  # of a noun's occurrences are noun-like ones
 _MIN_NOUN_RATIO = 0.7  # of its noun-like and verb-like ones
 _MIN_COMPLETE = (
@@ -36,11 +35,10 @@ class NounTest:
 
     def _can_be_head(self, word: str) -> bool:
         nouns, verbs = self._counts.noun_ends[word], self._counts.verb_ends[word]
-        if not self._is_prose or self._counts.term_frequency[word] < _MIN_EVIDENCE:
+        if not self._is_prose or nouns + verbs == 0:
             return True
-        return nouns >= _MIN_NOUN_SHARE * self._counts.term_frequency[word] and nouns >= _MIN_NOUN_RATIO * (
-            nouns + verbs
-        )
+        share = nouns / self._counts.term_frequency[word]
+        return share >= _MIN_NOUN_SHARE and nouns >= _MIN_NOUN_RATIO * (nouns + verbs)
 
 
 def _is_well_formed(phrase: Phrase) -> bool:

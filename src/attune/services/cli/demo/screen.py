@@ -4,6 +4,7 @@ from typing import Any
 
 from rich.columns import Columns
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.rule import Rule
 from rich.table import Table
@@ -57,11 +58,11 @@ def _placed(row: tuple[dict[str, Any], ...], rankings: list[Ranking]) -> list[tu
     return [(each.hits.index(hit) + 1, hit) for hit, each in zip(row, rankings, strict=True)]
 
 
-def _hit(hit: dict[str, Any], place: int) -> Text:
+def _hit(hit: dict[str, Any], place: int) -> Group:
     moved = hit["plain_rank"] - place
     arrow = Text(f" ▲{moved}", style="green") if moved > 0 else Text("")
-    why = Text(f"\n   {hit['why']}", style="dim")
-    return Text.assemble(f"{place}. ", (hit["title"] or hit["id"], "bold"), arrow, why)
+    title = Text.assemble(f"{place}. ", (hit["title"] or hit["id"], "bold"), arrow)
+    return Group(title, Padding(Text(hit["why"], style="dim"), (0, 0, 0, 3)))
 
 
 def _suggestions(suggested: dict[str, Any], colours: dict[str, str]) -> RenderableType:
@@ -82,7 +83,9 @@ def _store(store: dict[str, Any], colours: dict[str, str]) -> RenderableType:
 
 
 def _forgotten(forgotten: dict[str, Any]) -> Panel:
-    removed = ", ".join(f"{count} {place.replace('_', ' ')}" for place, count in sorted(forgotten["removed"].items()))
+    removed = ", ".join(
+        f"{count} {place.replace('_', ' ')}" for place, count in sorted(forgotten["removed"].items()) if count
+    )
     text = Text.assemble(
         (forgotten["user"], "bold"), f" is forgotten: removed {removed}. ", (f"Left: {forgotten['remaining']}.", "bold")
     )
