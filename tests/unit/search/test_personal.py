@@ -16,7 +16,8 @@ def fused(place: int, cosine: float = 0.5) -> Fused:
 
 
 def knowing(coverage: float = 0.0, **strengths: float) -> Person:
-    return Person({key: Acquaintance(key, key, value, reads=1) for key, value in strengths.items()}, coverage)
+    known = {key: Acquaintance(key, key, value, reads=1) for key, value in strengths.items()}
+    return Person(known, frozenset({"named"}), coverage)
 
 
 PLAIN = [fused(place) for place in range(1, 21)]
@@ -67,9 +68,15 @@ def test_no_documents_rank_to_nothing() -> None:
 def test_the_weight_falls_with_what_the_query_says(
     person: Person, wanted: float, lead: float, expected: float, reason: str
 ) -> None:
-    weight = weigh(person, [fused(1, 0.3 + lead), fused(2, 0.3)], wanted)
+    weight = weigh(person, [fused(1, 0.3 + lead), fused(2, 0.3)], [(), ()], wanted)
     assert weight.value == pytest.approx(expected)
     assert reason in weight.reason
+
+
+def test_a_name_that_all_the_best_documents_bear_leaves_the_query_open() -> None:
+    person = knowing(coverage=1.0, asyncio=0.5)
+    assert weigh(person, PLAIN, [("named",)] * 20, 1.0).value == pytest.approx(MOST)
+    assert weigh(person, PLAIN, [("named",)] * 2 + [()] * 18, 1.0).value == pytest.approx(MOST * 0.1)
 
 
 @given(

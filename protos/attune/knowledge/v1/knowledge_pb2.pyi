@@ -640,11 +640,12 @@ class RetrieveEntitiesResponse(_message.Message):
 
     ENTITIES_FIELD_NUMBER: _builtins.int
     CONTEXT_ENTITY_IDS_FIELD_NUMBER: _builtins.int
+    QUERY_ENTITY_IDS_FIELD_NUMBER: _builtins.int
     QUERY_COVERAGE_FIELD_NUMBER: _builtins.int
     LINK_MS_FIELD_NUMBER: _builtins.int
     STORE_MS_FIELD_NUMBER: _builtins.int
     query_coverage: _builtins.float
-    """How much of the query its entities cover, between 0 and 1: near 1, the query names what it wants."""
+    """How much of the query they cover, between 0 and 1: near 1, the query is made of names."""
     link_ms: _builtins.float
     """Milliseconds that linking took."""
     store_ms: _builtins.float
@@ -657,18 +658,23 @@ class RetrieveEntitiesResponse(_message.Message):
     def context_entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The entities that were found in the query and the context."""
 
+    @_builtins.property
+    def query_entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The entities that were found in the query alone."""
+
     def __init__(
         self,
         *,
         entities: _abc.Iterable[Global___RetrievedEntity] | None = ...,
         context_entity_ids: _abc.Iterable[_builtins.str] | None = ...,
+        query_entity_ids: _abc.Iterable[_builtins.str] | None = ...,
         query_coverage: _builtins.float = ...,
         link_ms: _builtins.float = ...,
         store_ms: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_entity_ids", b"context_entity_ids", "entities", b"entities", "link_ms", b"link_ms", "query_coverage", b"query_coverage", "store_ms", b"store_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_entity_ids", b"context_entity_ids", "entities", b"entities", "link_ms", b"link_ms", "query_coverage", b"query_coverage", "query_entity_ids", b"query_entity_ids", "store_ms", b"store_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -14,6 +14,7 @@ class LinkedContext:
     """The entities of a query and of the turns before it, and how much of the query they cover."""
 
     entity_ids: tuple[str, ...]
+    query_entity_ids: tuple[str, ...]
     query_coverage: float
     is_empty: bool
     """There was nothing to link at all, as opposed to nothing found."""
@@ -27,6 +28,7 @@ def link_context(linker: Linker, query: str, context: Context) -> LinkedContext:
     found = [*mentions, *(mention for text in texts for mention in linker.link(text))]
     return LinkedContext(
         entity_ids=tuple(dict.fromkeys(mention.entity_id for mention in found)),
+        query_entity_ids=tuple(dict.fromkeys(mention.entity_id for mention in mentions)),
         query_coverage=_coverage(query, mentions),
         is_empty=not query.strip() and not texts,
     )

@@ -25,7 +25,10 @@ def retrieve(
     link_ms = (time.perf_counter() - started) * 1000
     context = dict.fromkeys((*linked.entity_ids, *request.entity_ids))
     response = pb.RetrieveEntitiesResponse(
-        context_entity_ids=linked.entity_ids, query_coverage=linked.query_coverage, link_ms=link_ms
+        context_entity_ids=linked.entity_ids,
+        query_entity_ids=linked.query_entity_ids,
+        query_coverage=linked.query_coverage,
+        link_ms=link_ms,
     )
     if not context and not linked.is_empty:
         return response  # a context that names nothing known: the user's whole store would be no answer to it

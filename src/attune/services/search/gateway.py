@@ -86,7 +86,7 @@ class Gateway:
             known = _acquaintance(each)
             if known.entity_id not in met or known.strength > met[known.entity_id].strength:
                 met[known.entity_id] = known
-        return Person(met, answer.query_coverage)
+        return Person(met, frozenset(answer.query_entity_ids), answer.query_coverage)
 
     async def record(self, event: InteractionEvent) -> None:
         """Append an event to the log.

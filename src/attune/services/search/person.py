@@ -32,8 +32,10 @@ class Person:
     """The user's acquaintance with the candidates' entities, and how plainly the query says what it wants."""
 
     acquaintances: Mapping[str, Acquaintance] = field(default_factory=dict)
+    query_entity_ids: frozenset[str] = frozenset()
+    """The entities that the query itself names."""
     query_coverage: float = 0.0
-    """How much of the query its own entities cover, between 0 and 1."""
+    """How much of the query they cover, between 0 and 1."""
 
 
 NOBODY = Person()

@@ -4,10 +4,11 @@
     plain(d) = rrf(d) / max rrf                                       in (0, 1]
     affinity(d) = tanh(sum over the user's entities e of d: strength(e) * rarity(e))   in [0, 1)
     rarity(e) = log(1 + n / n_e) / log(1 + n)                         n candidates, n_e of them with e
-    w = MOST * wanted * openness,  openness = (1 - coverage) * (1 - lead)
+    w = MOST * wanted * (1 - coverage * (1 - spread)) * (1 - lead)
 
-The formula is ours. History helps vague queries and harms specific ones, so w falls to 0 where the query names its own
-entities (coverage) or where one document leads the others by far in the dense ranking (lead).
+The formula is ours. History helps vague queries and harms specific ones, so w falls to 0 where the query is made of
+names (coverage) that few of the best documents bear (spread): "asyncio.gather" is specific, "kids" is not; and where
+one document leads the others by far in the dense ranking (lead).
 """
 
 import math
@@ -20,6 +21,8 @@ from attune.services.search.person import Acquaintance, Person
 
 MOST = 0.35
 """The largest weight: enough for a document about the user's subject to climb over about ten places."""
+_BEST = 20
+"""How many of the best documents tell how widely the query's names are spread."""
 _CLEAR_LEAD = 0.25
 """A lead in cosine at which nothing is left open."""
 
@@ -58,15 +61,23 @@ class Weight:
     reason: str
 
 
-def weigh(person: Person, fused: Sequence[Fused], wanted: float) -> Weight:
-    """The weight of the user's entities for this query; `wanted` is the caller's wish, 1 being the default."""
+def weigh(person: Person, fused: Sequence[Fused], entities: Sequence[Sequence[str]], wanted: float) -> Weight:
+    """The weight of the user's entities for this query.
+
+    Args:
+        person: the user's acquaintance with the candidates' entities.
+        fused: the candidates in their plain order.
+        entities: the entity ids of each candidate.
+        wanted: the caller's wish, 1 being the default.
+    """
     if wanted <= 0:
         return Weight(0.0, "no personalization was asked for")
     if not person.acquaintances:
         return Weight(0.0, "the user has met none of these documents' entities")
     lead = min(1.0, _lead(fused) / _CLEAR_LEAD)
-    value = MOST * wanted * (1 - person.query_coverage) * (1 - lead)
-    if person.query_coverage >= 0.5:
+    specific = person.query_coverage * (1 - _spread(person.query_entity_ids, entities[:_BEST]))
+    value = MOST * wanted * (1 - specific) * (1 - lead)
+    if specific >= 0.5:
         return Weight(value, "the query itself names what it wants")
     if lead >= 0.5:
         return Weight(value, "one document answers the query by far the best")
@@ -104,6 +115,11 @@ def _evidence(ids: Sequence[str], person: Person, holders: Counter[str], total: 
 
 def _rarity(holders: int, total: int) -> float:
     return math.log(1 + total / holders) / math.log(1 + total)
+
+
+def _spread(names: frozenset[str], entities: Sequence[Sequence[str]]) -> float:
+    """The share of documents that bear one of the names."""
+    return sum(not names.isdisjoint(ids) for ids in entities) / len(entities) if entities else 0.0
 
 
 def _lead(fused: Sequence[Fused]) -> float:

@@ -69,7 +69,7 @@ class Searcher:
         started = time.monotonic()
         entities = [documents[each.id].entity_ids for each in fused]
         person = await self._person(wish, entities)
-        weight = weigh(person, fused, wish.personalization)
+        weight = weigh(person, fused, entities, wish.personalization)
         ranked = personal_ranking(fused, entities, person, weight.value, wish.page_size)
         times["personalize_ms"] = _since(started)
         return Found(ranked, documents, weight, times)

@@ -13,6 +13,7 @@ from attune.services.cli.demo.result import Ranking, Result
 from attune.services.client import Client
 
 _HITS = 5
+_TITLE = 80
 _SUGGESTIONS = 5
 _ENTITIES = 12
 _VISIBLE_WITHIN_S = 60.0
@@ -93,7 +94,7 @@ def forget(client: Client, user: str) -> dict[str, Any]:
 def _hit(hit: Hit) -> dict[str, Any]:
     return {
         "id": hit.document.document_id,
-        "title": hit.document.title,
+        "title": hit.document.title or " ".join(hit.document.text.split())[:_TITLE],
         "score": round(hit.score, 4),
         "why": hit.explanation.summary,
         "plain_rank": hit.explanation.plain_rank,
