@@ -9,7 +9,7 @@ is meant.
 | familiar | of the context, seen, with a positive weight, not lapsed | s(weight now) |
 | unfamiliar | of the context, seen at most once | 1 / (1 + times seen) |
 | lapsed | of the context, seen at least 3 times, but not for 14 days | s(weight when last seen) |
-| neighbour | never seen, with an edge from a familiar one, `via`; one of them in context | s(w of `via` now) / (1 + log2(1 + n)) |
+| neighbour | never seen, an edge from a familiar one (`via`), either in context | s(w of `via`) / (1 + log2(1 + n)) |
 
 The more edges (n) a neighbour has, the less one of them says: what everything is linked to is close to nothing in
 particular (after Adamic and Adar, 2003, equation 2).

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import groupby
 
@@ -49,7 +48,7 @@ def test_the_stdlib_scenario_is_sound_and_its_documents_exist(stdlib: Corpus) ->
 @pytest.mark.parametrize("user", ["ada", "bea"])
 def test_each_stdlib_user_has_recent_topics_and_a_lapsed_one(user: str) -> None:
     events = of_user(stdlib_plan(), user)
-    assert 14 <= len(events) <= 30
+    assert 14 <= len(events) <= 35
     assert max(event.minutes_ago for event in events) <= 40 * MINUTES_PER_DAY
     read = {event.object_id.split(".")[0]: event.minutes_ago for event in events if event.kind == "click"}
     lapsed = {module for module, minutes_ago in read.items() if minutes_ago > TWO_WEEKS}
@@ -101,15 +100,15 @@ def test_a_plan_is_the_same_every_time(small_corpus: Corpus) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        lambda n: "every document says the same thing",
-        lambda n: "",
-        lambda n: f"unique{n} words{n} only{n}",
-        lambda n: "日本語の文書",
-        lambda n: "1 2 3 ... !",
+        "every document says the same thing",
+        "",
+        "unique{n} words{n} only{n}",
+        "日本語の文書",
+        "1 2 3 ... !",
     ],
 )
-def test_a_corpus_without_topics_still_gives_two_histories(text: Callable[[int], str]) -> None:
-    corpus = plain([text(n) for n in range(MIN_DOCUMENTS)])
+def test_a_corpus_without_topics_still_gives_two_histories(text: str) -> None:
+    corpus = plain([text.format(n=n) for n in range(MIN_DOCUMENTS)])
     plan = plan_from_corpus(corpus)
     assert_sound(plan, corpus)
     read = [{event.object_id for event in of_user(plan, user)} - {""} for user in plan.users]
@@ -118,7 +117,7 @@ def test_a_corpus_without_topics_still_gives_two_histories(text: Callable[[int],
 
 
 def test_a_corpus_too_small_is_refused_in_a_sentence() -> None:
-    with pytest.raises(CorpusError, match="plain: 49 documents are too few .* give a corpus of 50 or more"):
+    with pytest.raises(CorpusError, match=r"plain: 49 documents are too few .* give a corpus of 50 or more"):
         plan_from_corpus(plain(["x"] * 49))
 
 

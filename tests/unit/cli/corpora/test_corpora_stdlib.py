@@ -30,7 +30,53 @@ def test_it_has_thousands_of_documents_with_unique_ids(stdlib: Corpus) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["asyncio", "asyncio.gather", "asyncio.open_connection", "asyncio.TaskGroup", "collections.OrderedDict", "collections.abc.Mapping", "json.loads", "json.JSONDecoder", "concurrent.futures.ThreadPoolExecutor", "multiprocessing.Pool", "multiprocessing.Process", "math.sqrt", "itertools.chain", "builtins.print", "time.sleep", "os.path.join", "os.listdir", "os.fork", "socket.gethostbyname", "random.randint", "hashlib.sha256", "decimal.Decimal", "datetime.datetime", "struct.unpack", "heapq.heappush", "csv.reader", "sqlite3.connect", "threading.Lock", "pickle.loads", "functools.lru_cache", "operator.itemgetter", "importlib.machinery.ModuleSpec", "unittest.TestCase", "unittest.mock.patch", "xml.etree.ElementTree.parse", "email.message_from_string", "signal.signal", "urllib.request.urlopen", "typing.Protocol", "statistics.mean", "http.HTTPStatus", "logging.getLogger", "re.compile", "subprocess.run", "zipfile.ZipFile"],
+    [
+        "asyncio",
+        "asyncio.gather",
+        "asyncio.open_connection",
+        "asyncio.TaskGroup",
+        "collections.OrderedDict",
+        "collections.abc.Mapping",
+        "json.loads",
+        "json.JSONDecoder",
+        "concurrent.futures.ThreadPoolExecutor",
+        "multiprocessing.Pool",
+        "multiprocessing.Process",
+        "math.sqrt",
+        "itertools.chain",
+        "builtins.print",
+        "time.sleep",
+        "os.path.join",
+        "os.listdir",
+        "os.fork",
+        "socket.gethostbyname",
+        "random.randint",
+        "hashlib.sha256",
+        "decimal.Decimal",
+        "datetime.datetime",
+        "struct.unpack",
+        "heapq.heappush",
+        "csv.reader",
+        "sqlite3.connect",
+        "threading.Lock",
+        "pickle.loads",
+        "functools.lru_cache",
+        "operator.itemgetter",
+        "importlib.machinery.ModuleSpec",
+        "unittest.TestCase",
+        "unittest.mock.patch",
+        "xml.etree.ElementTree.parse",
+        "email.message_from_string",
+        "signal.signal",
+        "urllib.request.urlopen",
+        "typing.Protocol",
+        "statistics.mean",
+        "http.HTTPStatus",
+        "logging.getLogger",
+        "re.compile",
+        "subprocess.run",
+        "zipfile.ZipFile",
+    ],
 )
 def test_well_known_names_are_there_under_their_public_name(documents: dict[str, CorpusDocument], name: str) -> None:
     assert documents[name].title == name
@@ -39,7 +85,24 @@ def test_well_known_names_are_there_under_their_public_name(documents: dict[str,
 
 @pytest.mark.parametrize(
     "name",
-    ["asyncio.tasks.gather", "json.decoder.JSONDecoder", "concurrent.futures.thread.ThreadPoolExecutor", "posixpath", "posix.fork", "_collections", "_asyncio", "test", "antigravity", "this", "idlelib", "distutils", "lib2to3", "asyncio._enter_task", "unittest.test", "_socket.gethostbyname"],
+    [
+        "asyncio.tasks.gather",
+        "json.decoder.JSONDecoder",
+        "concurrent.futures.thread.ThreadPoolExecutor",
+        "posixpath",
+        "posix.fork",
+        "_collections",
+        "_asyncio",
+        "test",
+        "antigravity",
+        "this",
+        "idlelib",
+        "distutils",
+        "lib2to3",
+        "asyncio._enter_task",
+        "unittest.test",
+        "_socket.gethostbyname",
+    ],
 )
 def test_private_doubled_and_excluded_names_are_not(documents: dict[str, CorpusDocument], name: str) -> None:
     assert name not in documents
@@ -62,7 +125,7 @@ def test_texts_are_neither_empty_nor_long(stdlib: Corpus) -> None:
 def test_a_module_that_says_little_lists_what_it_defines(documents: dict[str, CorpusDocument]) -> None:
     assert "Defines " in documents["multiprocessing"].text
     assert "Pool" in documents["multiprocessing"].text
-    assert "Defines " not in documents["csv"].text
+    assert "Defines " not in documents["statistics"].text
 
 
 def test_nearly_every_document_has_a_chapter(stdlib: Corpus) -> None:
@@ -91,7 +154,7 @@ def test_links_say_what_the_source_says(entities: dict[str, CatalogEntity]) -> N
     assert ("subclass_of", "builtins.dict") in links["collections.OrderedDict"]
     assert ("subclass_of", "builtins.ValueError") in links["json.JSONDecodeError"]
     assert ("imports", "re") in links["csv"]
-    assert ("imports", "selectors") in links["subprocess"]
+    assert ("imports", "threading") in links["queue"]
     assert ("mentions", "asyncio.CancelledError") in links["asyncio.gather"]
 
 
