@@ -2,27 +2,37 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from pathlib import Path
 
 from attune.services.cli.system import System, start_system
 from attune.services.runtime.clock import Clock
 from attune.services.runtime.config import Config, RoleName
 
 
+def on_free_ports(config: Config, directory: Path) -> Config:
+    """The same settings for a system that keeps its files in `directory` and disturbs no other on this machine."""
+    ports = {f"{role}_port": 0 for role in RoleName}
+    return config.model_copy(
+        update={"data_dir": directory, "catalog_path": None, "metrics_port": -1, "drain_s": 2, **ports}
+    )
+
+
 @contextmanager
 def running_system(
-    config: Config, clock: Clock, starting: Callable[[RoleName], None] = lambda _role: None
+    config: Config,
+    clock: Clock,
+    starting: Callable[[RoleName], None] = lambda _role: None,
+    roles: Sequence[RoleName] = tuple(RoleName),
 ) -> Iterator[System]:
-    """All roles, up inside the `with` block and gone after it. Raises what start_system raises."""
+    """Roles, up inside the `with` block and gone after it; all of them by default. Raises what start_system raises."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="attune-system", daemon=True)
     thread.start()
     try:
-        started: Future[System] = asyncio.run_coroutine_threadsafe(
-            start_system(config, list(RoleName), clock, starting), loop
-        )
+        started: Future[System] = asyncio.run_coroutine_threadsafe(start_system(config, roles, clock, starting), loop)
         system = started.result()
         try:
             yield system

@@ -6,6 +6,8 @@ from attune.services.cli.asking import search, suggest
 from attune.services.cli.demo.command import demo
 from attune.services.cli.events import events
 from attune.services.cli.indexing import index
+from attune.services.cli.measure.embedding import embedding
+from attune.services.cli.measure.retrieval import retrieval
 from attune.services.cli.up import up
 from attune.services.cli.user import user
 
@@ -23,3 +25,9 @@ app.add_typer(events, name="events")
 app.command()(search)
 app.command()(suggest)
 app.add_typer(user, name="user")
+evaluate = typer.Typer(help="Measure quality on judged data.", no_args_is_help=True)
+evaluate.command()(retrieval)
+app.add_typer(evaluate, name="eval")
+bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
+bench.command()(embedding)
+app.add_typer(bench, name="bench")

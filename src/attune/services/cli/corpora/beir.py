@@ -30,11 +30,11 @@ def load_beir(directory: Path, limit: int | None = None) -> Corpus:
     if limit is not None and limit < 1:
         raise CorpusError(f"limit is {limit}; give 1 or more documents, or no limit")
     name = _slug(directory)
-    qrels = _read_qrels(directory)
+    qrels = read_qrels(directory)
     lines = _limited(_corpus_lines(directory), qrels, limit)
     documents = [_document(line, name) for line in lines]
     qrels = _restricted(qrels, {document.id for document in documents})
-    queries = _read_queries(directory)
+    queries = read_queries(directory)
     return Corpus(
         name=name,
         documents=documents,
@@ -87,17 +87,18 @@ def _limited(lines: list[JsonLine], qrels: Qrels, limit: int | None) -> list[Jso
     return list(islice(in_order, limit))
 
 
-def _read_queries(directory: Path) -> list[CorpusQuery]:
+def read_queries(directory: Path) -> list[CorpusQuery]:
+    """The queries in the order of the file; none where there is no file."""
     path = _file(directory, "queries.jsonl")
     if path is None:
         return []
     return [CorpusQuery(line.text("_id"), line.text("text", required=True)) for line in _unique(read_json_lines(path))]
 
 
-def _read_qrels(directory: Path) -> Qrels:
-    """The judgements of all splits together."""
+def read_qrels(directory: Path, split: str = "") -> Qrels:
+    """The judgements of one split, or of all of them together."""
     qrels: Qrels = {}
-    for path in sorted((directory / "qrels").glob("*.tsv")):
+    for path in sorted((directory / "qrels").glob(f"{split or '*'}.tsv")):
         rows = numbered_lines(path)
         _check_header(path, next(rows, None))
         for number, row in rows:

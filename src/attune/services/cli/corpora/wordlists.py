@@ -18,7 +18,7 @@ VERB_SIGNS = _words(
 _FUNCTION_WORDS = _words(
     "about above across after again against al along already although always among amongst and anyone anything aren "
     "as at away because before behind below beneath beside besides between beyond but by cannot despite didn doesn "
-    "don down due during eg eight either else enough et etc even ever everyone everything few five for four from "
+    "don down due during eg eight either else enough et etc even ever everyone everything few for four from "
     "further hence here herself him himself how however ie if in indeed inside instead into isn itself just least "
     "less like likely ll many me meanwhile more moreover most much namely near neither never nevertheless next nine "
     "nobody non nonetheless nor nothing now of off often on once one ones only onto or other others otherwise "
@@ -40,7 +40,7 @@ WEAK_MODIFIERS = _words(
     "modern multiple necessary need new newly novel obtained old original overall particular perfect popular "
     "possible potential practical present presented previous previously primary prior proper proposed provided rapid "
     "real recent recently related relative relatively relevant required respective right round said second "
-    "second-order selected separate set short significant significantly similar simple single small smaller special "
+    "selected separate set short significant significantly similar simple single small smaller special "
     "specific standard strong subsequent successful suitable sure third total true typical unique useful using usual "
     "various well whole wide widely young"
 )
@@ -79,9 +79,9 @@ GENERIC_WORDS = _words(
 NON_NOUN_ENDINGS = ("ed", "ly", "ous", "able", "ible", "ful", "less", "est", "ise", "ize", "ive", "ical")
 NOUNS_DESPITE_ENDING = _words(
     "additive adjective alternative anomaly archive assembly bed breast breed bus cable chest conquest contest "
-    "derivative detective directive disease drive enterprise executive exercise expertise family feed five fly "
-    "forest franchise guest harvest incentive increase initiative interest invest locomotive medical merchandise "
-    "need nest newsreed noise objective paradise paralysed perspective pest premise prize protest reed reply "
+    "derivative detective directive disease drive enterprise executive exercise expertise family feed fly "
+    "forest franchise guest harvest incentive increase initiative interest invest locomotive merchandise "
+    "need nest noise objective paradise perspective pest premise prize protest reed reply "
     "representative request rise seed shed size sled speed supply surprise table test variable vegetable weed west "
     "wheat-seed"
 )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from attune.services.cli.background import running_system
+from attune.services.cli.background import on_free_ports, running_system
 from attune.services.cli.corpora.model import Corpus
 from attune.services.cli.demo import screen
 from attune.services.cli.demo.result import Result
@@ -53,7 +53,7 @@ def _run(result: Result, data: Path | None, limit: int | None) -> None:
     with progress_console.status("reading the corpus") as status:
         with timed(result, "read_corpus"):
             story = read_story(data, limit)
-        config = _config(story.corpus)
+        config = on_free_ports(Config(), _directory(story.corpus))
         _write_catalog(story.corpus, config.catalog)
         started = time.perf_counter()
         with running_system(config, system_clock, lambda role: status.update(f"starting {role}")) as system:
@@ -85,12 +85,9 @@ def _tell(client: Client, story: Story, result: Result) -> None:
         result.forgotten = forget(client, users[-1])
 
 
-def _config(corpus: Corpus) -> Config:
-    """The environment's settings, on free ports and in a directory of the corpus's own."""
-    given = Config()
-    own = given.data_dir / "demo" / re.sub(r"[^A-Za-z0-9._-]+", "-", corpus.name)
-    ports = dict.fromkeys(("embedding_port", "knowledge_port", "ingest_port", "suggestion_port", "search_port"), 0)
-    return given.model_copy(update={"data_dir": own, "catalog_path": None, "metrics_port": -1, "drain_s": 2, **ports})
+def _directory(corpus: Corpus) -> Path:
+    """Each corpus has its own: the index, the store and the log of one are of no use to another."""
+    return Config().data_dir / "demo" / re.sub(r"[^A-Za-z0-9._-]+", "-", corpus.name)
 
 
 def _write_catalog(corpus: Corpus, path: Path) -> None:

@@ -1,0 +1,1 @@
+"""`attune eval` and `attune bench`: every claim of quality or speed comes from one of these."""
