@@ -36,19 +36,19 @@ def write_beir(tmp_path: Path) -> Callable[..., Path]:
 
 
 TOPICS = (
-    ("red fox", "The red fox hunts near the quiet river at night, and the den of the red fox lies under the oak."),
-    ("grey wolf", "The grey wolf runs near the quiet river in a pack, and the howl of the grey wolf is heard."),
-    ("sea otter", "The sea otter dives in the cold kelp forest for urchins, and the fur of the sea otter is dense."),
+    ("red fox", "The red fox is near the quiet river at night, and the den of the red fox is under the oak."),
+    ("grey wolf", "The grey wolf is near the quiet river in the pack, and the howl of the grey wolf is heard."),
+    ("sea otter", "The sea otter is in the cold kelp forest for urchins, and the fur of the sea otter is dense."),
 )
 
 
 @pytest.fixture
 def small_corpus() -> Corpus:
-    """60 documents: foxes and wolves near a river, otters elsewhere, and filler; two judged queries about each."""
+    """120 documents: foxes and wolves near a river, otters elsewhere, and filler; two judged queries about each."""
     documents = [
         CorpusDocument(f"d{number}", f"Note {number}", text, "animals")
         for number, text in enumerate(
-            TOPICS[n % 3][1] if n < 15 else f"Filler about matter x{n} y{n}." for n in range(60)
+            TOPICS[n % 3][1] if n < 15 else f"Filler about matter x{n} y{n}." for n in range(120)
         )
     ]
     queries = [CorpusQuery(f"q{n}-{k}", f"where does the {TOPICS[n][0]} live {k}") for n in range(3) for k in range(2)]

@@ -21,13 +21,13 @@ SENTENCES = (
 )
 
 
-def corpus(size: int = 150) -> list[CorpusDocument]:
+def corpus(size: int = 240) -> list[CorpusDocument]:
     """Prose in which a few noun phrases, each in a tenth of the documents at most, hide among reporting verbs."""
     rng = random.Random(7)  # noqa: S311  # sample sentences, nothing secret
     documents = []
     for number in range(size):
         fillers = ("sky", "house", "tree", "river", "stone", "cloud", "bread", "music", "paint", "chair")
-        a, b = rng.sample(SUBJECTS, 2) if number % 4 == 0 else rng.sample(fillers, 2)
+        a, b = rng.sample(SUBJECTS, 2) if number % 6 == 0 else rng.sample(fillers, 2)
         text = " ".join(rng.choice(SENTENCES).format(a=a, b=b) for _ in range(2))
         documents.append(CorpusDocument(str(number), "", text, "d"))
     return documents

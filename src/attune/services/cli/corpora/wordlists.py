@@ -82,6 +82,5 @@ NOUNS_DESPITE_ENDING = _words(
     "derivative detective directive disease drive enterprise executive exercise expertise family feed fly "
     "forest franchise guest harvest incentive increase initiative interest invest locomotive merchandise "
     "need nest noise objective paradise perspective pest premise prize protest reed reply "
-    "representative request rise seed shed size sled speed supply surprise table test variable vegetable weed west "
-    "wheat-seed"
+    "representative request rise seed shed size sled speed supply surprise table test variable vegetable weed west"
 )
