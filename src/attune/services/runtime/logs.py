@@ -17,6 +17,6 @@ def configure_logs(level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_arguments: structlog.PrintLogger(sys.stderr),  # what it is when the line is written
         cache_logger_on_first_use=False,
     )

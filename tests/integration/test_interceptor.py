@@ -1,0 +1,190 @@
+"""The call interceptor on a real gRPC server: deadlines, credentials, errors, metrics, and no text in the log."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from attune.embedding.v1 import embedding_pb2 as pb
+from attune.embedding.v1.embedding_pb2_grpc import (
+    EmbeddingServiceServicer,
+    EmbeddingServiceStub,
+    add_EmbeddingServiceServicer_to_server,
+)
+from attune.services.runtime.auth import Credentials
+from attune.services.runtime.call import Call, current_call
+from attune.services.runtime.errors import overloaded
+from attune.services.runtime.interceptor import CallInterceptor, Deadlines
+from attune.services.runtime.logs import configure_logs
+from attune.services.runtime.metrics import Metrics
+from attune.services.runtime.outgoing import onward
+
+METHOD = "/attune.embedding.v1.EmbeddingService/GetModelInfo"
+Handler = Callable[[], Awaitable[None]]
+
+
+class Servicer(EmbeddingServiceServicer):
+    """Does what a test says."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+
+    async def GetModelInfo(self, request: pb.GetModelInfoRequest, context: Any) -> pb.GetModelInfoResponse:  # noqa: ARG002, N802
+        await self._handler()
+        return pb.GetModelInfoResponse(model_id="m")
+
+    async def Embed(self, request: pb.EmbedRequest, context: Any) -> pb.EmbedResponse:  # noqa: ARG002, N802
+        await self._handler()
+        return pb.EmbedResponse()
+
+
+class Harness:
+    def __init__(self, stub: Any, server: grpc.aio.Server, metrics: Metrics) -> None:
+        self.stub = stub
+        self.server = server
+        self.metrics = metrics
+
+
+@asynccontextmanager
+async def serving(handler: Handler, tokens: dict[str, str] | None = None) -> AsyncIterator[Harness]:
+    metrics = Metrics()
+    interceptor = CallInterceptor(Credentials(tokens), Deadlines(unary_s=0.3, stream_s=5), metrics)
+    server = grpc.aio.server(interceptors=[interceptor])
+    add_EmbeddingServiceServicer_to_server(Servicer(handler), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield Harness(EmbeddingServiceStub(channel), server, metrics)
+    await server.stop(0)
+
+
+async def ask(harness: Harness, **options: Any) -> pb.GetModelInfoResponse:
+    return await harness.stub.GetModelInfo(pb.GetModelInfoRequest(), **options)
+
+
+async def nothing() -> None:
+    """Answer at once."""
+
+
+async def test_a_call_without_a_deadline_gets_the_default() -> None:
+    async def for_ever() -> None:
+        await asyncio.Event().wait()
+
+    async with serving(for_ever) as harness:
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await ask(harness)
+    assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_the_callers_deadline_and_credential_are_known_and_passed_on() -> None:
+    seen: list[tuple[Call, Any]] = []
+
+    async def look() -> None:
+        seen.append((current_call(), onward()))
+
+    async with serving(look, {"s3cret": "acme"}) as harness:
+        await ask(harness, timeout=20, metadata=(("authorization", "Bearer s3cret"),))
+    call, options = seen[0]
+    assert (call.tenant, call.method) == ("acme", METHOD)
+    assert 15 < call.remaining_s() <= 20
+    assert 15 < options["timeout"] <= 20
+    assert options["metadata"] == (("authorization", "Bearer s3cret"),)
+
+
+async def test_a_limit_shortens_what_is_passed_on() -> None:
+    seen: list[float] = []
+
+    async def look() -> None:
+        seen.append(onward(1.5)["timeout"])
+
+    async with serving(look) as harness:
+        await ask(harness, timeout=20)
+    assert seen == [1.5]
+
+
+async def test_without_a_known_token_nothing_is_called() -> None:
+    called: list[bool] = []
+
+    async def note() -> None:
+        called.append(True)
+
+    async with serving(note, {"s3cret": "acme"}) as harness:
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await ask(harness)
+    assert failed.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert called == []
+
+
+async def test_an_unexpected_error_is_told_by_its_incident_only(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("info")
+
+    async def fail() -> None:
+        raise RuntimeError("the password is swordfish")
+
+    async with serving(fail) as harness:
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await ask(harness)
+    assert failed.value.code() is grpc.StatusCode.INTERNAL
+    assert "swordfish" not in (failed.value.details() or "")
+    logged = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    incident = next(each["incident"] for each in logged if "incident" in each)
+    assert incident in (failed.value.details() or "")
+
+
+async def test_an_error_on_purpose_keeps_its_details() -> None:
+    async def refuse() -> None:
+        raise overloaded("the queue is full", 2)
+
+    async with serving(refuse) as harness:
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await ask(harness)
+    status = rpc_status.from_call(failed.value)  # type: ignore[arg-type]
+    assert status is not None
+    retry = error_details_pb2.RetryInfo()
+    assert status.details[1].Unpack(retry)
+    assert (failed.value.code(), retry.retry_delay.seconds) == (grpc.StatusCode.RESOURCE_EXHAUSTED, 2)
+
+
+async def test_calls_are_counted_by_method_and_code() -> None:
+    async with serving(nothing) as harness:
+        await ask(harness)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await harness.stub.Embed(pb.EmbedRequest())
+    value = harness.metrics.registry.get_sample_value
+    assert value("attune_rpcs_total", {"method": METHOD, "code": "OK"}) == 1
+    embed = "/attune.embedding.v1.EmbeddingService/Embed"
+    assert value("attune_rpcs_total", {"method": embed, "code": "INVALID_ARGUMENT"}) == 1
+    assert value("attune_rpcs_in_flight", {"method": METHOD}) == 0
+
+
+async def test_the_log_says_what_was_called_and_not_what_was_said(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("info")
+    async with serving(nothing) as harness:
+        request = pb.EmbedRequest(inputs=[pb.TextInput(text="a private matter")])
+        await harness.stub.Embed(request, metadata=(("authorization", "Bearer t0ken"),))
+    logged = capsys.readouterr().err
+    assert '"code": "OK"' in logged
+    assert "private" not in logged
+    assert "t0ken" not in logged
+
+
+async def test_a_call_in_flight_is_answered_before_the_server_ends() -> None:
+    entered, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        entered.set()
+        await go_on.wait()
+
+    async with serving(wait) as harness:
+        answer = asyncio.ensure_future(ask(harness, timeout=10))
+        await entered.wait()
+        stopping = asyncio.ensure_future(harness.server.stop(5))
+        go_on.set()
+        assert (await answer).model_id == "m"
+        await stopping

@@ -1,0 +1,166 @@
+"""The ingest worker over a real local log and real stores: nothing lost, nothing twice, poison set aside."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.e2e.conftest import wait_until
+
+from attune.events.v1.events_pb2 import EVENT_TYPE_QUERY, InteractionEvent
+from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.graph import CatalogGraph
+from attune.knowledge_store.knowledge import Knowledge
+from attune.knowledge_store.linking import Linker
+from attune.knowledge_store.model import Interaction, LogPosition, UserKey
+from attune.knowledge_store.store import Applied, StoreBusyError
+from attune.knowledge_store.store_memory import MemoryStore
+from attune.knowledge_store.store_sqlite import SqliteStore
+from attune.services.ingest.worker import IngestWorker
+from attune.services.runtime.auth import ConfigError
+from attune.services.runtime.eventlog.local import LocalEventLog
+from attune.services.runtime.eventlog.port import Entry, Record
+from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, to_entry
+from attune.services.runtime.metrics import Metrics
+
+NOW = datetime(2026, 11, 3, tzinfo=UTC)
+ADA = UserKey("acme", "ada")
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[LocalEventLog]:
+    opened = LocalEventLog(tmp_path / "events")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def knowledge(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Knowledge]:
+    store = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "knowledge.sqlite")
+    yield over(store)
+    store.close()
+
+
+def over(store: MemoryStore | SqliteStore, kind: type[Knowledge] = Knowledge) -> Knowledge:
+    catalog = Catalog.load(['{"id": "asyncio", "label": "asyncio"}'])
+    graph = CatalogGraph(catalog)
+    return kind(catalog, graph, Linker(catalog, graph), store)
+
+
+def worker(log: LocalEventLog, knowledge: Knowledge, metrics: Metrics | None = None) -> IngestWorker:
+    return IngestWorker(log, knowledge, lambda: NOW, metrics or Metrics())
+
+
+def query(event_id: str, **fields: object) -> InteractionEvent:
+    values = {"tenant_id": "acme", "user_id": "ada", "type": EVENT_TYPE_QUERY, "user_query": "asyncio"}
+    made = InteractionEvent(event_id=event_id, **(values | fields))  # type: ignore[arg-type]
+    made.occurred_at.FromDatetime(NOW)
+    return made
+
+
+def append(log: LocalEventLog, *entries: Entry) -> None:
+    log.append(TOPIC, entries, NOW)
+
+
+def dead_letters(log: LocalEventLog) -> list[Record]:
+    return log.poll(DEAD_LETTER_TOPIC, 0, 0, 100, 1 << 20, 0)
+
+
+def count(metrics: Metrics, outcome: str) -> float | None:
+    return metrics.registry.get_sample_value("attune_ingest_events_total", {"outcome": outcome})
+
+
+def test_events_reach_the_store_and_the_offset_moves_with_them(log: LocalEventLog, knowledge: Knowledge) -> None:
+    append(log, to_entry(query("1")), to_entry(query("2")))
+    assert worker(log, knowledge).apply_next(0, 0) == 2
+    assert knowledge.profile(ADA).events == 2
+    assert knowledge.store.position(TOPIC, 0) == 2
+    assert worker(log, knowledge).apply_next(0, 0) == 0
+
+
+def test_a_new_worker_goes_on_where_the_store_says(log: LocalEventLog, knowledge: Knowledge) -> None:
+    append(log, to_entry(query("1")))
+    worker(log, knowledge).apply_next(0, 0)
+    append(log, to_entry(query("1")), to_entry(query("2")))
+    metrics = Metrics()
+    worker(log, knowledge, metrics).apply_next(0, 0)
+    assert (count(metrics, "new"), count(metrics, "duplicates")) == (1, 1)
+    assert knowledge.profile(ADA).events == 2
+
+
+def test_poison_is_set_aside_with_its_reason_and_place_and_its_neighbours_count(
+    log: LocalEventLog, knowledge: Knowledge
+) -> None:
+    append(
+        log,
+        to_entry(query("1")),
+        Entry(b"acme/ada", b"\xff\xff garbage"),
+        to_entry(query("2", user_query="")),
+        to_entry(query("3")),
+    )
+    worker(log, knowledge).apply_next(0, 0)
+    assert knowledge.profile(ADA).events == 2
+    garbage, invalid = dead_letters(log)
+    assert garbage.value == b"\xff\xff garbage"
+    assert dict(garbage.headers)["attune_reason"] == b"the value is not a protobuf InteractionEvent"
+    assert dict(garbage.headers)["attune_position"] == f"{TOPIC}/0/1".encode()
+    assert dict(invalid.headers)["attune_reason"].startswith(b"user_query: ")
+
+
+def test_an_event_without_a_tenant_belongs_to_nobody(log: LocalEventLog, knowledge: Knowledge) -> None:
+    entry = Entry(b"/ada", query("1", tenant_id="").SerializeToString())
+    append(log, entry)
+    worker(log, knowledge).apply_next(0, 0)
+    assert dict(dead_letters(log)[0].headers)["attune_reason"] == b"tenant_id: value is required in the log"
+
+
+class CrashingOnce(Knowledge):
+    """Dies before its first transaction, as a process killed between the dead letters and the store does."""
+
+    crashes = 1
+
+    def handle(self, interactions: list[Interaction], position: LogPosition | None = None) -> Applied:  # type: ignore[override]
+        if self.crashes:
+            self.crashes -= 1
+            raise StoreBusyError("the store is busy: try again")
+        return super().handle(interactions, position)
+
+
+def test_a_crash_between_dead_letters_and_store_repeats_and_never_loses(log: LocalEventLog) -> None:
+    knowledge = over(MemoryStore(), CrashingOnce)
+    append(log, Entry(b"acme/ada", b"\xff"), to_entry(query("1")))
+    with pytest.raises(StoreBusyError):
+        worker(log, knowledge).apply_next(0, 0)
+    worker(log, knowledge).apply_next(0, 0)
+    assert len(dead_letters(log)) == 2
+    assert knowledge.profile(ADA).events == 1
+
+
+def test_a_running_worker_tries_a_failed_batch_again(log: LocalEventLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("attune.services.ingest.worker._RETRY_S", 0.01)
+    knowledge = over(MemoryStore(), CrashingOnce)
+    running = worker(log, knowledge)
+    running.start()
+    append(log, to_entry(query("1")))
+    wait_until(lambda: knowledge.profile(ADA).events == 1)
+    running.stop()
+
+
+def test_the_lag_is_what_is_not_applied_yet(log: LocalEventLog, knowledge: Knowledge) -> None:
+    metrics = Metrics()
+    append(log, *(to_entry(query(str(number))) for number in range(501)))
+    ingest = worker(log, knowledge, metrics)
+    assert ingest.apply_next(0, 0) == 500
+    assert metrics.registry.get_sample_value("attune_ingest_lag_records") == 1
+    assert ingest.apply_next(0, 0) == 1
+    assert metrics.registry.get_sample_value("attune_ingest_lag_records") == 0
+
+
+def test_a_store_ahead_of_its_log_is_refused(log: LocalEventLog, knowledge: Knowledge) -> None:
+    knowledge.handle([], LogPosition(TOPIC, 0, 7))
+    with pytest.raises(ConfigError, match="up to 7, but the log ends at 0"):
+        worker(log, knowledge).start()
+
+
+def test_a_worker_that_never_started_can_be_stopped(log: LocalEventLog, knowledge: Knowledge) -> None:
+    worker(log, knowledge).stop()
