@@ -140,7 +140,7 @@ class InteractionEvent(_message.Message):
     """For reformulations: the query that this one replaces."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When it happened, by the reporter's clock. More than five minutes ahead of the server is refused."""
+        """When it happened, by the reporter's clock, 1970 or later. More than five minutes ahead of the server is refused."""
 
     @_builtins.property
     def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:

@@ -6,6 +6,8 @@ from typing import Any
 
 import grpc
 import typer
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from attune.embeddings.errors import EmbeddingsError
 from attune.knowledge_store.catalog import CatalogError
@@ -25,11 +27,19 @@ def told_plainly() -> Iterator[None]:
         yield
     except _MENDABLE as error:
         _fail(str(error))
+    except ValidationError as error:
+        _fail("; ".join(_setting_sentence(each) for each in error.errors()))
     except grpc.RpcError as error:
         _fail(_rpc_sentence(error))
     except KeyboardInterrupt:
         typer.secho("attune: stopped; run the same command again to go on", err=True)
         raise typer.Exit(130) from None
+
+
+def _setting_sentence(error: ErrorDetails) -> str:
+    """The message on a setting, with the name that the environment knows it by."""
+    name = "_".join(str(part) for part in error["loc"]).upper()
+    return f"ATTUNE_{name}: {error['msg']}; `attune up --help` and the README list the settings"
 
 
 def _rpc_sentence(error: grpc.RpcError) -> str:

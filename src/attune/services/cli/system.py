@@ -40,13 +40,21 @@ async def start_system(
         for name in (each for each in RoleName if each in roles):
             starting(name)
             role = await BUILDERS[name](config, metrics, clock)
-            server = await RoleServer.start(role, config, metrics)
+            server = await _listening(role, config, metrics)
             servers.append(server)
             config = config.at_address(name, server.address)
     except BaseException:
         await asyncio.shield(System(config, metrics, servers).stop())
         raise
     return System(config, metrics, servers)
+
+
+async def _listening(role: Role, config: Config, metrics: Metrics) -> RoleServer:
+    try:
+        return await RoleServer.start(role, config, metrics)
+    except BaseException:
+        await role.close()  # it holds files and locks already
+        raise
 
 
 # Imported when built: a process carries only what its roles need (torch is the embedding role's alone).

@@ -39,6 +39,9 @@ class Config(BaseSettings):
     tokens_file: Path | None = Field(
         None, description='JSON object {"token": "tenant"}. Without it, everybody is tenant "default".'
     )
+    service_token: SecretStr = Field(
+        SecretStr(""), description="The token of this process for calls of its own; needed where tokens_file is set."
+    )
     default_deadline_s: float = Field(30, gt=0, description="Deadline of a unary call that brings none, in seconds.")
     stream_deadline_s: float = Field(
         600, gt=0, description="Deadline of a streaming call that brings none, in seconds."

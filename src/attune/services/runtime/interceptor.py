@@ -12,7 +12,7 @@ from typing import Any
 
 import grpc
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from grpc_status import rpc_status
 
 from attune.services.runtime.auth import Credentials
@@ -64,7 +64,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return self._wrapped(handler, method)
 
     def _wrapped(self, handler: Any, method: str) -> grpc.RpcMethodHandler[Any, Any]:
-        codec = (handler.request_deserializer, handler.response_serializer)
+        codec = (_tolerant(handler.request_deserializer), handler.response_serializer)
         if handler.response_streaming:
             inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
             make = (
@@ -83,24 +83,24 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         async def answer(request: Any, context: Context) -> Any:
             limit_s = self._deadlines.unary_s if unary_request else self._deadlines.stream_s
             async with self._surroundings(method, context, limit_s):
-                self._check(request, unary=unary_request)
-                return await inner(request, context)
+                return await inner(self._checked(request, unary=unary_request), context)
 
         return answer
 
     def _streaming(self, inner: Any, method: str, *, unary_request: bool) -> Any:
         async def answer(request: Any, context: Context) -> AsyncIterator[Message]:
             async with self._surroundings(method, context, self._deadlines.stream_s):
-                self._check(request, unary=unary_request)
-                async for response in inner(request, context):
+                async for response in inner(self._checked(request, unary=unary_request), context):
                     yield response
 
         return answer
 
-    def _check(self, request: Any, *, unary: bool) -> None:
-        """Validate a unary request; the messages of a stream are for its handler, item by item."""
-        if unary:
-            self._validation.check(request)
+    def _checked(self, request: Any, *, unary: bool) -> Any:
+        """A readable request; a unary one is valid too, the messages of a stream are for its handler, one by one."""
+        if not unary:
+            return _readable_stream(request)
+        self._validation.check(_readable(request))
+        return request
 
     @asynccontextmanager
     async def _surroundings(self, method: str, context: Context, limit_s: float) -> AsyncIterator[None]:
@@ -135,6 +135,37 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._metrics.rpcs.labels(method, code.name).inc()
         self._metrics.rpc_seconds.labels(method).observe(seconds)
         _log.info("rpc", method=method, code=code.name, tenant=tenant, ms=round(seconds * 1000, 2))
+
+
+class _Unreadable:
+    """Stands for bytes that are no message of the expected type."""
+
+
+def _tolerant(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Lets unreadable bytes through to where an error can be told with details; gRPC would end the call without any."""
+
+    def decode(data: bytes) -> Any:
+        try:
+            return deserialize(data)
+        except DecodeError:
+            return _Unreadable()
+
+    return decode
+
+
+def _readable(request: Any) -> Any:
+    if isinstance(request, _Unreadable):
+        raise ServiceError(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "UNREADABLE_REQUEST",
+            "the request is not a message of this method's type; send protobuf, with its strings in UTF-8",
+        )
+    return request
+
+
+async def _readable_stream(requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for request in requests:
+        yield _readable(request)
 
 
 def _as_service_error(error: Exception, method: str) -> ServiceError:

@@ -14,6 +14,7 @@ from attune.events.v1.events_pb2 import InteractionEvent
 from attune.knowledge.v1 import knowledge_pb2 as knowledge
 from attune.knowledge.v1.context_pb2 import Context
 from attune.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceStub
+from attune.services.runtime.auth import ConfigError
 from attune.services.runtime.errors import invalid
 from attune.services.runtime.outgoing import onward
 from attune.services.search.index.port import Document
@@ -99,9 +100,21 @@ class Gateway:
         if answer.rejected_count:
             raise invalid(answer.rejected[0].field, answer.rejected[0].reason)
 
-    async def model(self) -> embedding.GetModelInfoResponse:
-        """The model behind the vectors: an index is bound to it."""
-        return await self._embedding.GetModelInfo(embedding.GetModelInfoRequest(), timeout=60, wait_for_ready=True)
+    async def model(self, token: str) -> embedding.GetModelInfoResponse:
+        """The model behind the vectors: an index is bound to it. Asked on no caller's behalf, with a token of our own.
+
+        Raises:
+            ConfigError: the embedding service does not answer, or not to this token.
+        """
+        metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        request = embedding.GetModelInfoRequest()
+        try:
+            return await self._embedding.GetModelInfo(request, timeout=60, wait_for_ready=True, metadata=metadata)
+        except grpc.aio.AioRpcError as error:
+            raise ConfigError(
+                f"the embedding service does not tell its model ({error.code().name}: {error.details()}): "
+                "check ATTUNE_EMBEDDING_ADDRESS, and ATTUNE_SERVICE_TOKEN where tokens are required"
+            ) from error
 
     async def close(self) -> None:
         """Close the channels."""

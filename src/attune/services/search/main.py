@@ -23,7 +23,7 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
         )
     )
     if index is None:
-        model = await gateway.model()
+        model = await gateway.model(config.service_token.get_secret_value())
         index = await asyncio.to_thread(open_index, config, model.model_id, model.dimension)
     servicer = SearchServicer(index, gateway, clock, metrics)
 

@@ -1,0 +1,73 @@
+"""The `attune` command in a process of its own: what it prints, how it ends, and how to end it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+from attune.services.client.channels import Addresses
+
+ATTUNE = (sys.executable, "-c", "from attune.services.cli.main import app; app()")
+ROLES = ("embedding", "knowledge", "ingest", "suggestion", "search")
+_AT_MOST_S = 90
+
+
+def environment(directory: Path, **settings: object) -> dict[str, str]:
+    """This process's environment, of attune's settings those given only; free ports, all files in `directory`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ATTUNE_")}
+    ports = dict.fromkeys((*(f"{role}_port" for role in ROLES), "metrics_port"), 0)
+    given: dict[str, object] = {"data_dir": directory, "log_level": "error", "drain_s": 10, **ports, **settings}
+    return kept | {f"ATTUNE_{name.upper()}": str(value) for name, value in given.items()}
+
+
+def attune(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(  # noqa: S603 - our own program
+        [*ATTUNE, *arguments], capture_output=True, text=True, timeout=_AT_MOST_S, check=False, **options
+    )
+
+
+class Running:
+    """`attune up`, up."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+        printed = cast("IO[str]", process.stdout).readline()
+        assert printed, f"attune up ended with {process.wait(_AT_MOST_S)}"
+        self.announced: dict[str, Any] = json.loads(printed)
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where the services really are."""
+        return Addresses(**{role: self.announced["roles"][role] for role in ROLES if role != "ingest"})
+
+    def kill(self) -> None:
+        """As the kernel does when memory is short: no code of ours runs any more."""
+        self._process.kill()
+        self._process.wait(_AT_MOST_S)
+
+    def ask_to_stop(self) -> None:
+        """As an orchestrator does."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def exit_status(self) -> int:
+        """Wait for the end."""
+        return self._process.wait(_AT_MOST_S)
+
+
+@contextmanager
+def up(directory: Path, *options: str, **settings: object) -> Iterator[Running]:
+    """All roles in a process of their own. It is gone after the `with` block, however that ends."""
+    command: Sequence[str] = [*ATTUNE, "up", "--json", *options]
+    with subprocess.Popen(  # noqa: S603 - our own program
+        command, stdout=subprocess.PIPE, text=True, env=environment(directory, **settings)
+    ) as process:
+        try:
+            yield Running(process)
+        finally:
+            process.kill()

@@ -1,0 +1,158 @@
+"""A process that is killed, and one that is asked to stop: what was acknowledged stays, and counts once."""
+
+import shutil
+import threading
+import urllib.request
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import grpc
+import pytest
+from tests.e2e.conftest import config_in, record_visibly, wait_until
+from tests.e2e.material import QUERY, catalog_lines, documents, reading
+from tests.e2e.process import Running, up
+
+from attune.knowledge_store.model import UserKey
+from attune.search.v1.search_pb2 import Document
+from attune.services.client import Client
+from attune.services.ingest.worker import IngestWorker
+from attune.services.runtime.clock import system_clock
+from attune.services.runtime.config import Config
+from attune.services.runtime.eventlog.local import LocalEventLog
+from attune.services.runtime.events import TOPIC
+from attune.services.runtime.metrics import Metrics
+from attune.services.runtime.stores import open_knowledge
+
+pytestmark = pytest.mark.e2e
+
+Message = TypeVar("Message")
+HISTORIES = {
+    "ada": ["asyncio.gather", "asyncio.Queue"] * 150,
+    "bea": ["multiprocessing.Pool"] * 300,
+    "cleo": ["asyncio.timeout", "csv.reader"] * 150,  # sent while the process is killed
+}
+EVENTS = {user: reading(user, *titles) for user, titles in HISTORIES.items()}
+NUMBERED = [Document(document_id=f"n-{number}", title=f"number {number}", domain="numbers") for number in range(95)]
+
+
+def client_of(running: Running) -> Client:
+    return Client(running.addresses, timeout_s=60)
+
+
+def numbers(client: Client) -> int:
+    """How many of the numbered documents a search finds."""
+    return len(client.search("number", domains=["numbers"], page_size=100).hits)
+
+
+def exports(config: Config) -> dict[str, list[dict[str, Any]]]:
+    """All that a stopped system's store holds."""
+    knowledge = open_knowledge(config)
+    try:
+        return {user: list(knowledge.export(UserKey("default", user))) for user in HISTORIES}
+    finally:
+        knowledge.store.close()
+
+
+def computed_anew(directory: Path, scratch: Path) -> dict[str, list[dict[str, Any]]]:
+    """What a new store holds after reading a copy of the log once, knowing the same documents."""
+    config = config_in(scratch)
+    shutil.copytree(directory / "events", scratch / "events")
+    known = open_knowledge(Config(data_dir=directory))
+    objects = known.store.objects("default", [each.document_id for each in documents()])
+    known.store.close()
+    knowledge, log = open_knowledge(config), LocalEventLog(scratch / "events")
+    knowledge.store.remember_objects("default", objects)
+    worker = IngestWorker(log, knowledge, system_clock, Metrics())
+    while worker.apply_next(0, 0):
+        pass
+    knowledge.store.close()
+    log.close()
+    return exports(config)
+
+
+class Held:
+    """A stream that stops in the middle and stays open until it is let go."""
+
+    def __init__(self) -> None:
+        self._released = threading.Event()
+
+    def messages(self, given: Sequence[Message], after: int) -> Iterator[Message]:
+        yield from given[:after]
+        self._released.wait(60)
+
+    def let_go(self) -> None:
+        self._released.set()
+
+
+def kill_in_the_middle_of_streams(running: Running, client: Client, directory: Path) -> None:
+    """Killed when a part of each stream is written, and none is acknowledged."""
+    held, log = Held(), LocalEventLog(directory / "events")
+    before = log.end_offset(TOPIC, 0)
+    with ThreadPoolExecutor() as callers:
+        calls = [
+            callers.submit(client.record, held.messages(EVENTS["cleo"], after=280)),
+            callers.submit(client.index, held.messages(NUMBERED, after=80)),
+        ]
+        wait_until(lambda: log.end_offset(TOPIC, 0) > before and numbers(client) > 20)
+        running.kill()
+        held.let_go()
+        codes = [getattr(call.exception(), "code", lambda: None)() for call in calls]
+    log.close()
+    assert codes == [grpc.StatusCode.UNAVAILABLE] * 2
+
+
+def send_everything_again(client: Client) -> None:
+    indexed = client.index([*documents(), *NUMBERED])
+    assert (indexed.indexed + indexed.unchanged, indexed.rejected_count) == (len(documents()) + 95, 0)
+    assert indexed.unchanged >= len(documents()) + 20
+    record_visibly(client, [event for events in EVENTS.values() for event in events])
+
+
+def test_killed_at_any_time_it_loses_nothing_and_counts_nothing_twice(tmp_path: Path) -> None:
+    directory = tmp_path / "data"
+    directory.mkdir()
+    (directory / "catalog.jsonl").write_text(catalog_lines())
+    with up(directory) as running, client_of(running) as client:
+        assert client.index([*documents(), *NUMBERED[:20]]).indexed == len(documents()) + 20
+        assert client.record([*EVENTS["ada"], *EVENTS["bea"]]).accepted == 600
+        running.kill()
+    with up(directory) as running, client_of(running) as client:
+        wait_until(lambda: client.profile("ada").applied_offset == 600)
+        assert [client.profile(user).events for user in HISTORIES] == [300, 300, 0]
+        assert numbers(client) == 20
+        assert {each.document.title for each in client.search(QUERY, page_size=100).hits} >= {"asyncio.gather"}
+        kill_in_the_middle_of_streams(running, client, directory)
+    with up(directory) as running, client_of(running) as client:
+        for _ in range(2):
+            send_everything_again(client)
+            assert [client.profile(user).events for user in HISTORIES] == [300, 300, 300]
+            assert numbers(client) == 95
+        assert stop_with_calls_in_flight(running, client) == 0
+    held = exports(Config(data_dir=directory))
+    assert all(len(records) > 1 for records in held.values())
+    assert held == computed_anew(directory, tmp_path / "anew")
+
+
+def in_flight(running: Running, method: str) -> bool:
+    """Whether the process is answering such a call at this moment, by its own metrics."""
+    with urllib.request.urlopen(f"http://{running.announced['metrics']}/metrics", timeout=5) as page:
+        lines = page.read().decode().splitlines()
+    gauges = [line for line in lines if line.startswith("attune_rpcs_in_flight") and f'/{method}"' in line]
+    return any(gauge.endswith(" 1.0") for gauge in gauges)
+
+
+def stop_with_calls_in_flight(running: Running, client: Client) -> int:
+    """Ask the process to stop while it computes; its answers must still come."""
+    held = Held()
+    late = reading("dora", "csv.reader")
+    with ThreadPoolExecutor() as callers:
+        recorded = callers.submit(client.record, held.messages(late, after=1))
+        embedded = callers.submit(client.embed, ["one of many words " * 200] * 100)
+        wait_until(lambda: in_flight(running, "RecordInteractions") and in_flight(running, "Embed"))
+        running.ask_to_stop()
+        held.let_go()
+        assert embedded.result().shape == (100, 384)
+        assert recorded.result().accepted == 1
+    return running.exit_status()
