@@ -1,0 +1,177 @@
+"""The commands against the running system, as programs use them: one JSON object on standard output."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf.json_format import MessageToDict
+from tests.e2e.conftest import record_visibly, wait_until
+from tests.e2e.material import QUERY, reading
+from typer.testing import CliRunner, Result
+
+from attune.services.cli.main import app
+from attune.services.cli.system import System
+from attune.services.client import Client
+
+pytestmark = pytest.mark.e2e
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(system: System, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command whose environment names the running system."""
+    for role in ("embedding", "knowledge", "suggestion", "search"):
+        monkeypatch.setenv(f"ATTUNE_{role.upper()}_ADDRESS", getattr(system.config, f"{role}_address"))
+    runner = CliRunner()
+    return lambda *arguments, **options: runner.invoke(app, list(arguments), **options)
+
+
+def printed(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def event_line(event: Any) -> str:
+    """An event as people write it: with the short name of its type."""
+    fields = MessageToDict(event, preserving_proto_field_name=True)
+    fields["type"] = fields["type"].removeprefix("EVENT_TYPE_").lower()
+    return f"{json.dumps(fields)}\n"
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    directory = tmp_path / "Birds"
+    directory.mkdir()
+    lines = [{"_id": f"bird-{name}", "title": name, "text": f"The {name} is a bird."} for name in ("wren", "robin")]
+    (directory / "corpus.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    return directory
+
+
+def test_index_adds_what_is_new_and_skips_the_rest(run: Run, corpus: Path, client: Client) -> None:
+    assert printed(run("index", str(corpus), "--json"))["indexed"] == "2"
+    assert printed(run("index", str(corpus), "--json")) == {"unchanged": "2"}
+    assert client.search("wren", domains=["birds"]).hits[0].document.title == "wren"
+    assert printed(run("index", str(corpus / "corpus.jsonl"), "--domain", "flyers", "--json"))["indexed"] == "2"
+    assert {hit.document.document_id for hit in client.search("robin", domains=["flyers"]).hits} == {
+        "bird-wren",
+        "bird-robin",
+    }
+    assert client.delete(["bird-wren", "bird-robin"]) == 2
+
+
+def test_index_names_the_documents_that_were_refused(run: Run, tmp_path: Path, client: Client) -> None:
+    file = tmp_path / "mixed.jsonl"
+    lines = [{"_id": f"m-{number}", "title": "" if number == 130 else "title"} for number in range(132)]
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    answer = printed(run("index", str(file), "--json"))
+    assert (answer["indexed"], answer["rejected_count"]) == ("131", "1")
+    (rejected,) = answer["rejected"]
+    assert (rejected["index"], rejected["document_id"], rejected["field"]) == ("130", "m-130", "document.text")
+    assert "m-130" in run("index", str(file)).stdout
+    client.delete([line["_id"] for line in lines])
+
+
+def test_search_prints_hits_with_reasons(run: Run, client: Client) -> None:
+    record_visibly(client, reading("cli-search", *["asyncio.timeout"] * 3))
+    hits = printed(run("search", QUERY, "--user", "cli-search", "--limit", "3", "--json"))["hits"]
+    assert len(hits) == 3
+    assert hits[0]["document"]["title"] == "asyncio.gather"
+    assert hits[0]["explanation"]["summary"].startswith("because you read about asyncio 3 times")
+    narrowed = printed(run("search", QUERY, "--domain", "csv", "--domain", "json", "--json"))["hits"]
+    assert {hit["document"]["domain"] for hit in narrowed} == {"csv", "json"}
+
+
+def test_search_prints_a_table_for_people(run: Run) -> None:
+    shown = run("search", QUERY, "--limit", "2")
+    assert shown.exit_code == 0
+    assert "document" in shown.stdout
+    assert "why" in shown.stdout
+
+
+def test_suggest_prints_queries(run: Run, client: Client) -> None:
+    record_visibly(client, reading("cli-suggest", *["asyncio.Queue"] * 3))
+    suggestions = printed(run("suggest", QUERY, "--user", "cli-suggest", "--limit", "2", "--json"))["suggestions"]
+    assert len(suggestions) == 2
+    assert all(each["text"] and each["rationale"] for each in suggestions)
+    assert run("suggest", "--user", "cli-suggest").exit_code == 0
+
+
+@pytest.mark.parametrize("from_standard_input", [False, True])
+def test_events_are_sent_from_a_file_or_standard_input(
+    run: Run, tmp_path: Path, client: Client, from_standard_input: bool
+) -> None:
+    user = f"cli-events-{from_standard_input}"
+    lines = "\n".join(map(event_line, reading(user, "asyncio.gather", "asyncio.Queue")))
+    file = tmp_path / "events.jsonl"
+    file.write_text(lines)
+    name, typed = ("-", lines) if from_standard_input else (str(file), "")
+    for _ in range(2):
+        assert printed(run("events", "send", name, "--json", input=typed))["accepted"] == "2"
+    wait_until(lambda: client.profile(user).events == 2)
+
+
+def test_refused_events_are_named_and_the_others_count(run: Run, tmp_path: Path) -> None:
+    good, bad = reading("cli-refused", "asyncio.gather", "asyncio.Queue")
+    bad.object_id = ""
+    (tmp_path / "events.jsonl").write_text(event_line(good) + event_line(bad))
+    answer = printed(run("events", "send", str(tmp_path / "events.jsonl"), "--json"))
+    assert (answer["accepted"], answer["rejected_count"]) == ("1", "1")
+    assert answer["rejected"][0]["field"] == "object_id"
+    assert "object_id" in run("events", "send", str(tmp_path / "events.jsonl")).stdout
+
+
+def test_a_broken_line_sends_none_of_the_file(run: Run, tmp_path: Path, client: Client) -> None:
+    (good,) = reading("cli-broken", "asyncio.gather")
+    (tmp_path / "events.jsonl").write_text(event_line(good) + "{broken\n")
+    sent = run("events", "send", str(tmp_path / "events.jsonl"))
+    assert sent.exit_code == 1
+    assert "line 2" in sent.stderr
+    record_visibly(client, reading("cli-after", "asyncio.gather"))
+    assert client.profile("cli-broken").events == 0
+
+
+def test_a_user_is_shown_exported_and_forgotten(run: Run, client: Client) -> None:
+    record_visibly(client, reading("cli-user", "asyncio.gather", "asyncio.Queue"))
+    shown = printed(run("user", "show", "cli-user", "--json"))
+    assert shown["profile"]["events"] == "2"
+    held = {each["entity_id"] for each in shown["entities"]}
+    assert "asyncio" in held
+    assert "asyncio" in run("user", "show", "cli-user").stdout
+    lines = [json.loads(line) for line in run("user", "export", "cli-user").stdout.splitlines()]
+    assert "profile" in lines[0]
+    assert {line["entity"]["entity_id"] for line in lines[1:]} == held
+    forgotten = printed(run("user", "forget", "cli-user", "--yes", "--json"))
+    assert forgotten["removed"]["events"] == "2"
+    assert printed(run("user", "show", "cli-user", "--json"))["entities"] == []
+
+
+def test_forgetting_asks_and_no_is_no(run: Run, client: Client) -> None:
+    record_visibly(client, reading("cli-kept", "asyncio.gather"))
+    assert run("user", "forget", "cli-kept", input="n\n").exit_code == 1
+    assert client.profile("cli-kept").events == 1
+    assert run("user", "forget", "cli-kept", input="y\n").exit_code == 0
+    assert client.profile("cli-kept").events == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        (("search", "  "), "query: "),
+        (("search", "x", "--user", "a/b"), "user_id: "),
+        (("suggest", "x", "--user", "a/b"), "user_id: "),
+        (("user", "show", "a/b"), "user_id: "),
+        (("user", "export", "a/b"), "user_id: "),
+        (("user", "forget", "a/b", "--yes"), "user_id: "),
+    ],
+)
+def test_what_a_service_refuses_is_one_sentence_and_exit_status_1(
+    run: Run, command: tuple[str, ...], named: str
+) -> None:
+    refused = run(*command)
+    assert refused.exit_code == 1
+    assert refused.stdout == ""
+    assert refused.stderr.startswith(f"attune: INVALID_ARGUMENT: {named}")
+    assert refused.stderr.count("\n") == 1
