@@ -1,5 +1,6 @@
 """What the documentation says holds: links, anchors, settings, commands, RPCs, ports, code blocks."""
 
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -166,6 +167,23 @@ def test_every_environment_variable_that_is_named_exists() -> None:
     known = {f"ATTUNE_{name.upper()}" for name in Config.model_fields} | {"ATTUNE_TOKEN"}
     named = {name for page in PAGES for name in re.findall(r"ATTUNE_[A-Z_]+[A-Z]", page.read_text())}
     assert named <= known
+
+
+def error_reasons() -> set[str]:
+    """The constants that the services hand to ServiceError and its makers, by position."""
+    places = {"ServiceError": 1, "failed_precondition": 0, "invalid": 2}
+    found = set()
+    for path in (ROOT / "src/attune/services").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            place = places.get(node.func.id) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else None
+            if place is not None and len(node.args) > place and isinstance(node.args[place], ast.Constant):
+                found.add(node.args[place].value)
+    return found
+
+
+def test_every_reason_of_an_error_is_in_the_readmes_table(readme: str) -> None:
+    listed = {row[1] for row in rows(readme, "| code | reason | when | also carries |")}
+    assert {"DEADLINE_EXCEEDED", "INTERNAL"} <= error_reasons() <= listed
 
 
 def test_every_decision_is_listed() -> None:

@@ -68,7 +68,7 @@ class EmbeddingServiceServicer:
 
     def Embed(self, request, context):
         """Embeds up to 1,024 texts. A text that cannot be embedded gets a status of its own; its neighbours are unharmed.
-        INVALID_ARGUMENT: no texts, too many texts, an unknown domain, dimension or dtype. RESOURCE_EXHAUSTED with
+        INVALID_ARGUMENT: no texts, too many texts, an unknown dimension or dtype. RESOURCE_EXHAUSTED with
         RetryInfo: the queue is full. DEADLINE_EXCEEDED: the deadline passed before the compute began.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

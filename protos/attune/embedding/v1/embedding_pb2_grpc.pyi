@@ -35,7 +35,7 @@ class EmbeddingServiceStub:
     def __new__(cls, channel: _aio.Channel) -> EmbeddingServiceAsyncStub: ...
     Embed: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.EmbedRequest, _embedding_pb2.EmbedResponse]
     """Embeds up to 1,024 texts. A text that cannot be embedded gets a status of its own; its neighbours are unharmed.
-    INVALID_ARGUMENT: no texts, too many texts, an unknown domain, dimension or dtype. RESOURCE_EXHAUSTED with
+    INVALID_ARGUMENT: no texts, too many texts, an unknown dimension or dtype. RESOURCE_EXHAUSTED with
     RetryInfo: the queue is full. DEADLINE_EXCEEDED: the deadline passed before the compute began.
     """
     EmbedStream: _grpc.StreamStreamMultiCallable[_embedding_pb2.EmbedStreamRequest, _embedding_pb2.EmbedStreamResponse]
@@ -54,7 +54,7 @@ class EmbeddingServiceAsyncStub(EmbeddingServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Embed: _aio.UnaryUnaryMultiCallable[_embedding_pb2.EmbedRequest, _embedding_pb2.EmbedResponse]  # type: ignore[assignment]
     """Embeds up to 1,024 texts. A text that cannot be embedded gets a status of its own; its neighbours are unharmed.
-    INVALID_ARGUMENT: no texts, too many texts, an unknown domain, dimension or dtype. RESOURCE_EXHAUSTED with
+    INVALID_ARGUMENT: no texts, too many texts, an unknown dimension or dtype. RESOURCE_EXHAUSTED with
     RetryInfo: the queue is full. DEADLINE_EXCEEDED: the deadline passed before the compute began.
     """
     EmbedStream: _aio.StreamStreamMultiCallable[_embedding_pb2.EmbedStreamRequest, _embedding_pb2.EmbedStreamResponse]  # type: ignore[assignment]
@@ -76,7 +76,7 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_embedding_pb2.EmbedResponse, _abc.Awaitable[_embedding_pb2.EmbedResponse]]:
         """Embeds up to 1,024 texts. A text that cannot be embedded gets a status of its own; its neighbours are unharmed.
-        INVALID_ARGUMENT: no texts, too many texts, an unknown domain, dimension or dtype. RESOURCE_EXHAUSTED with
+        INVALID_ARGUMENT: no texts, too many texts, an unknown dimension or dtype. RESOURCE_EXHAUSTED with
         RetryInfo: the queue is full. DEADLINE_EXCEEDED: the deadline passed before the compute began.
         """
 

@@ -364,7 +364,7 @@ class ScorePart(_message.Message):
     rank: _builtins.int
     """Its place in that ranking, one-based; absent for "personal", or where that ranking does not hold the document."""
     value: _builtins.float
-    """Its score there: a cosine, a BM25 score, or an affinity between -1 and 1."""
+    """Its score there: a cosine, a BM25 score, or an affinity between 0 and 1."""
     def __init__(
         self,
         *,

@@ -12,6 +12,7 @@ from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json
 from attune.services.cli.output import console, print_json
 from attune.services.cli.system import System, start_system
+from attune.services.runtime.auth import ConfigError
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import Config, RoleName
 from attune.services.runtime.logs import configure_logs
@@ -63,7 +64,13 @@ async def _serve(config: Config, roles: list[RoleName], *, as_json: bool) -> Non
 
 
 def _serve_metrics(system: System) -> int:
-    return system.metrics.serve(system.config.host, system.config.metrics_port)
+    host, port = system.config.host, system.config.metrics_port
+    try:
+        return system.metrics.serve(host, port)
+    except OSError as error:
+        raise ConfigError(
+            f"metrics cannot be served on {host}:{port}: set ATTUNE_METRICS_PORT to a free port (0 takes any, -1 none)"
+        ) from error
 
 
 def _announce(system: System, metrics: str, *, as_json: bool) -> None:

@@ -122,7 +122,8 @@ class KnowledgeServicer(KnowledgeServiceServicer):
         removed = await asyncio.to_thread(self._knowledge.forget_user, user, at)
         for topic, place in ((TOPIC, "event_log"), (DEAD_LETTER_TOPIC, "dead_letters")):
             removed[place] = await asyncio.to_thread(self._event_log.redact, topic, log_key(user))
-        return pb.ForgetUserResponse(removed=removed, forgotten_at=timestamp(at))
+        profile = await asyncio.to_thread(self._knowledge.profile, user)
+        return pb.ForgetUserResponse(removed=removed, forgotten_at=timestamp(profile.forgotten_at))
 
     async def ForgetEntity(self, request: pb.ForgetEntityRequest, context: Context) -> pb.ForgetEntityResponse:
         """One entity of a user, behind a tombstone of its own."""

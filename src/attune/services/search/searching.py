@@ -5,6 +5,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import grpc
+import structlog
+
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import current_call
 from attune.services.search.fusion import Fused, reciprocal_rank_fusion
@@ -13,6 +16,7 @@ from attune.services.search.index.port import Candidate, Document, Index
 from attune.services.search.person import NOBODY, Person
 from attune.services.search.personal import Ranked, Weight, personal_ranking, weigh
 
+_log = structlog.get_logger("attune.search")
 CANDIDATES = 100
 """How many documents each ranking contributes, and so how far one can page."""
 
@@ -68,8 +72,7 @@ class Searcher:
         times["retrieve_ms"] = _since(started)
         started = time.monotonic()
         entities = [documents[each.id].entity_ids for each in fused]
-        person = await self._person(wish, entities)
-        weight = weigh(person, fused, entities, wish.personalization)
+        person, weight = await self._weighed(wish, fused, entities)
         ranked = personal_ranking(fused, entities, person, weight.value, wish.page_size)
         times["personalize_ms"] = _since(started)
         return Found(ranked, documents, weight, times)
@@ -81,6 +84,19 @@ class Searcher:
         documents = await asyncio.to_thread(self._index.documents, tenant, [each.id for each in fused])
         # A document deleted since it was found is no answer any more.
         return [each for each in fused if each.id in documents], documents
+
+    async def _weighed(
+        self, wish: Wish, fused: Sequence[Fused], entities: Sequence[Sequence[str]]
+    ) -> tuple[Person, Weight]:
+        """What is known of the user, and how much it counts; without the knowledge service, nothing, and no error."""
+        try:
+            person = await self._person(wish, entities)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+            _log.warning("plain ranking: the knowledge service is unavailable")
+            return NOBODY, Weight(0.0, "the knowledge service is unavailable: this is the plain ranking")
+        return person, weigh(person, fused, entities, wish.personalization)
 
     async def _person(self, wish: Wish, entities: Sequence[Sequence[str]]) -> Person:
         if wish.personalization <= 0:

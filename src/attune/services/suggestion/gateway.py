@@ -108,7 +108,8 @@ def _known(found: knowledge.RetrievedEntity) -> KnownEntity:
         label=found.entity.label,
         mode=_MODES[found.mode],
         score=found.score,
-        count=evidence.total,
+        count=evidence.total
+        - evidence.counts.get("dwell/document", 0),  # staying is part of a reading, not another one
         last_seen=evidence.last_seen.ToDatetime(UTC) if evidence.HasField("last_seen") else None,
         via_label=found.via_label,
     )

@@ -1,0 +1,108 @@
+"""RecordInteractions' work over a real log: what is valid is durable in order, what is not is told by its place."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from attune.events.v1.events_pb2 import EVENT_TYPE_CLICK, InteractionEvent
+from attune.services.knowledge.recorder import REPORTED, Recorder
+from attune.services.runtime.eventlog.local import LocalEventLog
+from attune.services.runtime.eventlog.port import Record
+from attune.services.runtime.events import TOPIC, logged_at, parse_record
+
+NOW = datetime(2026, 11, 3, tzinfo=UTC)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[LocalEventLog]:
+    opened = LocalEventLog(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def recorder(log: LocalEventLog) -> Recorder:
+    return Recorder(log, lambda: NOW)
+
+
+def click(number: int, at: datetime = NOW, **fields: str) -> InteractionEvent:
+    values = {"user_id": "ada", "object_id": "o", "event_id": str(number)} | fields
+    made = InteractionEvent(type=EVENT_TYPE_CLICK, **values)  # type: ignore[arg-type]
+    made.occurred_at.FromDatetime(at)
+    return made
+
+
+async def stream(events: Sequence[InteractionEvent]) -> AsyncIterator[InteractionEvent]:
+    for event in events:
+        yield event
+
+
+def records(log: LocalEventLog) -> list[Record]:
+    return log.poll(TOPIC, 0, 0, 10_000, 1 << 24, 0)
+
+
+@pytest.mark.parametrize("count", [0, 1, 255, 256, 257, 513])
+async def test_all_events_are_in_the_log_in_their_order(log: LocalEventLog, recorder: Recorder, count: int) -> None:
+    report = await recorder.record(stream([click(number) for number in range(count)]), "acme")
+    assert (report.accepted, report.rejected_count, report.end_offset) == (count, 0, count)
+    assert [parse_record(each).event_id for each in records(log)] == [str(number) for number in range(count)]
+
+
+async def test_a_record_bears_tenant_key_and_the_servers_time(log: LocalEventLog, recorder: Recorder) -> None:
+    await recorder.record(stream([click(7, at=datetime(1970, 1, 1, tzinfo=UTC))]), "acme")
+    (record,) = records(log)
+    assert record.key == b"acme/ada"
+    assert parse_record(record).tenant_id == "acme"
+    assert logged_at(record) == NOW
+    headers = dict(record.headers)
+    assert (headers["ce_id"], headers["content-type"]) == (b"7", b"application/protobuf")
+
+
+async def test_the_own_tenant_may_be_named_and_no_other(log: LocalEventLog, recorder: Recorder) -> None:
+    report = await recorder.record(stream([click(1, tenant_id="acme"), click(2, tenant_id="other")]), "acme")
+    assert (report.accepted, report.rejected_count) == (1, 1)
+    assert report.rejected[0].violation.field == "tenant_id"
+    assert [parse_record(each).event_id for each in records(log)] == ["1"]
+
+
+async def test_places_count_over_batches_and_over_what_was_refused(log: LocalEventLog, recorder: Recorder) -> None:
+    bad = {3, 300, 301, 599}
+    events = [click(number, user_id="a/b" if number in bad else "ada") for number in range(600)]
+    report = await recorder.record(stream(events), "acme")
+    assert {each.index for each in report.rejected} == bad
+    assert {each.event_id for each in report.rejected} == {str(number) for number in bad}
+    assert (report.accepted, report.end_offset) == (596, 596)
+
+
+async def test_of_many_refusals_the_first_are_kept_and_all_are_counted(log: LocalEventLog, recorder: Recorder) -> None:
+    report = await recorder.record(stream([click(number, object_id="") for number in range(250)]), "acme")
+    assert [each.index for each in report.rejected] == list(range(REPORTED))
+    assert (report.rejected_count, report.accepted, report.end_offset) == (250, 0, 0)
+    assert records(log) == []
+
+
+@pytest.mark.parametrize(("ahead", "accepted"), [(timedelta(minutes=5), 1), (timedelta(minutes=5, seconds=1), 0)])
+async def test_the_clock_may_be_five_minutes_ahead(
+    log: LocalEventLog, recorder: Recorder, ahead: timedelta, accepted: int
+) -> None:
+    report = await recorder.record(stream([click(1, NOW + ahead)]), "acme")
+    assert (report.accepted, report.rejected_count) == (accepted, 1 - accepted)
+
+
+async def test_a_stream_that_breaks_keeps_its_full_batches_and_can_be_repeated(
+    log: LocalEventLog, recorder: Recorder
+) -> None:
+    events = [click(number) for number in range(300)]
+
+    async def broken() -> AsyncIterator[InteractionEvent]:
+        for event in events:
+            yield event
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await recorder.record(broken(), "acme")
+    assert len(records(log)) == 256
+    assert (await recorder.record(stream(events), "acme")).accepted == 300
+    assert {parse_record(each).event_id for each in records(log)} == {event.event_id for event in events}
