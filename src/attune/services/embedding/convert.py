@@ -7,6 +7,7 @@ from google.rpc import code_pb2, status_pb2
 from numpy.typing import NDArray
 
 from attune.embedding.v1 import embedding_pb2 as pb
+from attune.embeddings.errors import TextError
 from attune.embeddings.items import Embedded, EmbedItem, EmbedResult, Role
 from attune.embeddings.lanes import Lane
 from attune.embeddings.vectors import VectorDtype, to_bytes, truncate_dimensions
@@ -57,6 +58,8 @@ def embedded_items(results: Sequence[EmbedResult]) -> list[pb.EmbeddedItem]:
             )
             row += 1
         else:
-            error = status_pb2.Status(code=code_pb2.INVALID_ARGUMENT, message=str(each))
+            error = status_pb2.Status(
+                code=code_pb2.INVALID_ARGUMENT, message=each.reason if isinstance(each, TextError) else str(each)
+            )
             items.append(pb.EmbeddedItem(error=error))
     return items

@@ -53,8 +53,8 @@ class EmbeddingServicer(EmbeddingServiceServicer):
     async def ListDomains(self, request: pb.ListDomainsRequest, context: Context) -> pb.ListDomainsResponse:
         """The domains that have an expert."""
         made_for = fingerprint(["ListDomains"])
-        position = decode_token(request.page_token, made_for)
-        known = [each for each in self._domains.domains() if position is None or each.id > str(position)]
+        last = decode_token(request.page_token, made_for, lambda position: isinstance(position, str))
+        known = [each for each in self._domains.domains() if last is None or each.id > last]
         page = known[: request.page_size or _DEFAULT_PAGE]
         domains = [
             pb.Domain(domain=each.id, description=each.description, expert=each.kind.value, version=each.version)

@@ -14,6 +14,7 @@ from attune.services.runtime.validation import Validation
 
 _BATCH = 256
 _MOST_AHEAD = timedelta(minutes=5)
+_NANOS = 10**9
 REPORTED = 100
 
 
@@ -83,10 +84,12 @@ class Recorder:
             return found[0]
         if event.tenant_id and event.tenant_id != tenant:
             return FieldViolation("tenant_id", "is not the tenant of the credential; leave it empty")
-        return _from_the_future(event, self._clock())
+        return _wrong_time(event, self._clock())
 
 
-def _from_the_future(event: InteractionEvent, now: datetime) -> FieldViolation | None:
+def _wrong_time(event: InteractionEvent, now: datetime) -> FieldViolation | None:
+    if not 0 <= event.occurred_at.nanos < _NANOS:
+        return FieldViolation("occurred_at", "has nanos outside 0 to 999,999,999; set the reporter's clock")
     # Compared in seconds: a datetime cannot hold every Timestamp.
     if event.occurred_at.seconds <= (now + _MOST_AHEAD).timestamp():
         return None

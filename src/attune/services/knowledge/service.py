@@ -1,6 +1,7 @@
 """KnowledgeService: converts, calls the library in a thread, converts."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -93,8 +94,8 @@ class KnowledgeServicer(KnowledgeServiceServicer):
         """A page of a user's entities."""
         user = _user(request.user_id)
         made_for = fingerprint(["ListUserEntities", user.tenant, user.user])
-        position = decode_token(request.page_token, made_for)
-        after = EntityCursor(float(position[0]), str(position[1])) if isinstance(position, list) else None
+        position = decode_token(request.page_token, made_for, _is_cursor)
+        after = EntityCursor(*position) if position else None
         size = request.page_size or _DEFAULT_PAGE
         states = await asyncio.to_thread(self._knowledge.entity_page, user, after, size + 1)
         page, more = states[:size], len(states) > size
@@ -160,6 +161,14 @@ class KnowledgeServicer(KnowledgeServiceServicer):
 
 def _user(user_id: str) -> UserKey:
     return UserKey(current_call().tenant, user_id)
+
+
+def _is_cursor(position: Any) -> bool:
+    match position:
+        case [float(rank), str()]:
+            return math.isfinite(rank)
+        case _:
+            return False
 
 
 async def _events(requests: AsyncIterator[pb.RecordInteractionsRequest]) -> AsyncIterator[InteractionEvent]:

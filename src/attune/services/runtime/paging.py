@@ -4,7 +4,8 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from attune.services.runtime.errors import invalid
 
@@ -19,18 +20,26 @@ def encode_token(position: object, request: str) -> str:
     return base64.urlsafe_b64encode(json.dumps([request, position]).encode()).decode()
 
 
-def decode_token(token: str, request: str) -> object | None:
+def decode_token(token: str, request: str, is_position: Callable[[Any], bool]) -> Any:
     """Where the page starts; None for the first.
+
+    Args:
+        token: what the caller sent.
+        request: the fingerprint of the caller's request.
+        is_position: whether a value is a position that a token of this request may hold.
 
     Raises:
         ServiceError: INVALID_ARGUMENT for a token that is damaged or was made for another request.
     """
     if not token:
         return None
+    damaged = invalid("page_token", "is damaged; send next_page_token of the previous page as it was")
     try:
         made_for, position = json.loads(base64.urlsafe_b64decode(token.encode()))
     except (ValueError, TypeError, binascii.Error) as error:
-        raise invalid("page_token", "is damaged; send next_page_token of the previous page as it was") from error
+        raise damaged from error
     if made_for != request:
         raise invalid("page_token", "was made for another request; repeat every other field as it was")
-    return position  # type: ignore[no-any-return]
+    if not is_position(position):
+        raise damaged
+    return position

@@ -129,8 +129,11 @@ def _page(request: pb.SearchRequest, wish: Wish) -> tuple[int, str]:
             request.context.SerializeToString(deterministic=True).hex(),
         ]
     )
-    offset = decode_token(request.page_token, made_for)
-    return (offset if isinstance(offset, int) else 0), made_for
+    return decode_token(request.page_token, made_for, _is_offset) or 0, made_for
+
+
+def _is_offset(position: Any) -> bool:
+    return type(position) is int and position >= 0
 
 
 def _response(found: Found, offset: int, size: int, made_for: str) -> pb.SearchResponse:

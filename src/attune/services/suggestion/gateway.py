@@ -79,7 +79,12 @@ class Gateway:
         if not query.strip():
             return Retrieved()
         request = search.SearchRequest(query=query, user_id=user, context=context, page_size=_DOCUMENTS)
-        answer = await self._search.Search(request, **onward())
+        try:
+            answer = await self._search.Search(request, **onward())
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
+                raise
+            return Retrieved()  # a query that cannot be searched has no documents, and may have suggestions still
         entities = (each.entity_id for hit in answer.hits for each in hit.explanation.entities)
         return Retrieved([hit.document.title for hit in answer.hits], list(dict.fromkeys(entities)))
 

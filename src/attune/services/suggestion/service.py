@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 
-from attune.services.runtime.errors import failed_precondition
+from attune.services.runtime.errors import failed_precondition, invalid
 from attune.services.runtime.metrics import Metrics
 from attune.services.suggestion.gateway import Gateway
 from attune.services.suggestion.suggester import Outcome, Suggester
@@ -44,6 +44,8 @@ class SuggestionServicer(SuggestionServiceServicer):
         self, request: pb.RemoveSuggestionRequest, context: Context
     ) -> pb.RemoveSuggestionResponse:
         """Remember what the user wants no more."""
+        if request.WhichOneof("target") == "text" and not request.text.strip():
+            raise invalid("text", "is blank; send the text of the suggestion as it was shown")
         removed = [fingerprint(request.text)] if request.WhichOneof("target") == "text" else []
         await self._gateway.suppress(request.user_id, removed, all_history=request.all_history)
         return pb.RemoveSuggestionResponse()
