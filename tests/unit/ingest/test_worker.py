@@ -156,6 +156,15 @@ def test_the_lag_is_what_is_not_applied_yet(log: LocalEventLog, knowledge: Knowl
     assert metrics.registry.get_sample_value("attune_ingest_lag_records") == 0
 
 
+def test_records_that_were_redacted_are_passed(log: LocalEventLog, knowledge: Knowledge) -> None:
+    append(log, to_entry(query("1")), to_entry(query("2")))
+    log.redact(TOPIC, b"acme/ada")
+    metrics = Metrics()
+    assert worker(log, knowledge, metrics).apply_next(0, 0) == 0
+    assert knowledge.store.position(TOPIC, 0) == 2
+    assert metrics.registry.get_sample_value("attune_ingest_lag_records") == 0
+
+
 def test_a_store_ahead_of_its_log_is_refused(log: LocalEventLog, knowledge: Knowledge) -> None:
     knowledge.handle([], LogPosition(TOPIC, 0, 7))
     with pytest.raises(ConfigError, match="up to 7, but the log ends at 0"):

@@ -31,7 +31,7 @@ def test_anything_else_is_refused(tmp_path: Path, header: str) -> None:
     assert refused.value.code.name == "UNAUTHENTICATED"
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"a": 1}', '{"a": ""}', "{"])
+@pytest.mark.parametrize("content", ["", "[]", '{"a": 1}', '{"a": ""}', "{", '{"a": "x/y"}'])
 def test_a_bad_token_file_is_named(tmp_path: Path, content: str) -> None:
     with pytest.raises(ConfigError, match="ATTUNE_TOKENS_FILE"):
         credentials(tmp_path, content)

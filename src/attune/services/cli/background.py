@@ -11,6 +11,8 @@ from attune.services.cli.system import System, start_system
 from attune.services.runtime.clock import Clock
 from attune.services.runtime.config import Config, RoleName
 
+_END_WITHIN_S = 20
+
 
 def on_free_ports(config: Config, directory: Path) -> Config:
     """The same settings for a system that keeps its files in `directory` and disturbs no other on this machine."""
@@ -18,6 +20,12 @@ def on_free_ports(config: Config, directory: Path) -> Config:
     return config.model_copy(
         update={"data_dir": directory, "catalog_path": None, "metrics_port": -1, "drain_s": 2, **ports}
     )
+
+
+async def _others_ended() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others, timeout=_END_WITHIN_S / 2)
 
 
 @contextmanager
@@ -33,7 +41,12 @@ def running_system(
     thread.start()
     try:
         started: Future[System] = asyncio.run_coroutine_threadsafe(start_system(config, roles, clock, starting), loop)
-        system = started.result()
+        try:
+            system = started.result()
+        except BaseException:  # Ctrl-C too: what was started is stopped before the loop is
+            started.cancel()
+            asyncio.run_coroutine_threadsafe(_others_ended(), loop).result(_END_WITHIN_S)
+            raise
         try:
             yield system
         finally:

@@ -50,7 +50,7 @@ class IngestWorker:
             if applied > end:
                 raise ConfigError(
                     f"the knowledge store has applied {TOPIC}/{partition} up to {applied}, but the log ends at {end}: "
-                    "put the log back, or remove the store to build it again"
+                    "put the log back; a store built again from a log forgets who was to be forgotten"
                 )
         self._thread.start()
 
@@ -63,10 +63,13 @@ class IngestWorker:
     def apply_next(self, partition: int, timeout_s: float) -> int:
         """Apply the next batch of a partition; return how many records it had."""
         offset = self._knowledge.store.position(TOPIC, partition)
+        end = self._event_log.end_offset(TOPIC, partition)
         records = self._event_log.poll(TOPIC, partition, offset, _MOST_RECORDS, _MOST_BYTES, timeout_s)
         if records:
             self._apply(records)
-        next_offset = records[-1].offset + 1 if records else offset
+        elif end > offset:  # all that lay there before the poll was redacted
+            self._knowledge.handle([], LogPosition(TOPIC, partition, end))
+        next_offset = records[-1].offset + 1 if records else end
         self._metrics.lag.set(self._event_log.end_offset(TOPIC, partition) - next_offset)
         return len(records)
 

@@ -1,6 +1,7 @@
 """Who asks. The tenant comes from the credential, never from the request body (invariant 7)."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import grpc
 
 from attune.services.runtime.call import DEFAULT_TENANT
 from attune.services.runtime.errors import ServiceError
+
+_TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")  # as tenant_id of events; a slash would blur the log's keys
 
 
 class ConfigError(Exception):
@@ -34,8 +37,11 @@ class Credentials:
             tenants = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ConfigError(f"{mend}; it cannot be read") from error
-        if not isinstance(tenants, dict) or not all(isinstance(name, str) and name for name in tenants.values()):
+        if not isinstance(tenants, dict) or not all(isinstance(name, str) for name in tenants.values()):
             raise ConfigError(mend)
+        for name in tenants.values():
+            if not _TENANT.fullmatch(name):
+                raise ConfigError(f"{mend}; tenant {name!r} must be 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'")
         return cls(tenants)
 
     def tenant(self, authorization: str) -> str:

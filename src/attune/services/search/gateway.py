@@ -138,12 +138,20 @@ def _acquaintance(found: knowledge.RetrievedEntity) -> Acquaintance:
     return Acquaintance(
         entity_id=found.entity.entity_id,
         label=found.entity.label,
-        strength=found.score,
+        strength=_strength(found),
         reads=_readings(evidence.counts),
         searches=_count(evidence.counts, "/query"),
         last_seen=evidence.last_seen.ToDatetime(UTC) if evidence.HasField("last_seen") else None,
         via_label=found.via_label,
     )
+
+
+def _strength(found: knowledge.RetrievedEntity) -> float:
+    """A lapsed entity is scored by what it was; a ranking goes by what it still is."""
+    if found.mode != knowledge.RETRIEVAL_MODE_LAPSED:
+        return found.score
+    weight = found.entity.evidence.weight
+    return weight / (1 + weight)
 
 
 def _readings(counts: Mapping[str, int]) -> int:

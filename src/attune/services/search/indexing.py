@@ -1,4 +1,4 @@
-"""IndexDocuments' work: what is new or changed is linked, embedded and written in batches; the rest costs a look-up."""
+"""IndexDocuments' work: all is linked; what is new or changed is embedded and written, in batches."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -51,9 +51,9 @@ class _Batch:
     documents: dict[str, tuple[int, Document]] = field(default_factory=dict)
     size: int = 0
 
-    def add(self, place: int, document: Document) -> None:
+    def add(self, place: int, document: Document, size: int) -> None:
         self.documents[document.id] = (place, document)
-        self.size += len(document.text)
+        self.size += size
 
     @property
     def full(self) -> bool:
@@ -79,7 +79,7 @@ class Indexer:
             if violation:
                 report.reject(place, message.document_id, violation)
             else:
-                batch.add(place, from_message(message))
+                batch.add(place, from_message(message), message.ByteSize())
             place += 1
             if batch.full:
                 await self._write(batch, experts, report)
@@ -88,30 +88,38 @@ class Indexer:
         return report
 
     async def _write(self, batch: _Batch, experts: frozenset[str], report: Report) -> None:
-        changed = await self._changed(batch)
+        if not batch.documents:
+            return
+        changed = await self._changed(await self._linked(batch))
         report.unchanged += len(batch.documents) - len(changed)
         if not changed:
             return
-        documents = [document for _, document in changed]
-        linked, vectors = await asyncio.gather(
-            self._gateway.link(documents), self._gateway.passage_vectors(documents, experts)
-        )
+        vectors = await self._gateway.passage_vectors([document for _, document in changed], experts)
         ready, rows = [], []
-        for (place, document), entity_ids, vector in zip(changed, linked, vectors, strict=True):
+        for (place, document), vector in zip(changed, vectors, strict=True):
             if isinstance(vector, str):
                 report.reject(place, document.id, FieldViolation("document.text", vector))
             else:
-                ready.append(IndexedDocument.of(replace(document, entity_ids=entity_ids)))
+                ready.append(IndexedDocument.of(document))
                 rows.append(vector)
         if ready:
             await asyncio.to_thread(self._index.upsert, current_call().tenant, ready, np.stack(rows))
         report.indexed += len(ready)
 
-    async def _changed(self, batch: _Batch) -> list[tuple[int, Document]]:
-        known = await asyncio.to_thread(self._index.digests, current_call().tenant, list(batch.documents))
+    async def _linked(self, batch: _Batch) -> list[tuple[int, Document]]:
+        """The documents with their entities. Unchanged ones too: the catalog or the knowledge store may be new."""
+        linked = await self._gateway.link([document for _, document in batch.documents.values()])
+        return [
+            (place, replace(document, entity_ids=entity_ids))
+            for (place, document), entity_ids in zip(batch.documents.values(), linked, strict=True)
+        ]
+
+    async def _changed(self, documents: list[tuple[int, Document]]) -> list[tuple[int, Document]]:
+        ids = [document.id for _, document in documents]
+        known = await asyncio.to_thread(self._index.digests, current_call().tenant, ids)
         return [
             (place, document)
-            for place, document in batch.documents.values()
+            for place, document in documents
             if known.get(document.id) != IndexedDocument.of(document).digest
         ]
 

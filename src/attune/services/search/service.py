@@ -91,9 +91,9 @@ class SearchServicer(SearchServiceServicer):
         return response
 
     async def SubmitFeedback(self, request: pb.SubmitFeedbackRequest, context: Context) -> pb.SubmitFeedbackResponse:
-        """A verdict becomes an event; its request_id makes the event's id, so that a repetition counts once."""
+        """A verdict becomes an event; user and request_id make the event's id, so that a repetition counts once."""
         event = InteractionEvent(
-            event_id=f"feedback/{request.request_id}",
+            event_id=f"feedback/{fingerprint([request.user_id, request.request_id])}",
             user_id=request.user_id,
             session_id=request.session_id,
             query_id=request.query_id,

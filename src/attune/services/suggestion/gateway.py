@@ -82,9 +82,9 @@ class Gateway:
         try:
             answer = await self._search.Search(request, **onward())
         except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.INVALID_ARGUMENT:
+            if error.code() not in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNAVAILABLE):
                 raise
-            return Retrieved()  # a query that cannot be searched has no documents, and may have suggestions still
+            return Retrieved()  # without documents there may be suggestions still
         entities = (each.entity_id for hit in answer.hits for each in hit.explanation.entities)
         return Retrieved([hit.document.title for hit in answer.hits], list(dict.fromkeys(entities)))
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from attune.services.suggestion.known import KnownEntity, normalised
+from attune.services.suggestion.known import KnownEntity, Mode, normalised
 
 
 def fingerprint(text: str) -> bytes:
@@ -27,5 +27,8 @@ class Suppression:
 
     def usable(self, entities: Iterable[KnownEntity]) -> list[KnownEntity]:
         """The entities that suggestions may be drawn from."""
+        return [each for each in entities if each.mode is Mode.UNFAMILIAR or self._is_recent(each)]
+
+    def _is_recent(self, entity: KnownEntity) -> bool:
         until = self.history_until
-        return [each for each in entities if until is None or (each.last_seen is not None and each.last_seen > until)]
+        return until is None or (entity.last_seen is not None and entity.last_seen > until)

@@ -28,7 +28,7 @@ DOCUMENTS = st.builds(
 
 
 def test_a_digest_is_sha256_in_hex_and_stays_the_same_between_versions() -> None:
-    assert content_digest(DOCUMENT) == "53da24a5c2b1c372509cc1855648f03d09935cb2e9a1cde52413c3e3804e291b"
+    assert content_digest(DOCUMENT) == "769132c723d48d8cacf5e737e3ddee76dbb3c25daa81c3a3e3e4bf85e6508706"
     assert len(content_digest(DOCUMENT)) == 64
 
 
@@ -42,6 +42,7 @@ def test_a_digest_is_sha256_in_hex_and_stays_the_same_between_versions() -> None
         {"attributes": {"year": "2025", "venue": "X"}},
         {"attributes": {"year": "2024"}},
         {"attributes": {}},
+        {"entity_ids": ("Q2", "Q3")},
         {"title": "TitleText", "text": ""},
         {"title": "", "text": "TitleText"},
     ],
@@ -50,9 +51,7 @@ def test_every_change_of_content_changes_the_digest(change: dict[str, object]) -
     assert content_digest(replace(DOCUMENT, **change)) != content_digest(DOCUMENT)
 
 
-@pytest.mark.parametrize(
-    "change", [{"entity_ids": ("Q2", "Q3")}, {"id": "2"}, {"attributes": {"venue": "X", "year": "2024"}}]
-)
+@pytest.mark.parametrize("change", [{"id": "2"}, {"attributes": {"venue": "X", "year": "2024"}}])
 def test_what_is_no_content_leaves_the_digest(change: dict[str, object]) -> None:
     assert content_digest(replace(DOCUMENT, **change)) == content_digest(DOCUMENT)
 
@@ -60,7 +59,7 @@ def test_what_is_no_content_leaves_the_digest(change: dict[str, object]) -> None
 @given(one=DOCUMENTS, other=DOCUMENTS)
 def test_digests_are_equal_exactly_when_the_content_is(one: Document, other: Document) -> None:
     def content(document: Document) -> tuple[object, ...]:
-        return document.title, document.text, document.domain, document.attributes, document.url
+        return document.title, document.text, document.domain, document.attributes, document.url, document.entity_ids
 
     assert (content_digest(one) == content_digest(other)) == (content(one) == content(other))
 

@@ -34,11 +34,12 @@ class Document:
 
 
 def content_digest(document: Document) -> str:
-    """SHA-256, in hex, of what a caller can change in a document: title, text, domain, attributes and url.
+    """SHA-256, in hex, of all that is kept of a document but its id; the order of the attributes does not matter.
 
-    `entity_ids` stay out: they follow from the text. The order of the attributes does not matter.
+    The entities count: with another catalog the same text is linked to others.
     """
-    content = [document.title, document.text, document.domain, dict(document.attributes), document.url]
+    entities = list(document.entity_ids)
+    content = [document.title, document.text, document.domain, dict(document.attributes), document.url, entities]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()
 
 
