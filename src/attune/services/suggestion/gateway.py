@@ -6,6 +6,7 @@ from datetime import UTC
 
 import grpc
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from attune.embedding.v1 import embedding_pb2 as embedding
@@ -26,6 +27,7 @@ _MODES = {
     knowledge.RETRIEVAL_MODE_LAPSED: Mode.LAPSED,
     knowledge.RETRIEVAL_MODE_NEIGHBOUR: Mode.NEIGHBOUR,
 }
+_log = structlog.get_logger("attune.suggestion")
 _PER_MODE = 8
 _DOCUMENTS = 20
 
@@ -84,7 +86,8 @@ class Gateway:
         except grpc.aio.AioRpcError as error:
             if error.code() not in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNAVAILABLE):
                 raise
-            return Retrieved()  # without documents there may be suggestions still
+            _log.warning("suggestions without documents: search did not answer", code=error.code().name)
+            return Retrieved()
         entities = (each.entity_id for hit in answer.hits for each in hit.explanation.entities)
         return Retrieved([hit.document.title for hit in answer.hits], list(dict.fromkeys(entities)))
 
