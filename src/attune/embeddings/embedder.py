@@ -80,7 +80,7 @@ class Embedder:
         chosen = choose_precision(precision, clock=clock)
         revision = sha256_of(directory / WEIGHTS_FILE)[:_REVISION_DIGITS]
         return cls(
-            encoder=Encoder.load(directory, config, chosen.dtype),
+            encoder=Encoder.load(directory, config, chosen),
             tokenizer=_load_tokenizer(directory, config),
             domains=DomainRegistry.general_only(revision),
             config=config,

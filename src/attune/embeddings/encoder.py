@@ -12,8 +12,9 @@ from torch.nn import functional
 
 from attune.embeddings.checkpoint import load_bert
 from attune.embeddings.config import ModelConfig, Pooling
-from attune.embeddings.layers import LengthGroup, PackedBert
-from attune.embeddings.packing import PackedBatch, pack
+from attune.embeddings.layers import PackedBert
+from attune.embeddings.packing import LengthGroup, PackedBatch, pack
+from attune.embeddings.precision import Precision
 from attune.embeddings.weights import WEIGHTS_FILE
 
 DEFAULT_TOKEN_BUDGET = 2048
@@ -24,17 +25,20 @@ class Encoder:
     """A BERT encoder with its pooling. Vectors do not depend on what else is in the call, but for rounding."""
 
     def __init__(
-        self, bert: PackedBert, config: ModelConfig, dtype: torch.dtype, token_budget: int = DEFAULT_TOKEN_BUDGET
+        self,
+        bert: PackedBert,
+        config: ModelConfig,
+        precision: Precision,
+        token_budget: int = DEFAULT_TOKEN_BUDGET,
     ) -> None:
-        self._bert = bert
-        self._bert.layers.to(dtype)
+        self._bert = bert.prepare(precision.dtype, prepack=precision.prepacked)
         self._config = config
         self._token_budget = token_budget
 
     @classmethod
-    def load(cls, directory: Path, config: ModelConfig, dtype: torch.dtype) -> Self:
+    def load(cls, directory: Path, config: ModelConfig, precision: Precision) -> Self:
         """The encoder with the weights in `directory`. Raises `ModelError`."""
-        return cls(load_bert(directory / WEIGHTS_FILE, config.encoder), config, dtype)
+        return cls(load_bert(directory / WEIGHTS_FILE, config.encoder), config, precision)
 
     @property
     def dimension(self) -> int:
@@ -50,13 +54,13 @@ class Encoder:
         """
         self._check(token_ids)
         vectors = torch.empty(len(token_ids), self.dimension)
-        for batch in pack(token_ids, self._token_budget):
+        for batch in pack(token_ids, self._token_budget, self._bert.layers_dtype):
             vectors[list(batch.order)] = self._encode_batch(batch)
         result: NDArray[np.float32] = vectors.numpy()
         return result
 
     def _encode_batch(self, batch: PackedBatch) -> Tensor:
-        hidden = self._bert(batch.token_ids, batch.positions, batch.groups)
+        hidden = self._bert(batch.token_ids, batch.positions, batch.tiles)
         vectors = torch.cat([self._pool(hidden[group.rows], group) for group in batch.groups])
         return functional.normalize(vectors) if self._config.normalize else vectors
 

@@ -1,33 +1,19 @@
 """The layers of a BERT encoder over packed tokens.
 
 The tokens of all sequences lie one after the other in a matrix of shape [tokens, hidden]; there is no padding. Only
-attention sees sequences, in groups of equal length, so that each group is one dense product. Formulas: Devlin et
+attention sees sequences, in the tiles of `attention.py`. Formulas: Devlin et
 al., "BERT" (arXiv 1810.04805), which takes its layer from Vaswani et al., "Attention Is All You Need" (arXiv
 1706.03762), sections 3.1-3.3, with the norm after each residual sum.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from attune.embeddings.attention import TilePlan, attend
 from attune.embeddings.config import EncoderConfig
-
-
-@dataclass(frozen=True)
-class LengthGroup:
-    """`count` sequences of `length` tokens each, in consecutive rows from `start`."""
-
-    start: int
-    count: int
-    length: int
-
-    @property
-    def rows(self) -> slice:
-        """The group's rows of a packed matrix."""
-        return slice(self.start, self.start + self.count * self.length)
+from attune.embeddings.products import Product
 
 
 class PackedEmbeddings(nn.Module):
@@ -47,7 +33,7 @@ class PackedEmbeddings(nn.Module):
 
 
 class PackedSelfAttention(nn.Module):
-    """Multi-head self-attention within each sequence: [tokens, hidden] -> [tokens, hidden].
+    """Multi-head self-attention within each sequence, and its residual sum: [tokens, hidden] -> [tokens, hidden].
 
     Query, key and value are one fused product.
     """
@@ -55,31 +41,31 @@ class PackedSelfAttention(nn.Module):
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.heads = config.num_attention_heads
-        self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size)
-        self.output = nn.Linear(config.hidden_size, config.hidden_size)
+        self.hidden_size = config.hidden_size
+        self.qkv = Product(config.hidden_size, 3 * config.hidden_size)
+        self.output = Product(config.hidden_size, config.hidden_size)
 
-    def forward(self, hidden: Tensor, groups: Sequence[LengthGroup]) -> Tensor:
-        qkv = self.qkv(hidden)
-        contexts = [self._attend(qkv[group.rows], group) for group in groups]
-        return _tensor(self.output(torch.cat(contexts)))
+    @torch.no_grad()
+    def fold_scale(self) -> None:
+        """Put the scores' scale, 1 / sqrt(head size), into the query's weights, once, while they are in fp32."""
+        scale = (self.hidden_size // self.heads) ** -0.5
+        self.qkv.weight[: self.hidden_size] *= scale
+        self.qkv.bias[: self.hidden_size] *= scale
 
-    def _attend(self, qkv: Tensor, group: LengthGroup) -> Tensor:
-        split = qkv.view(group.count, group.length, 3, self.heads, -1)
-        query, key, value = split.permute(2, 0, 3, 1, 4)  # each [count, heads, length, head size]
-        context = functional.scaled_dot_product_attention(query, key, value)
-        return context.transpose(1, 2).reshape(group.count * group.length, -1)
+    def forward(self, hidden: Tensor, plan: TilePlan) -> Tensor:
+        return self.output.plus(attend(self.qkv(hidden), plan, self.heads), hidden)
 
 
 class FeedForward(nn.Module):
-    """The position-wise block, with the exact (erf) GELU: [tokens, hidden] -> [tokens, hidden]."""
+    """The position-wise block with the exact (erf) GELU, and its residual sum: [tokens, hidden] -> [tokens, hidden]."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        self.intermediate = nn.Linear(config.hidden_size, config.intermediate_size)
-        self.output = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.intermediate = Product(config.hidden_size, config.intermediate_size)
+        self.output = Product(config.intermediate_size, config.hidden_size)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        return _tensor(self.output(functional.gelu(self.intermediate(hidden))))
+        return self.output.plus(self.intermediate.gelu(hidden), hidden)
 
 
 class PackedLayer(nn.Module):
@@ -92,9 +78,9 @@ class PackedLayer(nn.Module):
         self.feed_forward = FeedForward(config)
         self.output_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
-    def forward(self, hidden: Tensor, groups: Sequence[LengthGroup]) -> Tensor:
-        attended = self.attention_norm(hidden + self.attention(hidden, groups))
-        return _tensor(self.output_norm(attended + self.feed_forward(attended)))
+    def forward(self, hidden: Tensor, plan: TilePlan) -> Tensor:
+        attended = self.attention_norm(self.attention(hidden, plan))
+        return _tensor(self.output_norm(self.feed_forward(attended)))
 
 
 class PackedBert(nn.Module):
@@ -105,12 +91,22 @@ class PackedBert(nn.Module):
         self.embeddings = PackedEmbeddings(config)
         self.layers = nn.ModuleList(PackedLayer(config) for _ in range(config.num_hidden_layers))
 
-    def forward(self, token_ids: Tensor, positions: Tensor, groups: Sequence[LengthGroup]) -> Tensor:
+    def forward(self, token_ids: Tensor, positions: Tensor, plan: TilePlan) -> Tensor:
         # The embeddings stay in fp32, where they cost next to nothing; the layers may be in bf16.
         hidden = self.embeddings(token_ids, positions).to(self.layers_dtype)
         for layer in self.layers:
-            hidden = layer(hidden, groups)
+            hidden = layer(hidden, plan)
         return _tensor(hidden)
+
+    def prepare(self, dtype: torch.dtype, *, prepack: bool) -> Self:
+        """Make the loaded fp32 layers ready to compute in `dtype`, with weights laid out for this CPU if `prepack`."""
+        modules = list(self.layers.modules())
+        for attention in (module for module in modules if isinstance(module, PackedSelfAttention)):
+            attention.fold_scale()
+        self.layers.to(dtype)
+        for product in (module for module in modules if prepack and isinstance(module, Product)):
+            product.prepack()
+        return self
 
     @property
     def layers_dtype(self) -> torch.dtype:

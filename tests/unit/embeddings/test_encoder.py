@@ -11,14 +11,19 @@ from numpy.typing import NDArray
 from attune.embeddings.checkpoint import load_bert
 from attune.embeddings.config import read_model_config
 from attune.embeddings.encoder import Encoder
+from attune.embeddings.precision import Precision
+from attune.embeddings.products import can_prepack
 
 POSITIONS, HIDDEN = 40, 32
 sequences = st.lists(st.lists(st.integers(0, 70), min_size=1, max_size=POSITIONS), min_size=1, max_size=12)
 
 
-def build(directory: Path, *, dtype: torch.dtype = torch.float32, token_budget: int = 2048) -> Encoder:
+def build(
+    directory: Path, *, dtype: torch.dtype = torch.float32, token_budget: int = 2048, prepacked: bool = False
+) -> Encoder:
     config = read_model_config(directory)
-    return Encoder(load_bert(directory / "model.safetensors", config.encoder), config, dtype, token_budget)
+    precision = Precision(dtype, "asked for by a test", prepacked)
+    return Encoder(load_bert(directory / "model.safetensors", config.encoder), config, precision, token_budget)
 
 
 def cosines(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -46,6 +51,14 @@ def bf16_encoder(shared_tiny_model) -> Encoder:
 def test_a_sequence_has_the_same_vector_alone_and_in_any_batch(encoder, tokens):
     alone = np.concatenate([encoder.encode([sequence]) for sequence in tokens])
     assert cosines(encoder.encode(tokens), alone).min() >= 0.9999
+
+
+@pytest.mark.skipif(not can_prepack(), reason="this build of torch has no oneDNN")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_weights_laid_out_for_the_cpu_change_no_vector(shared_tiny_model, encoder, dtype):
+    tokens = [[3] * length for length in range(1, POSITIONS)]
+    prepacked = build(shared_tiny_model, dtype=dtype, prepacked=True)
+    assert cosines(prepacked.encode(tokens), encoder.encode(tokens)).min() >= 0.999
 
 
 @settings(deadline=None, max_examples=40)
@@ -132,6 +145,6 @@ def test_a_longest_sequence_is_encoded(encoder):
 
 def test_loading_reads_the_directory_it_is_given(shared_tiny_model, encoder):
     config = read_model_config(shared_tiny_model)
-    loaded = Encoder.load(shared_tiny_model, config, torch.float32)
+    loaded = Encoder.load(shared_tiny_model, config, Precision(torch.float32, "asked for by a test"))
     np.testing.assert_array_equal(loaded.encode([[2, 9, 3]]), encoder.encode([[2, 9, 3]]))
     assert loaded.dimension == json.loads((shared_tiny_model / "config.json").read_text())["hidden_size"]

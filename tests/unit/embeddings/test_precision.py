@@ -13,6 +13,7 @@ from attune.embeddings.precision import (
     native_bf16_feature,
     parse_cpuinfo,
 )
+from attune.embeddings.products import can_prepack
 
 
 def never_measured() -> float:
@@ -20,8 +21,21 @@ def never_measured() -> float:
 
 
 @pytest.mark.parametrize(("setting", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
-def test_an_explicit_setting_is_honoured_without_a_measurement(setting, dtype):
-    assert choose_precision(setting, clock=never_measured) == Precision(dtype, f"{setting}: asked for")
+def test_an_explicit_setting_is_honoured(setting, dtype):
+    chosen = choose_precision(setting)
+    assert chosen.dtype is dtype
+    assert chosen.reason.startswith(f"{setting}: asked for")
+
+
+@pytest.mark.skipif(not can_prepack(), reason="this build of torch has no oneDNN")
+@pytest.mark.parametrize(("laid_out_s", "prepacked"), [(1.0, True), (4.0, False)])
+def test_weights_are_laid_out_for_the_cpu_where_that_is_faster(laid_out_s, prepacked):
+    # Four readings a round: before and after a plain product of 2 s, before and after a laid-out one.
+    steps = itertools.cycle([1.0, 2.0, 1.0, laid_out_s])
+    readings = itertools.accumulate(steps)
+    chosen = choose_precision("fp32", clock=lambda: next(readings))
+    assert chosen.prepacked is prepacked
+    assert ("laid out for this CPU, 2.0x" in chosen.reason) is prepacked
 
 
 @pytest.mark.parametrize("setting", ["", "fp16", "FP32", "float32"])

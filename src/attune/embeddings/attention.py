@@ -1,0 +1,156 @@
+"""Self-attention over packed sequences, in tiles.
+
+A tile is a square of places in which one or more sequences lie; a mask keeps each to itself. Short sequences share a
+tile, long ones have one of their own, and tiles of a size are computed together: a batch of sixty different lengths is
+a handful of dense products, and not sixty small ones. Only attention sees the places that a tile leaves empty.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+_SHARED_TILE = 32  # the smallest tile that is worth a product of its own
+_TILE_LENGTHS = (32, 48, 64, 96, 128, 192, 256, 384, 512)
+_LONG_STEP = 256
+_SCORES_AT_ONCE = 1 << 20  # scores of all heads computed together: what the caches hold
+
+
+@dataclass(frozen=True)
+class TileGroup:
+    """`count` tiles of `length` places, from place `start`. `mask` [count, 1, length, length] is added to the scores:
+    0 within a sequence, -inf between two; None where each tile is one full sequence.
+    """
+
+    start: int
+    count: int
+    length: int
+    mask: Tensor | None
+
+    @property
+    def places(self) -> slice:
+        """The group's places, of all groups'."""
+        return slice(self.start, self.start + self.count * self.length)
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """How the rows of a packed matrix go into tiles and back.
+
+    `rows` [places] is the row that each place shows (any row, where it is empty), `places` [tokens] the place of each
+    row; both are None where places are rows.
+    """
+
+    groups: tuple[TileGroup, ...]
+    rows: Tensor | None
+    places: Tensor | None
+
+
+def plan_tiles(lengths: Sequence[int], dtype: torch.dtype) -> TilePlan:
+    """The tiles of sequences that lie one after the other, the short ones first. `dtype` is the masks'."""
+    tile_lengths, offsets = _arrange(lengths)
+    starts = np.cumsum([0, *tile_lengths])
+    sequence_places = np.concatenate([starts[tile] + np.asarray(inside) for tile, inside in enumerate(offsets)])
+    lengths_array = np.asarray(lengths)
+    sequences = np.repeat(np.arange(len(lengths)), lengths_array)
+    first_rows = np.cumsum(lengths_array) - lengths_array
+    rows = np.arange(len(sequences))
+    places = (sequence_places - first_rows)[sequences] + rows
+    owners = np.full(starts[-1], -1)
+    owners[places] = sequences
+    groups = tuple(_groups(tile_lengths, owners, dtype))
+    if starts[-1] == len(rows):
+        return TilePlan(groups, None, None)
+    shown = np.zeros(starts[-1], dtype=np.int64)
+    shown[places] = rows
+    return TilePlan(groups, torch.from_numpy(shown), torch.from_numpy(places))
+
+
+def attend(qkv: Tensor, plan: TilePlan, heads: int) -> Tensor:
+    """[rows, 3 * hidden] -> [rows, hidden]: query (already scaled), key and value of each row to its context.
+
+    Rows beyond the plan's sequences become zero.
+    """
+    placed = qkv if plan.rows is None else qkv.index_select(0, plan.rows)
+    parts = [_attend_group(placed[group.places], group, heads) for group in plan.groups]
+    contexts = parts[0] if len(parts) == 1 else torch.cat(parts)
+    if plan.places is not None:
+        contexts = contexts.index_select(0, plan.places)
+    missing = qkv.shape[0] - contexts.shape[0]
+    return functional.pad(contexts, (0, 0, 0, missing)) if missing else contexts
+
+
+def _attend_group(qkv: Tensor, group: TileGroup, heads: int) -> Tensor:
+    tiles = qkv.view(group.count, group.length, 3, heads, -1)
+    if qkv.dtype != torch.bfloat16 or qkv.is_cuda:
+        query, key, value = tiles.permute(2, 0, 3, 1, 4)  # each [count, heads, length, head size]
+        context = functional.scaled_dot_product_attention(query, key, value, attn_mask=group.mask, scale=1.0)
+        return context.transpose(1, 2).reshape(group.count * group.length, -1)
+    # In bf16 on a CPU, torch's fused attention is slower than in fp32; plain products take half its time.
+    step = max(1, _SCORES_AT_ONCE // (heads * group.length**2))
+    bounds = [*range(0, group.count, step), group.count]
+    parts = [
+        _attend_with_products(tiles[start:stop], None if group.mask is None else group.mask[start:stop])
+        for start, stop in pairwise(bounds)
+    ]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _attend_with_products(tiles: Tensor, mask: Tensor | None) -> Tensor:
+    count, length, _, heads, size = tiles.shape
+    query, key, value = tiles.permute(2, 0, 3, 1, 4).reshape(3, count * heads, length, size)
+    scores = torch.bmm(query, key.transpose(1, 2))
+    if mask is not None:
+        scores.view(count, heads, length, length).add_(mask)
+    context = torch.bmm(torch.softmax(scores, dim=-1), value)
+    return context.view(count, heads, length, size).transpose(1, 2).reshape(count * length, -1)
+
+
+def _arrange(lengths: Sequence[int]) -> tuple[list[int], list[list[int]]]:
+    """The length of each tile, and where in it its sequences begin."""
+    if lengths[0] == lengths[-1]:
+        return _arrange_equal(lengths[0], len(lengths))
+    tile_lengths: list[int] = []
+    offsets: list[list[int]] = []
+    used = 0
+    for length in lengths:
+        tile = _tile_length(length)
+        if not tile_lengths or tile != tile_lengths[-1] or used + length > tile:
+            tile_lengths.append(tile)
+            offsets.append([])
+            used = 0
+        offsets[-1].append(used)
+        used += length
+    return tile_lengths, offsets
+
+
+def _arrange_equal(length: int, count: int) -> tuple[list[int], list[list[int]]]:
+    """Full tiles: as many sequences in each as fit and divide their number."""
+    together = next(number for number in range(max(1, _SHARED_TILE // length), 0, -1) if count % number == 0)
+    tiles = count // together
+    return [length * together] * tiles, [[length * place for place in range(together)]] * tiles
+
+
+def _tile_length(length: int) -> int:
+    return next((tile for tile in _TILE_LENGTHS if tile >= length), -(-length // _LONG_STEP) * _LONG_STEP)
+
+
+def _groups(tile_lengths: Sequence[int], owners: NDArray[np.int64], dtype: torch.dtype) -> Iterator[TileGroup]:
+    start = 0
+    for length, members in groupby(tile_lengths):
+        count = sum(1 for _ in members)
+        group = TileGroup(start, count, length, None)
+        yield TileGroup(start, count, length, _mask(owners[group.places].reshape(count, length), dtype))
+        start = group.places.stop
+
+
+def _mask(owners: NDArray[np.int64], dtype: torch.dtype) -> Tensor | None:
+    if bool((owners == owners[:, :1]).all()):
+        return None
+    apart = torch.from_numpy(owners[:, None, :, None] != owners[:, None, None, :])
+    return torch.zeros(apart.shape, dtype=dtype).masked_fill_(apart, float("-inf"))
