@@ -280,6 +280,37 @@ def test_a_domain_filter_changes_no_bm25_score(index: Index) -> None:
     assert index.bm25("acme", "word", 10, ["b"])[0].score == pytest.approx(scores["2"])
 
 
+def test_inhabited_domains_are_those_that_a_document_has(index: Index) -> None:
+    put(
+        index,
+        "acme",
+        document("m1", domain="medicine"),
+        document("m2", domain="medicine"),
+        document("f", domain="finance"),
+        document("none", domain=""),
+    )
+    put(index, "globex", document("g", domain="gardening"))
+    assert index.inhabited("acme", ["nosuch", "medicine", "", "gardening"]) == {"medicine", ""}
+    assert index.inhabited("acme", ["Medicine", "med", "medicine "]) == set()
+    assert index.inhabited("globex", ["medicine", "gardening", "gardening"]) == {"gardening"}
+    assert index.inhabited("acme", []) == set()
+
+
+def test_a_domain_is_inhabited_until_its_last_document_leaves(index: Index) -> None:
+    assert index.inhabited("acme", ["old", "new"]) == set()
+    put(index, "acme", document("1", domain="old"), document("2", domain="old"))
+    index.delete("acme", ["1"])
+    assert index.inhabited("acme", ["old", "new"]) == {"old"}
+    put(index, "acme", document("2", domain="new"))
+    assert index.inhabited("acme", ["old", "new"]) == {"new"}
+
+
+def test_as_many_domains_as_a_search_may_name_are_looked_up_at_once(index: Index) -> None:
+    put(index, "acme", *(document(str(i), domain=f"domain-{i}") for i in range(0, 64, 2)))
+    found = index.inhabited("acme", [f"domain-{i}" for i in range(64)])
+    assert found == {f"domain-{i}" for i in range(0, 64, 2)}
+
+
 # Dense ranking
 
 

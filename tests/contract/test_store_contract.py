@@ -10,7 +10,7 @@ import pytest
 from tests.unit.knowledge_store.builders import ANNA, BEN, START, TWIN, content, days, projected
 
 from attune.knowledge_store.model import EventKind, LinkedEntity, LogPosition, Source, UserKey
-from attune.knowledge_store.store import Applied, EntityCursor, Profile, Store, StoreError, Suppressed
+from attune.knowledge_store.store import Applied, EntityCursor, Profile, Removal, Store, StoreError, Suppressed
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_sqlite import SqliteStore
 
@@ -78,10 +78,77 @@ def test_a_batch_is_told_what_became_of_it(store):
     assert store.profile(ANNA).events == 2
 
 
-def test_an_event_counts_once_per_tenant(store):
-    batch = [projected("1", "a"), projected("1", "b", user=BEN), projected("1", "c", user=TWIN)]
-    assert store.apply(batch) == Applied(new=2, duplicates=1)
-    assert [names(store, user) for user in (ANNA, BEN, TWIN)] == [["a"], [], ["c"]]
+def test_an_event_counts_once_per_user(store):
+    batch = [projected("1", "a"), projected("1", "b", user=BEN), projected("1", "c", user=TWIN), projected("1", "d")]
+    assert store.apply(batch) == Applied(new=3, duplicates=1)
+    assert store.apply(batch) == Applied(duplicates=4)
+    assert [names(store, user) for user in (ANNA, BEN, TWIN)] == [["a"], ["b"], ["c"]]
+    assert store.forget_user(BEN, days(1))["events"] == 1
+    assert store.apply(batch) == Applied(duplicates=3, forgotten=1)
+
+
+def test_the_tombstones_of_many_users_are_told_at_once(store):
+    store.apply([projected("1", "a", user=BEN)])
+    store.forget_user(ANNA, days(1))
+    store.forget_entity(BEN, "a", days(2))
+    assert store.forgotten([ANNA, BEN, TWIN]) == {ANNA: days(1)}
+    assert store.forgotten([]) == {}
+
+
+def test_a_new_store_takes_what_a_log_says_was_removed(store):
+    removals = [
+        Removal(ANNA, days(5)),
+        Removal(BEN, days(5), "a"),
+        Removal(BEN, days(5), suppressed=Suppressed((b"x" * 32,), days(4))),
+    ]
+    store.restore(removals, LogPosition("removals", 0, 3))
+    assert store.position("removals", 0) == 3
+    assert store.profile(ANNA) == Profile(forgotten_at=days(5))
+    assert store.suppressed(BEN) == Suppressed((b"x" * 32,), days(4))
+    old = [projected("1", "a", "b", user=user, at=days(5)) for user in (ANNA, BEN)]
+    new = [projected("2", "a", user=user, at=days(6)) for user in (ANNA, BEN)]
+    assert store.apply([*old, *new]) == Applied(new=3, forgotten=1)
+    assert [names(store, user) for user in (ANNA, BEN)] == [["a"], ["a", "b"]]
+    assert store.entities(BEN)[0].count == 1
+
+
+def test_removals_that_a_store_knows_leave_what_the_user_did_since(store):
+    removals = [Removal(ANNA, days(1)), Removal(ANNA, days(2), "a"), Removal(ANNA, days(2), suppressed=Suppressed())]
+    store.forget_user(ANNA, days(1))
+    store.forget_entity(ANNA, "a", days(2))
+    store.apply([projected("1", "a", "b", at=days(3))])
+    before = content(store)
+    store.restore(removals, LogPosition("removals", 0, 3))
+    assert content(store) == before
+    assert names(store) == ["a", "b"]
+
+
+def test_parts_that_were_removed_before_their_user_are_not_kept(store):
+    parts = [Removal(ANNA, days(1), "secret"), Removal(ANNA, days(1), suppressed=Suppressed((b"x" * 32,)))]
+    for order in ([Removal(ANNA, days(2)), *parts], [*parts, Removal(ANNA, days(2))]):
+        store.restore(order, LogPosition("removals", 0, 3))
+        assert [record["record"] for record in store.export(ANNA)] == ["profile"]
+
+
+def test_a_removal_that_was_logged_and_not_done_is_done(store):
+    store.apply([projected("1", "a", "b"), projected("2", "a", "b", user=BEN)])
+    store.restore([Removal(ANNA, days(1)), Removal(BEN, days(1), "a")], LogPosition("removals", 0, 2))
+    assert (names(store), names(store, BEN)) == ([], ["b"])
+    assert store.profile(ANNA) == Profile(forgotten_at=days(1))
+
+
+def test_removals_that_break_off_leave_no_trace(store):
+    store.apply([projected("1", "a")])
+    before = content(store)
+    with pytest.raises(ConnectionError):
+        store.restore(interrupted(Removal(ANNA, days(1))), LogPosition("removals", 0, 1))
+    assert content(store) == before
+    assert store.position("removals", 0) == 0
+
+
+def test_a_removal_needs_a_time_in_utc():
+    with pytest.raises(ValueError, match=r"^at is "):
+        Removal(ANNA, START.replace(tzinfo=None))
 
 
 def test_users_of_different_tenants_and_odd_names_stay_apart(store):

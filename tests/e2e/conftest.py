@@ -8,6 +8,7 @@ import pytest
 from tests.e2e.material import catalog_lines, documents
 
 from attune.events.v1.events_pb2 import InteractionEvent
+from attune.knowledge.v1.knowledge_pb2 import ExportUserResponse
 from attune.services.cli.background import running_system
 from attune.services.cli.system import System
 from attune.services.client import Client
@@ -34,6 +35,15 @@ def record_visibly(client: Client, events: list[InteractionEvent]) -> None:
     answer = client.record(events)
     assert not answer.rejected, answer.rejected
     wait_until(lambda: client.profile("anybody").applied_offset >= answer.log_end_offset)
+
+
+def exported(client: Client, user: str) -> list[ExportUserResponse]:
+    """All that the store holds of a user, without weights: those are as of the moment of asking."""
+    records = list(client.export(user))
+    for record in records:
+        if record.HasField("entity"):
+            record.entity.evidence.ClearField("weight")
+    return records
 
 
 def config_in(directory: Path, **changes: object) -> Config:

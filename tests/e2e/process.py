@@ -46,6 +46,11 @@ class Running:
         """Where the services really are."""
         return Addresses(**{role: self.announced["roles"][role] for role in ROLES if role != "ingest"})
 
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
     def kill(self) -> None:
         """As the kernel does when memory is short: no code of ours runs any more."""
         self._process.kill()
@@ -62,7 +67,7 @@ class Running:
 
 @contextmanager
 def up(directory: Path, *options: str, **settings: object) -> Iterator[Running]:
-    """All roles in a process of their own. It is gone after the `with` block, however that ends."""
+    """Roles in a process of their own, all of them unless `options` say which; gone after the `with` block."""
     command: Sequence[str] = [*ATTUNE, "up", "--json", *options]
     with subprocess.Popen(  # noqa: S603 - our own program
         command, stdout=subprocess.PIPE, text=True, env=environment(directory, **settings)

@@ -54,6 +54,8 @@ BAD_REQUESTS: list[tuple[RoleName, str, Any, str]] = [
     (RoleName.EMBEDDING, "ListDomains", embedding.ListDomainsRequest(page_size=1001), "page_size"),
     (RoleName.KNOWLEDGE, "LinkEntities", knowledge.LinkEntitiesRequest(), "inputs"),
     (RoleName.KNOWLEDGE, "LinkObjects", knowledge.LinkObjectsRequest(objects=[{}]), "objects[0].object_id"),
+    (RoleName.KNOWLEDGE, "UnlinkObjects", knowledge.UnlinkObjectsRequest(), "object_ids"),
+    (RoleName.KNOWLEDGE, "UnlinkObjects", knowledge.UnlinkObjectsRequest(object_ids=["d", ""]), "object_ids[1]"),
     (RoleName.KNOWLEDGE, "RetrieveEntities", knowledge.RetrieveEntitiesRequest(user_id="u", modes=[9]), "modes[0]"),  # type: ignore[list-item]
     (
         RoleName.KNOWLEDGE,

@@ -1,7 +1,10 @@
 """The commands against the running system, as programs use them: one JSON object on standard output."""
 
 import json
+import os
+import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from tests.e2e.conftest import record_visibly, wait_until
 from tests.e2e.material import QUERY, reading
+from tests.e2e.process import ATTUNE
 from typer.testing import CliRunner, Result
 
 from attune.services.cli.main import app
@@ -51,10 +55,10 @@ def corpus(tmp_path: Path) -> Path:
 
 
 def test_index_adds_what_is_new_and_skips_the_rest(run: Run, corpus: Path, client: Client) -> None:
-    assert printed(run("index", str(corpus), "--json"))["indexed"] == "2"
-    assert printed(run("index", str(corpus), "--json")) == {"unchanged": "2"}
+    assert printed(run("index", str(corpus), "--json"))["indexed"] == 2
+    assert printed(run("index", str(corpus), "--json")) == {"unchanged": 2}
     assert client.search("wren", domains=["birds"]).hits[0].document.title == "wren"
-    assert printed(run("index", str(corpus / "corpus.jsonl"), "--domain", "flyers", "--json"))["indexed"] == "2"
+    assert printed(run("index", str(corpus / "corpus.jsonl"), "--domain", "flyers", "--json"))["indexed"] == 2
     assert {hit.document.document_id for hit in client.search("robin", domains=["flyers"]).hits} == {
         "bird-wren",
         "bird-robin",
@@ -67,9 +71,9 @@ def test_index_names_the_documents_that_were_refused(run: Run, tmp_path: Path, c
     lines = [{"_id": f"m-{number}", "title": "" if number == 130 else "title"} for number in range(132)]
     file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     answer = printed(run("index", str(file), "--json"))
-    assert (answer["indexed"], answer["rejected_count"]) == ("131", "1")
+    assert (answer["indexed"], answer["rejected_count"]) == (131, 1)
     (rejected,) = answer["rejected"]
-    assert (rejected["index"], rejected["document_id"], rejected["field"]) == ("130", "m-130", "document.text")
+    assert (rejected["index"], rejected["document_id"], rejected["field"]) == (130, "m-130", "document.text")
     assert "m-130" in run("index", str(file)).stdout
     client.delete([line["_id"] for line in lines])
 
@@ -109,8 +113,19 @@ def test_events_are_sent_from_a_file_or_standard_input(
     file.write_text(lines)
     name, typed = ("-", lines) if from_standard_input else (str(file), "")
     for _ in range(2):
-        assert printed(run("events", "send", name, "--json", input=typed))["accepted"] == "2"
+        assert printed(run("events", "send", name, "--json", input=typed))["accepted"] == 2
     wait_until(lambda: client.profile(user).events == 2)
+
+
+def test_an_event_without_a_time_happened_now(run: Run, tmp_path: Path, client: Client) -> None:
+    before = datetime.now(UTC)
+    line = {"event_id": "cli-now", "user_id": "cli-now", "type": "click", "object_id": "asyncio.gather"}
+    (tmp_path / "events.jsonl").write_text(json.dumps(line))
+    assert printed(run("events", "send", str(tmp_path / "events.jsonl"), "--json"))["accepted"] == 1
+    wait_until(lambda: client.profile("cli-now").events == 1)
+    seen = {each.evidence.last_seen.ToDatetime(UTC) for each in client.entities("cli-now")}
+    assert all(before <= each <= datetime.now(UTC) for each in seen)
+    assert "0.00" not in run("user", "show", "cli-now").stdout
 
 
 def test_refused_events_are_named_and_the_others_count(run: Run, tmp_path: Path) -> None:
@@ -118,7 +133,7 @@ def test_refused_events_are_named_and_the_others_count(run: Run, tmp_path: Path)
     bad.object_id = ""
     (tmp_path / "events.jsonl").write_text(event_line(good) + event_line(bad))
     answer = printed(run("events", "send", str(tmp_path / "events.jsonl"), "--json"))
-    assert (answer["accepted"], answer["rejected_count"]) == ("1", "1")
+    assert (answer["accepted"], answer["rejected_count"]) == (1, 1)
     assert answer["rejected"][0]["field"] == "object_id"
     assert "object_id" in run("events", "send", str(tmp_path / "events.jsonl")).stdout
 
@@ -136,7 +151,7 @@ def test_a_broken_line_sends_none_of_the_file(run: Run, tmp_path: Path, client: 
 def test_a_user_is_shown_exported_and_forgotten(run: Run, client: Client) -> None:
     record_visibly(client, reading("cli-user", "asyncio.gather", "asyncio.Queue"))
     shown = printed(run("user", "show", "cli-user", "--json"))
-    assert shown["profile"]["events"] == "2"
+    assert shown["profile"]["events"] == 2
     held = {each["entity_id"] for each in shown["entities"]}
     assert "asyncio" in held
     assert "asyncio" in run("user", "show", "cli-user").stdout
@@ -144,7 +159,7 @@ def test_a_user_is_shown_exported_and_forgotten(run: Run, client: Client) -> Non
     assert "profile" in lines[0]
     assert {line["entity"]["entity_id"] for line in lines[1:]} == held
     forgotten = printed(run("user", "forget", "cli-user", "--yes", "--json"))
-    assert forgotten["removed"]["events"] == "2"
+    assert forgotten["removed"]["events"] == 2
     assert printed(run("user", "show", "cli-user", "--json"))["entities"] == []
 
 
@@ -154,6 +169,21 @@ def test_forgetting_asks_and_no_is_no(run: Run, client: Client) -> None:
     assert client.profile("cli-kept").events == 1
     assert run("user", "forget", "cli-kept", input="y\n").exit_code == 0
     assert client.profile("cli-kept").events == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("search", QUERY), ("search", QUERY, "--json"), ("user", "show", "cli-gone", "--json"), ("suggest", "--json")],
+    ids=" ".join,
+)
+def test_a_reader_that_left_ends_a_command_quietly(run: Run, command: tuple[str, ...]) -> None:  # run names the servers
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(  # noqa: S603 - our own program
+        [*ATTUNE, *command], stdout=writer, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, "")
 
 
 @pytest.mark.parametrize(

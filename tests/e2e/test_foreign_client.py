@@ -28,6 +28,7 @@ CALLS: dict[str, tuple[RoleName, dict[str, Any]]] = {
         RoleName.KNOWLEDGE,
         {"objects": [{"object_id": "o", "title": "asyncio"}]},
     ),
+    "attune.knowledge.v1.KnowledgeService.UnlinkObjects": (RoleName.KNOWLEDGE, {"object_ids": ["o"]}),
     "attune.knowledge.v1.KnowledgeService.RecordInteractions": (
         RoleName.KNOWLEDGE,
         {

@@ -2,16 +2,18 @@
 
 import asyncio
 import json
+import os
 import socket
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tests.e2e.conftest import config_in, wait_until
-from tests.e2e.material import reading
-from tests.e2e.process import attune, environment
+from tests.e2e.material import catalog_lines, reading
+from tests.e2e.process import attune, environment, up
 
 from attune.embeddings.errors import ModelError
 from attune.knowledge_store.catalog import CatalogError
@@ -19,12 +21,11 @@ from attune.knowledge_store.store import StoreError
 from attune.services.cli.system import start_system
 from attune.services.client import Client
 from attune.services.client.channels import Addresses
-from attune.services.runtime.auth import ConfigError
 from attune.services.runtime.clock import system_clock
-from attune.services.runtime.config import Config, RoleName
+from attune.services.runtime.config import Config, ConfigError, RoleName
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.events import TOPIC, to_entry
-from attune.services.search.index.errors import IndexLockedError, IndexMismatchError
+from attune.services.search.index.errors import IndexMismatchError
 
 pytestmark = pytest.mark.e2e
 
@@ -92,8 +93,8 @@ class TestTheSearchRole:
         first = await start_system(config, [RoleName.SEARCH], system_clock)
         error = await start_error(config, RoleName.SEARCH)
         await first.stop()
-        assert isinstance(error, IndexLockedError)
-        assert_one_sentence(str(error), config.data_dir / "index", "another process")
+        assert isinstance(error, ConfigError)
+        assert_one_sentence(str(error), config.data_dir, f"process {os.getpid()}", "search role", "ATTUNE_DATA_DIR")
         again = await start_system(config, [RoleName.SEARCH], system_clock)
         await again.stop()
 
@@ -243,3 +244,43 @@ def test_attune_up_says_it_in_one_sentence_and_exits_with_1(
     assert ended.stderr.startswith("attune: ")
     assert_one_sentence(ended.stderr, named)
     assert "Traceback" not in ended.stderr
+
+
+def assert_ended_with(ended: subprocess.CompletedProcess[str], *named: object) -> None:
+    """Status 1, one sentence of ours, and no line of a library's."""
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("attune: ")
+    assert_one_sentence(ended.stderr, *named)
+
+
+@pytest.mark.parametrize("role", ["knowledge", "metrics"])
+def test_attune_up_names_the_setting_of_a_taken_port(tmp_path: Path, taken_port: int, role: str) -> None:
+    settings = {f"{role}_port": taken_port}
+    ended = attune("up", "--role", "knowledge", "--json", env=environment(tmp_path, **settings))
+    assert_ended_with(ended, f"127.0.0.1:{taken_port}", f"ATTUNE_{role.upper()}_PORT", "free port")
+
+
+def test_a_port_is_refused_before_anything_is_loaded(tmp_path: Path, taken_port: int) -> None:
+    settings = {"search_port": taken_port, "model_path": tmp_path / "no-model"}
+    assert_ended_with(attune("up", "--json", env=environment(tmp_path, **settings)), "ATTUNE_SEARCH_PORT")
+
+
+def test_two_roles_on_one_port_are_refused_in_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        port = made.getsockname()[1]
+    config = config_in(tmp_path, knowledge_port=port, suggestion_port=port)
+    error = asyncio.run(start_error(config, RoleName.KNOWLEDGE, RoleName.SUGGESTION))
+    assert isinstance(error, ConfigError)
+    assert_one_sentence(str(error), f"127.0.0.1:{port}", "ATTUNE_SUGGESTION_PORT")
+
+
+def test_a_second_process_on_a_data_directory_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "catalog.jsonl").write_text(catalog_lines())
+    role = ("--role", "knowledge")
+    with up(tmp_path, *role) as first:
+        ended = attune("up", "--json", env=environment(tmp_path, model_path=tmp_path / "no-model"))
+        assert_ended_with(ended, tmp_path, f"process {first.pid}", "ATTUNE_DATA_DIR")
+        first.kill()
+        with up(tmp_path, *role) as second:
+            second.ask_to_stop()
+            assert second.exit_status() == 0

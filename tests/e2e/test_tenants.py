@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tests.e2e.conftest import config_in, record_visibly
+from tests.e2e.conftest import config_in, exported, record_visibly
 from tests.e2e.material import QUERY, documents, reading
 from tests.e2e.refusals import refused, rpc
 from tests.e2e.test_foreign_client import ForeignClient
@@ -141,8 +141,8 @@ def test_a_user_of_one_name_is_two_users(red: Client, blue: Client) -> None:
     assert {each.entity_id for each in red.entities("ada")} == {"asyncio", "asyncio.gather", "asyncio.Queue"}
     assert {each.entity_id for each in blue.entities("ada")} == {"multiprocessing", "multiprocessing.Pool"}
     assert (red.profile("ada").events, blue.profile("ada").events) == (3, 1)
-    exported = {each.entity.entity_id for each in blue.export("ada") if each.HasField("entity")}
-    assert exported == {"multiprocessing", "multiprocessing.Pool"}
+    held = {each.entity.entity_id for each in blue.export("ada") if each.HasField("entity")}
+    assert held == {"multiprocessing", "multiprocessing.Pool"}
     found = blue.retrieve("ada", query="asyncio.gather").entities
     assert all(each.entity.evidence.total == 0 for each in found if each.entity.entity_id.startswith("asyncio"))
 
@@ -177,12 +177,11 @@ def test_forgetting_a_user_leaves_the_other_tenants(shared: System, red: Client,
     record_visibly(blue, named_reading("dan", "multiprocessing.Pool"))
     red.remove_suggestion("dan", "something")
     blue.remove_suggestion("dan", "something")
-    before = [each.SerializeToString() for each in blue.export("dan")]
+    before = exported(blue, "dan")
     removed = red.forget("dan").removed
     assert (removed["events"], removed["event_log"], removed["suppressions"]) == (2, 2, 1)
     assert (red.profile("dan").events, list(red.entities("dan"))) == (0, [])
-    after = list(blue.export("dan"))
-    assert [each.SerializeToString() for each in after] == before
+    assert exported(blue, "dan") == before
     assert not blue.profile("dan").HasField("forgotten_at")
     record_visibly(blue, named_reading("dan", "multiprocessing.Pool", start=1))
     assert blue.profile("dan").events == 2

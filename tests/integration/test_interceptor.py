@@ -45,8 +45,9 @@ class Servicer(EmbeddingServiceServicer):
 
 
 class Harness:
-    def __init__(self, stub: Any, server: grpc.aio.Server, metrics: Metrics) -> None:
-        self.stub = stub
+    def __init__(self, channel: grpc.aio.Channel, server: grpc.aio.Server, metrics: Metrics) -> None:
+        self.channel = channel
+        self.stub: Any = EmbeddingServiceStub(channel)
         self.server = server
         self.metrics = metrics
 
@@ -60,7 +61,7 @@ async def serving(handler: Handler, tokens: dict[str, str] | None = None) -> Asy
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        yield Harness(EmbeddingServiceStub(channel), server, metrics)
+        yield Harness(channel, server, metrics)
     await server.stop(0)
 
 
@@ -80,6 +81,55 @@ async def test_a_call_without_a_deadline_gets_the_default() -> None:
         with pytest.raises(grpc.aio.AioRpcError) as failed:
             await ask(harness)
     assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def reason(error: grpc.aio.AioRpcError) -> str:
+    """Of the error's ErrorInfo."""
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    assert status is not None
+    info = error_details_pb2.ErrorInfo()
+    assert status.details[0].Unpack(info)
+    assert info.domain == "attune"
+    return info.reason
+
+
+async def test_a_deadline_that_passes_at_the_server_says_so() -> None:
+    async with serving(asyncio.Event().wait) as harness:  # type: ignore[arg-type]
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await ask(harness)
+    assert reason(failed.value) == "DEADLINE_EXCEEDED"
+
+
+async def test_a_timeout_within_the_deadline_is_no_deadline() -> None:
+    async def fail() -> None:
+        raise TimeoutError("a lock of ours")
+
+    async with serving(fail) as harness:
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await ask(harness, timeout=20)
+    assert failed.value.code() is grpc.StatusCode.INTERNAL
+    assert reason(failed.value) == "INTERNAL"
+
+
+@pytest.mark.parametrize("kind", ["unary_unary", "unary_stream", "stream_unary", "stream_stream"])
+@pytest.mark.parametrize("method", ["/attune.embedding.v1.EmbeddingService/Fly", "/other.Service/Embed"])
+async def test_a_method_that_nobody_serves_is_named_with_details(kind: str, method: str) -> None:
+    async with serving(nothing) as harness:
+        request = iter([b"any"]) if kind.startswith("stream") else b"any"
+        call = getattr(harness.channel, kind)(method)(request, timeout=20)
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await (call.read() if kind.endswith("stream") else call)
+    assert failed.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert reason(failed.value) == "UNKNOWN_METHOD"
+    assert method in str(failed.value.details())
+
+
+async def test_bytes_that_are_no_request_are_told_with_details() -> None:
+    async with serving(nothing) as harness:
+        call = harness.channel.unary_unary(METHOD)(b"\xff\xff", timeout=20)
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await call
+    assert reason(failed.value) == "UNREADABLE_REQUEST"
 
 
 async def test_the_callers_deadline_and_credential_are_known_and_passed_on() -> None:

@@ -1,4 +1,4 @@
-"""The tables of a SQLite store, version 1, and the making of the file.
+"""The tables of a SQLite store, version 2, and the making of the file.
 
 Times are microseconds since 1970 in UTC. Keys are natural, with tenant and user first, so that a user's rows lie
 together and equal stores have equal rows.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from attune.knowledge_store.store import StoreError
 
-VERSION = 1
+VERSION = 2
 APPLICATION_ID = 0x61747475  # "attu"
 
 _TABLES = """
@@ -22,10 +22,9 @@ CREATE TABLE users (
     PRIMARY KEY (tenant, user)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE events (
-    tenant TEXT NOT NULL, digest BLOB NOT NULL, user TEXT NOT NULL,
-    PRIMARY KEY (tenant, digest)
+    tenant TEXT NOT NULL, user TEXT NOT NULL, digest BLOB NOT NULL,
+    PRIMARY KEY (tenant, user, digest)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX events_of_user ON events (tenant, user);
 CREATE TABLE entities (
     tenant TEXT NOT NULL, user TEXT NOT NULL, entity_id TEXT NOT NULL,
     counts TEXT NOT NULL, first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL,
@@ -78,13 +77,18 @@ def create(path: Path) -> None:
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Raises StoreError for a newer schema and for what is no store; sets a store that was restored to WAL again."""
+    """Raises StoreError for another schema and for what is no store; sets a store that was restored to WAL again."""
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if int(connection.execute("PRAGMA application_id").fetchone()[0]) != APPLICATION_ID:
         raise StoreError(f"{path} is not a knowledge store: give the path of one, or of a new file")
     if version > VERSION:
         raise StoreError(
             f"{path} has schema {version} and this version knows {VERSION}: upgrade attune, or open another file"
+        )
+    if version < VERSION:
+        raise StoreError(
+            f"{path} has schema {version}, which no release had: move it away, start again to have the store built"
+            " from the event log, and index the documents again"
         )
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         connection.execute("PRAGMA journal_mode = WAL")

@@ -5,13 +5,13 @@ A store keeps, per user, entity aggregates and digests of event ids; per tenant,
 and how far each log partition was read. Never text. Every method blocks and may be called from any thread.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Protocol, Self
 
-from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, Observation, UserKey
+from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, Observation, UserKey, require_utc
 
 DEFAULT_CAPACITY = 512
 
@@ -74,6 +74,22 @@ class Suppressed:
 
 
 @dataclass(frozen=True, slots=True)
+class Removal:
+    """What a user wanted gone at `at`, as an event log keeps it: one entity, suggestions, or (neither) everything.
+
+    Raises ValueError for a time that is not UTC.
+    """
+
+    user: UserKey
+    at: datetime
+    entity_id: str = ""
+    suppressed: Suppressed | None = None
+
+    def __post_init__(self) -> None:
+        require_utc(self.at, "at")
+
+
+@dataclass(frozen=True, slots=True)
 class EntityCursor:
     """A place in a user's entities by weight. It stays where it is while entities come and go."""
 
@@ -92,7 +108,7 @@ class Store(Protocol):
         """Takes a batch and moves the log position, in one transaction: after a crash either all of it happened or
         nothing.
 
-        An event is counted once per tenant and event id. It is dropped when its epoch is not after the user's
+        An event is counted once per user and event id. It is dropped when its epoch is not after the user's
         tombstone; of an event that is taken, observations not after their entity's tombstone are dropped. A position
         never moves back.
         """
@@ -123,6 +139,18 @@ class Store(Protocol):
 
     def forget_entity(self, user: UserKey, entity_id: str, at: datetime) -> dict[str, int]:
         """Like forget_user for one entity of the user; the place is entities."""
+        ...
+
+    def forgotten(self, users: Collection[UserKey]) -> dict[UserKey, datetime]:
+        """Until when those of the users were forgotten that ever were."""
+        ...
+
+    def restore(self, removals: Sequence[Removal], position: LogPosition) -> None:
+        """Takes what a log says was removed and moves the log position, in one transaction.
+
+        What the store knows already, and what a later forgetting of the user covers, changes nothing: the user may have
+        begun anew since. The rest is done as forget_user, forget_entity and suppress do it.
+        """
         ...
 
     def suppress(self, user: UserKey, fingerprints: Sequence[bytes], history_until: datetime | None = None) -> None:

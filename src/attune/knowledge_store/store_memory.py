@@ -1,6 +1,6 @@
 """The store in memory: nothing survives the process. For demonstrations, tests, and as the other engines' yardstick."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from threading import RLock
@@ -15,6 +15,7 @@ from attune.knowledge_store.store import (
     EntityCursor,
     Profile,
     Projected,
+    Removal,
     StoreError,
     Suppressed,
 )
@@ -61,6 +62,15 @@ class MemoryStore:
     def forget_entity(self, user: UserKey, entity_id: str, at: datetime) -> dict[str, int]:
         with self._opened(), transaction(self._tables) as tx:
             return rules.forget_entity(tx, user, entity_id, at)
+
+    def forgotten(self, users: Collection[UserKey]) -> dict[UserKey, datetime]:
+        with self._opened():
+            held = ((user, self._rows(user).tombstones.user) for user in users)
+            return {user: until for user, until in held if until is not None}
+
+    def restore(self, removals: Sequence[Removal], position: LogPosition) -> None:
+        with self._opened(), transaction(self._tables) as tx:
+            rules.restore(tx, removals, position)
 
     def suppress(self, user: UserKey, fingerprints: Sequence[bytes], history_until: datetime | None = None) -> None:
         with self._opened(), transaction(self._tables) as tx:

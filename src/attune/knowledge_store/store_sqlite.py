@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,15 @@ from attune.knowledge_store import transaction as rules
 from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, UserKey
 from attune.knowledge_store.privacy import export_records
 from attune.knowledge_store.sqlite_connections import Connections
-from attune.knowledge_store.store import DEFAULT_CAPACITY, Applied, EntityCursor, Profile, Projected, Suppressed
+from attune.knowledge_store.store import (
+    DEFAULT_CAPACITY,
+    Applied,
+    EntityCursor,
+    Profile,
+    Projected,
+    Removal,
+    Suppressed,
+)
 from attune.knowledge_store.transaction_sqlite import STATE_COLUMNS, SqliteTransaction, to_datetime, to_states
 
 _STATES = f"SELECT {STATE_COLUMNS} FROM entities WHERE tenant = ? AND user = ?"  # noqa: S608 - a constant
@@ -65,6 +73,17 @@ class SqliteStore:
             erased = rules.forget_entity(SqliteTransaction(connection), user, entity_id, at)
         self._connections.truncate_wal()
         return erased
+
+    def forgotten(self, users: Collection[UserKey]) -> dict[UserKey, datetime]:
+        with self._connections.read() as connection:
+            rows = SqliteTransaction(connection)
+            held = ((user, rows.tombstones(user).user) for user in users)
+            return {user: until for user, until in held if until is not None}
+
+    def restore(self, removals: Sequence[Removal], position: LogPosition) -> None:
+        with self._connections.write() as connection:
+            rules.restore(SqliteTransaction(connection), removals, position)
+        self._connections.truncate_wal()
 
     def suppress(self, user: UserKey, fingerprints: Sequence[bytes], history_until: datetime | None = None) -> None:
         with self._connections.write() as connection:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from attune.knowledge_store.model import EntityState, LogPosition, UserKey, require_identifier, require_utc
-from attune.knowledge_store.store import Applied, Projected
+from attune.knowledge_store.store import Applied, Projected, Removal
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Transaction(Protocol):
         ...
 
     def record_event(self, event: Projected) -> bool:
-        """Notes the event id, and counts the event in its user's profile; False for a known id, which is not counted.
+        """Notes the user's event id, and counts the event in the profile; False for a known id, which is not counted.
 
         Both move the user's newest epoch: a log may hold an event twice, the copy logged later.
         """
@@ -120,6 +120,25 @@ def forget_entity(tx: Transaction, user: UserKey, entity_id: str, at: datetime) 
     erased = tx.erase_entity(user, entity_id)
     tx.put_tombstone(user, entity_id, until)
     return {"entities": erased}
+
+
+def restore(tx: Transaction, removals: Sequence[Removal], position: LogPosition) -> None:
+    """See Store.restore."""
+    for removal in removals:
+        _restore(tx, removal)
+    tx.advance(position)
+
+
+def _restore(tx: Transaction, removal: Removal) -> None:
+    held = tx.tombstones(removal.user)
+    if held.cover_event(removal.at):
+        return
+    if removal.suppressed is not None:
+        tx.put_suppressions(removal.user, removal.suppressed.fingerprints, removal.suppressed.history_until)
+    elif not removal.entity_id:
+        forget_user(tx, removal.user, removal.at)
+    elif not held.cover_entity(removal.at, removal.entity_id):
+        forget_entity(tx, removal.user, removal.entity_id, removal.at)
 
 
 def _covering(tx: Transaction, user: UserKey, at: datetime) -> datetime:

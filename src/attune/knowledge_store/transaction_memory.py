@@ -23,10 +23,10 @@ class UserRows:
 
 @dataclass(slots=True)
 class Tables:
-    """All that transactions write: users, whose event a digest is (by tenant and digest), and log positions."""
+    """All that transactions write: users, digests of their events, and log positions."""
 
     users: dict[UserKey, UserRows] = field(default_factory=dict)
-    events: dict[tuple[str, bytes], UserKey] = field(default_factory=dict)
+    events: set[tuple[UserKey, bytes]] = field(default_factory=set)
     positions: dict[tuple[str, int], int] = field(default_factory=dict)
 
 
@@ -49,7 +49,7 @@ class MemoryTransaction:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._users: dict[UserKey, UserRows] = {}
-        self._events: dict[tuple[str, bytes], UserKey] = {}
+        self._events: set[tuple[UserKey, bytes]] = set()
         self._erased: set[UserKey] = set()
         self._positions: list[LogPosition] = []
 
@@ -73,12 +73,12 @@ class MemoryTransaction:
         return dropped
 
     def record_event(self, event: Projected) -> bool:
-        key = (event.user.tenant, event.digest)
+        key = (event.user, event.digest)
         rows = self._rows(event.user)
         if key in self._tables.events or key in self._events:
             rows.newest_epoch = rows.newest_epoch and max(event.epoch, rows.newest_epoch)
             return False
-        self._events[key] = event.user
+        self._events.add(key)
         held = rows.profile
         rows.profile = Profile(
             events=held.events + 1,
@@ -132,8 +132,8 @@ class MemoryTransaction:
     def commit(self) -> None:
         tables = self._tables
         if self._erased:
-            tables.events = {key: user for key, user in tables.events.items() if user not in self._erased}
-        tables.events.update(self._events)
+            tables.events = {key for key in tables.events if key[0] not in self._erased}
+        tables.events |= self._events
         tables.users.update(self._users)
         for position in self._positions:
             key = (position.log, position.partition)

@@ -46,7 +46,7 @@ class SqliteTransaction:
         tenant, user = event.user.tenant, event.user.user
         occurred, epoch = to_microseconds(event.occurred_at), to_microseconds(event.epoch)
         insert = "INSERT OR IGNORE INTO events VALUES (?, ?, ?)"
-        if not self._execute(insert, (tenant, event.digest, user)).rowcount:
+        if not self._execute(insert, (tenant, user, event.digest)).rowcount:
             newer = "UPDATE users SET newest_epoch = ? WHERE tenant = ? AND user = ? AND newest_epoch < ?"
             self._execute(newer, (epoch, tenant, user, epoch))
             return False

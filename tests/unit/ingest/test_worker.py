@@ -1,7 +1,7 @@
 """The ingest worker over a real local log and real stores: nothing lost, nothing twice, poison set aside."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,15 +13,16 @@ from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.linking import Linker
 from attune.knowledge_store.model import Interaction, LogPosition, UserKey
-from attune.knowledge_store.store import Applied, StoreBusyError
+from attune.knowledge_store.store import Applied, Removal, StoreBusyError
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.services.ingest.worker import IngestWorker
-from attune.services.runtime.auth import ConfigError
+from attune.services.runtime.config import ConfigError
 from attune.services.runtime.eventlog.local import LocalEventLog
-from attune.services.runtime.eventlog.port import Entry, Record
-from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, to_entry
+from attune.services.runtime.eventlog.port import Entry, Position, Record
+from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, log_key, to_entry
 from attune.services.runtime.metrics import Metrics
+from attune.services.runtime.removals import append_removal
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
 ADA = UserKey("acme", "ada")
@@ -112,6 +113,68 @@ def test_an_event_without_a_tenant_belongs_to_nobody(log: LocalEventLog, knowled
     append(log, entry)
     worker(log, knowledge).apply_next(0, 0)
     assert dict(dead_letters(log)[0].headers)["attune_reason"] == b"tenant_id: value is required in the log"
+
+
+def test_an_event_that_the_log_took_long_before_it_happened_is_set_aside(
+    log: LocalEventLog, knowledge: Knowledge
+) -> None:
+    ahead, ahead_too_far = query("1"), query("2")
+    ahead.occurred_at.FromDatetime(NOW + timedelta(minutes=5))
+    ahead_too_far.occurred_at.FromDatetime(NOW + timedelta(minutes=5, seconds=1))
+    append(log, to_entry(ahead), to_entry(ahead_too_far))
+    # Read a year later: a replay must sort out alike.
+    IngestWorker(log, knowledge, lambda: NOW + timedelta(days=365), Metrics()).apply_next(0, 0)
+    assert knowledge.profile(ADA).events == 1
+    (letter,) = dead_letters(log)
+    assert dict(letter.headers)["ce_id"] == b"2"
+    assert dict(letter.headers)["attune_reason"].startswith(b"occurred_at: is more than five minutes ahead")
+
+
+class ForgettingMeanwhile(LocalEventLog):
+    """Forgets ada, wholly, after the worker's poll and before its append of dead letters."""
+
+    knowledge: Knowledge
+
+    def append(self, topic: str, entries: Sequence[Entry], now: datetime) -> list[Position]:
+        if topic == DEAD_LETTER_TOPIC:
+            self.knowledge.forget_user(ADA, NOW)
+            for each in (TOPIC, DEAD_LETTER_TOPIC):
+                self.redact(each, log_key(ADA))
+        return super().append(topic, entries, now)
+
+
+def test_a_dead_letter_that_lands_behind_the_redaction_is_redacted_too(tmp_path: Path, knowledge: Knowledge) -> None:
+    log = ForgettingMeanwhile(tmp_path / "raced")
+    log.knowledge = knowledge
+    append(log, Entry(b"acme/ada", b"\xff secret"), Entry(b"acme/bea", b"\xff"), Entry(b"no key", b"\xff"))
+    worker(log, knowledge).apply_next(0, 0)
+    assert [each.key for each in dead_letters(log)] == [b"acme/bea", b"no key"]
+
+
+def test_dead_letters_of_a_user_who_began_anew_stay(log: LocalEventLog, knowledge: Knowledge) -> None:
+    knowledge.forget_user(ADA, NOW - timedelta(seconds=1))
+    append(log, Entry(b"acme/ada", b"\xff"))
+    worker(log, knowledge).apply_next(0, 0)
+    assert [each.key for each in dead_letters(log)] == [b"acme/ada"]
+
+
+def test_a_store_that_was_lost_is_built_again_and_the_forgotten_stay_forgotten(
+    log: LocalEventLog, knowledge: Knowledge
+) -> None:
+    bea = UserKey("acme", "bea")
+    append_removal(log, Removal(ADA, NOW))
+    append_removal(log, Removal(bea, NOW, "asyncio"))
+    old, new = query("old"), query("new")
+    new.occurred_at.FromDatetime(NOW + timedelta(seconds=1))
+    others = query("hers", user_id="bea")
+    log.append(TOPIC, [to_entry(old), to_entry(new), to_entry(others)], NOW + timedelta(seconds=1))
+    running = worker(log, knowledge)
+    running.start()
+    wait_until(lambda: knowledge.store.position(TOPIC, 0) == 3)
+    running.stop()
+    assert knowledge.profile(ADA).events == 1
+    assert knowledge.profile(bea).events == 1
+    assert knowledge.entity_page(bea, None, 10) == []
 
 
 class CrashingOnce(Knowledge):

@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from attune.events.v1.events_pb2 import EVENT_TYPE_CLICK, InteractionEvent
+from attune.knowledge_store.model import UserKey
+from attune.knowledge_store.store_memory import MemoryStore
 from attune.services.knowledge.recorder import REPORTED, Recorder
 from attune.services.runtime.eventlog.local import LocalEventLog
-from attune.services.runtime.eventlog.port import Record
-from attune.services.runtime.events import TOPIC, logged_at, parse_record
+from attune.services.runtime.eventlog.port import Entry, Position, Record
+from attune.services.runtime.events import TOPIC, log_key, logged_at, parse_record
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
+ADA = UserKey("acme", "ada")
 
 
 @pytest.fixture
@@ -23,8 +26,13 @@ def log(tmp_path: Path) -> Iterator[LocalEventLog]:
 
 
 @pytest.fixture
-def recorder(log: LocalEventLog) -> Recorder:
-    return Recorder(log, lambda: NOW)
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def recorder(log: LocalEventLog, store: MemoryStore) -> Recorder:
+    return Recorder(log, store, lambda: NOW)
 
 
 def click(number: int, at: datetime = NOW, **fields: str) -> InteractionEvent:
@@ -106,3 +114,66 @@ async def test_a_stream_that_breaks_keeps_its_full_batches_and_can_be_repeated(
     assert len(records(log)) == 256
     assert (await recorder.record(stream(events), "acme")).accepted == 300
     assert {parse_record(each).event_id for each in records(log)} == {event.event_id for event in events}
+
+
+async def test_the_end_is_told_for_each_partition(tmp_path: Path, store: MemoryStore) -> None:
+    log = LocalEventLog(tmp_path / "parted", partitions=3)
+    log.append(TOPIC, [Entry(f"acme/user-{number}".encode(), b"") for number in range(9)], NOW)
+    events = [click(number, user_id=f"user-{number % 6}") for number in range(600)]
+    report = await Recorder(log, store, lambda: NOW).record(stream(events), "acme")
+    assert report.end_offsets == {partition: log.end_offset(TOPIC, partition) for partition in range(3)}
+    assert report.end_offset == max(report.end_offsets.values())
+
+
+@pytest.mark.parametrize(
+    ("occurred_s", "clock_s", "accepted"), [(-1, 1, 0), (0, 1, 0), (1, 1, 1), (1, 0, 0), (1, -1, 0)]
+)
+async def test_what_is_from_before_its_user_was_forgotten_never_enters_the_log(
+    log: LocalEventLog, store: MemoryStore, occurred_s: int, clock_s: int, accepted: int
+) -> None:
+    store.forget_user(ADA, NOW)
+    recorder = Recorder(log, store, lambda: NOW + timedelta(seconds=clock_s))
+    events = [click(1, user_id="bea"), click(2, at=NOW + timedelta(seconds=occurred_s)), click(3, user_id="bea")]
+    report = await recorder.record(stream(events), "acme")
+    assert (report.accepted, report.rejected_count) == (2 + accepted, 1 - accepted)
+    assert [parse_record(each).event_id for each in records(log)] == ["1", *["2"] * accepted, "3"]
+    for refused in report.rejected:
+        assert (refused.index, refused.event_id, refused.violation.field) == (1, "2", "occurred_at")
+        assert refused.violation.description.startswith("is from before 2026-11-03T00:00:00+00:00")
+
+
+async def test_an_event_in_the_millisecond_of_the_tombstone_is_told_that_it_will_not_count(
+    log: LocalEventLog, store: MemoryStore
+) -> None:
+    store.forget_user(ADA, NOW + timedelta(microseconds=5))
+    recorder = Recorder(log, store, lambda: NOW + timedelta(microseconds=999))
+    assert (await recorder.record(stream([click(1, NOW + timedelta(microseconds=998))]), "acme")).rejected_count == 1
+
+
+async def test_a_tombstone_of_another_tenants_user_of_that_name_refuses_nothing(
+    log: LocalEventLog, recorder: Recorder, store: MemoryStore
+) -> None:
+    store.forget_user(UserKey("other", "ada"), NOW)
+    assert (await recorder.record(stream([click(1)]), "acme")).accepted == 1
+
+
+class ForgettingMeanwhile(LocalEventLog):
+    """Forgets ada, wholly, after the recorder's look at the tombstones and before its append."""
+
+    store: MemoryStore
+
+    def append(self, topic: str, entries: Sequence[Entry], now: datetime) -> list[Position]:
+        self.store.forget_user(ADA, NOW + timedelta(hours=1))
+        self.redact(TOPIC, log_key(ADA))
+        return super().append(topic, entries, now)
+
+
+async def test_what_lands_behind_the_redaction_is_redacted_too(tmp_path: Path, store: MemoryStore) -> None:
+    log = ForgettingMeanwhile(tmp_path)
+    log.store = store
+    report = await Recorder(log, store, lambda: NOW).record(stream([click(1), click(2, user_id="bea")]), "acme")
+    assert [parse_record(each).event_id for each in records(log)] == ["2"]
+    assert report.accepted == 1
+    assert [(each.index, each.violation.description[:32]) for each in report.rejected] == [
+        (0, "arrived while its user was being")
+    ]

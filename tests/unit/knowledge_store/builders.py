@@ -14,7 +14,7 @@ from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.linking import Linker
 from attune.knowledge_store.model import EntityState, EventKind, Interaction, LogPosition, Observation, Source, UserKey
-from attune.knowledge_store.store import Projected, Store
+from attune.knowledge_store.store import Projected, Removal, Store, Suppressed
 
 untimed = settings(deadline=None)  # a busy machine is no failure
 
@@ -85,7 +85,7 @@ def moments() -> st.SearchStrategy[datetime]:
 
 @st.composite
 def logs(draw: st.DrawFn, largest: int = 30) -> list[Projected]:
-    """A log of three users, two of whom share a name but not a tenant; some event ids repeat within a user."""
+    """A log of three users, two of whom share a name but not a tenant; some event ids repeat, between users too."""
     events = []
     for number in range(draw(st.integers(0, largest))):
         user = draw(st.sampled_from(USERS))
@@ -94,9 +94,20 @@ def logs(draw: st.DrawFn, largest: int = 30) -> list[Projected]:
             st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from((1.0, 0.5, 0.37, -1.0)), max_size=4)
         )
         seen = tuple(observation(entity_id, at, weight) for entity_id, weight in weights.items())
-        identifier = f"{user.user}-{draw(st.integers(0, number))}"
+        identifier = str(draw(st.integers(0, number)))
         events.append(Projected(identifier, user, at, draw(moments()), seen))
     return events
+
+
+def removals() -> st.SearchStrategy[Removal]:
+    """What a log says of the three users: all of them, an entity, or suggestions."""
+    suppressed = st.builds(Suppressed, st.just((b"f" * 32,)), st.none() | moments())
+    parts = st.one_of(
+        st.just({}),
+        st.builds(lambda entity_id: {"entity_id": entity_id}, st.sampled_from("abc")),
+        st.builds(lambda suppressed: {"suppressed": suppressed}, suppressed),
+    )
+    return st.builds(lambda user, at, part: Removal(user, at, **part), st.sampled_from(USERS), moments(), parts)
 
 
 def batches(events: Sequence[Projected], sizes: Iterable[int]) -> list[tuple[Sequence[Projected], LogPosition]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from tests.unit.knowledge_store.builders import LOG, USERS, content, logs, moments
+from tests.unit.knowledge_store.builders import LOG, USERS, content, logs, moments, removals
 
 from attune.knowledge_store.model import LinkedEntity, LogPosition
 from attune.knowledge_store.store import EntityCursor, Store
@@ -46,6 +46,11 @@ class Engines(RuleBasedStateMachine):
         self.memory.suppress(user, fingerprints, until)
         self.sqlite.suppress(user, fingerprints, until)
 
+    @rule(read=st.lists(removals(), max_size=4), offset=st.integers(0, 50))
+    def restore(self, read, offset):
+        for store in (self.memory, self.sqlite):
+            store.restore(read, LogPosition("removals", 0, offset))
+
     @rule(tenant=tenants, linked=objects)
     def remember_objects(self, tenant, linked):
         self.memory.remember_objects(tenant, linked)
@@ -75,6 +80,8 @@ class Engines(RuleBasedStateMachine):
             assert self.memory.suppressed(user) == self.sqlite.suppressed(user)
             known = [store.objects(user.tenant, ["d1", "d2"]) for store in (self.memory, self.sqlite)]
             assert known[0] == known[1]
+        assert self.memory.forgotten(USERS) == self.sqlite.forgotten(USERS)
+        assert self.memory.position("removals", 0) == self.sqlite.position("removals", 0)
 
     def teardown(self) -> None:
         self.sqlite.close()

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,8 @@ from tests.unit.knowledge_store.builders import (
     table_rows,
 )
 
-from attune.knowledge_store.store import Applied, Projected, Store
+from attune.knowledge_store.model import LogPosition
+from attune.knowledge_store.store import Applied, Projected, Removal, Store
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_sqlite import SqliteStore
 
@@ -117,6 +119,26 @@ def test_forgetting_in_the_midst_of_a_log_lets_in_only_what_is_newer(events, cut
     assert until >= at
     known = {event.event_id for event in events if event.user == ANNA and event.epoch > until}
     assert store.profile(ANNA).events == len(known)
+
+
+@some
+@given(logs(), sizes, st.integers(0, 30), moments(), st.sampled_from("abc"))
+def test_a_store_that_is_lost_and_built_again_from_the_log_forgets_the_same(events, cuts, split, at, entity_id):
+    lived = MemoryStore(capacity=100)
+    read(lived, events[:split], ())
+    lived.forget_entity(BEN, entity_id, at)
+    lived.forget_user(ANNA, at)
+    removals = [Removal(ANNA, until) for until in lived.forgotten([ANNA]).values()]
+    removals += [
+        Removal(BEN, datetime.fromisoformat(record["forgotten_at"]), record["entity_id"])
+        for record in lived.export(BEN)
+        if record["record"] == "forgotten_entity"
+    ]
+    read(lived, events, cuts)
+    built = MemoryStore(capacity=100)
+    built.restore(removals, LogPosition("removals", 0, len(removals)))
+    read(built, events, ())
+    assert content(built) == content(lived)
 
 
 @some

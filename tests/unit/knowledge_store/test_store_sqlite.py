@@ -71,6 +71,17 @@ def test_a_newer_schema_is_refused_and_left_as_it_is(path):
     assert path.read_bytes() == before
 
 
+def test_a_schema_from_before_the_first_release_is_refused_and_left_as_it_is(path):
+    SqliteStore(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=r"store\.db has schema 1, .* move it away"):
+        SqliteStore(path)
+    assert path.read_bytes() == before
+
+
 def test_another_programs_database_is_refused_and_left_as_it_is(path):
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE theirs (x)")

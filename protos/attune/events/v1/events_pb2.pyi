@@ -125,7 +125,7 @@ class InteractionEvent(_message.Message):
     query_id: _builtins.str
     """Groups a query with its impressions, clicks and reformulations."""
     event_id: _builtins.str
-    """Unique per tenant; an event that arrives twice counts once."""
+    """Unique per user; an event that arrives twice counts once."""
     type: Global___EventType.ValueType
     """What happened."""
     user_query: _builtins.str
@@ -140,7 +140,9 @@ class InteractionEvent(_message.Message):
     """For reformulations: the query that this one replaces."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
-        """When it happened, by the reporter's clock, 1970 or later. More than five minutes ahead of the server is refused."""
+        """When it happened, by the reporter's clock, 1970 or later. More than five minutes ahead of the server is refused, or
+        a dead letter where the log holds it.
+        """
 
     @_builtins.property
     def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:

@@ -355,6 +355,52 @@ class LinkObjectsResponse(_message.Message):
 Global___LinkObjectsResponse: _TypeAlias = LinkObjectsResponse  # noqa: Y015
 
 @_typing.final
+class UnlinkObjectsRequest(_message.Message):
+    """The documents to unlink."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECT_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def object_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At least one and at most 1,024 ids; those that are not known are passed over."""
+
+    def __init__(
+        self,
+        *,
+        object_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["object_ids", b"object_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnlinkObjectsRequest: _TypeAlias = UnlinkObjectsRequest  # noqa: Y015
+
+@_typing.final
+class UnlinkObjectsResponse(_message.Message):
+    """They are unlinked."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNLINKED_FIELD_NUMBER: _builtins.int
+    unlinked: _builtins.int
+    """How many of them were known."""
+    def __init__(
+        self,
+        *,
+        unlinked: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["unlinked", b"unlinked"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnlinkObjectsResponse: _TypeAlias = UnlinkObjectsResponse  # noqa: Y015
+
+@_typing.final
 class RecordInteractionsRequest(_message.Message):
     """One event of a stream."""
 
@@ -418,19 +464,48 @@ class RecordInteractionsResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class LogEndOffsetsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ACCEPTED_FIELD_NUMBER: _builtins.int
     REJECTED_FIELD_NUMBER: _builtins.int
     REJECTED_COUNT_FIELD_NUMBER: _builtins.int
     LOG_END_OFFSET_FIELD_NUMBER: _builtins.int
+    LOG_END_OFFSETS_FIELD_NUMBER: _builtins.int
     accepted: _builtins.int
-    """Events that are durable in the log. They show in the store within a moment: compare log_end_offset."""
+    """Events that are durable in the log. They show in the store within a moment: compare log_end_offsets."""
     rejected_count: _builtins.int
     """How many were refused."""
     log_end_offset: _builtins.int
-    """The log's end after the last accepted event; GetUserProfileResponse.applied_offset at or above it means: visible."""
+    """The largest of log_end_offsets; GetUserProfileResponse.applied_offset at or above it means: visible. In a log of
+    several partitions that may take long: compare the maps.
+    """
     @_builtins.property
     def rejected(self) -> _containers.RepeatedCompositeFieldContainer[Global___RejectedEvent]:
         """Events that were refused, at most the first 100."""
+
+    @_builtins.property
+    def log_end_offsets(self) -> _containers.ScalarMap[_builtins.int, _builtins.int]:
+        """By partition of the log: its end after the last of these events in it. The events are visible when
+        GetUserProfileResponse.applied_offsets has reached each of them.
+        """
 
     def __init__(
         self,
@@ -439,10 +514,11 @@ class RecordInteractionsResponse(_message.Message):
         rejected: _abc.Iterable[Global___RejectedEvent] | None = ...,
         rejected_count: _builtins.int = ...,
         log_end_offset: _builtins.int = ...,
+        log_end_offsets: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "log_end_offset", b"log_end_offset", "rejected", b"rejected", "rejected_count", b"rejected_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "log_end_offset", b"log_end_offset", "log_end_offsets", b"log_end_offsets", "rejected", b"rejected", "rejected_count", b"rejected_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -482,7 +558,7 @@ class EntityEvidence(_message.Message):
     total: _builtins.int
     """All events together."""
     weight: _builtins.float
-    """Their decayed weight now."""
+    """Their weight, decayed to now, the moment of the answer."""
     @_builtins.property
     def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Events by kind and source, such as "click/document" or "query/query"."""
@@ -766,6 +842,26 @@ class GetUserProfileResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class AppliedOffsetsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     USER_ID_FIELD_NUMBER: _builtins.int
     EVENTS_FIELD_NUMBER: _builtins.int
     ENTITIES_FIELD_NUMBER: _builtins.int
@@ -773,6 +869,7 @@ class GetUserProfileResponse(_message.Message):
     LAST_SEEN_FIELD_NUMBER: _builtins.int
     FORGOTTEN_AT_FIELD_NUMBER: _builtins.int
     APPLIED_OFFSET_FIELD_NUMBER: _builtins.int
+    APPLIED_OFFSETS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user."""
     events: _builtins.int
@@ -780,7 +877,9 @@ class GetUserProfileResponse(_message.Message):
     entities: _builtins.int
     """Entities held."""
     applied_offset: _builtins.int
-    """The event log is applied up to here."""
+    """Every partition of the event log is applied up to here at least: the smallest of applied_offsets. Absent in an
+    export.
+    """
     @_builtins.property
     def first_seen(self) -> _timestamp_pb2.Timestamp:
         """The first of the events; absent where there are none."""
@@ -793,6 +892,10 @@ class GetUserProfileResponse(_message.Message):
     def forgotten_at(self) -> _timestamp_pb2.Timestamp:
         """When the user was last forgotten; absent where never."""
 
+    @_builtins.property
+    def applied_offsets(self) -> _containers.ScalarMap[_builtins.int, _builtins.int]:
+        """By partition of the event log: it is applied up to here. Absent in an export."""
+
     def __init__(
         self,
         *,
@@ -803,10 +906,11 @@ class GetUserProfileResponse(_message.Message):
         last_seen: _timestamp_pb2.Timestamp | None = ...,
         forgotten_at: _timestamp_pb2.Timestamp | None = ...,
         applied_offset: _builtins.int = ...,
+        applied_offsets: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["first_seen", b"first_seen", "forgotten_at", b"forgotten_at", "last_seen", b"last_seen"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_offset", b"applied_offset", "entities", b"entities", "events", b"events", "first_seen", b"first_seen", "forgotten_at", b"forgotten_at", "last_seen", b"last_seen", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_offset", b"applied_offset", "applied_offsets", b"applied_offsets", "entities", b"entities", "events", b"events", "first_seen", b"first_seen", "forgotten_at", b"forgotten_at", "last_seen", b"last_seen", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -962,7 +1066,7 @@ class ForgetUserResponse(_message.Message):
     FORGOTTEN_AT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def removed(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Records removed, by place: "entities", "events", "event_log", ..."""
+        """Records removed, by place: "entities", "events", "event_log", "dead_letters", "removals", ..."""
 
     @_builtins.property
     def forgotten_at(self) -> _timestamp_pb2.Timestamp:

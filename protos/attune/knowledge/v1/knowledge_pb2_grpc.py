@@ -45,6 +45,11 @@ class KnowledgeServiceStub:
                 request_serializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.LinkObjectsRequest.SerializeToString,
                 response_deserializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.LinkObjectsResponse.FromString,
                 _registered_method=True)
+        self.UnlinkObjects = channel.unary_unary(
+                '/attune.knowledge.v1.KnowledgeService/UnlinkObjects',
+                request_serializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.UnlinkObjectsRequest.SerializeToString,
+                response_deserializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.UnlinkObjectsResponse.FromString,
+                _registered_method=True)
         self.RecordInteractions = channel.stream_unary(
                 '/attune.knowledge.v1.KnowledgeService/RecordInteractions',
                 request_serializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.RecordInteractionsRequest.SerializeToString,
@@ -116,9 +121,17 @@ class KnowledgeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UnlinkObjects(self, request, context):
+        """Drops the entity ids of documents that are indexed no more. What users learned from them stays. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RecordInteractions(self, request_iterator, context):
         """Appends events to the event log, for callers without Kafka. An acknowledged event is durable; the same event_id
-        counts once, so a failed call can simply be repeated.
+        of a user counts once, so a failed call can simply be repeated. An event from before its user was forgotten is
+        refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -153,7 +166,8 @@ class KnowledgeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ForgetUser(self, request, context):
-        """Removes everything of a user from the store and the event log, and refuses what was logged or happened before. Idempotent.
+        """Removes everything of a user from the store and the event log, and refuses what was logged or happened before. Once
+        begun it goes on to its end, though the deadline passes or the caller leaves. Idempotent: repeat a failed call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -199,6 +213,11 @@ def add_KnowledgeServiceServicer_to_server(servicer, server):
                     servicer.LinkObjects,
                     request_deserializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.LinkObjectsRequest.FromString,
                     response_serializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.LinkObjectsResponse.SerializeToString,
+            ),
+            'UnlinkObjects': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnlinkObjects,
+                    request_deserializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.UnlinkObjectsRequest.FromString,
+                    response_serializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.UnlinkObjectsResponse.SerializeToString,
             ),
             'RecordInteractions': grpc.stream_unary_rpc_method_handler(
                     servicer.RecordInteractions,
@@ -306,6 +325,33 @@ class KnowledgeService:
             '/attune.knowledge.v1.KnowledgeService/LinkObjects',
             attune_dot_knowledge_dot_v1_dot_knowledge__pb2.LinkObjectsRequest.SerializeToString,
             attune_dot_knowledge_dot_v1_dot_knowledge__pb2.LinkObjectsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnlinkObjects(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attune.knowledge.v1.KnowledgeService/UnlinkObjects',
+            attune_dot_knowledge_dot_v1_dot_knowledge__pb2.UnlinkObjectsRequest.SerializeToString,
+            attune_dot_knowledge_dot_v1_dot_knowledge__pb2.UnlinkObjectsResponse.FromString,
             options,
             channel_credentials,
             insecure,

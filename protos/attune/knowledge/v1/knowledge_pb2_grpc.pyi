@@ -39,9 +39,12 @@ class KnowledgeServiceStub:
     """Links documents once, when they are indexed, and remembers their entity ids (never their text), so that an event
     that names a document costs a look-up. Idempotent.
     """
+    UnlinkObjects: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.UnlinkObjectsRequest, _knowledge_pb2.UnlinkObjectsResponse]
+    """Drops the entity ids of documents that are indexed no more. What users learned from them stays. Idempotent."""
     RecordInteractions: _grpc.StreamUnaryMultiCallable[_knowledge_pb2.RecordInteractionsRequest, _knowledge_pb2.RecordInteractionsResponse]
     """Appends events to the event log, for callers without Kafka. An acknowledged event is durable; the same event_id
-    counts once, so a failed call can simply be repeated.
+    of a user counts once, so a failed call can simply be repeated. An event from before its user was forgotten is
+    refused.
     """
     RetrieveEntities: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.RetrieveEntitiesRequest, _knowledge_pb2.RetrieveEntitiesResponse]
     """What of this context the user knows, cares about, or has left behind."""
@@ -52,7 +55,9 @@ class KnowledgeServiceStub:
     ExportUser: _grpc.UnaryStreamMultiCallable[_knowledge_pb2.ExportUserRequest, _knowledge_pb2.ExportUserResponse]
     """Everything that is stored of a user, record by record."""
     ForgetUser: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.ForgetUserRequest, _knowledge_pb2.ForgetUserResponse]
-    """Removes everything of a user from the store and the event log, and refuses what was logged or happened before. Idempotent."""
+    """Removes everything of a user from the store and the event log, and refuses what was logged or happened before. Once
+    begun it goes on to its end, though the deadline passes or the caller leaves. Idempotent: repeat a failed call.
+    """
     ForgetEntity: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.ForgetEntityRequest, _knowledge_pb2.ForgetEntityResponse]
     """The same for one entity of a user."""
     GetEntity: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.GetEntityRequest, _knowledge_pb2.GetEntityResponse]
@@ -73,9 +78,12 @@ class KnowledgeServiceAsyncStub(KnowledgeServiceStub):
     """Links documents once, when they are indexed, and remembers their entity ids (never their text), so that an event
     that names a document costs a look-up. Idempotent.
     """
+    UnlinkObjects: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.UnlinkObjectsRequest, _knowledge_pb2.UnlinkObjectsResponse]  # type: ignore[assignment]
+    """Drops the entity ids of documents that are indexed no more. What users learned from them stays. Idempotent."""
     RecordInteractions: _aio.StreamUnaryMultiCallable[_knowledge_pb2.RecordInteractionsRequest, _knowledge_pb2.RecordInteractionsResponse]  # type: ignore[assignment]
     """Appends events to the event log, for callers without Kafka. An acknowledged event is durable; the same event_id
-    counts once, so a failed call can simply be repeated.
+    of a user counts once, so a failed call can simply be repeated. An event from before its user was forgotten is
+    refused.
     """
     RetrieveEntities: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.RetrieveEntitiesRequest, _knowledge_pb2.RetrieveEntitiesResponse]  # type: ignore[assignment]
     """What of this context the user knows, cares about, or has left behind."""
@@ -86,7 +94,9 @@ class KnowledgeServiceAsyncStub(KnowledgeServiceStub):
     ExportUser: _aio.UnaryStreamMultiCallable[_knowledge_pb2.ExportUserRequest, _knowledge_pb2.ExportUserResponse]  # type: ignore[assignment]
     """Everything that is stored of a user, record by record."""
     ForgetUser: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.ForgetUserRequest, _knowledge_pb2.ForgetUserResponse]  # type: ignore[assignment]
-    """Removes everything of a user from the store and the event log, and refuses what was logged or happened before. Idempotent."""
+    """Removes everything of a user from the store and the event log, and refuses what was logged or happened before. Once
+    begun it goes on to its end, though the deadline passes or the caller leaves. Idempotent: repeat a failed call.
+    """
     ForgetEntity: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.ForgetEntityRequest, _knowledge_pb2.ForgetEntityResponse]  # type: ignore[assignment]
     """The same for one entity of a user."""
     GetEntity: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.GetEntityRequest, _knowledge_pb2.GetEntityResponse]  # type: ignore[assignment]
@@ -118,13 +128,22 @@ class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def UnlinkObjects(
+        self,
+        request: _knowledge_pb2.UnlinkObjectsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.UnlinkObjectsResponse, _abc.Awaitable[_knowledge_pb2.UnlinkObjectsResponse]]:
+        """Drops the entity ids of documents that are indexed no more. What users learned from them stays. Idempotent."""
+
+    @_abc_1.abstractmethod
     def RecordInteractions(
         self,
         request_iterator: _MaybeAsyncIterator[_knowledge_pb2.RecordInteractionsRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_knowledge_pb2.RecordInteractionsResponse, _abc.Awaitable[_knowledge_pb2.RecordInteractionsResponse]]:
         """Appends events to the event log, for callers without Kafka. An acknowledged event is durable; the same event_id
-        counts once, so a failed call can simply be repeated.
+        of a user counts once, so a failed call can simply be repeated. An event from before its user was forgotten is
+        refused.
         """
 
     @_abc_1.abstractmethod
@@ -165,7 +184,9 @@ class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _knowledge_pb2.ForgetUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_knowledge_pb2.ForgetUserResponse, _abc.Awaitable[_knowledge_pb2.ForgetUserResponse]]:
-        """Removes everything of a user from the store and the event log, and refuses what was logged or happened before. Idempotent."""
+        """Removes everything of a user from the store and the event log, and refuses what was logged or happened before. Once
+        begun it goes on to its end, though the deadline passes or the caller leaves. Idempotent: repeat a failed call.
+        """
 
     @_abc_1.abstractmethod
     def ForgetEntity(

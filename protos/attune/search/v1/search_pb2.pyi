@@ -84,7 +84,9 @@ class Document(_message.Message):
     text: _builtins.str
     """Its text, UTF-8, at most 1 MiB. The vector is computed of what the model reads of title and text."""
     domain: _builtins.str
-    """The domain whose expert embeds it, and by which a search can be narrowed."""
+    """The domain whose expert embeds it, and by which a search can be narrowed. The general expert embeds a document of
+    a domain that no expert is trained for; the response's notices say so.
+    """
     url: _builtins.str
     """Where it can be read."""
     @_builtins.property
@@ -177,6 +179,7 @@ class IndexDocumentsResponse(_message.Message):
     UNCHANGED_FIELD_NUMBER: _builtins.int
     REJECTED_FIELD_NUMBER: _builtins.int
     REJECTED_COUNT_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
     indexed: _builtins.int
     """Documents that are new or were replaced, and are durable and searchable."""
     unchanged: _builtins.int
@@ -187,6 +190,13 @@ class IndexDocumentsResponse(_message.Message):
     def rejected(self) -> _containers.RepeatedCompositeFieldContainer[Global___RejectedDocument]:
         """Documents that were refused, at most the first 100."""
 
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the caller should know although nothing failed, a sentence each: for every domain that no expert is trained
+        for, how many documents of this call the general expert embedded. At most 10 domains are named; one more sentence
+        counts the documents of the others. Unchanged documents are not embedded, and so not counted.
+        """
+
     def __init__(
         self,
         *,
@@ -194,10 +204,11 @@ class IndexDocumentsResponse(_message.Message):
         unchanged: _builtins.int = ...,
         rejected: _abc.Iterable[Global___RejectedDocument] | None = ...,
         rejected_count: _builtins.int = ...,
+        notices: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["indexed", b"indexed", "rejected", b"rejected", "rejected_count", b"rejected_count", "unchanged", b"unchanged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["indexed", b"indexed", "notices", b"notices", "rejected", b"rejected", "rejected_count", b"rejected_count", "unchanged", b"unchanged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -327,7 +338,7 @@ class SearchRequest(_message.Message):
 
     @_builtins.property
     def domains(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only documents of these domains; none means all."""
+        """Only documents of these domains; none means all. A domain that no document has brings no hits, and a notice."""
 
     def __init__(
         self,
@@ -574,6 +585,7 @@ class SearchResponse(_message.Message):
     QUERY_ID_FIELD_NUMBER: _builtins.int
     PERSONALIZATION_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
     query_id: _builtins.str
@@ -590,6 +602,12 @@ class SearchResponse(_message.Message):
     def timings(self) -> Global___SearchTimings:
         """Where the time went."""
 
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the caller should know although nothing failed, a sentence each: that no document has one of the domains asked
+        for, whether or not the others brought hits.
+        """
+
     def __init__(
         self,
         *,
@@ -598,10 +616,11 @@ class SearchResponse(_message.Message):
         query_id: _builtins.str = ...,
         personalization: Global___PersonalizationReport | None = ...,
         timings: Global___SearchTimings | None = ...,
+        notices: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["personalization", b"personalization", "timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hits", b"hits", "next_page_token", b"next_page_token", "personalization", b"personalization", "query_id", b"query_id", "timings", b"timings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hits", b"hits", "next_page_token", b"next_page_token", "notices", b"notices", "personalization", b"personalization", "query_id", b"query_id", "timings", b"timings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,7 +28,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%attune/suggestion/v1/suggestion.proto\x12\x14\x61ttune.suggestion.v1\x1a\x1c\x61ttune/events/v1/rules.proto\x1a!attune/knowledge/v1/context.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xd5\x01\n\x15SuggestQueriesRequest\x12\x1c\n\x07user_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\xc0\xb3\xae\xb1\x02\x01\x12\x17\n\x05query\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80@\x12-\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x1c.attune.knowledge.v1.Context\x12\x18\n\x05limit\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x32(\x00\x12<\n\x04path\x18\x05 \x01(\x0e\x32$.attune.suggestion.v1.SuggestionPathB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\x84\x01\n\nSuggestion\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x11\n\trationale\x18\x02 \x01(\t\x12\x12\n\nentity_ids\x18\x03 \x03(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x32\n\x04path\x18\x05 \x01(\x0e\x32$.attune.suggestion.v1.SuggestionPath\"K\n\x08LlmUsage\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rprompt_tokens\x18\x02 \x01(\x04\x12\x19\n\x11\x63ompletion_tokens\x18\x03 \x01(\x04\"o\n\x0eSuggestTimings\x12\x13\n\x0bretrieve_ms\x18\x01 \x01(\x01\x12\x15\n\rcandidates_ms\x18\x02 \x01(\x01\x12\x0f\n\x07rank_ms\x18\x03 \x01(\x01\x12\x0e\n\x06llm_ms\x18\x04 \x01(\x01\x12\x10\n\x08total_ms\x18\x05 \x01(\x01\"\x82\x02\n\x16SuggestQueriesResponse\x12\x35\n\x0bsuggestions\x18\x01 \x03(\x0b\x32 .attune.suggestion.v1.Suggestion\x12\x32\n\x04path\x18\x02 \x01(\x0e\x32$.attune.suggestion.v1.SuggestionPath\x12\x17\n\x0f\x66\x61llback_reason\x18\x03 \x01(\t\x12\x35\n\x07timings\x18\x04 \x01(\x0b\x32$.attune.suggestion.v1.SuggestTimings\x12-\n\x05usage\x18\x05 \x01(\x0b\x32\x1e.attune.suggestion.v1.LlmUsage\"c\n\x1bStreamSuggestQueriesRequest\x12\x44\n\x07request\x18\x01 \x01(\x0b\x32+.attune.suggestion.v1.SuggestQueriesRequestB\x06\xbaH\x03\xc8\x01\x01\"\xa0\x01\n\x1cStreamSuggestQueriesResponse\x12\x36\n\nsuggestion\x18\x01 \x01(\x0b\x32 .attune.suggestion.v1.SuggestionH\x00\x12?\n\x07summary\x18\x02 \x01(\x0b\x32,.attune.suggestion.v1.SuggestQueriesResponseH\x00\x42\x07\n\x05\x65vent\"\x86\x01\n\x17RemoveSuggestionRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12\x1a\n\x04text\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80@H\x00\x12\x1e\n\x0b\x61ll_history\x18\x03 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x42\x0f\n\x06target\x12\x05\xbaH\x02\x08\x01\"\x1a\n\x18RemoveSuggestionResponse*f\n\x0eSuggestionPath\x12\x1f\n\x1bSUGGESTION_PATH_UNSPECIFIED\x10\x00\x12\x1a\n\x16SUGGESTION_PATH_RANKER\x10\x01\x12\x17\n\x13SUGGESTION_PATH_LLM\x10\x02\x32\xcd\x03\n\x11SuggestionService\x12\x8f\x01\n\x0eSuggestQueries\x12+.attune.suggestion.v1.SuggestQueriesRequest\x1a,.attune.suggestion.v1.SuggestQueriesResponse\"\"\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/suggestions:suggest:\x01*\x12\x7f\n\x14StreamSuggestQueries\x12\x31.attune.suggestion.v1.StreamSuggestQueriesRequest\x1a\x32.attune.suggestion.v1.StreamSuggestQueriesResponse0\x01\x12\xa4\x01\n\x10RemoveSuggestion\x12-.attune.suggestion.v1.RemoveSuggestionRequest\x1a..attune.suggestion.v1.RemoveSuggestionResponse\"1\x82\xd3\xe4\x93\x02+\"&/v1/users/{user_id}/suggestions:remove:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%attune/suggestion/v1/suggestion.proto\x12\x14\x61ttune.suggestion.v1\x1a\x1c\x61ttune/events/v1/rules.proto\x1a!attune/knowledge/v1/context.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xd5\x01\n\x15SuggestQueriesRequest\x12\x1c\n\x07user_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\xc0\xb3\xae\xb1\x02\x01\x12\x17\n\x05query\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80@\x12-\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x1c.attune.knowledge.v1.Context\x12\x18\n\x05limit\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x32(\x00\x12<\n\x04path\x18\x05 \x01(\x0e\x32$.attune.suggestion.v1.SuggestionPathB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\x84\x01\n\nSuggestion\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x11\n\trationale\x18\x02 \x01(\t\x12\x12\n\nentity_ids\x18\x03 \x03(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x32\n\x04path\x18\x05 \x01(\x0e\x32$.attune.suggestion.v1.SuggestionPath\"K\n\x08LlmUsage\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rprompt_tokens\x18\x02 \x01(\x04\x12\x19\n\x11\x63ompletion_tokens\x18\x03 \x01(\x04\"o\n\x0eSuggestTimings\x12\x13\n\x0bretrieve_ms\x18\x01 \x01(\x01\x12\x15\n\rcandidates_ms\x18\x02 \x01(\x01\x12\x0f\n\x07rank_ms\x18\x03 \x01(\x01\x12\x0e\n\x06llm_ms\x18\x04 \x01(\x01\x12\x10\n\x08total_ms\x18\x05 \x01(\x01\"\x93\x02\n\x16SuggestQueriesResponse\x12\x35\n\x0bsuggestions\x18\x01 \x03(\x0b\x32 .attune.suggestion.v1.Suggestion\x12\x32\n\x04path\x18\x02 \x01(\x0e\x32$.attune.suggestion.v1.SuggestionPath\x12\x17\n\x0f\x66\x61llback_reason\x18\x03 \x01(\t\x12\x35\n\x07timings\x18\x04 \x01(\x0b\x32$.attune.suggestion.v1.SuggestTimings\x12-\n\x05usage\x18\x05 \x01(\x0b\x32\x1e.attune.suggestion.v1.LlmUsage\x12\x0f\n\x07notices\x18\x06 \x03(\t\"c\n\x1bStreamSuggestQueriesRequest\x12\x44\n\x07request\x18\x01 \x01(\x0b\x32+.attune.suggestion.v1.SuggestQueriesRequestB\x06\xbaH\x03\xc8\x01\x01\"\xa0\x01\n\x1cStreamSuggestQueriesResponse\x12\x36\n\nsuggestion\x18\x01 \x01(\x0b\x32 .attune.suggestion.v1.SuggestionH\x00\x12?\n\x07summary\x18\x02 \x01(\x0b\x32,.attune.suggestion.v1.SuggestQueriesResponseH\x00\x42\x07\n\x05\x65vent\"\x86\x01\n\x17RemoveSuggestionRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12\x1a\n\x04text\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80@H\x00\x12\x1e\n\x0b\x61ll_history\x18\x03 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x42\x0f\n\x06target\x12\x05\xbaH\x02\x08\x01\"\x1a\n\x18RemoveSuggestionResponse*f\n\x0eSuggestionPath\x12\x1f\n\x1bSUGGESTION_PATH_UNSPECIFIED\x10\x00\x12\x1a\n\x16SUGGESTION_PATH_RANKER\x10\x01\x12\x17\n\x13SUGGESTION_PATH_LLM\x10\x02\x32\xcd\x03\n\x11SuggestionService\x12\x8f\x01\n\x0eSuggestQueries\x12+.attune.suggestion.v1.SuggestQueriesRequest\x1a,.attune.suggestion.v1.SuggestQueriesResponse\"\"\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/suggestions:suggest:\x01*\x12\x7f\n\x14StreamSuggestQueries\x12\x31.attune.suggestion.v1.StreamSuggestQueriesRequest\x1a\x32.attune.suggestion.v1.StreamSuggestQueriesResponse0\x01\x12\xa4\x01\n\x10RemoveSuggestion\x12-.attune.suggestion.v1.RemoveSuggestionRequest\x1a..attune.suggestion.v1.RemoveSuggestionResponse\"1\x82\xd3\xe4\x93\x02+\"&/v1/users/{user_id}/suggestions:remove:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -57,8 +57,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUGGESTIONSERVICE'].methods_by_name['SuggestQueries']._serialized_options = b'\202\323\344\223\002\034\"\027/v1/suggestions:suggest:\001*'
   _globals['_SUGGESTIONSERVICE'].methods_by_name['RemoveSuggestion']._loaded_options = None
   _globals['_SUGGESTIONSERVICE'].methods_by_name['RemoveSuggestion']._serialized_options = b'\202\323\344\223\002+\"&/v1/users/{user_id}/suggestions:remove:\001*'
-  _globals['_SUGGESTIONPATH']._serialized_start=1418
-  _globals['_SUGGESTIONPATH']._serialized_end=1520
+  _globals['_SUGGESTIONPATH']._serialized_start=1435
+  _globals['_SUGGESTIONPATH']._serialized_end=1537
   _globals['_SUGGESTQUERIESREQUEST']._serialized_start=188
   _globals['_SUGGESTQUERIESREQUEST']._serialized_end=401
   _globals['_SUGGESTION']._serialized_start=404
@@ -68,15 +68,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUGGESTTIMINGS']._serialized_start=615
   _globals['_SUGGESTTIMINGS']._serialized_end=726
   _globals['_SUGGESTQUERIESRESPONSE']._serialized_start=729
-  _globals['_SUGGESTQUERIESRESPONSE']._serialized_end=987
-  _globals['_STREAMSUGGESTQUERIESREQUEST']._serialized_start=989
-  _globals['_STREAMSUGGESTQUERIESREQUEST']._serialized_end=1088
-  _globals['_STREAMSUGGESTQUERIESRESPONSE']._serialized_start=1091
-  _globals['_STREAMSUGGESTQUERIESRESPONSE']._serialized_end=1251
-  _globals['_REMOVESUGGESTIONREQUEST']._serialized_start=1254
-  _globals['_REMOVESUGGESTIONREQUEST']._serialized_end=1388
-  _globals['_REMOVESUGGESTIONRESPONSE']._serialized_start=1390
-  _globals['_REMOVESUGGESTIONRESPONSE']._serialized_end=1416
-  _globals['_SUGGESTIONSERVICE']._serialized_start=1523
-  _globals['_SUGGESTIONSERVICE']._serialized_end=1984
+  _globals['_SUGGESTQUERIESRESPONSE']._serialized_end=1004
+  _globals['_STREAMSUGGESTQUERIESREQUEST']._serialized_start=1006
+  _globals['_STREAMSUGGESTQUERIESREQUEST']._serialized_end=1105
+  _globals['_STREAMSUGGESTQUERIESRESPONSE']._serialized_start=1108
+  _globals['_STREAMSUGGESTQUERIESRESPONSE']._serialized_end=1268
+  _globals['_REMOVESUGGESTIONREQUEST']._serialized_start=1271
+  _globals['_REMOVESUGGESTIONREQUEST']._serialized_end=1405
+  _globals['_REMOVESUGGESTIONRESPONSE']._serialized_start=1407
+  _globals['_REMOVESUGGESTIONRESPONSE']._serialized_end=1433
+  _globals['_SUGGESTIONSERVICE']._serialized_start=1540
+  _globals['_SUGGESTIONSERVICE']._serialized_end=2001
 # @@protoc_insertion_point(module_scope)

@@ -203,6 +203,7 @@ class SuggestQueriesResponse(_message.Message):
     FALLBACK_REASON_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
     path: Global___SuggestionPath.ValueType
     """Who answered."""
     fallback_reason: _builtins.str
@@ -219,6 +220,12 @@ class SuggestQueriesResponse(_message.Message):
     def usage(self) -> Global___LlmUsage:
         """What the language model used; absent where it was not asked."""
 
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the caller should know although nothing failed, a sentence each: that search did not answer, and so no
+        document was drawn on.
+        """
+
     def __init__(
         self,
         *,
@@ -227,10 +234,11 @@ class SuggestQueriesResponse(_message.Message):
         fallback_reason: _builtins.str = ...,
         timings: Global___SuggestTimings | None = ...,
         usage: Global___LlmUsage | None = ...,
+        notices: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timings", b"timings", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fallback_reason", b"fallback_reason", "path", b"path", "suggestions", b"suggestions", "timings", b"timings", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fallback_reason", b"fallback_reason", "notices", b"notices", "path", b"path", "suggestions", b"suggestions", "timings", b"timings", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from attune.events.v1.events_pb2 import InteractionEvent
 from attune.knowledge_store.model import Interaction
 from attune.services.runtime.eventlog.port import Entry, Record
-from attune.services.runtime.events import InvalidRecordError, logged_at, parse_record, to_interaction
+from attune.services.runtime.events import InvalidRecordError, logged_at, parse_record, to_interaction, wrong_time
 from attune.services.runtime.validation import Validation
 
 
@@ -24,15 +25,18 @@ def sort_out(records: Sequence[Record], validation: Validation) -> Batch:
     for record in records:
         try:
             event = parse_record(record)
-            _require_valid(event, validation)
-            batch.interactions.append(to_interaction(event, logged_at(record)))
+            taken_at = logged_at(record)
+            _require_valid(event, validation, taken_at)
+            batch.interactions.append(to_interaction(event, taken_at))
         except (InvalidRecordError, ValueError) as error:
             batch.dead_letters.append(_dead_letter(record, str(error)))
     return batch
 
 
-def _require_valid(event: InteractionEvent, validation: Validation) -> None:
-    violations = validation.violations(event)
+def _require_valid(event: InteractionEvent, validation: Validation, taken_at: datetime) -> None:
+    """The time is held against the log's clock and not this process's: a replay must sort out alike."""
+    ahead = wrong_time(event, taken_at)
+    violations = validation.violations(event) or ([ahead] if ahead else [])
     if violations:
         raise InvalidRecordError(f"{violations[0].field}: {violations[0].description}")
     if not event.tenant_id:

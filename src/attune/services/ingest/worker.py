@@ -6,17 +6,18 @@ that a crash anywhere leaves nothing lost and nothing applied twice (invariant 1
 
 import threading
 from collections.abc import Sequence
+from datetime import datetime
 
 import structlog
 
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.model import LogPosition
 from attune.services.ingest.batch import sort_out
-from attune.services.runtime.auth import ConfigError
 from attune.services.runtime.clock import Clock
-from attune.services.runtime.eventlog.port import EventLog, Record
-from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC
+from attune.services.runtime.eventlog.port import Entry, EventLog, Record
+from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, log_key, logged_at, user_of_key
 from attune.services.runtime.metrics import Metrics
+from attune.services.runtime.removals import restore_removals
 from attune.services.runtime.validation import Validation
 
 _log = structlog.get_logger("attune.ingest")
@@ -39,19 +40,12 @@ class IngestWorker:
         self._thread = threading.Thread(target=self._run, name="attune-ingest", daemon=True)
 
     def start(self) -> None:
-        """Begin, where the store left off.
+        """Begin where the store left off, at the log's start if it is new; what was to be forgotten comes first.
 
         Raises:
-            ConfigError: the store is ahead of the log: they do not belong together.
+            ConfigError: what restore_removals raises.
         """
-        for partition in self._partitions():
-            applied = self._knowledge.store.position(TOPIC, partition)
-            end = self._event_log.end_offset(TOPIC, partition)
-            if applied > end:
-                raise ConfigError(
-                    f"the knowledge store has applied {TOPIC}/{partition} up to {applied}, but the log ends at {end}: "
-                    "put the log back; a store built again from a log forgets who was to be forgotten"
-                )
+        restore_removals(self._event_log, self._knowledge.store)
         self._thread.start()
 
     def stop(self) -> None:
@@ -77,13 +71,26 @@ class IngestWorker:
         batch = sort_out(records, self._validation)
         if batch.dead_letters:
             # Before the offset moves: a crash in between repeats a dead letter, and never loses one.
-            self._event_log.append(DEAD_LETTER_TOPIC, batch.dead_letters, self._clock())
-            _log.warning("dead letters", count=len(batch.dead_letters), topic=DEAD_LETTER_TOPIC)
+            self._set_aside(batch.dead_letters, min(logged_at(each) for each in records))
         last = records[-1]
         applied = self._knowledge.handle(batch.interactions, LogPosition(TOPIC, last.partition, last.offset + 1))
         for outcome in ("new", "duplicates", "forgotten"):
             self._metrics.events.labels(outcome).inc(getattr(applied, outcome))
         self._metrics.events.labels("dead_letter").inc(len(batch.dead_letters))
+
+    def _set_aside(self, letters: Sequence[Entry], since: datetime) -> None:
+        """Append dead letters, the oldest of which was logged at `since`.
+
+        These records may have been read before their user was forgotten, and their copies be appended after the dead
+        letters were redacted. So the tombstones are asked after the append. Forgetting sets one before it redacts: for
+        one that is not seen here, the redaction is still to come; what a visible one covers is redacted here.
+        """
+        self._event_log.append(DEAD_LETTER_TOPIC, letters, self._clock())
+        users = {user for letter in letters if (user := user_of_key(letter.key))}
+        for user, until in self._knowledge.store.forgotten(users).items():
+            if since <= until:
+                self._event_log.redact(DEAD_LETTER_TOPIC, log_key(user))
+        _log.warning("dead letters", count=len(letters), topic=DEAD_LETTER_TOPIC)
 
     def _run(self) -> None:
         while not self._stopped.is_set():

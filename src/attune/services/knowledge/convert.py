@@ -93,8 +93,8 @@ def retrieved_entity(found: Retrieved, counts: Mapping[str, int], catalog: Catal
     )
 
 
-def profile_response(user_id: str, profile: Profile, applied_offset: int) -> pb.GetUserProfileResponse:
-    """A user in numbers."""
+def profile_response(user_id: str, profile: Profile, applied: Mapping[int, int]) -> pb.GetUserProfileResponse:
+    """A user in numbers, and up to where each partition of the log is applied."""
     return pb.GetUserProfileResponse(
         user_id=user_id,
         events=profile.events,
@@ -102,7 +102,8 @@ def profile_response(user_id: str, profile: Profile, applied_offset: int) -> pb.
         first_seen=timestamp(profile.first_seen),
         last_seen=timestamp(profile.last_seen),
         forgotten_at=timestamp(profile.forgotten_at),
-        applied_offset=applied_offset,
+        applied_offset=min(applied.values()),
+        applied_offsets=applied,
     )
 
 

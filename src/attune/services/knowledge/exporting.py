@@ -1,6 +1,7 @@
 """ExportUser's work: the library's export records (knowledge_store/privacy.py) as messages."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -8,18 +9,21 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from attune.knowledge.v1 import knowledge_pb2 as pb
 from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.knowledge import Knowledge
-from attune.knowledge_store.model import UserKey
+from attune.knowledge_store.model import UserKey, decay
 from attune.services.knowledge.convert import label
 
 Record = Mapping[str, Any]
 
 
-def export_messages(knowledge: Knowledge, user: UserKey) -> list[pb.ExportUserResponse]:
-    """Everything that is stored of a user, the profile first. A user's store is bounded, and so is this list."""
-    return [_MESSAGES[record["record"]](record, knowledge.catalog) for record in knowledge.export(user)]
+def export_messages(knowledge: Knowledge, user: UserKey, now: datetime) -> list[pb.ExportUserResponse]:
+    """Everything that is stored of a user, the profile first. A user's store is bounded, and so is this list.
+
+    The library's records have weights as of last_seen, the messages have them as of `now`, like every other answer.
+    """
+    return [_MESSAGES[record["record"]](record, knowledge.catalog, now) for record in knowledge.export(user)]
 
 
-def _profile(record: Record, _catalog: Catalog) -> pb.ExportUserResponse:
+def _profile(record: Record, _catalog: Catalog, _now: datetime) -> pb.ExportUserResponse:
     profile = pb.GetUserProfileResponse(
         user_id=record["user"],
         events=record["events"],
@@ -31,29 +35,30 @@ def _profile(record: Record, _catalog: Catalog) -> pb.ExportUserResponse:
     return pb.ExportUserResponse(profile=profile)
 
 
-def _entity(record: Record, catalog: Catalog) -> pb.ExportUserResponse:
+def _entity(record: Record, catalog: Catalog, now: datetime) -> pb.ExportUserResponse:
+    elapsed = max(now - datetime.fromisoformat(record["last_seen"]), timedelta(0))
     evidence = pb.EntityEvidence(
         counts=record["counts"],
         total=sum(record["counts"].values()),
         first_seen=_time(record["first_seen"]),
         last_seen=_time(record["last_seen"]),
-        weight=record["weight"],
+        weight=record["weight"] * decay(elapsed),
     )
     entity_id = record["entity_id"]
     entity = pb.UserEntity(entity_id=entity_id, label=label(catalog, entity_id), evidence=evidence)
     return pb.ExportUserResponse(entity=entity)
 
 
-def _forgotten_entity(record: Record, _catalog: Catalog) -> pb.ExportUserResponse:
+def _forgotten_entity(record: Record, _catalog: Catalog, _now: datetime) -> pb.ExportUserResponse:
     forgotten = pb.ForgottenEntity(entity_id=record["entity_id"], forgotten_at=_time(record["forgotten_at"]))
     return pb.ExportUserResponse(forgotten_entity=forgotten)
 
 
-def _suppressed_suggestion(record: Record, _catalog: Catalog) -> pb.ExportUserResponse:
+def _suppressed_suggestion(record: Record, _catalog: Catalog, _now: datetime) -> pb.ExportUserResponse:
     return pb.ExportUserResponse(suppressed_suggestion=bytes.fromhex(record["fingerprint"]))
 
 
-def _suppressed_history(record: Record, _catalog: Catalog) -> pb.ExportUserResponse:
+def _suppressed_history(record: Record, _catalog: Catalog, _now: datetime) -> pb.ExportUserResponse:
     return pb.ExportUserResponse(suppressed_history_until=_time(record["until"]))
 
 
@@ -65,7 +70,7 @@ def _time(iso: str | None) -> Timestamp | None:
     return made
 
 
-_MESSAGES: Mapping[str, Callable[[Record, Catalog], pb.ExportUserResponse]] = {
+_MESSAGES: Mapping[str, Callable[[Record, Catalog, datetime], pb.ExportUserResponse]] = {
     "profile": _profile,
     "entity": _entity,
     "forgotten_entity": _forgotten_entity,

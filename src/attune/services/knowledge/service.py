@@ -22,13 +22,14 @@ from attune.services.knowledge.convert import (
     user_entity,
 )
 from attune.services.knowledge.exporting import export_messages
+from attune.services.knowledge.forgetting import Forgetting
 from attune.services.knowledge.recorder import Recorder
 from attune.services.knowledge.retrieving import retrieve
 from attune.services.runtime.call import current_call
 from attune.services.runtime.clock import Clock
 from attune.services.runtime.errors import not_found
 from attune.services.runtime.eventlog.port import EventLog
-from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, log_key
+from attune.services.runtime.events import TOPIC
 from attune.services.runtime.paging import decode_token, encode_token, fingerprint
 
 _DEFAULT_PAGE = 50
@@ -42,7 +43,12 @@ class KnowledgeServicer(KnowledgeServiceServicer):
         self._knowledge = knowledge
         self._event_log = event_log
         self._clock = clock
-        self._recorder = Recorder(event_log, clock)
+        self._recorder = Recorder(event_log, knowledge.store, clock)
+        self._forgetting = Forgetting(knowledge, event_log, clock)
+
+    async def finish(self) -> None:
+        """Wait for the work that goes on without its caller. To be called before the store and the log are closed."""
+        await self._forgetting.finish()
 
     async def LinkEntities(self, request: pb.LinkEntitiesRequest, context: Context) -> pb.LinkEntitiesResponse:
         """The entities of each text."""
@@ -60,6 +66,11 @@ class KnowledgeServicer(KnowledgeServiceServicer):
         return pb.LinkObjectsResponse(
             objects=[object_entities(each.object_id, linked[each.object_id]) for each in documents]
         )
+
+    async def UnlinkObjects(self, request: pb.UnlinkObjectsRequest, context: Context) -> pb.UnlinkObjectsResponse:
+        """Drop the entities of documents that are gone."""
+        tenant, ids = current_call().tenant, list(request.object_ids)
+        return pb.UnlinkObjectsResponse(unlinked=await asyncio.to_thread(self._knowledge.forget_objects, tenant, ids))
 
     async def RecordInteractions(
         self, request_iterator: AsyncIterator[pb.RecordInteractionsRequest], context: Context
@@ -80,6 +91,7 @@ class KnowledgeServicer(KnowledgeServiceServicer):
             rejected=rejected,
             rejected_count=report.rejected_count,
             log_end_offset=report.end_offset,
+            log_end_offsets=report.end_offsets,
         )
 
     async def RetrieveEntities(
@@ -107,30 +119,31 @@ class KnowledgeServicer(KnowledgeServiceServicer):
 
     async def GetUserProfile(self, request: pb.GetUserProfileRequest, context: Context) -> pb.GetUserProfileResponse:
         """A user in numbers."""
-        profile = await asyncio.to_thread(self._knowledge.profile, _user(request.user_id))
-        applied = await asyncio.to_thread(self._knowledge.store.position, TOPIC, 0)
-        return profile_response(request.user_id, profile, applied)
+        user = _user(request.user_id)
+
+        def read() -> pb.GetUserProfileResponse:
+            # The offsets first: what they promise to be visible is in a profile that is read after them.
+            partitions = range(self._event_log.partition_count(TOPIC))
+            applied = {each: self._knowledge.store.position(TOPIC, each) for each in partitions}
+            return profile_response(request.user_id, self._knowledge.profile(user), applied)
+
+        return await asyncio.to_thread(read)
 
     async def ExportUser(self, request: pb.ExportUserRequest, context: Context) -> AsyncIterator[pb.ExportUserResponse]:
         """Everything that is stored of a user."""
         user = _user(request.user_id)
-        for message in await asyncio.to_thread(export_messages, self._knowledge, user):
+        for message in await asyncio.to_thread(export_messages, self._knowledge, user, self._clock()):
             yield message
 
     async def ForgetUser(self, request: pb.ForgetUserRequest, context: Context) -> pb.ForgetUserResponse:
-        """The store first, behind a tombstone; then what the logs hold."""
-        user, at = _user(request.user_id), self._clock()
-        removed = await asyncio.to_thread(self._knowledge.forget_user, user, at)
-        for topic, place in ((TOPIC, "event_log"), (DEAD_LETTER_TOPIC, "dead_letters")):
-            removed[place] = await asyncio.to_thread(self._event_log.redact, topic, log_key(user))
-        profile = await asyncio.to_thread(self._knowledge.profile, user)
-        return pb.ForgetUserResponse(removed=removed, forgotten_at=timestamp(profile.forgotten_at))
+        """Everything of a user, for good."""
+        done = await self._forgetting.forget_user(_user(request.user_id))
+        return pb.ForgetUserResponse(removed=done.removed, forgotten_at=timestamp(done.until))
 
     async def ForgetEntity(self, request: pb.ForgetEntityRequest, context: Context) -> pb.ForgetEntityResponse:
-        """One entity of a user, behind a tombstone of its own."""
-        at = self._clock()
-        removed = await asyncio.to_thread(self._knowledge.forget_entity, _user(request.user_id), request.entity_id, at)
-        return pb.ForgetEntityResponse(removed=removed, forgotten_at=timestamp(at))
+        """One entity of a user, for good."""
+        done = await self._forgetting.forget_entity(_user(request.user_id), request.entity_id)
+        return pb.ForgetEntityResponse(removed=done.removed, forgotten_at=timestamp(done.until))
 
     async def GetEntity(self, request: pb.GetEntityRequest, context: Context) -> pb.GetEntityResponse:
         """An entity of the catalog."""
@@ -143,10 +156,8 @@ class KnowledgeServicer(KnowledgeServiceServicer):
         self, request: pb.SuppressSuggestionsRequest, context: Context
     ) -> pb.SuppressSuggestionsResponse:
         """Remember what the user wants to see no more."""
-        history_until = self._clock() if request.all_history else None
-        await asyncio.to_thread(
-            self._knowledge.store.suppress, _user(request.user_id), list(request.fingerprints), history_until
-        )
+        user = _user(request.user_id)
+        await self._forgetting.suppress(user, list(request.fingerprints), all_history=request.all_history)
         return pb.SuppressSuggestionsResponse()
 
     async def GetSuppressedSuggestions(

@@ -1,16 +1,19 @@
 """Interaction events in three shapes: protobuf message, log record (CloudEvents, binary mode), Interaction."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from google.protobuf.message import DecodeError
 
 from attune.events.v1.events_pb2 import EventType, InteractionEvent
 from attune.knowledge_store.model import EventKind, Interaction, UserKey
+from attune.services.runtime.errors import FieldViolation
 from attune.services.runtime.eventlog.port import Entry, Record
 
 TOPIC = "attune.interactions.v1"
 DEAD_LETTER_TOPIC = "attune.interactions.v1.dlq"
 _CE_TYPE = b"attune.events.v1.InteractionEvent"
+_MOST_AHEAD = timedelta(minutes=5)
+_NANOS = 10**9
 
 
 class InvalidRecordError(Exception):
@@ -22,6 +25,32 @@ def log_key(user: UserKey) -> bytes:
     return f"{user.tenant}/{user.user}".encode()
 
 
+def user_of_key(key: bytes) -> UserKey | None:
+    """The user whose records have this key; None where it is no key of log_key's."""
+    try:
+        tenant, _, user = key.decode().partition("/")
+        return UserKey(tenant, user)
+    except ValueError:
+        return None
+
+
+def user_of(event: InteractionEvent) -> UserKey:
+    """Whose event it is. Its tenant_id must be set."""
+    return UserKey(event.tenant_id, event.user_id)
+
+
+def wrong_time(event: InteractionEvent, logged_at: datetime) -> FieldViolation | None:
+    """What is wrong with an event's occurred_at, by the clock that the log took it with."""
+    if not 0 <= event.occurred_at.nanos < _NANOS:
+        return FieldViolation("occurred_at", "has nanos outside 0 to 999,999,999; set the reporter's clock")
+    # Compared in seconds: a datetime cannot hold every Timestamp.
+    if event.occurred_at.seconds <= (logged_at + _MOST_AHEAD).timestamp():
+        return None
+    return FieldViolation(
+        "occurred_at", "is more than five minutes ahead of the server's clock; set the reporter's clock"
+    )
+
+
 def to_entry(event: InteractionEvent) -> Entry:
     """An event as the log takes it. Its tenant_id must be set."""
     headers = (
@@ -31,7 +60,7 @@ def to_entry(event: InteractionEvent) -> Entry:
         ("ce_source", f"attune/{event.client_id}".encode()),
         ("content-type", b"application/protobuf"),
     )
-    return Entry(log_key(UserKey(event.tenant_id, event.user_id)), event.SerializeToString(), headers)
+    return Entry(log_key(user_of(event)), event.SerializeToString(), headers)
 
 
 def parse_record(record: Record) -> InteractionEvent:
@@ -50,7 +79,7 @@ def to_interaction(event: InteractionEvent, logged_at: datetime) -> Interaction:
     """A valid event as the knowledge store takes it."""
     return Interaction(
         event_id=event.event_id,
-        user=UserKey(event.tenant_id, event.user_id),
+        user=user_of(event),
         kind=EventKind(EventType.Name(event.type).removeprefix("EVENT_TYPE_").lower()),
         occurred_at=event.occurred_at.ToDatetime(UTC),
         logged_at=logged_at,

@@ -1,0 +1,96 @@
+"""What users want gone: to the log first, then to the store, then out of what the log and its dead letters hold.
+
+The order makes every crash harmless. In the log, a removal is found by whoever builds the store again
+(runtime/removals.py), and by the next start. With the tombstone in the store, nothing from before is learned; and who
+writes to the log looks for it after writing (appending.py, ingest/worker.py), so that redacting last reaches all.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import structlog
+
+from attune.knowledge_store.knowledge import Knowledge
+from attune.knowledge_store.model import UserKey
+from attune.knowledge_store.store import Removal, Suppressed
+from attune.services.runtime.clock import Clock
+from attune.services.runtime.eventlog.port import EventLog
+from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, log_key
+from attune.services.runtime.removals import REMOVALS_TOPIC, append_removal
+
+_log = structlog.get_logger("attune.knowledge")
+_PLACES = {"event_log": TOPIC, "dead_letters": DEAD_LETTER_TOPIC, "removals": REMOVALS_TOPIC}
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many records went, per place, and until when nothing is learned again."""
+
+    removed: dict[str, int]
+    until: datetime
+
+
+class Forgetting:
+    """Carries removals to their end, whether or not the caller waits for it. Each may be repeated."""
+
+    def __init__(self, knowledge: Knowledge, event_log: EventLog, clock: Clock) -> None:
+        self._knowledge = knowledge
+        self._event_log = event_log
+        self._clock = clock
+        self._running: set[asyncio.Task[object]] = set()
+
+    async def forget_user(self, user: UserKey) -> Forgotten:
+        """Everything of a user, behind a tombstone."""
+        return await self._to_the_end(lambda: self._forget_user(user))
+
+    async def forget_entity(self, user: UserKey, entity_id: str) -> Forgotten:
+        """One entity of a user, behind a tombstone of its own."""
+        return await self._to_the_end(lambda: self._forget_entity(user, entity_id))
+
+    async def suppress(self, user: UserKey, fingerprints: Sequence[bytes], *, all_history: bool) -> None:
+        """Suggestions that the user wants no more."""
+        await self._to_the_end(lambda: self._suppress(user, fingerprints, all_history=all_history))
+
+    async def finish(self) -> None:
+        """Wait for what was begun. To be called before the store and the log are closed."""
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def _to_the_end(self, work: Callable[[], Result]) -> Result:
+        """Half a removal would be none: a deadline that passes ends the waiting, and not the work."""
+        task = asyncio.create_task(asyncio.to_thread(work))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: "asyncio.Task[object]") -> None:
+        self._running.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error:  # told here too, for there may be no caller left to hear it
+            _log.error("a removal was not finished; it goes on when it is asked for again", exc_info=error)
+
+    def _forget_user(self, user: UserKey) -> Forgotten:
+        at = self._clock()
+        append_removal(self._event_log, Removal(user, at))
+        removed = self._knowledge.forget_user(user, at)
+        until = self._knowledge.store.forgotten([user])[user]
+        if until > at:  # events were logged by a clock that is ahead of this one: the log's tombstone covers them too
+            append_removal(self._event_log, Removal(user, until))
+        for place, topic in _PLACES.items():
+            removed[place] = self._event_log.redact(topic, log_key(user))
+        return Forgotten(removed, until)
+
+    def _forget_entity(self, user: UserKey, entity_id: str) -> Forgotten:
+        at = self._clock()
+        append_removal(self._event_log, Removal(user, at, entity_id))
+        return Forgotten(self._knowledge.forget_entity(user, entity_id, at), at)
+
+    def _suppress(self, user: UserKey, fingerprints: Sequence[bytes], *, all_history: bool) -> None:
+        at = self._clock()
+        suppressed = Suppressed(tuple(fingerprints), at if all_history else None)
+        append_removal(self._event_log, Removal(user, at, suppressed=suppressed))
+        self._knowledge.store.suppress(user, suppressed.fingerprints, suppressed.history_until)
