@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from attune.services.search.explain import explain
-from attune.services.search.fusion import Fused
+from attune.services.search.fusion import Fused, reciprocal_rank, reciprocal_rank_fusion
+from attune.services.search.index.port import Candidate
 from attune.services.search.person import Acquaintance
 from attune.services.search.personal import Evidence, Ranked
 
@@ -59,6 +60,15 @@ def test_the_parts_add_up_to_the_score() -> None:
     explanation = explain(each)
     assert sum(part.contribution for part in explanation.parts) == pytest.approx(each.score)
     assert {part.name: part.rank for part in explanation.parts} == {"dense": 2, "bm25": 7, "personal": 0}
+
+
+def test_the_plain_score_is_divided_as_the_fusion_made_it() -> None:
+    dense, bm25 = [Candidate(each, 1.0) for each in "ab"], [Candidate(each, 1.0) for each in "cdeb"]
+    fused = {each.id: each for each in reciprocal_rank_fusion({"dense": dense, "bm25": bm25})}["b"]
+    parts = explain(Ranked(fused, 1, fused.score, 0.0, 0.0, ())).parts
+    assert {part.name: part.contribution for part in parts} == pytest.approx(
+        {"dense": reciprocal_rank(2), "bm25": reciprocal_rank(4), "personal": 0.0}
+    )
 
 
 def test_at_most_five_entities_are_named() -> None:

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attune.knowledge_store.retrieval import Mode
 from attune.services.suggestion.candidates import MAX_CANDIDATES, candidates
-from attune.services.suggestion.known import KnownEntity, Mode, Situation, normalised
+from attune.services.suggestion.known import KnownEntity, Situation, normalised
 
 SEEN = datetime(2026, 11, 3, 9, tzinfo=UTC)
 TITLES = st.lists(st.text(max_size=40), max_size=20)

@@ -49,11 +49,34 @@ async def test_no_more_than_asked_for(server: LlmServer) -> None:
 
 
 @pytest.mark.parametrize(
+    "bad",
+    [
+        {"query": "x" * 201},
+        {"query": "fine", "rationale": "x" * 1001},
+        {"query": ""},
+        {"query": 7},
+        {"query": None},
+        {"text": "another form"},
+        "a bare text",
+        None,
+        ["nested"],
+    ],
+    ids=["endless", "endless rationale", "empty", "number", "null", "no query", "text", "nothing", "list"],
+)
+async def test_one_bad_suggestion_does_not_cost_the_others(server: LlmServer, bad: object) -> None:
+    listed = [{"query": "first"}, bad, {"query": "x" * 200, "rationale": "just short enough"}]
+    server.answer = completion(json.dumps({"suggestions": listed}))
+    assert [each.text for each in (await write(server)).suggestions] == ["first", "x" * 200]
+
+
+@pytest.mark.parametrize(
     ("answer", "sentence"),
     [
         (completion("Sure! Here are some ideas."), "did not answer with the JSON"),
         (completion(json.dumps({"suggestions": []})), "did not answer with the JSON"),
         (completion(json.dumps({"suggestions": [{"query": "x" * 300}]})), "did not answer with the JSON"),
+        (completion(json.dumps({"suggestions": ["a", None, {"query": 1}]})), "did not answer with the JSON"),
+        (completion(json.dumps({"suggestions": "a"})), "did not answer with the JSON"),
         (completion(json.dumps(["a"])), "did not answer with the JSON"),
         (completion(""), "answered with nothing"),
         (suggestions("run tasks"), "only repeated the session"),
@@ -66,6 +89,8 @@ async def test_no_more_than_asked_for(server: LlmServer) -> None:
         "prose",
         "empty list",
         "endless query",
+        "only bad ones",
+        "no list",
         "wrong shape",
         "empty",
         "repetition",

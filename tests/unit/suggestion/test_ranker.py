@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from attune.knowledge_store.retrieval import Mode
 from attune.services.suggestion.candidates import Candidate
-from attune.services.suggestion.known import KnownEntity, Mode
+from attune.services.suggestion.known import KnownEntity
 from attune.services.suggestion.ranker import rank
 
 

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from attune.services.suggestion.known import KnownEntity, Mode
+from attune.knowledge_store.retrieval import Mode
+from attune.services.suggestion.known import KnownEntity
 from attune.services.suggestion.suppression import Suppression, fingerprint
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)

@@ -5,7 +5,7 @@ from datetime import UTC
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from attune.search.v1 import search_pb2 as pb
-from attune.services.search.fusion import Fused
+from attune.services.search.fusion import Fused, reciprocal_rank
 from attune.services.search.person import Acquaintance
 from attune.services.search.personal import Evidence, Ranked
 
@@ -51,7 +51,7 @@ def _because(known: Acquaintance) -> str:
 
 def _plain_parts(ranked: Ranked) -> list[pb.ScorePart]:
     """The plain score divided among the rankings, as each contributed to the fusion."""
-    shares = {name: 1 / (60 + rank) for name, rank in ranked.fused.ranks.items()}
+    shares = {name: reciprocal_rank(rank) for name, rank in ranked.fused.ranks.items()}
     total = sum(shares.values())
     return [
         pb.ScorePart(

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from attune.services.search.index.port import Candidate
 
+K = 60
+"""How much the first ranks are damped: the paper's value."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fused:
@@ -17,18 +20,23 @@ class Fused:
     scores: Mapping[str, float]
 
 
-def reciprocal_rank_fusion(rankings: Mapping[str, Sequence[Candidate]], k: int = 60) -> list[Fused]:
+def reciprocal_rank(rank: int, k: int = K) -> float:
+    """What a place (1 is the best) in one ranking adds to the fused score: 1 / (k + rank)."""
+    return 1.0 / (k + rank)
+
+
+def reciprocal_rank_fusion(rankings: Mapping[str, Sequence[Candidate]], k: int = K) -> list[Fused]:
     """Fuse rankings by the sum of 1 / (k + rank) (Cormack, Clarke and Büttcher, SIGIR 2009, section 2).
 
     `rankings` maps the name of each ranking to its candidates, best first; their scores are carried along, not used.
-    k damps how much the first ranks stand out; 60 is the paper's. A document that a ranking lists twice counts where
-    it comes first. The result is ordered by falling score, equal scores by id.
+    k damps how much the first ranks stand out. A document that a ranking lists twice counts where it comes first. The
+    result is ordered by falling score, equal scores by id.
 
     Raises:
         ValueError: k is negative.
     """
     if k < 0:
-        raise ValueError(f"k is {k}: give 0 or more (the paper uses 60)")
+        raise ValueError(f"k is {k}: give 0 or more (the paper uses {K})")
     ranks: dict[str, dict[str, int]] = defaultdict(dict)
     scores: dict[str, dict[str, float]] = defaultdict(dict)
     for name, candidates in rankings.items():
@@ -37,7 +45,7 @@ def reciprocal_rank_fusion(rankings: Mapping[str, Sequence[Candidate]], k: int =
             scores[candidate.id][name] = candidate.score
     # Summed from the best rank down, so that the order of the mapping cannot change a rounding.
     fused = [
-        Fused(id_, sum(1.0 / (k + rank) for rank in sorted(by_name.values())), by_name, scores[id_])
+        Fused(id_, sum(reciprocal_rank(rank, k) for rank in sorted(by_name.values())), by_name, scores[id_])
         for id_, by_name in ranks.items()
     ]
     return sorted(fused, key=lambda found: (-found.score, found.id))

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from attune.embedding.v1 import embedding_pb2 as embedding
 from attune.embedding.v1.embedding_pb2_grpc import EmbeddingServiceStub
-from attune.embeddings.vectors import from_bytes
 from attune.events.v1.events_pb2 import InteractionEvent
 from attune.knowledge.v1 import knowledge_pb2 as knowledge
 from attune.knowledge.v1.context_pb2 import Context
 from attune.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceStub
-from attune.services.runtime.auth import ConfigError
+from attune.services.runtime.config import ConfigError
 from attune.services.runtime.errors import invalid
 from attune.services.runtime.outgoing import onward
+from attune.services.runtime.vectors import to_matrix
 from attune.services.search.index.port import Document
 from attune.services.search.person import Acquaintance, Person
 
@@ -54,18 +54,21 @@ class Gateway:
         answer = await self._embedding.Embed(request, **onward())
         if answer.items[0].HasField("error"):
             raise invalid("query", answer.items[0].error.message)
-        vector: NDArray[np.float32] = _matrix(answer)[answer.items[0].row]
+        vector: NDArray[np.float32] = to_matrix(answer.vectors)[answer.items[0].row]
         return vector
 
     async def passage_vectors(
         self, documents: Sequence[Document], experts: frozenset[str]
     ) -> list[NDArray[np.float32] | str]:
-        """For each document its unit vector [d], or why it has none."""
+        """For each document its unit vector [d], or why it has none.
+
+        A document of a domain without an expert gets the general one's: a domain is a label to narrow searches by, too.
+        """
         request = embedding.EmbedRequest(
             inputs=[_passage(each, experts) for each in documents], lane=embedding.LANE_BULK
         )
         answer = await self._embedding.Embed(request, **onward())
-        matrix = _matrix(answer)
+        matrix = to_matrix(answer.vectors)
         return [item.error.message if item.HasField("error") else matrix[item.row] for item in answer.items]
 
     async def link(self, documents: Sequence[Document]) -> list[tuple[str, ...]]:
@@ -126,11 +129,6 @@ def _passage(document: Document, experts: frozenset[str]) -> embedding.TextInput
     text = f"{document.title}\n{document.text}".strip()[:_READ_CHARACTERS]
     domain = document.domain if document.domain in experts else ""
     return embedding.TextInput(text=text, domain=domain, role=embedding.ROLE_PASSAGE)
-
-
-def _matrix(answer: embedding.EmbedResponse) -> NDArray[np.float32]:
-    rows, columns = answer.vectors.shape
-    return from_bytes(answer.vectors.data, "float32", (rows, columns))
 
 
 def _acquaintance(found: knowledge.RetrievedEntity) -> Acquaintance:

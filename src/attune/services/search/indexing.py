@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import structlog
 
 from attune.search.v1 import search_pb2 as pb
 from attune.services.runtime.call import current_call
@@ -13,7 +14,9 @@ from attune.services.runtime.validation import Validation
 from attune.services.search.convert import from_message
 from attune.services.search.gateway import Gateway
 from attune.services.search.index.port import Document, Index, IndexedDocument
+from attune.services.search.notices import GeneralistCount
 
+_log = structlog.get_logger("attune.search")
 _BATCH = 64
 _BATCH_BYTES = 4 << 20
 REPORTED = 100
@@ -32,6 +35,7 @@ class Rejected:
 class Report:
     """What became of a stream of documents."""
 
+    generalist: GeneralistCount
     indexed: int = 0
     unchanged: int = 0
     rejected: list[Rejected] = field(default_factory=list)
@@ -70,8 +74,7 @@ class Indexer:
 
     async def index(self, messages: AsyncIterator[pb.Document]) -> Report:
         """Everything that is valid is durable and searchable when this returns."""
-        report = Report()
-        experts = await self._gateway.domains()
+        report = Report(GeneralistCount(await self._gateway.domains()))
         batch = _Batch()
         place = 0
         async for message in messages:
@@ -82,19 +85,21 @@ class Indexer:
                 batch.add(place, from_message(message), message.ByteSize())
             place += 1
             if batch.full:
-                await self._write(batch, experts, report)
+                await self._write(batch, report)
                 batch = _Batch()
-        await self._write(batch, experts, report)
+        await self._write(batch, report)
+        _warn(report.generalist)
         return report
 
-    async def _write(self, batch: _Batch, experts: frozenset[str], report: Report) -> None:
+    async def _write(self, batch: _Batch, report: Report) -> None:
         if not batch.documents:
             return
         changed = await self._changed(await self._linked(batch))
         report.unchanged += len(batch.documents) - len(changed)
         if not changed:
             return
-        vectors = await self._gateway.passage_vectors([document for _, document in changed], experts)
+        documents = [document for _, document in changed]
+        vectors = await self._gateway.passage_vectors(documents, report.generalist.experts)
         ready, rows = [], []
         for (place, document), vector in zip(changed, vectors, strict=True):
             if isinstance(vector, str):
@@ -102,6 +107,7 @@ class Indexer:
             else:
                 ready.append(IndexedDocument.of(document))
                 rows.append(vector)
+                report.generalist.add(document.domain)
         if ready:
             await asyncio.to_thread(self._index.upsert, current_call().tenant, ready, np.stack(rows))
         report.indexed += len(ready)
@@ -130,3 +136,12 @@ class Indexer:
         if not message.title.strip() and not message.text.strip():
             return FieldViolation("document.text", "is empty, and so is the title: there is nothing to search")
         return None
+
+
+def _warn(generalist: GeneralistCount) -> None:
+    if generalist.total:
+        _log.warning(
+            "the general expert embedded documents: no expert is trained for their domain",
+            documents=generalist.total,
+            domains=list(generalist.by_domain),
+        )

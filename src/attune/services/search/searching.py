@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import grpc
@@ -46,6 +46,8 @@ class Found:
     ranked: list[Ranked]
     documents: dict[str, Document]
     weight: Weight
+    empty_domains: Sequence[str] = ()
+    """The domains asked for that no document has, in the order asked."""
     milliseconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -69,13 +71,14 @@ class Searcher:
             asyncio.to_thread(self._index.bm25, tenant, wish.query, CANDIDATES, wish.domains),
         )
         fused, documents = await self._documents(tenant, dense, bm25)
+        empty_domains = await self._empty_domains(tenant, wish.domains, documents)
         times["retrieve_ms"] = _since(started)
         started = time.monotonic()
         entities = [documents[each.id].entity_ids for each in fused]
         person, weight = await self._weighed(wish, fused, entities)
         ranked = personal_ranking(fused, entities, person, weight.value, wish.page_size)
         times["personalize_ms"] = _since(started)
-        return Found(ranked, documents, weight, times)
+        return Found(ranked, documents, weight, empty_domains, times)
 
     async def _documents(
         self, tenant: str, dense: Sequence[Candidate], bm25: Sequence[Candidate]
@@ -84,6 +87,17 @@ class Searcher:
         documents = await asyncio.to_thread(self._index.documents, tenant, [each.id for each in fused])
         # A document deleted since it was found is no answer any more.
         return [each for each in fused if each.id in documents], documents
+
+    async def _empty_domains(
+        self, tenant: str, domains: Sequence[str], documents: Mapping[str, Document]
+    ) -> Sequence[str]:
+        """A domain that a candidate has is not empty; so the index is asked of few domains, mostly of none."""
+        found = {each.domain for each in documents.values()}
+        doubtful = [domain for domain in dict.fromkeys(domains) if domain not in found]
+        if not doubtful:
+            return ()
+        inhabited = await asyncio.to_thread(self._index.inhabited, tenant, doubtful)
+        return [domain for domain in doubtful if domain not in inhabited]
 
     async def _weighed(
         self, wish: Wish, fused: Sequence[Fused], entities: Sequence[Sequence[str]]

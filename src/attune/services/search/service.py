@@ -21,6 +21,7 @@ from attune.services.search.explain import explain
 from attune.services.search.gateway import Gateway
 from attune.services.search.index.port import Index
 from attune.services.search.indexing import Indexer
+from attune.services.search.notices import of_empty_domains
 from attune.services.search.searching import Found, Searcher, Wish
 
 _DEFAULT_PAGE = 10
@@ -61,6 +62,7 @@ class SearchServicer(SearchServiceServicer):
             unchanged=report.unchanged,
             rejected=rejected,
             rejected_count=report.rejected_count,
+            notices=report.generalist.notices(),
         )
 
     async def DeleteDocuments(self, request: pb.DeleteDocumentsRequest, context: Context) -> pb.DeleteDocumentsResponse:
@@ -144,6 +146,7 @@ def _response(found: Found, offset: int, size: int, made_for: str) -> pb.SearchR
             reason=found.weight.reason,
         ),
         timings=pb.SearchTimings(**found.milliseconds),
+        notices=of_empty_domains(found.empty_domains),
     )
     for each in found.ranked[offset : offset + size]:
         document = to_message(found.documents[each.fused.id])

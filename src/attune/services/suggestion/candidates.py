@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from attune.services.suggestion.known import KnownEntity, Mode, Situation, normalised
+from attune.knowledge_store.retrieval import Mode
+from attune.services.suggestion.known import KnownEntity, Situation, normalised
 
 MAX_CANDIDATES = 48
 _MAX_WORDS = 12

@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from attune.embedding.v1 import embedding_pb2 as embedding
 from attune.embedding.v1.embedding_pb2_grpc import EmbeddingServiceStub
-from attune.embeddings.vectors import from_bytes
 from attune.knowledge.v1 import knowledge_pb2 as knowledge
 from attune.knowledge.v1.context_pb2 import Context
 from attune.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceStub
+from attune.knowledge_store.retrieval import Mode
 from attune.search.v1 import search_pb2 as search
 from attune.search.v1.search_pb2_grpc import SearchServiceStub
 from attune.services.runtime.outgoing import onward
-from attune.services.suggestion.known import KnownEntity, Mode
+from attune.services.runtime.vectors import to_matrix
+from attune.services.suggestion.known import KnownEntity
 from attune.services.suggestion.suppression import Suppression
 
 _MODES = {
@@ -40,6 +41,8 @@ class Retrieved:
     """The best first."""
     entity_ids: Sequence[str] = ()
     """The user's entities in them."""
+    notice: str = ""
+    """Why there are none, where search did not answer: a sentence for the caller."""
 
 
 class Gateway:
@@ -77,7 +80,7 @@ class Gateway:
         await self._knowledge.SuppressSuggestions(request, **onward())
 
     async def retrieved(self, user: str, query: str, context: Context) -> Retrieved:
-        """What answers the query, ranked for the user."""
+        """What answers the query, ranked for the user; nothing, with a notice, where search is away or refuses it."""
         if not query.strip():
             return Retrieved()
         request = search.SearchRequest(query=query, user_id=user, context=context, page_size=_DOCUMENTS)
@@ -87,7 +90,7 @@ class Gateway:
             if error.code() not in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNAVAILABLE):
                 raise
             _log.warning("suggestions without documents: search did not answer", code=error.code().name)
-            return Retrieved()
+            return Retrieved(notice=_without_documents(error))
         entities = (each.entity_id for hit in answer.hits for each in hit.explanation.entities)
         return Retrieved([hit.document.title for hit in answer.hits], list(dict.fromkeys(entities)))
 
@@ -98,15 +101,21 @@ class Gateway:
             lane=embedding.LANE_INTERACTIVE,
         )
         answer = await self._embedding.Embed(request, **onward())
-        count, dimension = answer.vectors.shape
-        matrix = from_bytes(answer.vectors.data, "float32", (count, dimension))
-        rows = [matrix[item.row] if item.HasField("row") else np.zeros(dimension, np.float32) for item in answer.items]
-        return np.stack(rows)
+        matrix = to_matrix(answer.vectors)
+        nothing = np.zeros(matrix.shape[1], np.float32)
+        return np.stack([matrix[item.row] if item.HasField("row") else nothing for item in answer.items])
 
     async def close(self) -> None:
         """Close the channels."""
         for channel in self._channels:
             await channel.close()
+
+
+def _without_documents(error: grpc.aio.AioRpcError) -> str:
+    because = "the search service is unavailable"
+    if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
+        because = f"search refused the query ({error.details()})"
+    return f"{because}: these suggestions draw on no documents"
 
 
 def _known(found: knowledge.RetrievedEntity) -> KnownEntity:

@@ -3,16 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
-
-class Mode(StrEnum):
-    """How an entity relates to the user (METHODS: K-LaMP's retrieval modes, and neighbours in the graph)."""
-
-    FAMILIAR = "familiar"
-    UNFAMILIAR = "unfamiliar"
-    LAPSED = "lapsed"
-    NEIGHBOUR = "neighbour"
+from attune.knowledge_store.retrieval import Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +14,7 @@ class KnownEntity:
     entity_id: str
     label: str
     mode: Mode
+    """How it relates to the user."""
     score: float
     """Higher is more; comparable within one mode of one answer."""
     count: int = 0

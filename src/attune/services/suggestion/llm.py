@@ -1,7 +1,9 @@
 """Suggestions by a language model behind any server that speaks OpenAI's protocol."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import openai
 from openai import AsyncOpenAI
@@ -12,6 +14,7 @@ from attune.services.suggestion.prompt import build_prompt, load_template
 
 _MOST_CHARACTERS = 200
 _MOST_TOKENS = 1024
+_OTHER_JSON = "the language model did not answer with the JSON that it was asked for"
 
 
 class LlmError(Exception):
@@ -58,7 +61,8 @@ class _Suggestion(BaseModel):
 
 
 class _Answer(BaseModel):
-    suggestions: list[_Suggestion] = Field(min_length=1)
+    suggestions: list[Any]
+    """Each is checked on its own, so that one bad suggestion does not cost the others."""
 
 
 class OpenAiWriter:
@@ -113,10 +117,13 @@ def _parsed(content: str, situation: Situation, limit: int) -> tuple[Written, ..
     try:
         answer = _Answer.model_validate_json(content)
     except ValidationError as error:
-        raise LlmError("the language model did not answer with the JSON that it was asked for") from error
+        raise LlmError(_OTHER_JSON) from error
+    usable = list(_usable(answer.suggestions))
+    if not usable:
+        raise LlmError(_OTHER_JSON)
     seen = {normalised(text) for text in (situation.query, *situation.previous_queries)}
     kept: list[Written] = []
-    for each in answer.suggestions:
+    for each in usable:
         text = " ".join(each.query.split())
         if normalised(text) and normalised(text) not in seen:
             seen.add(normalised(text))
@@ -124,3 +131,10 @@ def _parsed(content: str, situation: Situation, limit: int) -> tuple[Written, ..
     if not kept:
         raise LlmError("the language model only repeated the session")
     return tuple(kept[:limit])
+
+
+def _usable(suggestions: Iterable[Any]) -> Iterator[_Suggestion]:
+    """Without those that are too long to be a suggestion, or in another form."""
+    for each in suggestions:
+        with suppress(ValidationError):
+            yield _Suggestion.model_validate(each)

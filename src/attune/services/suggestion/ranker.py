@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from attune.knowledge_store.retrieval import Mode
 from attune.services.suggestion.candidates import Candidate
-from attune.services.suggestion.known import Mode
 
 _SIMILARITY = 0.55
 _PERSONAL = 0.3

@@ -73,7 +73,10 @@ def _response(outcome: Outcome) -> pb.SuggestQueriesResponse:
     by_llm = outcome.llm is not None and not outcome.fallback_reason
     path = pb.SUGGESTION_PATH_LLM if by_llm else pb.SUGGESTION_PATH_RANKER
     response = pb.SuggestQueriesResponse(
-        path=path, fallback_reason=outcome.fallback_reason, timings=pb.SuggestTimings(**outcome.milliseconds)
+        path=path,
+        fallback_reason=outcome.fallback_reason,
+        timings=pb.SuggestTimings(**outcome.milliseconds),
+        notices=outcome.notices,
     )
     for each in outcome.suggestions:
         response.suggestions.add(

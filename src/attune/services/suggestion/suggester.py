@@ -38,6 +38,8 @@ class Outcome:
     suggestions: list[Suggested] = field(default_factory=list)
     llm: LlmAnswer | None = None
     fallback_reason: str = ""
+    notices: list[str] = field(default_factory=list)
+    """What the caller should know although nothing failed."""
     milliseconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -71,6 +73,8 @@ class Suggester:
     ) -> tuple[Situation, Suppression]:
         started = time.monotonic()
         retrieved = await self._gateway.retrieved(user, query, context)
+        if retrieved.notice:
+            outcome.notices.append(retrieved.notice)
         outcome.milliseconds["candidates_ms"] = _since(started)
         started = time.monotonic()
         personal = bool(user) and not (context.HasField("personalization") and context.personalization == 0)

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from attune.services.suggestion.known import KnownEntity, Mode, normalised
+from attune.knowledge_store.retrieval import Mode
+from attune.services.suggestion.known import KnownEntity, normalised
 
 
 def fingerprint(text: str) -> bytes:

@@ -82,6 +82,9 @@ class EdgeEngine:
     def count(self, tenant: str) -> int:
         return self._shard.count(edge.CountRequest(exact=True, filter=_filter(Scope(tenant))))
 
+    def holds(self, scopes: Sequence[Scope]) -> list[bool]:
+        return [bool(self._shard.scroll(_any_point_of(scope))[0]) for scope in scopes]
+
     def nearest(self, scope: Scope, vector: list[float], limit: int) -> list[Candidate]:
         return self._search(edge.Query.Nearest(vector, using=DENSE), scope, limit, edge.SearchParams())
 
@@ -132,6 +135,10 @@ def _config(dimension: int) -> edge.EdgeConfig:
 def _to_edge(point: IndexPoint) -> edge.Point:
     bm25 = edge.SparseVector(point.bm25.indices, point.bm25.values)
     return edge.Point(point.id, {DENSE: point.dense, BM25: bm25}, point.payload)
+
+
+def _any_point_of(scope: Scope) -> edge.ScrollRequest:
+    return edge.ScrollRequest(limit=1, filter=_filter(scope), with_payload=False, with_vector=False)
 
 
 def _filter(scope: Scope) -> edge.Filter:

@@ -98,6 +98,9 @@ class Index(Protocol):
     def count(self, tenant: str) -> int:
         """How many documents this tenant has."""
 
+    def inhabited(self, tenant: str, domains: Sequence[str]) -> frozenset[str]:
+        """Those of `domains` that at least one document of this tenant has. Costs a look-up each, not a count."""
+
     def dense(self, tenant: str, vector: FloatVector, limit: int, domains: Sequence[str] = ()) -> list[Candidate]:
         """The documents nearest to `vector` [dimension] by cosine.
 

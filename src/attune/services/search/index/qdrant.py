@@ -46,6 +46,9 @@ class Engine(Protocol):
 
     def count(self, tenant: str) -> int: ...
 
+    def holds(self, scopes: Sequence[Scope]) -> list[bool]:
+        """For each scope, whether any point is in it."""
+
     def nearest(self, scope: Scope, vector: list[float], limit: int) -> list[Candidate]: ...
 
     def matching(self, scope: Scope, weights: SparseWeights, limit: int) -> list[Candidate]: ...
@@ -84,6 +87,12 @@ class QdrantIndex:
 
     def count(self, tenant: str) -> int:
         return self._engine.count(tenant)
+
+    def inhabited(self, tenant: str, domains: Sequence[str]) -> frozenset[str]:
+        if not domains:
+            return frozenset()
+        found = self._engine.holds([Scope(tenant, (domain,)) for domain in domains])
+        return frozenset(domain for domain, any_document in zip(domains, found, strict=True) if any_document)
 
     def dense(self, tenant: str, vector: FloatVector, limit: int, domains: Sequence[str] = ()) -> list[Candidate]:
         _require_limit(limit)

@@ -84,6 +84,12 @@ class ServerEngine:
         with _answering(self._collection):
             return self._client.count(self._collection, count_filter=_filter(Scope(tenant)), exact=True).count
 
+    def holds(self, scopes: Sequence[Scope]) -> list[bool]:
+        requests = [models.QueryRequest(filter=_filter(scope), limit=1) for scope in scopes]
+        with _answering(self._collection):
+            responses = self._client.query_batch_points(self._collection, requests)
+        return [bool(response.points) for response in responses]
+
     def nearest(self, scope: Scope, vector: list[float], limit: int) -> list[Candidate]:
         return self._search(vector, DENSE, scope, limit)
 

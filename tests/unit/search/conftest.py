@@ -1,0 +1,68 @@
+"""A small index on the embedded engine, and the other services as search sees them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import structlog
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
+
+from attune.knowledge.v1.context_pb2 import Context
+from attune.services.search.index.edge import open_edge_index
+from attune.services.search.index.identity import IndexIdentity
+from attune.services.search.index.port import Document, Index
+from attune.services.search.person import NOBODY, Person
+
+DIMENSION = 8
+
+
+@dataclass
+class Services:
+    """Stands where `Gateway` does: every text has the same vector, no text has entities, and nobody is known."""
+
+    experts: frozenset[str] = frozenset({"general"})
+    refused: frozenset[str] = frozenset()
+    """Ids of documents that cannot be embedded."""
+    embedded: list[str] = field(default_factory=list)
+
+    async def domains(self) -> frozenset[str]:
+        return self.experts
+
+    async def query_vector(self, _query: str) -> np.ndarray:
+        return np.ones(DIMENSION, np.float32)
+
+    async def passage_vectors(self, documents: Sequence[Document], _experts: frozenset[str]) -> list[np.ndarray | str]:
+        self.embedded += [each.id for each in documents]
+        vector = np.ones(DIMENSION, np.float32)
+        return ["cannot be embedded" if each.id in self.refused else vector for each in documents]
+
+    async def link(self, documents: Sequence[Document]) -> list[tuple[str, ...]]:
+        return [()] * len(documents)
+
+    async def person(self, _user: str, _query: str, _context: Context, _entity_ids: Sequence[str]) -> Person:
+        return NOBODY
+
+
+@pytest.fixture
+def services() -> Services:
+    return Services()
+
+
+@pytest.fixture
+def small_index(tmp_path: Path) -> Iterator[Index]:
+    opened = open_edge_index(tmp_path / "index", IndexIdentity("model-a", DIMENSION))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def log_lines() -> Iterator[list[EventDict]]:
+    """What is logged meanwhile, whatever level another test has set."""
+    before = structlog.get_config()
+    structlog.reset_defaults()
+    with capture_logs() as lines:
+        yield lines
+    structlog.configure(**before)
