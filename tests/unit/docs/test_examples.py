@@ -5,15 +5,18 @@ import json
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from types import ModuleType
 
 import pytest
-from google.protobuf.json_format import ParseDict
+from tests.e2e.conftest import wait_until
 from tests.unit.docs.conftest import ROOT, blocks
 
 from attune.events.v1.events_pb2 import EventType, InteractionEvent
 from attune.knowledge_store.catalog import Catalog
+from attune.search.v1.search_pb2 import Document
 from attune.services.cli.background import running_system
+from attune.services.cli.events import read_events
 from attune.services.cli.system import System
 from attune.services.client import Client
 from attune.services.client.channels import Addresses
@@ -53,10 +56,9 @@ def python_client() -> ModuleType:
     return module
 
 
-def events(lines: str) -> list[InteractionEvent]:
-    """As `attune events send` reads them."""
-    fields = [json.loads(line) for line in lines.splitlines()]
-    return [ParseDict(each | {"type": f"EVENT_TYPE_{each['type'].upper()}"}, InteractionEvent()) for each in fields]
+@pytest.fixture
+def example_events() -> list[InteractionEvent]:
+    return read_events(str(EXAMPLES / "events.jsonl"), datetime.now(UTC))
 
 
 def test_importing_the_example_does_nothing(python_client: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,23 +89,33 @@ def test_the_readmes_python_runs(readme: str, system: System, monkeypatch: pytes
         exec(compile(code, "README.md", "exec"), {})  # noqa: S102 - our own page
 
 
-def test_the_example_events_are_valid_and_show_every_kind_but_one() -> None:
-    found = events((EXAMPLES / "events.jsonl").read_text(encoding="utf-8"))
-    assert [Validation().violations(event) for event in found] == [[]] * len(found)
-    assert len({event.event_id for event in found}) == len(found)
-    unused = set(EventType.values()) - {event.type for event in found}
+def test_the_example_events_are_valid_and_show_every_kind_but_one(example_events: list[InteractionEvent]) -> None:
+    assert [Validation().violations(event) for event in example_events] == [[]] * len(example_events)
+    assert len({event.event_id for event in example_events}) == len(example_events)
+    unused = set(EventType.values()) - {event.type for event in example_events}
     assert {EventType.Name(each) for each in unused} == {"EVENT_TYPE_UNSPECIFIED", "EVENT_TYPE_SUGGESTION_SHOWN"}
 
 
-def test_the_readmes_event_is_valid(readme: str) -> None:
-    for lines in blocks(readme, "json"):
-        for event in events(lines):
+def test_the_example_events_weigh_something(client: Client, example_events: list[InteractionEvent]) -> None:
+    documents = [json.loads(line) for line in (EXAMPLES / "documents.jsonl").read_text(encoding="utf-8").splitlines()]
+    client.index(Document(document_id=each["_id"], title=each["title"], text=each["text"]) for each in documents)
+    answer = client.record(example_events)
+    wait_until(lambda: client.profile("ada").applied_offset >= answer.log_end_offset)
+    assert max(each.evidence.weight for each in client.entities("ada")) > 0.5
+
+
+def test_the_readmes_event_is_valid(readme: str, tmp_path: Path) -> None:
+    for number, lines in enumerate(blocks(readme, "json")):
+        (tmp_path / f"{number}.jsonl").write_text(lines)
+        for event in read_events(str(tmp_path / f"{number}.jsonl"), datetime.now(UTC)):
             assert Validation().violations(event) == []
 
 
-def test_the_example_events_name_documents_and_the_catalog_links_within_itself() -> None:
+def test_the_example_events_name_documents_and_the_catalog_links_within_itself(
+    example_events: list[InteractionEvent],
+) -> None:
     lines = (EXAMPLES / "documents.jsonl").read_text(encoding="utf-8").splitlines()
     documents = {json.loads(line)["_id"] for line in lines}
-    named = {each.object_id for each in events((EXAMPLES / "events.jsonl").read_text(encoding="utf-8"))}
+    named = {each.object_id for each in example_events}
     assert named - {""} <= documents
     assert Catalog.load(EXAMPLES / "catalog.jsonl").warnings == ()

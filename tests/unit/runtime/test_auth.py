@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from attune.services.runtime.auth import ConfigError, Credentials
+from attune.services.runtime.auth import Credentials
+from attune.services.runtime.config import ConfigError
 from attune.services.runtime.errors import ServiceError
 
 

@@ -34,6 +34,8 @@ def search(
     console.print(table)
     if user:
         console.print(f"personalization: {answer.personalization.reason}", style="dim")
+    for notice in answer.notices:
+        console.print(notice, style="yellow", markup=False)
 
 
 def suggest(
@@ -58,3 +60,5 @@ def suggest(
     console.print(table)
     if answer.fallback_reason:
         console.print(f"by the ranker: {answer.fallback_reason}", style="yellow")
+    for notice in answer.notices:
+        console.print(notice, style="yellow", markup=False)

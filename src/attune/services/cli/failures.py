@@ -13,7 +13,7 @@ from attune.embeddings.errors import EmbeddingsError
 from attune.knowledge_store.catalog import CatalogError
 from attune.knowledge_store.store import StoreError
 from attune.services.cli.corpora.model import CorpusError
-from attune.services.runtime.auth import ConfigError
+from attune.services.runtime.config import ConfigError
 from attune.services.search.index.errors import SearchIndexError
 
 _MENDABLE = (EmbeddingsError, CatalogError, StoreError, CorpusError, ConfigError, SearchIndexError)

@@ -39,6 +39,8 @@ def index(
     console.print(f"indexed {total.indexed}, unchanged {total.unchanged}, refused {total.rejected_count}")
     for each in total.rejected:
         console.print(f"  document {each.index} ({each.document_id}): {each.field}: {each.reason}", style="yellow")
+    for notice in total.notices:
+        console.print(f"  of a batch of at most {_AT_ONCE}: {notice}", style="yellow", markup=False)
 
 
 def read_documents(source: Path, domain: str) -> Sequence[CorpusDocument]:
@@ -101,3 +103,4 @@ def _add(total: IndexDocumentsResponse, answer: IndexDocumentsResponse, start: i
     for each in answer.rejected:
         each.index += start
         total.rejected.append(each)
+    total.notices.extend(notice for notice in answer.notices if notice not in total.notices)

@@ -8,11 +8,13 @@ from attune.services.cli.events import events
 from attune.services.cli.indexing import index
 from attune.services.cli.measure.embedding import embedding
 from attune.services.cli.measure.retrieval import retrieval
+from attune.services.cli.pipes import QuietGroup
 from attune.services.cli.up import up
 from attune.services.cli.user import user
 
 app = typer.Typer(
     name="attune",
+    cls=QuietGroup,
     help="A personalized search backend: embedding, knowledge, suggestion and search over one event log.",
     no_args_is_help=True,
     add_completion=False,

@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from attune.services.runtime.clock import Clock
 from attune.services.runtime.config import Config, RoleName
+from attune.services.runtime.data_directory import DataDirectory
 from attune.services.runtime.metrics import Metrics
+from attune.services.runtime.ports import require_free_ports
 from attune.services.runtime.server import Role, RoleServer
 
 Builder = Callable[[Config, Metrics, Clock], Awaitable[Role]]
@@ -14,16 +16,22 @@ Builder = Callable[[Config, Metrics, Clock], Awaitable[Role]]
 class System:
     """The running roles."""
 
-    def __init__(self, config: Config, metrics: Metrics, servers: Sequence[RoleServer]) -> None:
+    def __init__(
+        self, config: Config, metrics: Metrics, servers: Sequence[RoleServer], directory: DataDirectory
+    ) -> None:
         self.config = config
         """The settings, with the addresses that the roles really got."""
         self.metrics = metrics
         self.servers = servers
+        self._directory = directory
 
     async def stop(self) -> None:
         """End the roles in the reverse order of their start: nobody loses a service that they need."""
-        for server in reversed(self.servers):
-            await server.stop(self.config.drain_s)
+        try:
+            for server in reversed(self.servers):
+                await server.stop(self.config.drain_s)
+        finally:
+            self._directory.release()
 
 
 async def start_system(
@@ -31,12 +39,16 @@ async def start_system(
 ) -> System:
     """Start roles one after the other, each when those it needs are serving. `starting` hears of each.
 
+    What would be refused at the end is refused at once: a data directory in use, and a port that is taken.
+
     Raises:
         ConfigError, ModelError, CatalogError, StoreError, IndexMismatch: what the role cannot start without.
     """
     metrics = Metrics()
     servers: list[RoleServer] = []
+    directory = DataDirectory.lock(config, roles)
     try:
+        require_free_ports(config, roles)
         for name in (each for each in RoleName if each in roles):
             starting(name)
             role = await BUILDERS[name](config, metrics, clock)
@@ -44,9 +56,9 @@ async def start_system(
             servers.append(server)
             config = config.at_address(name, server.address)
     except BaseException:
-        await asyncio.shield(System(config, metrics, servers).stop())
+        await asyncio.shield(System(config, metrics, servers, directory).stop())
         raise
-    return System(config, metrics, servers)
+    return System(config, metrics, servers, directory)
 
 
 async def _listening(role: Role, config: Config, metrics: Metrics) -> RoleServer:

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated
 
@@ -12,9 +13,8 @@ from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json
 from attune.services.cli.output import console, print_json
 from attune.services.cli.system import System, start_system
-from attune.services.runtime.auth import ConfigError
 from attune.services.runtime.clock import system_clock
-from attune.services.runtime.config import Config, RoleName
+from attune.services.runtime.config import Config, ConfigError, RoleName
 from attune.services.runtime.logs import configure_logs
 
 
@@ -38,7 +38,7 @@ def up(
     """Run attune: all roles in one process, or one of them.
 
     Settings come from the environment (ATTUNE_*; the README lists them). Stop it with Ctrl-C or SIGTERM: calls in
-    flight are answered first.
+    flight are answered first; a start is broken off.
 
     Example: ATTUNE_DATA_DIR=/var/lib/attune attune up --role search
     """
@@ -49,12 +49,14 @@ def up(
         asyncio.run(_serve(config, roles, as_json=as_json))
 
 
-async def _serve(config: Config, roles: list[RoleName], *, as_json: bool) -> None:
+async def _serve(config: Config, roles: Sequence[RoleName], *, as_json: bool) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    system = await start_system(config, roles, system_clock)
+    system = await _started(config, roles, stopping)
+    if system is None:
+        return
     try:
         metrics = f"{config.host}:{_serve_metrics(system)}" if config.metrics_port >= 0 else ""
         _announce(system, metrics, as_json=as_json)
@@ -63,11 +65,25 @@ async def _serve(config: Config, roles: list[RoleName], *, as_json: bool) -> Non
         await system.stop()
 
 
+async def _started(config: Config, roles: Sequence[RoleName], stopping: asyncio.Event) -> System | None:
+    """The roles, up; None where the process was asked to stop first, and nothing is left of them."""
+    starting = asyncio.create_task(start_system(config, roles, system_clock))
+    asked = asyncio.create_task(stopping.wait())
+    await asyncio.wait((starting, asked), return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    if not starting.done():
+        starting.cancel()
+    try:
+        return await starting
+    except asyncio.CancelledError:
+        return None
+
+
 def _serve_metrics(system: System) -> int:
     host, port = system.config.host, system.config.metrics_port
     try:
         return system.metrics.serve(host, port)
-    except OSError as error:
+    except OSError as error:  # free when the start began, and taken since
         raise ConfigError(
             f"metrics cannot be served on {host}:{port}: set ATTUNE_METRICS_PORT to a free port (0 takes any, -1 none)"
         ) from error

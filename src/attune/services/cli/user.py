@@ -10,6 +10,10 @@ from attune.services.cli.options import Json, Token, connect
 from attune.services.cli.output import as_dict, console, print_json
 
 user = typer.Typer(help="What is known of a user.", no_args_is_help=True)
+WHAT_EVENTS_COUNT = (
+    "events: queries, openings, stays and verdicts, one by one; where a reason of search says "
+    '"read", opening a document and staying on it are one reading'
+)
 Who = Annotated[str, typer.Argument(help="The user's id.")]
 
 
@@ -24,7 +28,9 @@ def show(who: Who, token: Token = "", as_json: Json = False) -> None:
     if as_json:
         print_json({"profile": as_dict(profile), "entities": [as_dict(each) for each in entities]})
         return
-    table = Table("entity", "events", "weight", "last seen", title=f"{who}: {profile.events} events")
+    table = Table(
+        "entity", "events", "weight", "last seen", title=f"{who}: {profile.events} events", caption=WHAT_EVENTS_COUNT
+    )
     for each in entities:
         seen = each.evidence.last_seen.ToDatetime()
         table.add_row(each.label, str(each.evidence.total), f"{each.evidence.weight:.2f}", f"{seen:%Y-%m-%d}")

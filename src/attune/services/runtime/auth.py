@@ -8,13 +8,10 @@ from pathlib import Path
 import grpc
 
 from attune.services.runtime.call import DEFAULT_TENANT
+from attune.services.runtime.config import ConfigError
 from attune.services.runtime.errors import ServiceError
 
 _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")  # as tenant_id of events; a slash would blur the log's keys
-
-
-class ConfigError(Exception):
-    """A setting or a file it names is wrong; the message says which and how to mend it."""
 
 
 class Credentials:

@@ -8,6 +8,10 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
+class ConfigError(Exception):
+    """A setting or a file it names is wrong; the message says which and how to mend it."""
+
+
 class RoleName(StrEnum):
     """The parts of the system that can run alone, in the order in which they need each other."""
 

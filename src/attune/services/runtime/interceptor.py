@@ -56,10 +56,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Give attune's handlers the surroundings of this class."""
+        """Give attune's handlers the surroundings of this class, and unknown methods an error with details."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or not method.startswith("/attune."):
+        if handler is None:
+            return _unimplemented(method)
+        if not method.startswith("/attune."):
             return handler
         return self._wrapped(handler, method)
 
@@ -112,7 +114,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 call = self._call(method, context, started, limit_s)
                 tenant = call.tenant
                 enter_call(call)
-                async with asyncio.timeout(call.remaining_s()):
+                async with _deadline(call.remaining_s()):
                     yield
         except (grpc.aio.AbortError, asyncio.CancelledError, GeneratorExit):
             code = grpc.StatusCode.CANCELLED  # the caller left, or its deadline passed
@@ -135,6 +137,35 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._metrics.rpcs.labels(method, code.name).inc()
         self._metrics.rpc_seconds.labels(method).observe(seconds)
         _log.info("rpc", method=method, code=code.name, tenant=tenant, ms=round(seconds * 1000, 2))
+
+
+@asynccontextmanager
+async def _deadline(seconds: float) -> AsyncIterator[None]:
+    """Ends what runs in it after so many seconds. A TimeoutError of the handler's own stays one: it is no deadline."""
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            yield
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise ServiceError(
+            grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", "the deadline passed before the answer was ready"
+        ) from error
+
+
+def _unimplemented(method: str) -> grpc.RpcMethodHandler[Any, Any]:
+    """Refuses every call of a method, of whatever kind it is: each can be read as a stream of messages."""
+    error = ServiceError(
+        grpc.StatusCode.UNIMPLEMENTED,
+        "UNKNOWN_METHOD",
+        f"{method} is no method of this server; each role serves its own (ATTUNE_*_ADDRESS), and reflection lists them",
+    )
+
+    async def refuse(_requests: AsyncIterator[bytes], context: Context) -> None:
+        await context.abort_with_status(rpc_status.to_status(error.to_status()))
+
+    return grpc.stream_stream_rpc_method_handler(refuse)
 
 
 class _Unreadable:
@@ -172,10 +203,6 @@ def _as_service_error(error: Exception, method: str) -> ServiceError:
     """The status that a caller may see. What is unexpected is logged in full and told by its incident number only."""
     if isinstance(error, ServiceError):
         return error
-    if isinstance(error, TimeoutError):
-        return ServiceError(
-            grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", "the deadline passed before the answer was ready"
-        )
     if isinstance(error, grpc.aio.AioRpcError) and error.code() in _PASSED_ON:
         return ServiceError(error.code(), "DEPENDENCY", f"a service that {method} needs answered: {error.details()}")
     incident = uuid.uuid4().hex

@@ -8,10 +8,11 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from attune.services.runtime.auth import ConfigError, Credentials
-from attune.services.runtime.config import Config, RoleName
+from attune.services.runtime.auth import Credentials
+from attune.services.runtime.config import Config, ConfigError, RoleName
 from attune.services.runtime.interceptor import CallInterceptor, Deadlines
 from attune.services.runtime.metrics import Metrics
+from attune.services.runtime.ports import require_free_port
 
 _log = structlog.get_logger("attune.server")
 
@@ -82,10 +83,11 @@ def _options(config: Config) -> list[tuple[str, int]]:
 
 
 def _bind(server: grpc.aio.Server, config: Config, role: RoleName) -> str:
+    require_free_port(config, role)
     wanted = f"{config.host}:{config.port(role)}"
     try:
         port = server.add_insecure_port(wanted)
-    except RuntimeError as error:
+    except RuntimeError as error:  # somebody was faster, or holds the port without listening
         raise ConfigError(
             f"the {role} role cannot listen on {wanted}: set ATTUNE_{role.upper()}_PORT to a free port (0 takes any)"
         ) from error

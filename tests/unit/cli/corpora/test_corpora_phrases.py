@@ -1,5 +1,6 @@
 import math
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -42,6 +43,40 @@ def test_noun_phrases_are_found_and_reporting_words_are_not() -> None:
     labels = {entity.label for entity in entities}
     assert labels >= {"boundary layer", "heat transfer", "angle of attack"}
     assert labels.isdisjoint({"show", "shown", "depends", "proposed", "method", "significant", "present paper", "used"})
+
+
+def news(change: Callable[[str], str]) -> list[CorpusDocument]:
+    """Reports of places, each with a few nouns that every report may have, as some collection writes them."""
+    sentences = (
+        "The king spoke in {place}, and the night was long.",
+        "His wife drove the car of the king to a palace in {place}.",
+        "That night in {place}, the wife of the king was in the palace, and {place}'s car was there.",
+    )
+    places = ("laos", "moscow", "kenya", "geneva", "bonn", "cairo")
+    texts = [
+        " ".join([sentences[n // 6 % 3].format(place=places[n % 6])] * 2) if n < 36 else f"Report x{n} y{n}."
+        for n in range(300)
+    ]
+    return documents_of(*map(change, texts))
+
+
+@pytest.mark.parametrize("change", [str.upper, str.lower, str.title])
+def test_single_words_are_names_rather_than_nouns_of_any_story(change: Callable[[str], str]) -> None:
+    labels = {entity.label for entity in phrase_entities(news(change))}
+    assert labels >= {"laos", "moscow", "kenya"}
+    assert labels.isdisjoint({"king", "wife", "night", "car", "palace"})
+
+
+def test_a_possessive_names_its_owner_and_ends_the_phrase() -> None:
+    assert tokenize("Nehru's cabinet, the allies\u2019 plan, IL-6's role") == [
+        *("nehru", None, "cabinet", None, "the", "allies", None, "plan", None, "il-6", None, "role")
+    ]
+
+
+def test_a_gerund_with_an_object_is_a_verb_and_without_one_a_noun() -> None:
+    counts = count_phrases([tokenize("by cooling the plate"), tokenize("the theory of cooling is old")] * 2, least=2)
+    assert (counts.noun_ends["cooling"], counts.bare_ends["cooling"], counts.verb_ends["cooling"]) == (2, 2, 2)
+    assert (counts.noun_ends["plate"], counts.bare_ends["plate"]) == (2, 0)
 
 
 def test_entities_are_capped_and_the_most_salient_stay() -> None:

@@ -15,6 +15,7 @@ _MIN_NOUN_RATIO = 0.7  # of its noun-like and verb-like ones
 _MIN_COMPLETE = (
     0.4  # of the documents with a phrase have it complete: "heart" and "american heart" fail, and adjectives
 )
+_MIN_BARE = 0.6  # of a single word's noun-like occurrences have no determiner
 _MIN_PROSE = 0.02  # noun-like places among all words: below, the corpus is lists or code, and nothing can be learnt
 _MIN_WORD = 3
 
@@ -27,7 +28,9 @@ class NounTest:
         self._is_prose = counts.noun_ends.total() >= _MIN_PROSE * max(1, counts.term_frequency.total())
 
     def __call__(self, phrase: Phrase) -> bool:
-        return _is_well_formed(phrase) and self._is_complete(phrase) and self._can_be_head(phrase[-1])
+        if not (_is_well_formed(phrase) and self._is_complete(phrase) and self._can_be_head(phrase[-1])):
+            return False
+        return len(phrase) > 1 or self._says_enough_alone(phrase[0])
 
     def _is_complete(self, phrase: Phrase) -> bool:
         frequency, complete = self._counts.document_frequency[phrase], self._counts.complete_frequency[phrase]
@@ -39,6 +42,14 @@ class NounTest:
             return True
         share = nouns / self._counts.term_frequency[word]
         return share >= _MIN_NOUN_SHARE and nouns >= _MIN_NOUN_RATIO * (nouns + verbs)
+
+    def _says_enough_alone(self, word: str) -> bool:
+        """Whether a word is used as names and mass nouns are, "in France": "the night" and "his wife" are no topics.
+
+        Capital letters would tell names too, but some corpora are all in capitals or have none.
+        """
+        bare, nouns = self._counts.bare_ends[word], self._counts.noun_ends[word]
+        return not self._is_prose or bare >= max(1, _MIN_BARE * nouns)
 
 
 def _is_well_formed(phrase: Phrase) -> bool:

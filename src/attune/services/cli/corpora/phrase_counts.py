@@ -21,7 +21,8 @@ _NOUN_SIGNS = DETERMINERS | _PREPOSITIONS
 class PhraseCounts:
     """Documents by phrase of 1 to 3 words: those that have it, and those where it is complete, that is, where no
     content word follows. Occurrences by word: all, and those at the end of a phrase right after a determiner or
-    preposition (as nouns stand) or after a pronoun, modal or auxiliary (as verbs stand).
+    preposition (as nouns stand) or after a pronoun, modal or auxiliary or before an object (as verbs stand); of
+    those of nouns, the bare ones, without a determiner (as names and mass nouns stand).
     """
 
     documents: int
@@ -29,6 +30,7 @@ class PhraseCounts:
     complete_frequency: Counter[Phrase]
     term_frequency: Counter[str]
     noun_ends: Counter[str]
+    bare_ends: Counter[str]
     verb_ends: Counter[str]
 
 
@@ -89,14 +91,21 @@ def _complete(tokens: Tokens, phrases: Counter[Phrase]) -> set[Phrase]:
     return {span for span in spans if span in phrases}
 
 
-def _count_signs(texts: Iterable[Tokens], frequent: set[str]) -> tuple[Counter[str], Counter[str]]:
-    noun_ends: Counter[str] = Counter()
-    verb_ends: Counter[str] = Counter()
+def _count_signs(texts: Iterable[Tokens], frequent: set[str]) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """Counts of noun, bare noun and verb ends."""
+    determined: Counter[str] = Counter()
+    bare: Counter[str] = Counter()
+    verbs: Counter[str] = Counter()
     for tokens in texts:
         for at in _ends(tokens):
             word, before = tokens[at], tokens[at - 1] if at else None
-            if word in frequent and before in _NOUN_SIGNS:
-                noun_ends[word] += 1
-            elif word in frequent and before in VERB_SIGNS:
-                verb_ends[word] += 1
-    return noun_ends, verb_ends
+            if word in frequent and (before in VERB_SIGNS or _has_an_object(tokens, at)):
+                verbs[word] += 1
+            elif word in frequent and before in _NOUN_SIGNS:
+                (determined if before in DETERMINERS else bare)[word] += 1
+    return determined + bare, bare, verbs
+
+
+def _has_an_object(tokens: Tokens, at: int) -> bool:
+    """Whether a word is a verb for what follows it: "in reading the book"."""
+    return str(tokens[at]).endswith("ing") and at + 1 < len(tokens) and tokens[at + 1] in DETERMINERS

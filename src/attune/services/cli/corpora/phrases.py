@@ -1,6 +1,7 @@
 """Entities for a corpus that has no catalog: its salient noun phrases, linked by occurring in the same documents.
 
-No tagger: a phrase is 1 to 3 words that neither begin nor end in a stop word, whose last word stands where nouns stand.
+No tagger: a phrase is 1 to 3 words that neither begin nor end in a stop word, whose last word stands where nouns stand;
+a single word stands mostly without a determiner, too.
 Phrases rank by C-value (Frantzi, Ananiadou and Mima, 2000; with log2(length + 1), so that single words count: Ventura
 et al., 2014) over documents, times how well they hang together: normalised pointwise mutual information (Bouma, 2009)
 for several words, residual inverse document frequency (Church and Gale, 1995) for one. The product, and the share of

@@ -6,14 +6,15 @@ from attune.services.cli.corpora.model import CorpusDocument
 
 MAX_CHARACTERS = 1000  # of a document; titles and first sentences name its topics
 _TOKEN = re.compile(r"[^\W\d_][^\W_]*(?:['\u2019-][^\W_]+)*|[^\s_]")
+_POSSESSIVE = re.compile(r"(?<=\w)['\u2019]s\b")  # what follows is the owner's, and no part of the name
 
 Tokens = list[str | None]
 Span = tuple[str | None, ...]  # of tokens; a phrase has no None in it
 
 
 def tokenize(text: str) -> Tokens:
-    """Words of two letters or more; single letters and everything else break the text into pieces."""
-    return [token if len(token) > 1 else None for token in _TOKEN.findall(text.lower())]
+    """Words of two letters or more, possessives without their 's; everything else breaks the text into pieces."""
+    return [token if len(token) > 1 else None for token in _TOKEN.findall(_POSSESSIVE.sub(" ' ", text.lower()))]
 
 
 def document_tokens(document: CorpusDocument) -> Tokens:

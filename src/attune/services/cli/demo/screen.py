@@ -12,6 +12,7 @@ from rich.text import Text
 
 from attune.services.cli.demo.result import Ranking, Result
 from attune.services.cli.output import console
+from attune.services.cli.user import WHAT_EVENTS_COUNT
 
 _COLOURS = ("cyan", "magenta")
 
@@ -27,6 +28,7 @@ def show(result: Result) -> None:
     console.print(_side_by_side([_suggestions(each, colours) for each in result.suggestions]))
     console.print(Rule(Text("what is known of each (entities, never text)", style="bold"), align="left"))
     console.print(_side_by_side([_store(each, colours) for each in result.stores]))
+    console.print(Text(WHAT_EVENTS_COUNT, style="dim"))
     console.print(_forgotten(result.forgotten))
     console.print(_times(result))
 

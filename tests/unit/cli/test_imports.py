@@ -1,0 +1,36 @@
+"""torch takes seconds to import and gigabytes to install: only the embedding role may need it."""
+
+import subprocess
+import sys
+
+import pytest
+
+ROLES_WITHOUT = ("knowledge", "ingest", "search", "suggestion")
+HELP = """
+import sys
+from attune.services.cli.main import app
+try:
+    app(["--help"])
+finally:
+    print(sorted({"torch", "safetensors", "tokenizers"} & set(sys.modules)))
+"""
+
+
+def last_line(program: str) -> str:
+    ended = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    return ended.stdout.splitlines()[-1]
+
+
+def test_the_command_line_imports_no_torch() -> None:
+    assert last_line(HELP) == "[]"
+
+
+@pytest.mark.parametrize("module", [f"attune.services.{role}.main" for role in ROLES_WITHOUT])
+def test_a_role_that_embeds_nothing_imports_no_torch(module: str) -> None:
+    assert last_line(f"import sys, {module}; print('torch' in sys.modules)") == "False"
+
+
+def test_the_embedding_role_does_so_that_these_tests_can_fail() -> None:
+    assert last_line("import sys, attune.services.embedding.main; print('torch' in sys.modules)") == "True"
