@@ -1,39 +1,92 @@
 """The one shape that every measurement is printed in: {command, commit, machine, date, rows[], summary{}}."""
 
+import json
 import os
 import platform
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from rich.table import Table
 
 from attune.services.cli.output import console, print_json
 
 Row = Mapping[str, str | int | float]
+_CPUINFO = Path("/proc/cpuinfo")
+_TELLING_FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "avx_vnni", "amx_bf16", "amx_int8")
+
+
+class Report(TypedDict):
+    """A measurement, with what it ran on."""
+
+    command: str
+    commit: str
+    machine: str
+    date: str
+    rows: list[Row]
+    summary: dict[str, float]
 
 
 def report(rows: Sequence[Row], summary: Mapping[str, float], now: datetime, *, as_json: bool) -> None:
     """Print a measurement as JSON or as a table, with what it ran on."""
-    made: dict[str, Any] = {
+    show(make_report(rows, summary, now), as_json=as_json)
+
+
+def make_report(
+    rows: Sequence[Row], summary: Mapping[str, float], now: datetime, remarks: Sequence[str] = ()
+) -> Report:
+    """A measurement with what it ran on. `remarks` say more of the machine, such as the precision chosen on it."""
+    return {
         "command": " ".join(["attune", *sys.argv[1:]]),
         "commit": _commit(),
-        "machine": _machine(),
+        "machine": "; ".join([_machine(), *remarks]),
         "date": now.isoformat(timespec="seconds"),
         "rows": list(rows),
         "summary": dict(summary),
     }
+
+
+def show(made: Report, *, as_json: bool) -> None:
+    """Print it as JSON; or as a table for each run of rows with the same columns, and one for the summary."""
     if as_json:
         print_json(made)
         return
-    table = Table(*rows[0]) if rows else Table()
-    for row in rows:
-        table.add_row(*(f"{value:.3f}" if isinstance(value, float) else str(value) for value in row.values()))
-    console.print(table)
+    for columns, rows in groupby(made["rows"], key=tuple):
+        _show_rows(columns, list(rows))
+    _show_rows(("figure", "value"), [{"figure": name, "value": value} for name, value in made["summary"].items()])
     console.print(f"{made['command']} · {made['commit']} · {made['machine']} · {made['date']}", style="dim")
+
+
+def _show_rows(columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """One row is shown downwards: it may have many columns."""
+    lines = [[_shown(row[column]) for column in columns] for row in rows]
+    if len(lines) == 1:
+        columns, *lines = [list(pair) for pair in zip(columns, lines[0], strict=True)]
+    table = Table(*columns)
+    for line in lines:
+        table.add_row(*line)
+    console.print(table)
+
+
+def _shown(value: str | float) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def write(made: Report, file: Path, page: str) -> None:
+    """Write it as JSON, and `page` beside it with the ending .md."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(made, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    file.with_suffix(".md").write_text(page, encoding="utf-8")
+
+
+def cpu_features() -> list[str]:
+    """What this CPU can do that speed depends on, as Linux names it; nothing where that is not known."""
+    flags = set(next(iter(_cpuinfo("flags")), "").split())
+    return [name for name in _TELLING_FEATURES if name in flags]
 
 
 def _commit() -> str:
@@ -48,6 +101,12 @@ def _commit() -> str:
 
 
 def _machine() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return f"{os.cpu_count()} x {names[0] if names else platform.processor()}, Python {platform.python_version()}"
+    names = _cpuinfo("model name")
+    name = names[0] if names else platform.processor()
+    features = f" ({', '.join(cpu_features())})" if cpu_features() else ""
+    return f"{os.cpu_count()} x {name}{features}, Python {platform.python_version()}"
+
+
+def _cpuinfo(field: str) -> list[str]:
+    lines = _CPUINFO.read_text().splitlines() if _CPUINFO.exists() else []
+    return [line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == field]

@@ -1,0 +1,1 @@
+"""The load generator: what arrives when, and what became of it."""

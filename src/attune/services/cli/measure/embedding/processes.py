@@ -1,0 +1,103 @@
+"""Child processes of the bench: each is gone when its `with` block ends, however that ends."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from attune.services.cli.measure.embedding.errors import BenchError
+
+_END_WITHIN_S = 10
+_LOG_END = 600
+
+
+class Child:
+    """A running child process: lines to and from it, and what it logged."""
+
+    def __init__(self, name: str, process: "subprocess.Popen[str]", log: Path) -> None:
+        self.name = name
+        self._process = process
+        self._log = log
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    def write_line(self, line: str) -> None:
+        """Send it a line. Raises `BenchError` where it has ended."""
+        try:
+            stream = _open(self._process.stdin)
+            stream.write(f"{line}\n")
+            stream.flush()
+        except BrokenPipeError as error:
+            raise self._ended() from error
+
+    def read_line(self) -> str:
+        """Wait for the next line that it prints. Raises `BenchError` where it ends instead."""
+        line = _open(self._process.stdout).readline()
+        if not line:
+            raise self._ended()
+        return line
+
+    def check_running(self) -> None:
+        """Raise `BenchError`, with the end of its log, where it has ended."""
+        if self._process.poll() is not None:
+            raise self._ended()
+
+    def _ended(self) -> BenchError:
+        status = self._process.wait(_END_WITHIN_S)
+        logged = self._log.read_text(encoding="utf-8", errors="replace").strip()[-_LOG_END:]
+        return BenchError(f"{self.name} ended with status {status}; mend what it said last: {logged}")
+
+
+@contextmanager
+def child(
+    name: str, command: Sequence[str], settings: Mapping[str, str], log: Path, *, talks: bool = True
+) -> Iterator[Child]:
+    """A command with a pipe to its standard input; what it prints can be read if it `talks`, else it goes to `log`.
+
+    Its standard error goes to the file `log` always.
+    It gets this process's environment, with `settings`, and a session of its own: Ctrl-C reaches this process alone,
+    which then ends the child and whatever that started.
+
+    Raises:
+        BenchError: the command cannot be run.
+    """
+    with log.open("w") as errors:
+        try:
+            process = subprocess.Popen(  # noqa: S603 - commands of ours
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE if talks else errors,
+                stderr=errors,
+                text=True,
+                env={**os.environ, **settings},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise BenchError(f"{name} cannot be started ({error}): install it") from error
+    with process:
+        try:
+            yield Child(name, process, log)
+        finally:
+            _end(process)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Ask the whole session to end, then make it."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_END_WITHIN_S)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _open(stream: "IO[str] | None") -> "IO[str]":
+    if stream is None:
+        raise ValueError("the process was started without this pipe")
+    return stream

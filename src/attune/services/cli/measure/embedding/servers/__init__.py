@@ -1,0 +1,1 @@
+"""The servers under load, each in a process of its own."""
