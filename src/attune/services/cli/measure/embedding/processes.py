@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -67,7 +67,7 @@ def child(
     Raises:
         BenchError: the command cannot be run.
     """
-    with log.open("w") as errors:
+    with log.open("w") as errors, _interrupt_held_back() as let_interrupt:
         try:
             process = subprocess.Popen(  # noqa: S603 - commands of ours
                 command,
@@ -80,21 +80,41 @@ def child(
             )
         except OSError as error:
             raise BenchError(f"{name} cannot be started ({error}): install it") from error
-    with process:
-        try:
-            yield Child(name, process, log)
-        finally:
-            _end(process)
+        with process:
+            try:
+                let_interrupt()
+                yield Child(name, process, log)
+            finally:
+                _end(process)
+
+
+@contextmanager
+def _interrupt_held_back() -> Iterator[Callable[[], None]]:
+    """Ctrl-C waits until what this yields is called: in between, it would leave a process that nobody knows of."""
+    came: list[int] = []
+    usual = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+
+    def let_interrupt() -> None:
+        signal.signal(signal.SIGINT, usual)
+        if came:
+            raise KeyboardInterrupt
+
+    try:
+        yield let_interrupt
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
     """Ask the whole session to end, then make it."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_END_WITHIN_S)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_END_WITHIN_S)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _open(stream: "IO[str] | None") -> "IO[str]":

@@ -8,6 +8,7 @@ from statistics import median
 import numpy as np
 
 from attune.services.cli.measure.embedding.bench import Bench, Step
+from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.load.answers import Outcome
 from attune.services.cli.measure.embedding.load.arrivals import poisson_arrivals
 from attune.services.cli.measure.embedding.load.open_loop import Arrival, open_loop
@@ -64,9 +65,15 @@ def arrive(
 
 
 def latencies(arrived: Sequence[Arrival]) -> dict[str, float]:
-    """Latency from the intended arrival, how late the load generator itself was, and what was not answered."""
+    """Latency from the intended arrival, how late the load generator itself was, and what was not answered.
+
+    Raises:
+        BenchError: nothing was answered.
+    """
     answered = [each.ended_s for each in arrived if each.outcome is Outcome.ANSWERED]
-    p50, p95, p99 = np.percentile(answered or [float("inf")], [50, 95, 99]) * 1000
+    if not answered:
+        raise BenchError("no request that arrived at random was answered: run again with a lower --open-loop, or 0")
+    p50, p95, p99 = np.percentile(answered, [50, 95, 99]) * 1000
     return {
         "p50_ms": float(p50),
         "p95_ms": float(p95),

@@ -1,13 +1,15 @@
 """How near each server's vectors are to those of sentence-transformers in fp32, on real text."""
 
+import ast
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attune.services.cli.corpora.stdlib import load_stdlib
 from attune.services.cli.measure.embedding.bench import Bench, Step
 from attune.services.cli.measure.embedding.observation import Case, Observation
 from attune.services.cli.measure.embedding.sections.in_process import reference_at
@@ -16,7 +18,9 @@ from attune.services.cli.measure.embedding.servers.server import Server
 _SECTION, _LOAD = "quality", "prose"
 _SAMPLE = 200
 _AT_ONCE = 20
-_CHARACTERS = 600  # below every server's own limit in tokens, which are not the same
+_MODULES = ("argparse", "datetime", "email.message", "http.cookiejar", "logging", "pathlib", "statistics", "typing")
+_LEAST_CHARACTERS = 40
+_MOST_CHARACTERS = 600  # below every server's own limit in tokens, which are not the same
 
 
 class Quality:
@@ -31,13 +35,21 @@ class Quality:
         return {}
 
 
-def prose(seed: int = 0) -> list[str]:
-    """Titles and first paragraphs from Python's own documentation: text as it is searched for and as it is indexed."""
-    documents = random.Random(seed).sample(load_stdlib().documents, _SAMPLE)  # noqa: S311 - nothing secret
-    return [
-        each.title if place % 4 == 0 else f"{each.title}. {each.text}"[:_CHARACTERS]
-        for place, each in enumerate(documents)
-    ]
+def prose() -> list[str]:
+    """Docstrings of Python's own library, every fourth its first line only: as people search, and what they find."""
+    docstrings = sorted({text for name in _MODULES for text in _docstrings(name) if len(text) >= _LEAST_CHARACTERS})
+    sample = random.Random(0).sample(docstrings, _SAMPLE)  # noqa: S311 - nothing secret
+    return [text.partition("\n")[0] if place % 4 == 0 else text[:_MOST_CHARACTERS] for place, text in enumerate(sample)]
+
+
+def _docstrings(module: str) -> Iterator[str]:
+    """Of the functions and classes in a module's source."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        return
+    for node in ast.walk(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield ast.get_docstring(node) or ""
 
 
 def cosines(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -102,7 +102,7 @@ class _Pool:
 
 def status_of(head: bytes) -> int:
     """The status of a response, from its head."""
-    return int(head.split(b" ", 2)[1])
+    return int(head.split(None, 2)[1])
 
 
 def content_length(head: bytes) -> int:
