@@ -167,7 +167,12 @@ def test_nothing_answered_is_said_with_the_mend() -> None:
 
 def test_more_texts_are_made_for_a_longer_slice_of_shorter_texts(bench: Bench) -> None:
     asked: list[int] = []
-    bench.local.texts = lambda _load, count, _seed: asked.append(count) or []  # type: ignore[method-assign,func-returns-value]
+
+    def texts(_load: Load, count: int, seed: int) -> list[str]:
+        asked.append(count)
+        return [str(seed)]
+
+    bench.local.texts = texts  # type: ignore[method-assign]
     for load, seconds in ((Load.ZIPF, 1), (Load.Q8, 1), (Load.Q8, 3)):
         bench.texts(load, seconds, seed=0)
     assert asked == sorted(set(asked))
