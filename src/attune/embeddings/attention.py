@@ -87,11 +87,11 @@ def attend(qkv: Tensor, plan: TilePlan, heads: int) -> Tensor:
 
 def _attend_group(qkv: Tensor, group: TileGroup, heads: int) -> Tensor:
     tiles = qkv.view(group.count, group.length, 3, heads, -1)
-    if qkv.dtype != torch.bfloat16 or qkv.is_cuda:
+    if qkv.dtype != torch.bfloat16:
         query, key, value = tiles.permute(2, 0, 3, 1, 4)  # each [count, heads, length, head size]
         context = functional.scaled_dot_product_attention(query, key, value, attn_mask=group.mask, scale=1.0)
         return context.transpose(1, 2).reshape(group.count * group.length, -1)
-    # In bf16 on a CPU, torch's fused attention is slower than in fp32; plain products take half its time.
+    # In bf16, torch's fused attention is slower than in fp32; plain products take half its time.
     step = max(1, _SCORES_AT_ONCE // (heads * group.length**2))
     bounds = [*range(0, group.count, step), group.count]
     parts = [

@@ -7,19 +7,15 @@ from enum import StrEnum
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from attune.embeddings.errors import SettingError
-from attune.embeddings.products import fastest_product, prepacking_speedup
-
-Clock = Callable[[], float]
+from attune.embeddings.products import fastest_product, prepacking_speedup, trial_product
+from attune.embeddings.speed import Clock, Trial, speedup
 
 MINIMUM_SPEEDUP = 1.2
 """bf16 rounds to 8 bits; a smaller gain than this is not worth the loss."""
 
 _NATIVE_FEATURES = ("amx_bf16", "avx512_bf16")
-_TOKENS, _HIDDEN, _INTERMEDIATE = 256, 384, 1536  # a feed-forward product of MiniLM
-_ROUNDS = 7
 _CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -51,7 +47,7 @@ def choose_precision(setting: str = PrecisionSetting.AUTO, *, clock: Clock = tim
     chosen = _chosen_format(PrecisionSetting(setting), clock)
     gain = prepacking_speedup(chosen.dtype, clock)
     if gain <= 1:
-        return chosen
+        return Precision(chosen.dtype, f"{chosen.reason}; weights as they are, laid out they are {gain:.1f}x")
     return Precision(chosen.dtype, f"{chosen.reason}; weights laid out for this CPU, {gain:.1f}x", prepacked=True)
 
 
@@ -98,19 +94,11 @@ def parse_cpuinfo(text: str) -> dict[str, bool]:
 
 
 def measure_bf16_speedup(clock: Clock) -> float:
-    """How many times faster than fp32 one MiniLM-sized product is in bf16: the ratio of the best of a few rounds."""
-    matrices = torch.randn(_TOKENS, _HIDDEN), torch.randn(_INTERMEDIATE, _HIDDEN)
-    # Interleaved, so that another process's burst of work hits both alike; the first round also warms up.
-    rounds = [
-        (_time_product(*matrices, torch.float32, clock), _time_product(*matrices, torch.bfloat16, clock))
-        for _ in range(_ROUNDS)
-    ]
-    return min(fp32 for fp32, _ in rounds) / max(min(bf16 for _, bf16 in rounds), 1e-9)
+    """How many times faster than fp32 one MiniLM-sized product is in bf16, each by the fastest way there is."""
+    return speedup(_trial(torch.float32), _trial(torch.bfloat16), clock)
 
 
-def _time_product(inputs: Tensor, weight: Tensor, dtype: torch.dtype, clock: Clock) -> float:
-    inputs, weight, bias = inputs.to(dtype), weight.to(dtype), torch.zeros(weight.shape[0], dtype=dtype)
+def _trial(dtype: torch.dtype) -> Trial:
+    inputs, weight, bias = trial_product(dtype)
     multiply = fastest_product(weight, bias)
-    started = clock()
-    multiply(inputs)
-    return clock() - started
+    return lambda: multiply(inputs)

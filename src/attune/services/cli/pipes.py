@@ -33,6 +33,6 @@ def _unread_output_is_no_error() -> Iterator[None]:
             yield
         finally:
             sys.stdout.flush()  # here rather than at the interpreter's end, which would print a traceback
-    except (BrokenPipeError, SystemExit):  # the latter is how rich tells the former
+    except (BrokenPipeError, SystemExit):  # the latter is how rich tells the former; nothing else here raises it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in the buffer has no reader
         raise typer.Exit(_SIGPIPE_STATUS) from None

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from attune.embedding.v1 import embedding_pb2 as embedding
 from attune.embedding.v1.embedding_pb2_grpc import EmbeddingServiceStub
-from attune.embeddings.vectors import from_bytes
 from attune.events.v1.events_pb2 import InteractionEvent
 from attune.knowledge.v1 import knowledge_pb2 as knowledge
 from attune.knowledge.v1.context_pb2 import Context
@@ -17,6 +16,7 @@ from attune.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceStub
 from attune.search.v1 import search_pb2
 from attune.search.v1.search_pb2_grpc import SearchServiceStub
 from attune.services.client.channels import Addresses, Channels
+from attune.services.runtime.vectors import to_matrix
 from attune.suggestion.v1 import suggestion_pb2 as suggestion
 from attune.suggestion.v1.suggestion_pb2_grpc import SuggestionServiceStub
 
@@ -74,8 +74,7 @@ class Client:
         for index, item in enumerate(response.items):
             if item.HasField("error"):
                 raise ValueError(f"texts[{index}]: {item.error.message}")
-        rows, columns = response.vectors.shape
-        return from_bytes(response.vectors.data, "float32", (rows, columns))
+        return to_matrix(response.vectors)
 
     def model_info(self) -> embedding.GetModelInfoResponse:
         """The model behind the vectors."""
