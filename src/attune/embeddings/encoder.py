@@ -60,7 +60,7 @@ class Encoder:
         return result
 
     def _encode_batch(self, batch: PackedBatch) -> Tensor:
-        hidden = self._bert(batch.token_ids, batch.positions, batch.tiles)
+        hidden = self._bert(batch)
         vectors = torch.cat([self._pool(hidden[group.rows], group) for group in batch.groups])
         return functional.normalize(vectors) if self._config.normalize else vectors
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from attune.embeddings.attention import TilePlan, attend
 from attune.embeddings.config import EncoderConfig
+from attune.embeddings.packing import PackedBatch
 from attune.embeddings.products import Product
 
 
@@ -78,24 +79,24 @@ class PackedLayer(nn.Module):
         self.feed_forward = FeedForward(config)
         self.output_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
-    def forward(self, hidden: Tensor, plan: TilePlan) -> Tensor:
-        attended = self.attention_norm(self.attention(hidden, plan))
+    def forward(self, hidden: Tensor, batch: PackedBatch) -> Tensor:
+        attended = self.attention_norm(self.attention(hidden, batch.tiles))
         return _tensor(self.output_norm(self.feed_forward(attended)))
 
 
 class PackedBert(nn.Module):
-    """A BERT encoder without its pooler head: token ids and positions, both [tokens], -> [tokens, hidden]."""
+    """A BERT encoder without its pooler head: a packed batch -> [rows, hidden]."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
         self.embeddings = PackedEmbeddings(config)
         self.layers = nn.ModuleList(PackedLayer(config) for _ in range(config.num_hidden_layers))
 
-    def forward(self, token_ids: Tensor, positions: Tensor, plan: TilePlan) -> Tensor:
+    def forward(self, batch: PackedBatch) -> Tensor:
         # The embeddings stay in fp32, where they cost next to nothing; the layers may be in bf16.
-        hidden = self.embeddings(token_ids, positions).to(self.layers_dtype)
+        hidden = self.embeddings(batch.token_ids, batch.positions).to(self.layers_dtype)
         for layer in self.layers:
-            hidden = layer(hidden, plan)
+            hidden = layer(hidden, batch)
         return _tensor(hidden)
 
     def prepare(self, dtype: torch.dtype, *, prepack: bool) -> Self:
