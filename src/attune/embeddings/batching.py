@@ -1,34 +1,22 @@
-"""The asyncio front of the blocking embedder: requests in, batches through one worker thread, results out.
+"""The asyncio front of the workers: requests in, texts to the workers as they have room, results out.
 
-A batch is everything that waits, up to a budget, and starts the moment the worker is free: nothing waits on an idle
-engine, and batches grow by themselves under load.
+Texts go to a worker the moment it has room, and it computes everything that it holds: nothing waits on an idle worker,
+and batches grow by themselves under load.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
-from attune.embeddings.errors import DeadlineExpiredError, EngineClosedError, Overloaded, TextError
-from attune.embeddings.items import EmbeddedBatch, EmbedItem, EmbedResult
+from attune.embeddings.admission import Backlog, refusal
+from attune.embeddings.errors import DeadlineExpiredError, EngineClosedError, TextError, WorkerLostError
+from attune.embeddings.items import EmbedItem, EmbedResult
 from attune.embeddings.lanes import Job, Lane, LaneQueue, Request, estimate_tokens
-
-_SMOOTHING = 0.2
-_FIRST_RETRY_S = 1.0  # before any batch has been timed
-_SHORTEST_RETRY_S = 0.05
-
-
-class BatchEmbedder(Protocol):
-    """What the engine drives, from its worker thread only. `Embedder` is one."""
-
-    @property
-    def max_tokens(self) -> int:
-        """The most tokens of one text that are computed."""
-
-    def embed(self, items: Sequence[EmbedItem]) -> EmbeddedBatch:
-        """One result for each item, in order."""
+from attune.embeddings.workers.messages import Computed, Outcome, WorkerInfo
+from attune.embeddings.workers.seat import Seat
+from attune.embeddings.workers.worker import Worker
 
 
 @dataclass(frozen=True)
@@ -51,31 +39,35 @@ class EngineResult:
 class BatchingEngine:
     """Batches the requests of many callers. Use it as an async context manager, or call `start` and `close`.
 
-    `clock` gives monotonic seconds; deadlines are on the same clock. `batch_tokens` bounds a batch, and so how
-    long an interactive text waits behind bulk ones; `queue_tokens` bounds what may wait in each lane, so that bulk work
-    never shuts interactive work out. Both are in estimated tokens.
+    `clock` gives monotonic seconds; deadlines are on the same clock. `window_tokens` bounds what each worker holds, and
+    so how long an interactive text waits behind bulk ones; `queue_tokens` bounds what may wait in each lane, so that
+    bulk work never shuts interactive work out. Both are in estimated tokens.
     """
 
     def __init__(
         self,
-        embedder: BatchEmbedder,
+        workers: Sequence[Worker],
         *,
         clock: Callable[[], float],
-        batch_tokens: int = 2048,
+        window_tokens: int = 4096,
         queue_tokens: int = 65536,
     ) -> None:
-        self._embedder = embedder
+        self._seats = [
+            Seat(worker, window_tokens, clock, self._finish, _fail, self._worker_changed) for worker in workers
+        ]
         self._clock = clock
-        self._batch_tokens = batch_tokens
         self._queue_tokens = queue_tokens
         self._queue = LaneQueue()
-        self._wake = asyncio.Event()
-        self._closing = False
-        self._tokens_per_second = 0.0
-        self._runner: asyncio.Task[None] | None = None
+        self._max_tokens = 0
+        self._tell_health: Callable[[bool], None] = lambda _healthy: None
+        self._healthy = False
+        self._running = False
+        self._pump_due = False
+        self._unanswered = 0
+        self._drained = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        self.start()
+        await self.start()
         return self
 
     async def __aexit__(
@@ -85,76 +77,97 @@ class BatchingEngine:
 
     @property
     def queued_texts(self) -> int:
-        """How many texts wait for a batch."""
+        """How many texts wait for a worker."""
         return len(self._queue)
 
     @property
     def queued_tokens(self) -> int:
-        """How many tokens wait for a batch, as estimated."""
+        """How many tokens wait for a worker, as estimated."""
         return sum(self._queue.tokens(lane) for lane in Lane)
 
-    def start(self) -> None:
-        """Start the worker, in the running event loop. Raises `EngineClosedError` the second time."""
-        if self._runner is not None:
-            raise EngineClosedError("the embedding engine was started before: make a new one")
-        self._runner = asyncio.create_task(self._run(), name="embedding-batches")
+    def watch(self, listener: Callable[[bool], None]) -> None:
+        """Tell `listener` from now on, each time that this changes, whether any worker lives."""
+        self._tell_health = listener
+
+    async def start(self) -> WorkerInfo:
+        """Start the workers, which load the same model; say which. Raises what a worker cannot start without."""
+        try:
+            infos = await asyncio.gather(*(seat.start() for seat in self._seats))
+        except BaseException:
+            await self._end_workers()
+            raise
+        self._running = self._healthy = True
+        self._max_tokens = infos[0].max_tokens
+        return infos[0]
 
     async def close(self) -> None:
-        """Refuse new requests, finish those that wait, and stop the worker."""
-        self._closing = True
-        self._wake.set()
-        if self._runner is not None:
-            await self._runner
+        """Refuse new requests, finish those that wait, and end the workers."""
+        if self._running:
+            self._running = False
+            if self._unanswered:
+                await self._drained.wait()
+        await self._end_workers()
 
     async def embed(
         self, items: Sequence[EmbedItem], *, lane: Lane = Lane.INTERACTIVE, deadline: float | None = None
     ) -> EngineResult:
         """Embed the items in one or more batches.
 
-        A cancelled call's texts are dropped if they still wait. Raises `Overloaded` when the queue has no room,
-        `DeadlineExpiredError` when the deadline passes before all texts are computed, `EngineClosedError` unless the
-        engine runs, and whatever the embedder raises.
+        A cancelled call's texts are dropped if they still wait. Raises `Overloaded` when the queue has no room or the
+        deadline cannot be kept, `DeadlineExpiredError` when it passes before all texts are computed,
+        `EngineClosedError` unless the engine runs, and `WorkerLostError` when a worker dies or none lives.
         """
-        if self._closing or self._runner is None:
+        if not self._running:
             raise EngineClosedError("the embedding engine is not running: send the request to another replica")
-        request = self._request(items, lane, deadline)
+        done = asyncio.get_running_loop().create_future()
+        request = Request(lane, deadline, self._clock(), done, [None] * len(items))
         if items:
-            self._admit([self._job(request, index, item) for index, item in enumerate(items)], lane)
-            await request.done
+            self._admit([self._job(request, index, item) for index, item in enumerate(items)], request)
+            await self._answered(request)
         return _result(request)
 
-    def _request(self, items: Sequence[EmbedItem], lane: Lane, deadline: float | None) -> Request:
-        done = asyncio.get_running_loop().create_future()
-        return Request(lane, deadline, self._clock(), done, [None] * len(items))
+    async def _answered(self, request: Request) -> None:
+        self._unanswered += 1
+        try:
+            await request.done
+        finally:
+            self._unanswered -= 1
+            if not self._unanswered and not self._running:
+                self._drained.set()
 
     def _job(self, request: Request, index: int, item: EmbedItem) -> Job:
-        return Job(request, index, item, estimate_tokens(item.text, self._embedder.max_tokens))
+        return Job(request, index, item, estimate_tokens(item.text, self._max_tokens))
 
-    def _admit(self, jobs: Sequence[Job], lane: Lane) -> None:
-        cost = sum(job.cost for job in jobs)
-        waiting = self._queue.tokens(lane)
-        # An empty lane takes any request, or one larger than its budget could never be served.
-        if waiting and waiting + cost > self._queue_tokens:
-            raise Overloaded(self._retry_after(waiting))
-        self._queue.extend(lane, jobs)
-        self._wake.set()
+    def _admit(self, jobs: Sequence[Job], request: Request) -> None:
+        alive = [seat for seat in self._seats if seat.alive]
+        if not alive:
+            raise WorkerLostError("the embedding worker died and is being started again: try again in a few seconds")
+        backlog = Backlog(
+            held=sum(seat.held_tokens for seat in alive),
+            queued={lane: self._queue.tokens(lane) for lane in Lane},
+            tokens_per_second=sum(seat.tokens_per_second for seat in alive),
+        )
+        time_left = None if request.deadline is None else request.deadline - self._clock()
+        refused = refusal(backlog, request.lane, sum(job.cost for job in jobs), time_left, self._queue_tokens)
+        if refused is not None:
+            raise refused
+        self._queue.extend(request.lane, jobs)
+        self._pump_soon()
 
-    def _retry_after(self, tokens: int) -> float:
-        if self._tokens_per_second == 0:
-            return _FIRST_RETRY_S
-        return max(tokens / self._tokens_per_second, _SHORTEST_RETRY_S)
+    def _pump_soon(self) -> None:
+        # Requests that arrive together leave together.
+        if not self._pump_due:
+            self._pump_due = True
+            asyncio.get_running_loop().call_soon(self._pump)
 
-    async def _run(self) -> None:
-        with ThreadPoolExecutor(1, thread_name_prefix="embedding") as worker:
-            while True:
-                await self._wake.wait()
-                batch = self._queue.take(self._batch_tokens, self._is_live)
-                if batch:
-                    await self._compute(batch, worker)
-                elif self._closing:
-                    return
-                else:
-                    self._wake.clear()
+    def _pump(self) -> None:
+        """Fill the workers."""
+        self._pump_due = False
+        while (roomiest := max(self._seats, key=lambda seat: seat.room)).room:
+            batch = self._queue.take(roomiest.room, self._is_live)
+            if not batch:
+                return
+            roomiest.send(batch)
 
     def _is_live(self, job: Job) -> bool:
         """Whether anyone still waits for the job; a request found expired is told so here."""
@@ -168,40 +181,43 @@ class BatchingEngine:
             return False
         return True
 
-    async def _compute(self, batch: Sequence[Job], worker: ThreadPoolExecutor) -> None:
-        started = self._clock()
-        items = [job.item for job in batch]
-        try:
-            embedded = await asyncio.get_running_loop().run_in_executor(worker, self._embedder.embed, items)
-            self._measure(sum(job.cost for job in batch), self._clock() - started)
-            _deliver(batch, embedded, started)
-        except Exception as error:  # noqa: BLE001 - it belongs to the callers; the engine goes on with the next batch
-            _fail(batch, error)
+    def _finish(self, jobs: Sequence[Job], outcome: Outcome) -> None:
+        vectors = iter(outcome.vectors)
+        for job, end in zip(jobs, outcome.ends, strict=True):
+            result = end.embedded(next(vectors)) if isinstance(end, Computed) else end
+            _deliver(job, result)
+        for request in {id(job.request): job.request for job in jobs}.values():
+            request.queue_ms = 1000 * max(0.0, outcome.started_at - request.enqueued_at)
+            request.tokenize_ms += outcome.tokenize_ms
+            request.compute_ms += outcome.compute_ms
+            if request.remaining == 0 and not request.done.done():
+                request.done.set_result(None)
 
-    def _measure(self, tokens: int, seconds: float) -> None:
-        """Keep a moving average of the throughput."""
-        if seconds > 0:
-            rate = tokens / seconds
-            previous = self._tokens_per_second or rate
-            self._tokens_per_second = _SMOOTHING * rate + (1 - _SMOOTHING) * previous
+    def _worker_changed(self) -> None:
+        alive = any(seat.alive for seat in self._seats)
+        if alive != self._healthy:
+            self._healthy = alive
+            self._tell_health(alive)
+        if alive:
+            self._pump()
+        else:
+            _fail(self._queue.drain(), WorkerLostError("the embedding worker died: repeat the request"))
 
-
-def _deliver(batch: Sequence[Job], embedded: EmbeddedBatch, started: float) -> None:
-    requests = {id(job.request): job.request for job in batch}.values()
-    for request in requests:
-        request.queue_ms = 1000 * (started - request.enqueued_at)
-        request.tokenize_ms += embedded.timings.tokenize_ms
-        request.compute_ms += embedded.timings.compute_ms
-    for job, result in zip(batch, embedded.results, strict=True):
-        job.request.results[job.index] = result.at(job.index) if isinstance(result, TextError) else result
-        job.request.remaining -= 1
-    for request in requests:
-        if request.remaining == 0 and not request.done.done():
-            request.done.set_result(None)
+    async def _end_workers(self) -> None:
+        await asyncio.gather(*(seat.close() for seat in self._seats))
 
 
-def _fail(batch: Sequence[Job], error: Exception) -> None:
-    for job in batch:
+def _deliver(job: Job, end: EmbedResult | DeadlineExpiredError) -> None:
+    request = job.request
+    if isinstance(end, DeadlineExpiredError):
+        _fail([job], end)
+        return
+    request.results[job.index] = end.at(job.index) if isinstance(end, TextError) else end
+    request.remaining -= 1
+
+
+def _fail(jobs: Sequence[Job], error: Exception) -> None:
+    for job in jobs:
         if not job.request.done.done():
             job.request.done.set_exception(error)
 

@@ -14,7 +14,7 @@ from attune.embeddings.config import ModelConfig, read_model_config
 from attune.embeddings.domains import DomainRegistry
 from attune.embeddings.encoder import Encoder
 from attune.embeddings.errors import SettingError, TextError, UnknownDomainError
-from attune.embeddings.items import Embedded, EmbeddedBatch, EmbedItem, EmbedResult, ItemError, Role, Timings
+from attune.embeddings.items import Embedded, EmbeddedBatch, EmbedItem, ItemError, Role, Timings
 from attune.embeddings.precision import Precision, PrecisionSetting, choose_precision
 from attune.embeddings.tokenizer import TextTokenizer, Tokenized
 from attune.embeddings.weights import WEIGHTS_FILE, model_name, resolve_model, sha256_of
@@ -23,14 +23,25 @@ _REVISION_DIGITS = 12
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
     """A tokenized text and the domain it goes to."""
 
     tokens: Tokenized
     domain: str
 
+    @property
+    def token_count(self) -> int:
+        """How many tokens are computed."""
+        return self.tokens.token_count
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the text was longer."""
+        return self.tokens.truncated
+
     def embedded(self, vector: NDArray[np.float32]) -> Embedded:
-        return Embedded(vector, self.domain, self.tokens.token_count, self.tokens.truncated)
+        """With its vector [d]."""
+        return Embedded(vector, self.domain, self.token_count, self.truncated)
 
 
 class Embedder:
@@ -56,6 +67,7 @@ class Embedder:
         self.name = name
         self.revision = revision
         self.precision = precision
+        self.device = "cpu"
         self.dimension = encoder.dimension
         self.max_tokens = tokenizer.max_tokens
         self.normalized = config.normalize
@@ -96,13 +108,15 @@ class Embedder:
         `TextError.index` is the item's position.
         """
         started = self._clock()
-        prepared = self._prepare(items)
+        prepared = self.prepare(items)
         tokenized = self._clock()
-        results = self._compute(prepared)
+        vectors = iter(self.compute([entry for entry in prepared if isinstance(entry, Prepared)]))
+        results = tuple(entry.embedded(next(vectors)) if isinstance(entry, Prepared) else entry for entry in prepared)
         computed = self._clock()
         return EmbeddedBatch(results, Timings(1000 * (tokenized - started), 1000 * (computed - tokenized)))
 
-    def _prepare(self, items: Sequence[EmbedItem]) -> list[_Prepared | ItemError]:
+    def prepare(self, items: Sequence[EmbedItem]) -> list[Prepared | ItemError]:
+        """Each item ready for `compute`, or why it cannot be. May run while another thread computes."""
         tokenized = self._tokenizer.tokenize(
             [item.text for item in items],
             prefixes=[self._prompts[item.role] for item in items],
@@ -110,18 +124,21 @@ class Embedder:
         )
         return [self._routed(item, tokens) for item, tokens in zip(items, tokenized, strict=True)]
 
-    def _routed(self, item: EmbedItem, tokens: Tokenized | TextError) -> _Prepared | ItemError:
+    def compute(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
+        """The vectors [n, d] of n prepared texts."""
+        return self._encoder.encode([entry.tokens.ids for entry in prepared])
+
+    def no_vectors(self) -> NDArray[np.float32]:
+        """The vectors [0, d] of no texts."""
+        return np.zeros((0, self.dimension), np.float32)
+
+    def _routed(self, item: EmbedItem, tokens: Tokenized | TextError) -> Prepared | ItemError:
         if isinstance(tokens, TextError):
             return tokens
         try:
-            return _Prepared(tokens, self.domains.route(item.domain).id)
+            return Prepared(tokens, self.domains.route(item.domain).id)
         except UnknownDomainError as error:
             return error
-
-    def _compute(self, prepared: Sequence[_Prepared | ItemError]) -> tuple[EmbedResult, ...]:
-        ready = [entry for entry in prepared if isinstance(entry, _Prepared)]
-        vectors = iter(self._encoder.encode([entry.tokens.ids for entry in ready]))
-        return tuple(entry.embedded(next(vectors)) if isinstance(entry, _Prepared) else entry for entry in prepared)
 
 
 def _load_tokenizer(directory: Path, config: ModelConfig) -> TextTokenizer:

@@ -34,6 +34,10 @@ class TextError(EmbeddingsError):
         """The same error for the text's position in another list."""
         return TextError(index, self.reason)
 
+    def __reduce__(self) -> tuple[type["TextError"], tuple[int, str]]:
+        """How it travels between processes."""
+        return TextError, (self.index, self.reason)
+
 
 class UnknownDomainError(EmbeddingsError):
     """A text names a domain that no expert serves."""
@@ -46,6 +50,18 @@ class UnknownDomainError(EmbeddingsError):
             "or leave it empty for the general expert"
         )
 
+    def __reduce__(self) -> tuple[type["UnknownDomainError"], tuple[str, tuple[str, ...]]]:
+        """How it travels between processes."""
+        return UnknownDomainError, (self.domain, self.known)
+
+
+class ComputeError(EmbeddingsError):
+    """A text could not be computed, alone neither; its neighbours were."""
+
+
+class WorkerLostError(EmbeddingsError):
+    """The process that was to compute the texts has died. It is started again; so can the request be."""
+
 
 class EngineClosedError(EmbeddingsError):
     """The batching engine is shutting down or was not started."""
@@ -56,8 +72,8 @@ class DeadlineExpiredError(EmbeddingsError):
 
 
 class Overloaded(EmbeddingsError):  # noqa: N818 - the name of the state that callers back off from
-    """The queue is full. `retry_after_s` is an estimate, in seconds, of when it will have drained."""
+    """The texts cannot be computed in time. `retry_after_s` estimates, in seconds, when they could have been."""
 
     def __init__(self, retry_after_s: float) -> None:
-        super().__init__(f"the embedding queue is full: retry after {retry_after_s:.2f} s, or send fewer texts at once")
+        super().__init__(f"too many texts wait: retry after {retry_after_s:.2f} s, or send fewer at once")
         self.retry_after_s = retry_after_s

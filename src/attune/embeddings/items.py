@@ -6,7 +6,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from attune.embeddings.errors import TextError, UnknownDomainError
+from attune.embeddings.errors import ComputeError, TextError, UnknownDomainError
 
 
 class Role(StrEnum):
@@ -37,7 +37,7 @@ class Embedded:
     truncated: bool
 
 
-ItemError = TextError | UnknownDomainError
+ItemError = TextError | UnknownDomainError | ComputeError
 EmbedResult = Embedded | ItemError
 
 

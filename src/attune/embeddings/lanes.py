@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from attune.embeddings.items import EmbedItem, EmbedResult
 
+BULK_SHARE = 0.25
+"""The share of each batch that bulk texts get while interactive ones wait."""
+
 _CHARACTERS_PER_TOKEN = 4  # English WordPiece averages a little more
 _SPECIAL_TOKENS = 2
 
@@ -55,13 +58,12 @@ def estimate_tokens(text: str, max_tokens: int) -> int:
 class LaneQueue:
     """Two first-in-first-out lanes, measured in estimated tokens.
 
-    A batch takes interactive texts first; but while bulk texts wait, it leaves them `bulk_share` of its budget, and one
+    A batch takes interactive texts first; but while bulk texts wait, it leaves them `BULK_SHARE` of its budget, and one
     text at the least. So neither lane starves, whatever the other receives.
     """
 
-    def __init__(self, bulk_share: float = 0.25) -> None:
+    def __init__(self) -> None:
         self._lanes: dict[Lane, deque[Job]] = {lane: deque() for lane in Lane}
-        self._bulk_share = bulk_share
         self._tokens = dict.fromkeys(Lane, 0)
 
     def __len__(self) -> int:
@@ -81,10 +83,18 @@ class LaneQueue:
 
         It is empty only when no live job is left.
         """
-        reserved = int(budget * self._bulk_share) if self._lanes[Lane.BULK] else 0
+        reserved = int(budget * BULK_SHARE) if self._lanes[Lane.BULK] else 0
         batch = self._take_lane(Lane.INTERACTIVE, budget - reserved, live)
         left = budget - sum(job.cost for job in batch)
         return batch + self._take_lane(Lane.BULK, left, live)
+
+    def drain(self) -> list[Job]:
+        """Remove and return all jobs."""
+        jobs = [job for lane in self._lanes.values() for job in lane]
+        for lane in self._lanes.values():
+            lane.clear()
+        self._tokens = dict.fromkeys(Lane, 0)
+        return jobs
 
     def _take_lane(self, lane: Lane, budget: int, live: Callable[[Job], bool]) -> list[Job]:
         taken: list[Job] = []

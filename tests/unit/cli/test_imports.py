@@ -1,11 +1,11 @@
-"""torch takes seconds to import and gigabytes to install: only the embedding role may need it."""
+"""torch takes seconds to import and gigabytes to install: only the embedding role's workers may need it."""
 
 import subprocess
 import sys
 
 import pytest
 
-ROLES_WITHOUT = ("knowledge", "ingest", "search", "suggestion")
+ROLES = ("embedding", "knowledge", "ingest", "search", "suggestion")
 HELP = """
 import sys
 from attune.services.cli.main import app
@@ -27,10 +27,10 @@ def test_the_command_line_imports_no_torch() -> None:
     assert last_line(HELP) == "[]"
 
 
-@pytest.mark.parametrize("module", [f"attune.services.{role}.main" for role in ROLES_WITHOUT])
-def test_a_role_that_embeds_nothing_imports_no_torch(module: str) -> None:
+@pytest.mark.parametrize("module", [f"attune.services.{role}.main" for role in ROLES])
+def test_a_role_imports_no_torch(module: str) -> None:
     assert last_line(f"import sys, {module}; print('torch' in sys.modules)") == "False"
 
 
-def test_the_embedding_role_does_so_that_these_tests_can_fail() -> None:
-    assert last_line("import sys, attune.services.embedding.main; print('torch' in sys.modules)") == "True"
+def test_a_worker_does_so_that_these_tests_can_fail() -> None:
+    assert last_line("import sys, attune.embeddings.workers.main; print('torch' in sys.modules)") == "True"

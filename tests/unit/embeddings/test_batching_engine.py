@@ -1,15 +1,24 @@
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 
+import numpy as np
 import pytest
 
 from attune.embeddings.batching import BatchingEngine
-from attune.embeddings.errors import DeadlineExpiredError, EngineClosedError, Overloaded, TextError
-from attune.embeddings.items import Embedded, EmbeddedBatch, EmbedItem, EmbedResult, Timings
+from attune.embeddings.errors import (
+    ComputeError,
+    DeadlineExpiredError,
+    EngineClosedError,
+    ModelError,
+    Overloaded,
+    TextError,
+    WorkerLostError,
+)
+from attune.embeddings.items import Embedded, EmbedItem, EmbedResult
 from attune.embeddings.lanes import Lane
+from attune.embeddings.workers.messages import Computed, End, Outcome, Text, WorkerInfo
 
-TIMEOUT_S = 10.0
+SPEED = 6.0  # tokens a second
 
 
 class ManualClock:
@@ -22,40 +31,54 @@ class ManualClock:
         return self.now
 
 
-class GatedEmbedder:
-    """Computes a batch only when the test lets it. Results name the text in `domain`; the text "bad" is an error."""
+class GatedWorker:
+    """Computes what it holds when the test says so. Results name the text in `domain`; "bad" and others are errors."""
 
-    max_tokens = 16
-
-    def __init__(self) -> None:
-        self.batches: list[list[str]] = []
-        self.threads: set[int] = set()
+    def __init__(self, clock: ManualClock) -> None:
+        self.sent: list[list[str]] = []
+        self.starts = 0
+        self.closed = False
         self.failure: Exception | None = None
-        self._entered = threading.Semaphore(0)
-        self._permits = threading.Semaphore(0)
+        self._clock = clock
+        self._held: list[Text] = []
 
-    def embed(self, items: Sequence[EmbedItem]) -> EmbeddedBatch:
-        self.threads.add(threading.get_ident())
-        self.batches.append([item.text for item in items])
-        self._entered.release()
-        if not self._permits.acquire(timeout=TIMEOUT_S):
-            raise TimeoutError("the test never let the batch go")
+    async def start(self, receive: Callable[[Outcome], None], lost: Callable[[], None]) -> WorkerInfo:
+        self.starts += 1
         if self.failure is not None:
             raise self.failure
-        results = tuple(self._result(index, item) for index, item in enumerate(items))
-        return EmbeddedBatch(results, Timings(tokenize_ms=1.0, compute_ms=10.0))
+        self._receive, self._lost = receive, lost
+        return WorkerInfo("model", "1", 1, 16, "fp32", "cpu", (), SPEED)
 
-    def let_go(self, batches: int = 1) -> None:
-        self._permits.release(batches)
+    def send(self, texts: Sequence[Text]) -> None:
+        self.sent.append([text.item.text for text in texts])
+        self._held.extend(texts)
 
-    async def entered(self) -> None:
-        assert await asyncio.to_thread(self._entered.acquire, timeout=TIMEOUT_S)
+    async def close(self) -> None:
+        self.closed = True
 
-    @staticmethod
-    def _result(index: int, item: EmbedItem) -> EmbedResult:
-        if item.text == "bad":
-            return TextError(index, "bad text")
-        return Embedded(vector=None, domain=item.text, token_count=1, truncated=False)
+    @property
+    def held(self) -> list[str]:
+        return [text.item.text for text in self._held]
+
+    def finish(self, count: int | None = None) -> None:
+        """Computes the first `count` texts that it holds, or all of them, as one batch."""
+        batch, self._held = self._held[:count], self._held[len(self._held) if count is None else count :]
+        ends = [_end(index, text.item.text) for index, text in enumerate(batch)]
+        vectors = np.zeros((sum(isinstance(end, Computed) for end in ends), 1), np.float32)
+        self._receive(Outcome([text.number for text in batch], ends, vectors, self._clock.now, 1.0, 10.0))
+
+    def die(self) -> None:
+        self._held = []
+        self._lost()
+
+
+def _end(index: int, text: str) -> End:
+    errors = {
+        "bad": TextError(index, "bad text"),
+        "late": DeadlineExpiredError("too late"),
+        "oom": ComputeError("out of memory"),
+    }
+    return errors.get(text) or Computed(domain=text, token_count=1, truncated=False)
 
 
 @pytest.fixture
@@ -64,16 +87,20 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def embedder() -> GatedEmbedder:
-    return GatedEmbedder()
+def worker(clock) -> GatedWorker:
+    return GatedWorker(clock)
 
 
 @pytest.fixture
-async def engine(embedder, clock) -> AsyncIterator[BatchingEngine]:
-    """Every text of these tests costs 3 tokens: a batch has room for 4, each lane of the queue for 10."""
-    async with BatchingEngine(embedder, clock=clock, batch_tokens=12, queue_tokens=30) as running:
-        yield running
-        embedder.let_go(100)
+async def engine(worker, clock) -> AsyncIterator[BatchingEngine]:
+    """Every text of these tests costs 3 tokens: the worker holds 4 at most, each lane of the queue 10."""
+    running = BatchingEngine([worker], clock=clock, window_tokens=12, queue_tokens=30)
+    await running.start()
+    yield running
+    closing = asyncio.create_task(running.close())
+    while not closing.done():
+        worker.finish()
+        await asyncio.sleep(0)
 
 
 def items(*texts: str) -> list[EmbedItem]:
@@ -84,274 +111,295 @@ def names(results: Sequence[EmbedResult]) -> list[str]:
     return [result.domain for result in results if isinstance(result, Embedded)]
 
 
+async def settle() -> None:
+    """Lets everything happen that needs no worker."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
 async def until(condition: Callable[[], bool]) -> None:
     """Lets the loop run until the condition holds."""
-    for _ in range(1000):
+    for _ in range(6000):
         if condition():
             return
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
     pytest.fail("the condition never held")
 
 
 async def submit(engine: BatchingEngine, *texts: str, **options) -> asyncio.Task:  # noqa: ANN003 - those of embed
-    """Starts a request and returns when its texts wait in the queue, so that requests have an order."""
-    waiting = engine.queued_texts
+    """Starts a request and returns when its texts are with the worker or in the queue."""
     task = asyncio.create_task(engine.embed(items(*texts), **options))
-    await until(lambda: task.done() or engine.queued_texts == waiting + len(texts))
+    await settle()
     return task
 
 
-async def occupy(engine: BatchingEngine, embedder: GatedEmbedder) -> asyncio.Task:
-    """Makes the worker busy, so that what is submitted next waits."""
-    task = asyncio.create_task(engine.embed(items("busy")))
-    await embedder.entered()
+async def occupy(engine: BatchingEngine, worker: GatedWorker) -> asyncio.Task:
+    """Fills the worker, so that what is submitted next waits."""
+    task = await submit(engine, "1", "2", "3", "4")
+    worker.sent.clear()
     return task
 
 
-async def test_results_come_in_the_order_of_the_items(engine, embedder):
-    embedder.let_go()
-    result = await engine.embed(items("a", "b", "c"))
-    assert names(result.results) == ["a", "b", "c"]
+async def finish_all(worker: GatedWorker) -> None:
+    while worker.held:
+        worker.finish()
+        await settle()
 
 
-async def test_an_idle_engine_starts_at_once(engine, embedder):
-    task = await occupy(engine, embedder)
-    assert embedder.batches == [["busy"]]
-    embedder.let_go()
-    await task
+async def test_results_come_in_the_order_of_the_items(engine, worker):
+    task = await submit(engine, "a", "b", "c")
+    worker.finish(2)
+    worker.finish()
+    assert names((await task).results) == ["a", "b", "c"]
 
 
-async def test_all_that_waits_forms_one_batch(engine, embedder):
-    first = await occupy(engine, embedder)
-    others = [await submit(engine, name) for name in "abc"]
-    embedder.let_go(2)
-    await first
-    assert [names((await task).results) for task in others] == [["a"], ["b"], ["c"]]
-    assert embedder.batches == [["busy"], ["a", "b", "c"]]
+async def test_an_idle_worker_gets_texts_at_once(engine, worker):
+    await submit(engine, "a")
+    assert worker.held == ["a"]
 
 
-async def test_a_large_request_is_spread_over_batches(engine, embedder):
-    embedder.let_go(3)
-    result = await engine.embed(items(*"abcdefghi"))
-    assert names(result.results) == list("abcdefghi")
-    assert [len(batch) for batch in embedder.batches] == [4, 4, 1]
+async def test_a_worker_gets_more_before_it_is_done(engine, worker):
+    await submit(engine, "a")
+    await submit(engine, "b")
+    assert worker.held == ["a", "b"]
 
 
-async def test_a_request_reports_the_time_of_all_its_batches(engine, embedder, clock):
-    first = await occupy(engine, embedder)
+async def test_what_arrives_together_leaves_together(engine, worker):
+    tasks = [asyncio.create_task(engine.embed(items(name))) for name in "abc"]
+    await settle()
+    assert worker.sent == [["a", "b", "c"]]
+    worker.finish()
+    assert [names((await task).results) for task in tasks] == [["a"], ["b"], ["c"]]
+
+
+async def test_a_large_request_goes_as_there_is_room(engine, worker):
+    task = await submit(engine, *"abcdefghi")
+    await finish_all(worker)
+    assert names((await task).results) == list("abcdefghi")
+    assert worker.sent == [list("abcd"), list("efgh"), ["i"]]
+
+
+async def test_a_request_reports_the_time_of_all_its_batches(engine, worker, clock):
     task = await submit(engine, *"abcde")
+    worker.finish()
+    await settle()
     clock.now += 0.25
-    embedder.let_go(3)
-    await first
+    worker.finish()
     timings = (await task).timings
     assert (timings.queue_ms, timings.tokenize_ms, timings.compute_ms) == (250.0, 2.0, 20.0)
 
 
-async def test_interactive_texts_overtake_bulk_ones(engine, embedder):
-    first = await occupy(engine, embedder)
-    bulk = await submit(engine, *"123456", lane=Lane.BULK)
-    interactive = await submit(engine, *"ab", lane=Lane.INTERACTIVE)
-    embedder.let_go(3)
-    await asyncio.gather(first, bulk, interactive)
-    assert embedder.batches[1:] == [["a", "b", "1", "2"], ["3", "4", "5", "6"]]
+async def test_interactive_texts_overtake_bulk_ones(engine, worker):
+    await occupy(engine, worker)
+    await submit(engine, *"567890", lane=Lane.BULK)
+    await submit(engine, *"ab", lane=Lane.INTERACTIVE)
+    await finish_all(worker)
+    assert worker.sent == [["a", "b", "5", "6"], ["7", "8", "9", "0"]]
 
 
-async def test_bulk_texts_move_on_under_interactive_load(engine, embedder):
-    first = await occupy(engine, embedder)
-    bulk = await submit(engine, *"12", lane=Lane.BULK)
-    interactive = await submit(engine, *"abcdefgh", lane=Lane.INTERACTIVE)
-    embedder.let_go(4)
-    await asyncio.gather(first, bulk, interactive)
-    assert embedder.batches[1:3] == [["a", "b", "c", "1"], ["d", "e", "f", "2"]]
+async def test_bulk_texts_move_on_under_interactive_load(engine, worker):
+    await occupy(engine, worker)
+    await submit(engine, *"56", lane=Lane.BULK)
+    await submit(engine, *"abcdefgh", lane=Lane.INTERACTIVE)
+    await finish_all(worker)
+    assert worker.sent[:2] == [["a", "b", "c", "5"], ["d", "e", "f", "6"]]
 
 
-async def test_one_thread_computes_and_it_is_not_the_loops(engine, embedder):
-    embedder.let_go(3)
-    for name in "abc":
-        await engine.embed(items(name))
-    assert len(embedder.threads) == 1
-    assert threading.get_ident() not in embedder.threads
+async def test_workers_share_the_work(clock):
+    workers = [GatedWorker(clock), GatedWorker(clock)]
+    engine = BatchingEngine(workers, clock=clock, window_tokens=12)
+    await engine.start()
+    task = await submit(engine, *"abcdefgh")
+    assert [len(worker.held) for worker in workers] == [4, 4]
+    for worker in workers:
+        worker.finish()
+    assert names((await task).results) == list("abcdefgh")
+    await engine.close()
 
 
-async def test_a_cancelled_requests_texts_are_dropped(engine, embedder):
-    first = await occupy(engine, embedder)
+async def test_a_cancelled_requests_texts_are_dropped(engine, worker):
+    await occupy(engine, worker)
     cancelled = await submit(engine, *"ab")
     kept = await submit(engine, "c")
     cancelled.cancel()
     await asyncio.wait([cancelled])
-    embedder.let_go(2)
-    await asyncio.gather(first, kept)
-    assert embedder.batches == [["busy"], ["c"]]
+    await finish_all(worker)
+    assert worker.sent == [["c"]]
+    assert names((await kept).results) == ["c"]
 
 
-async def test_a_request_cancelled_while_computed_harms_no_other(engine, embedder):
-    first = await occupy(engine, embedder)
+async def test_a_request_cancelled_while_computed_harms_no_other(engine, worker):
     cancelled, kept = await submit(engine, "a"), await submit(engine, "b")
-    embedder.let_go()
-    await embedder.entered()
     cancelled.cancel()
     await asyncio.wait([cancelled])
-    embedder.let_go()
-    await first
+    worker.finish()
     assert names((await kept).results) == ["b"]
 
 
-async def test_expired_texts_are_dropped_and_their_caller_told(engine, embedder, clock):
-    first = await occupy(engine, embedder)
-    expired = await submit(engine, "a", deadline=clock.now + 1.0)
-    kept = await submit(engine, "b", deadline=clock.now + 1.5)
-    clock.now += 1.0
-    embedder.let_go(2)
-    await asyncio.gather(first, kept)
+async def test_expired_texts_are_dropped_and_their_caller_told(engine, worker, clock):
+    await occupy(engine, worker)
+    expired = await submit(engine, "a", deadline=clock.now + 5.0)
+    kept = await submit(engine, "b", deadline=clock.now + 9.0)
+    clock.now += 5.0
+    await finish_all(worker)
     with pytest.raises(DeadlineExpiredError, match="the deadline passed while the texts waited"):
         await expired
-    assert embedder.batches == [["busy"], ["b"]]
+    assert worker.sent == [["b"]]
+    assert names((await kept).results) == ["b"]
 
 
-async def test_a_request_that_expires_half_way_is_not_computed_further(engine, embedder, clock):
+async def test_a_request_that_expires_half_way_is_not_computed_further(engine, worker, clock):
     task = await submit(engine, *"abcdefg", deadline=clock.now + 1.0)
-    await embedder.entered()
     clock.now += 2.0
-    embedder.let_go()
+    worker.finish()
     with pytest.raises(DeadlineExpiredError):
         await task
-    assert embedder.batches == [["a", "b", "c", "d"]]
+    assert worker.sent == [list("abcd")]
     assert engine.queued_texts == 0
 
 
-async def test_a_full_lane_refuses_at_once(engine, embedder):
-    first = await occupy(engine, embedder)
-    waiting = await submit(engine, *"abcdefghij")
+async def test_a_text_that_expires_in_the_worker_ends_its_request(engine, worker):
+    task, other = await submit(engine, "a", "late"), await submit(engine, "b")
+    worker.finish()
+    with pytest.raises(DeadlineExpiredError, match="too late"):
+        await task
+    assert names((await other).results) == ["b"]
+
+
+async def test_a_full_lane_refuses_at_once(engine, worker):
+    await occupy(engine, worker)
+    await submit(engine, *"abcdefghij")
     assert (engine.queued_texts, engine.queued_tokens) == (10, 30)
     with pytest.raises(Overloaded) as refused:
         await engine.embed(items("k"))
-    assert refused.value.retry_after_s == 1.0
-    embedder.let_go(4)
-    await asyncio.gather(first, waiting)
+    assert refused.value.retry_after_s == pytest.approx((12 + 30) / SPEED)
 
 
-async def test_a_full_bulk_lane_leaves_the_interactive_one_open(engine, embedder):
-    first = await occupy(engine, embedder)
-    bulk = await submit(engine, *"abcdefghij", lane=Lane.BULK)
+async def test_what_cannot_be_in_time_is_refused_at_once(engine, worker, clock):
+    await occupy(engine, worker)
+    with pytest.raises(Overloaded):
+        await engine.embed(items("a"), deadline=clock.now + 2.0)
+    assert engine.queued_texts == 0
+
+
+async def test_a_full_bulk_lane_leaves_the_interactive_one_open(engine, worker):
+    await occupy(engine, worker)
+    await submit(engine, *"abcdefghij", lane=Lane.BULK)
     with pytest.raises(Overloaded):
         await engine.embed(items("k"), lane=Lane.BULK)
-    interactive = await submit(engine, "k", lane=Lane.INTERACTIVE)
-    embedder.let_go(5)
-    await asyncio.gather(first, bulk, interactive)
-    assert embedder.batches[1] == ["k", "a", "b", "c"]
+    await submit(engine, "k", lane=Lane.INTERACTIVE)
+    await finish_all(worker)
+    assert worker.sent[0] == ["k", "a", "b", "c"]
 
 
-async def test_a_refused_request_leaves_nothing_behind(engine, embedder):
-    first = await occupy(engine, embedder)
-    waiting = await submit(engine, *"abcdefgh")
+async def test_a_refused_request_leaves_nothing_behind(engine, worker):
+    await occupy(engine, worker)
+    await submit(engine, *"abcdefgh")
     with pytest.raises(Overloaded):
         await engine.embed(items(*"klm"))
-    fitting = await submit(engine, *"ij")
-    embedder.let_go(4)
-    await asyncio.gather(first, waiting, fitting)
-    assert [text for batch in embedder.batches[1:] for text in batch] == list("abcdefghij")
+    await submit(engine, *"ij")
+    await finish_all(worker)
+    assert [text for batch in worker.sent for text in batch] == list("abcdefghij")
 
 
-async def test_an_empty_lane_takes_a_request_larger_than_itself(engine, embedder):
-    embedder.let_go(5)
-    result = await engine.embed(items(*"abcdefghijklmnop"))
-    assert len(result.results) == 16
+async def test_an_empty_lane_takes_a_request_larger_than_itself(engine, worker):
+    task = await submit(engine, *"abcdefghijklmnop")
+    await finish_all(worker)
+    assert len((await task).results) == 16
 
 
-async def test_the_retry_hint_is_the_queue_over_the_measured_speed(engine, embedder, clock):
-    first = await occupy(engine, embedder)
-    clock.now += 0.5  # 3 tokens in 0.5 s: 6 a second
-    embedder.let_go()
-    await first
-    second = await occupy(engine, embedder)
-    waiting = await submit(engine, *"abcdefghij")
+async def test_the_speed_is_measured_while_there_is_enough_to_do(engine, worker, clock):
+    await submit(engine, *"abcdefghijklmnop")
+    for _ in range(3):
+        clock.now += 0.5  # 4 texts a second: 12 tokens
+        worker.finish(2)
+        await settle()
     with pytest.raises(Overloaded) as refused:
-        await engine.embed(items("k"))
-    assert refused.value.retry_after_s == pytest.approx(30 / 6)
-    embedder.let_go(5)
-    await asyncio.gather(second, waiting)
+        await engine.embed(items("q"), deadline=clock.now + 0.5)
+    faster = SPEED + 0.3 * (12 - SPEED)
+    faster += 0.3 * (12 - faster)
+    assert refused.value.retry_after_s == pytest.approx(1.25 * (12 + 18 + 3) / faster - 0.5)
 
 
-async def test_a_text_error_keeps_its_place_in_its_own_request(engine, embedder):
-    first = await occupy(engine, embedder)
-    good, mixed = await submit(engine, "a", "b"), await submit(engine, "c", "bad")
-    embedder.let_go(2)
-    await asyncio.gather(first, good)
-    _, error = (await mixed).results
-    assert isinstance(error, TextError)
-    assert (error.index, error.reason) == (1, "bad text")
+async def test_an_error_keeps_its_place_in_its_own_request(engine, worker):
+    good, mixed = await submit(engine, "a", "b"), await submit(engine, "oom", "bad")
+    worker.finish()
+    assert names((await good).results) == ["a", "b"]
+    failed, bad = (await mixed).results
+    assert isinstance(failed, ComputeError)
+    assert isinstance(bad, TextError)
+    assert (bad.index, bad.reason) == (1, "bad text")
 
 
-async def test_a_failed_batch_fails_its_callers_and_no_other(engine, embedder):
-    embedder.failure = RuntimeError("out of memory")
-    embedder.let_go()
-    with pytest.raises(RuntimeError, match="out of memory"):
-        await engine.embed(items("a"))
-    embedder.failure = None
-    embedder.let_go()
-    assert names((await engine.embed(items("b"))).results) == ["b"]
+async def test_a_worker_that_dies_fails_what_it_held_and_is_started_again(engine, worker):
+    told: list[bool] = []
+    engine.watch(told.append)
+    held = await occupy(engine, worker)
+    queued = await submit(engine, "a")
+    worker.die()
+    for task in (held, queued):
+        with pytest.raises(WorkerLostError):
+            await task
+    with pytest.raises(WorkerLostError, match="try again"):
+        await engine.embed(items("b"))
+    await until(lambda: told == [False, True])
+    task = await submit(engine, "c")
+    worker.finish()
+    assert names((await task).results) == ["c"]
+    assert worker.starts == 2
 
 
-async def test_too_few_results_fail_the_batch_and_not_the_engine(clock):
-    class ForgetfulEmbedder(GatedEmbedder):
-        def embed(self, items: Sequence[EmbedItem]) -> EmbeddedBatch:
-            complete = super().embed(items)
-            return EmbeddedBatch(complete.results[:1], complete.timings)
+async def test_another_worker_goes_on_where_one_dies(clock):
+    dying, living = GatedWorker(clock), GatedWorker(clock)
+    engine = BatchingEngine([dying, living], clock=clock, window_tokens=12)
+    told: list[bool] = []
+    engine.watch(told.append)
+    await engine.start()
+    first = await submit(engine, "a")
+    dying.die()
+    with pytest.raises(WorkerLostError):
+        await first
+    second = await submit(engine, "b")
+    living.finish()
+    assert names((await second).results) == ["b"]
+    assert told == []
+    await engine.close()
 
-    embedder = ForgetfulEmbedder()
-    embedder.let_go(2)
-    async with BatchingEngine(embedder, clock=clock) as engine:
-        with pytest.raises(ValueError, match="zip"):
-            await engine.embed(items("a", "b"))
-        assert names((await engine.embed(items("c"))).results) == ["c"]
+
+async def test_a_worker_that_cannot_start_ends_the_others(clock):
+    starting, failing = GatedWorker(clock), GatedWorker(clock)
+    failing.failure = ModelError("no such model")
+    with pytest.raises(ModelError, match="no such model"):
+        await BatchingEngine([starting, failing], clock=clock).start()
+    assert starting.closed
 
 
-async def test_no_items_need_no_batch(engine, embedder):
+async def test_no_items_need_no_worker(engine, worker):
     assert (await engine.embed([])).results == ()
-    assert embedder.batches == []
+    assert worker.sent == []
 
 
-async def test_closing_finishes_what_waits_and_refuses_the_rest(embedder, clock):
-    engine = BatchingEngine(embedder, clock=clock, batch_tokens=12)
-    engine.start()
-    first = await occupy(engine, embedder)
+async def test_closing_finishes_what_waits_and_refuses_the_rest(worker, clock):
+    engine = BatchingEngine([worker], clock=clock, window_tokens=12)
+    await engine.start()
     waiting = await submit(engine, *"abcdef")
     closing = asyncio.create_task(engine.close())
-    await until(lambda: engine._closing)
+    await settle()
     with pytest.raises(EngineClosedError, match="is not running"):
         await engine.embed(items("late"))
     assert not closing.done()
-    embedder.let_go(3)
+    await finish_all(worker)
     await closing
-    assert first.done()
     assert names(waiting.result().results) == list("abcdef")
+    assert worker.closed
 
 
-async def test_closing_an_idle_engine_returns(embedder, clock):
-    engine = BatchingEngine(embedder, clock=clock)
-    engine.start()
-    await engine.close()
-    await engine.close()
+async def test_closing_an_idle_engine_returns(worker, clock):
+    async with BatchingEngine([worker], clock=clock):
+        pass
+    assert worker.closed
 
 
-async def test_an_engine_that_was_not_started_refuses(embedder, clock):
-    engine = BatchingEngine(embedder, clock=clock)
-    with pytest.raises(EngineClosedError, match="is not running"):
-        await engine.embed(items("a"))
-    await engine.close()
-
-
-async def test_an_engine_starts_once(engine):
-    with pytest.raises(EngineClosedError, match="was started before"):
-        engine.start()
-
-
-async def test_the_real_embedder_fits(tiny_embedder, clock):
-    async with BatchingEngine(tiny_embedder, clock=clock) as engine:
-        requests = [engine.embed(items("the cat sat", "", f"dogs ran {n}")) for n in range(5)]
-        for result in await asyncio.gather(*requests):
-            good, empty, also_good = result.results
-            assert isinstance(good, Embedded)
-            assert isinstance(also_good, Embedded)
-            assert isinstance(empty, TextError)
-            assert empty.index == 1
+async def test_an_engine_that_was_not_started_refuses(worker, clock):
+    with pytest.raises(EngineClosedError):
+        await BatchingEngine([worker], clock=clock).embed(items("a"))

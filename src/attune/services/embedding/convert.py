@@ -7,8 +7,8 @@ from google.rpc import code_pb2, status_pb2
 from numpy.typing import NDArray
 
 from attune.embedding.v1 import embedding_pb2 as pb
-from attune.embeddings.errors import TextError
-from attune.embeddings.items import Embedded, EmbedItem, EmbedResult, Role
+from attune.embeddings.errors import ComputeError, TextError
+from attune.embeddings.items import Embedded, EmbedItem, EmbedResult, ItemError, Role
 from attune.embeddings.lanes import Lane
 from attune.embeddings.vectors import VectorDtype, to_bytes, truncate_dimensions
 
@@ -58,8 +58,10 @@ def embedded_items(results: Sequence[EmbedResult]) -> list[pb.EmbeddedItem]:
             )
             row += 1
         else:
-            error = status_pb2.Status(
-                code=code_pb2.INVALID_ARGUMENT, message=each.reason if isinstance(each, TextError) else str(each)
-            )
-            items.append(pb.EmbeddedItem(error=error))
+            items.append(pb.EmbeddedItem(error=_item_error(each)))
     return items
+
+
+def _item_error(error: ItemError) -> status_pb2.Status:
+    code = code_pb2.INTERNAL if isinstance(error, ComputeError) else code_pb2.INVALID_ARGUMENT
+    return status_pb2.Status(code=code, message=error.reason if isinstance(error, TextError) else str(error))

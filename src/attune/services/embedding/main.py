@@ -1,45 +1,43 @@
 """The embedding role: the one place that constructs it."""
 
-import asyncio
 import time
 
 from attune.embedding.v1.embedding_pb2_grpc import add_EmbeddingServiceServicer_to_server
 from attune.embeddings.batching import BatchingEngine
-from attune.embeddings.embedder import Embedder
-from attune.embeddings.items import EmbedItem
+from attune.embeddings.domains import DomainRegistry
+from attune.embeddings.workers.messages import WorkerInfo, WorkerSettings
+from attune.embeddings.workers.process import WorkerProcess
 from attune.services.embedding.model import Model
 from attune.services.embedding.service import EmbeddingServicer
 from attune.services.runtime.config import Config, RoleName
 from attune.services.runtime.server import Role
 
 
-async def build(config: Config, *, embedder: Embedder | None = None) -> Role:
-    """The embedding service, warm: a first text was embedded before it reports ready."""
-    if embedder is None:
-        embedder = await asyncio.to_thread(_load, config)
-    engine = BatchingEngine(embedder, clock=time.monotonic)
-    engine.start()
-    await engine.embed([EmbedItem("warm up")])
-    servicer = EmbeddingServicer(engine, embedder.domains, _model(embedder))
+async def build(config: Config) -> Role:
+    """The embedding service, warm: its workers have computed batches before it reports ready."""
+    engine = BatchingEngine([WorkerProcess(_settings(config))], clock=time.monotonic)
+    info = await engine.start()
+    servicer = EmbeddingServicer(engine, DomainRegistry(info.domains), _model(info))
     return Role(
         RoleName.EMBEDDING,
         ("attune.embedding.v1.EmbeddingService",),
         lambda server: add_EmbeddingServiceServicer_to_server(servicer, server),
         engine.close,
+        engine.watch,
     )
 
 
-def _load(config: Config) -> Embedder:
+def _settings(config: Config) -> WorkerSettings:
     path = str(config.model_path) if config.model_path else None
-    return Embedder.load(path, config.precision, config.threads)
+    return WorkerSettings(path, config.precision, config.threads)
 
 
-def _model(embedder: Embedder) -> Model:
+def _model(info: WorkerInfo) -> Model:
     return Model(
-        model_id=f"{embedder.name}@{embedder.revision}",
-        dimension=embedder.dimension,
-        max_tokens=embedder.max_tokens,
-        precision=embedder.precision.reason.partition(":")[0],
-        precision_reason=embedder.precision.reason,
-        device="cpu",
+        model_id=f"{info.name}@{info.revision}",
+        dimension=info.dimension,
+        max_tokens=info.max_tokens,
+        precision=info.precision_reason.partition(":")[0],
+        precision_reason=info.precision_reason,
+        device=info.device,
     )

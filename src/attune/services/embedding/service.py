@@ -10,7 +10,7 @@ from attune.embedding.v1 import embedding_pb2 as pb
 from attune.embedding.v1.embedding_pb2_grpc import EmbeddingServiceServicer
 from attune.embeddings.batching import BatchingEngine, EngineResult
 from attune.embeddings.domains import DomainRegistry
-from attune.embeddings.errors import DeadlineExpiredError, EngineClosedError, Overloaded
+from attune.embeddings.errors import DeadlineExpiredError, EngineClosedError, Overloaded, WorkerLostError
 from attune.embeddings.lanes import Lane
 from attune.services.embedding.convert import embed_items, embedded_items, lane_of, vector_batch
 from attune.services.embedding.model import Model
@@ -97,8 +97,12 @@ class EmbeddingServicer(EmbeddingServiceServicer):
         try:
             return await self._engine.embed(embed_items(request), lane=lane, deadline=current_call().deadline)
         except Overloaded as error:
-            raise overloaded("the embedding queue is full; try again later", error.retry_after_s) from error
+            raise overloaded(
+                "more texts wait than can be embedded in time; try again later", error.retry_after_s
+            ) from error
         except DeadlineExpiredError as error:
             raise ServiceError(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", str(error)) from error
         except EngineClosedError as error:
             raise ServiceError(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", str(error)) from error
+        except WorkerLostError as error:
+            raise ServiceError(grpc.StatusCode.UNAVAILABLE, "WORKER_LOST", str(error), retry_after_s=1) from error

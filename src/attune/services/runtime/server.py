@@ -1,5 +1,6 @@
 """A gRPC server with what every role has: health, reflection, the call interceptor, a graceful end."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +22,10 @@ async def _nothing() -> None:
     """A role that holds nothing open."""
 
 
+def _always_able(_listener: Callable[[bool], None]) -> None:
+    """A role that can answer as long as it runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Role:
     """What a role adds to a server: its services, and how it ends."""
@@ -30,6 +35,8 @@ class Role:
     """Full names of its gRPC services, for health and reflection."""
     register: Callable[[grpc.aio.Server], None] = lambda _server: None
     close: Callable[[], Awaitable[None]] = field(default=_nothing)
+    watch: Callable[[Callable[[bool], None]], None] = field(default=_always_able)
+    """Has a listener told, whenever that changes, whether the role can answer."""
 
 
 class RoleServer:
@@ -40,6 +47,7 @@ class RoleServer:
         self.address = address
         self._server = server
         self._health = healthy
+        self._reports: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def start(cls, role: Role, config: Config, metrics: Metrics) -> "RoleServer":
@@ -56,10 +64,18 @@ class RoleServer:
         reflection.enable_server_reflection(names, server)
         address = _bind(server, config, role.name)
         await server.start()
-        for name in ("", *role.services):
-            await healthy.set(name, health_pb2.HealthCheckResponse.SERVING)
+        serving = cls(role, server, healthy, address)
+        await serving._tell_health(able=True)
+        role.watch(serving.report)
         _log.info("serving", role=role.name, address=address)
-        return cls(role, server, healthy, address)
+        return serving
+
+    def report(self, able: bool) -> None:
+        """Let the health checks say whether the role can answer."""
+        _log.warning("able to answer again" if able else "not able to answer", role=self.role.name)
+        task = asyncio.get_running_loop().create_task(self._tell_health(able=able))
+        self._reports.add(task)
+        task.add_done_callback(self._reports.discard)
 
     async def stop(self, drain_s: float) -> None:
         """Say so to the health checks, let the calls in flight end, then close what the role holds."""
@@ -67,6 +83,11 @@ class RoleServer:
         await self._server.stop(drain_s)
         await self.role.close()
         _log.info("stopped", role=self.role.name)
+
+    async def _tell_health(self, *, able: bool) -> None:
+        status = health_pb2.HealthCheckResponse.SERVING if able else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in ("", *self.role.services):
+            await self._health.set(name, status)
 
 
 def _interceptor(config: Config, metrics: Metrics) -> CallInterceptor:

@@ -1,0 +1,77 @@
+"""The program of a worker process: `python -m attune.embeddings.workers.main <socket>`, for `WorkerProcess` only."""
+
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import BinaryIO
+
+from attune.embeddings.embedder import Embedder
+from attune.embeddings.errors import EmbeddingsError
+from attune.embeddings.workers.frames import encode_frame, read_frame
+from attune.embeddings.workers.messages import Text, WorkerInfo, WorkerSettings
+from attune.embeddings.workers.pipeline import Pipeline
+from attune.embeddings.workers.warm_up import warm_up
+
+
+def main(descriptor: int) -> None:
+    """Load what the first message says, answer, and compute until the other end hangs up."""
+    with socket.socket(fileno=descriptor) as connection, connection.makefile("rb") as stream:
+        settings: WorkerSettings = read_frame(stream)
+        try:
+            embedder = Embedder.load(settings.model_path, settings.precision, settings.threads)
+        except EmbeddingsError as error:
+            connection.sendall(encode_frame(error))
+            return
+        warmth = warm_up(embedder, settings.batch_tokens, time.monotonic)
+        connection.sendall(encode_frame(_info(embedder, warmth.tokens_per_second)))
+        pipeline = Pipeline(
+            embedder,
+            warmth.cores,
+            settings.batch_tokens,
+            time.monotonic,
+            lambda outcome: connection.sendall(encode_frame(outcome)),
+        )
+        _serve(pipeline, warmth.cores.count, stream)
+
+
+def _serve(pipeline: Pipeline, threads: int, stream: BinaryIO) -> None:
+    """Until the other end hangs up, which also breaks the pipe of a thread that has an answer."""
+    computing = [threading.Thread(target=_compute, args=[pipeline], name="computing") for _ in range(threads)]
+    for thread in computing:
+        thread.start()
+    pipeline.read(_messages(stream))
+    for thread in computing:
+        thread.join()
+
+
+def _compute(pipeline: Pipeline) -> None:
+    with suppress(ConnectionError):
+        pipeline.compute()
+
+
+def _messages(stream: BinaryIO) -> Iterator[Sequence[Text]]:
+    while True:
+        try:
+            yield read_frame(stream)
+        except (EOFError, ConnectionError):
+            return
+
+
+def _info(embedder: Embedder, tokens_per_second: float) -> WorkerInfo:
+    return WorkerInfo(
+        name=embedder.name,
+        revision=embedder.revision,
+        dimension=embedder.dimension,
+        max_tokens=embedder.max_tokens,
+        precision_reason=embedder.precision.reason,
+        device=embedder.device,
+        domains=embedder.domains.domains(),
+        tokens_per_second=tokens_per_second,
+    )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,154 @@
+"""What a worker process does: one thread reads and tokenizes while others compute what is ready."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attune.embeddings.embedder import Embedder, Prepared
+from attune.embeddings.errors import ComputeError, DeadlineExpiredError
+from attune.embeddings.items import ItemError
+from attune.embeddings.workers.cores import Cores
+from attune.embeddings.workers.messages import Computed, End, Outcome, Text
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A text that is ready to be computed, or to be told why it cannot be."""
+
+    text: Text
+    prepared: Prepared | ItemError
+    tokenize_ms: float
+
+    @property
+    def tokens(self) -> int:
+        return self.prepared.token_count if isinstance(self.prepared, Prepared) else 0
+
+
+class Pipeline:
+    """Texts in, outcomes out, by as many computing threads as there are cores to keep busy.
+
+    A batch is what is ready, up to `batch_tokens` tokens; threads that are free share it, as `cores` says.
+    """
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        cores: Cores,
+        batch_tokens: int,
+        clock: Callable[[], float],
+        deliver: Callable[[Outcome], None],
+    ) -> None:
+        self._embedder = embedder
+        self._cores = cores
+        self._batch_tokens = batch_tokens
+        self._clock = clock
+        self._deliver = deliver
+        self._ready: deque[_Entry] = deque()
+        self._ready_tokens = 0
+        self._computing = 0
+        self._changed = threading.Condition()
+        self._delivering = threading.Lock()
+        self._ended = False
+
+    def read(self, messages: Iterable[Sequence[Text]]) -> None:
+        """Tokenize what comes until there is no more; for a thread of its own."""
+        try:
+            for texts in messages:
+                self._add(self._tokenized(texts))
+        finally:
+            with self._changed:
+                self._ended = True
+                self._changed.notify_all()
+
+    def compute(self) -> None:
+        """Compute batch after batch, until the reader has ended; for each of `cores.count` threads."""
+        while (taken := self._next_batch()) is not None:
+            batch, threads = taken
+            self._cores.use(threads)
+            outcome = self._computed(batch)
+            with self._changed:
+                self._computing -= 1
+                self._changed.notify()
+            with self._delivering:
+                self._deliver(outcome)
+
+    def _tokenized(self, texts: Sequence[Text]) -> list[_Entry]:
+        started = self._clock()
+        prepared = self._embedder.prepare([text.item for text in texts])
+        tokenize_ms = 1000 * (self._clock() - started)
+        return [_Entry(text, each, tokenize_ms) for text, each in zip(texts, prepared, strict=True)]
+
+    def _add(self, entries: Sequence[_Entry]) -> None:
+        with self._changed:
+            self._ready.extend(entries)
+            self._ready_tokens += sum(entry.tokens for entry in entries)
+            self._changed.notify_all()
+
+    def _next_batch(self) -> tuple[list[_Entry], int] | None:
+        """What is to be computed, and with how many cores; waits for it. None at the end: nobody reads the rest."""
+        with self._changed:
+            self._changed.wait_for(self._may_start)
+            if self._ended:
+                return None
+            batch = self._take(self._cores.share(self._ready_tokens, self._computing))
+            self._computing += 1
+            tokens = sum(entry.tokens for entry in batch)
+            return batch, self._cores.threads(tokens, len(batch), self._computing)
+
+    def _may_start(self) -> bool:
+        return self._ended or bool(self._ready and self._cores.may_start(self._ready_tokens, self._computing))
+
+    def _take(self, share: int) -> list[_Entry]:
+        budget = min(self._batch_tokens, share)
+        batch: list[_Entry] = []
+        while self._ready and (not batch or self._ready[0].tokens <= budget):
+            batch.append(self._ready.popleft())
+            budget -= batch[-1].tokens
+            self._ready_tokens -= batch[-1].tokens
+        return batch
+
+    def _computed(self, batch: Sequence[_Entry]) -> Outcome:
+        started = self._clock()
+        live = [entry for entry in batch if self._is_live(entry, started)]
+        ends, vectors = self._ends(live)
+        found = dict(zip((entry.text.number for entry in live), ends, strict=True))
+        return Outcome(
+            numbers=[entry.text.number for entry in batch],
+            ends=[found.get(entry.text.number) or _end_of(entry) for entry in batch],
+            vectors=vectors,
+            started_at=started,
+            tokenize_ms=max(entry.tokenize_ms for entry in batch),
+            compute_ms=1000 * (self._clock() - started),
+        )
+
+    @staticmethod
+    def _is_live(entry: _Entry, now: float) -> bool:
+        expired = entry.text.deadline is not None and now >= entry.text.deadline
+        return isinstance(entry.prepared, Prepared) and not expired
+
+    def _ends(self, live: Sequence[_Entry]) -> tuple[list[End], NDArray[np.float32]]:
+        """How each text ends. A batch that cannot be computed, for want of memory say, is tried in halves."""
+        prepared = [entry.prepared for entry in live if isinstance(entry.prepared, Prepared)]
+        try:
+            vectors = self._embedder.compute(prepared)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the neighbours of the text at fault go on
+            return self._halved(live, error)
+        return [Computed(each.domain, each.token_count, each.truncated) for each in prepared], vectors
+
+    def _halved(self, live: Sequence[_Entry], error: Exception) -> tuple[list[End], NDArray[np.float32]]:
+        if len(live) == 1:
+            return [ComputeError(f"the text could not be computed ({error})")], self._embedder.no_vectors()
+        middle = len(live) // 2
+        (first, some), (second, others) = self._ends(live[:middle]), self._ends(live[middle:])
+        return first + second, np.concatenate([some, others])
+
+
+def _end_of(entry: _Entry) -> End:
+    """How a text ends that was not computed."""
+    if isinstance(entry.prepared, Prepared):
+        return DeadlineExpiredError("the deadline passed while the texts waited: allow more time or send fewer")
+    return entry.prepared

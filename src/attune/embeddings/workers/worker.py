@@ -1,0 +1,25 @@
+"""A worker as the engine sees it."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from attune.embeddings.workers.messages import Outcome, Text, WorkerInfo
+
+
+class Worker(Protocol):
+    """Computes texts in the order in which they are sent, in batches of its own making. `WorkerProcess` is one."""
+
+    async def start(self, receive: Callable[[Outcome], None], lost: Callable[[], None]) -> WorkerInfo:
+        """Load and warm up; again after a loss. `receive` is called for every batch, `lost` once if the worker dies.
+
+        Raises `ModelError` and `SettingError` for what it cannot load, `WorkerLostError` if it dies meanwhile.
+        """
+        ...
+
+    def send(self, texts: Sequence[Text]) -> None:
+        """Hand texts over; does not block."""
+        ...
+
+    async def close(self) -> None:
+        """End it; what it still holds is not computed. `lost` is not called any more."""
+        ...
