@@ -128,10 +128,6 @@ class Embedder:
         """The vectors [n, d] of n prepared texts."""
         return self._encoder.encode([entry.tokens.ids for entry in prepared])
 
-    def no_vectors(self) -> NDArray[np.float32]:
-        """The vectors [0, d] of no texts."""
-        return np.zeros((0, self.dimension), np.float32)
-
     def _routed(self, item: EmbedItem, tokens: Tokenized | TextError) -> Prepared | ItemError:
         if isinstance(tokens, TextError):
             return tokens

@@ -1,5 +1,6 @@
 """Models for these tests: the packaged one, and tiny random ones written to a temporary directory."""
 
+import asyncio
 import json
 import string
 from collections.abc import Callable
@@ -32,6 +33,15 @@ VOCABULARY = [
 ]
 
 WriteModel = Callable[..., Path]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Lets the loop run until the condition holds."""
+    for _ in range(6000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("the condition never held")
 
 
 def tiny_config() -> dict[str, Any]:

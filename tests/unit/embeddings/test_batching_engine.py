@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import numpy as np
 import pytest
+from tests.unit.embeddings.conftest import until
 
 from attune.embeddings.batching import BatchingEngine
 from attune.embeddings.errors import (
@@ -115,15 +116,6 @@ async def settle() -> None:
     """Lets everything happen that needs no worker."""
     for _ in range(10):
         await asyncio.sleep(0)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Lets the loop run until the condition holds."""
-    for _ in range(6000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail("the condition never held")
 
 
 async def submit(engine: BatchingEngine, *texts: str, **options) -> asyncio.Task:  # noqa: ANN003 - those of embed

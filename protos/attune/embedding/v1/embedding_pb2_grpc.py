@@ -69,7 +69,8 @@ class EmbeddingServiceServicer:
     def Embed(self, request, context):
         """Embeds up to 1,024 texts. A text that cannot be embedded gets a status of its own; its neighbours are unharmed.
         INVALID_ARGUMENT: no texts, too many texts, an unknown dimension or dtype. RESOURCE_EXHAUSTED with
-        RetryInfo: the queue is full. DEADLINE_EXCEEDED: the deadline passed before the compute began.
+        RetryInfo: more texts wait than can be embedded in time. DEADLINE_EXCEEDED: the deadline passed before the answer.
+        UNAVAILABLE with RetryInfo: the worker that computes died, and is being started again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

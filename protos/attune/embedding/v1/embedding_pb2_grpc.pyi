@@ -36,7 +36,8 @@ class EmbeddingServiceStub:
     Embed: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.EmbedRequest, _embedding_pb2.EmbedResponse]
     """Embeds up to 1,024 texts. A text that cannot be embedded gets a status of its own; its neighbours are unharmed.
     INVALID_ARGUMENT: no texts, too many texts, an unknown dimension or dtype. RESOURCE_EXHAUSTED with
-    RetryInfo: the queue is full. DEADLINE_EXCEEDED: the deadline passed before the compute began.
+    RetryInfo: more texts wait than can be embedded in time. DEADLINE_EXCEEDED: the deadline passed before the answer.
+    UNAVAILABLE with RetryInfo: the worker that computes died, and is being started again.
     """
     EmbedStream: _grpc.StreamStreamMultiCallable[_embedding_pb2.EmbedStreamRequest, _embedding_pb2.EmbedStreamResponse]
     """The same for any number of texts: one response per request message, in order. Reads no further than it computes."""
@@ -55,7 +56,8 @@ class EmbeddingServiceAsyncStub(EmbeddingServiceStub):
     Embed: _aio.UnaryUnaryMultiCallable[_embedding_pb2.EmbedRequest, _embedding_pb2.EmbedResponse]  # type: ignore[assignment]
     """Embeds up to 1,024 texts. A text that cannot be embedded gets a status of its own; its neighbours are unharmed.
     INVALID_ARGUMENT: no texts, too many texts, an unknown dimension or dtype. RESOURCE_EXHAUSTED with
-    RetryInfo: the queue is full. DEADLINE_EXCEEDED: the deadline passed before the compute began.
+    RetryInfo: more texts wait than can be embedded in time. DEADLINE_EXCEEDED: the deadline passed before the answer.
+    UNAVAILABLE with RetryInfo: the worker that computes died, and is being started again.
     """
     EmbedStream: _aio.StreamStreamMultiCallable[_embedding_pb2.EmbedStreamRequest, _embedding_pb2.EmbedStreamResponse]  # type: ignore[assignment]
     """The same for any number of texts: one response per request message, in order. Reads no further than it computes."""
@@ -77,7 +79,8 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_embedding_pb2.EmbedResponse, _abc.Awaitable[_embedding_pb2.EmbedResponse]]:
         """Embeds up to 1,024 texts. A text that cannot be embedded gets a status of its own; its neighbours are unharmed.
         INVALID_ARGUMENT: no texts, too many texts, an unknown dimension or dtype. RESOURCE_EXHAUSTED with
-        RetryInfo: the queue is full. DEADLINE_EXCEEDED: the deadline passed before the compute began.
+        RetryInfo: more texts wait than can be embedded in time. DEADLINE_EXCEEDED: the deadline passed before the answer.
+        UNAVAILABLE with RetryInfo: the worker that computes died, and is being started again.
         """
 
     @_abc_1.abstractmethod

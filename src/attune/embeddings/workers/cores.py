@@ -34,6 +34,10 @@ class Cores:
 
     @staticmethod
     def use(threads: int) -> None:
-        """Let the calling thread compute with so many cores; torch keeps that number for each thread."""
+        """Let the calling thread compute with so many cores, whatever others do.
+
+        torch keeps the number for each thread, but gives a thread the last number of all on its first question, which
+        is why it is asked first.
+        """
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)

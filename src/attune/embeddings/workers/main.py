@@ -1,11 +1,12 @@
 """The program of a worker process: `python -m attune.embeddings.workers.main <socket>`, for `WorkerProcess` only."""
 
+import logging
+import os
 import socket
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import BinaryIO
 
 from attune.embeddings.embedder import Embedder
@@ -14,6 +15,8 @@ from attune.embeddings.workers.frames import encode_frame, read_frame
 from attune.embeddings.workers.messages import Text, WorkerInfo, WorkerSettings
 from attune.embeddings.workers.pipeline import Pipeline
 from attune.embeddings.workers.warm_up import warm_up
+
+_log = logging.getLogger(__name__)
 
 
 def main(descriptor: int) -> None:
@@ -48,8 +51,14 @@ def _serve(pipeline: Pipeline, threads: int, stream: BinaryIO) -> None:
 
 
 def _compute(pipeline: Pipeline) -> None:
-    with suppress(ConnectionError):
+    """A thread that fails ends the process, which is noticed; a worker short of a thread would keep texts for ever."""
+    try:
         pipeline.compute()
+    except ConnectionError:
+        return  # nobody is left who waits for the answer
+    except Exception:  # noqa: BLE001 - whatever it is, it ends the process
+        _log.exception("the embedding worker failed and ends")
+        os._exit(1)
 
 
 def _messages(stream: BinaryIO) -> Iterator[Sequence[Text]]:

@@ -1,5 +1,6 @@
 """What a worker process does: one thread reads and tokenizes while others compute what is ready."""
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +14,8 @@ from attune.embeddings.errors import ComputeError, DeadlineExpiredError
 from attune.embeddings.items import ItemError
 from attune.embeddings.workers.cores import Cores
 from attune.embeddings.workers.messages import Computed, End, Outcome, Text
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +139,13 @@ class Pipeline:
         try:
             vectors = self._embedder.compute(prepared)
         except Exception as error:  # noqa: BLE001 - whatever it is, the neighbours of the text at fault go on
+            _log.warning("a batch of %d texts could not be computed", len(live), exc_info=error)
             return self._halved(live, error)
         return [Computed(each.domain, each.token_count, each.truncated) for each in prepared], vectors
 
     def _halved(self, live: Sequence[_Entry], error: Exception) -> tuple[list[End], NDArray[np.float32]]:
         if len(live) == 1:
-            return [ComputeError(f"the text could not be computed ({error})")], self._embedder.no_vectors()
+            return [ComputeError(f"the text could not be computed ({error})")], self._embedder.compute([])
         middle = len(live) // 2
         (first, some), (second, others) = self._ends(live[:middle]), self._ends(live[middle:])
         return first + second, np.concatenate([some, others])

@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -22,9 +22,8 @@ _STANDARD_ERROR = 2
 class WorkerProcess:
     """Loads a model in a child process. It ends when this process does, however that happens."""
 
-    def __init__(self, settings: WorkerSettings, environment: Mapping[str, str] = _ENVIRONMENT) -> None:
+    def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
-        self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
         self._transport: asyncio.WriteTransport | None = None
 
@@ -77,9 +76,12 @@ class WorkerProcess:
                 pass_fds=[theirs.fileno()],
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=_STANDARD_ERROR,  # this process's own output may be read by a program
-                env={**self._environment, **os.environ},
+                env={**_ENVIRONMENT, **os.environ},
                 start_new_session=True,  # Ctrl-C is for this process, which lets the calls in flight end first
             )
+        except BaseException:
+            ours.close()  # which ends the process, if there is one already
+            raise
         finally:
             theirs.close()
         transport, _ = await asyncio.get_running_loop().create_connection(lambda: connection, sock=ours)

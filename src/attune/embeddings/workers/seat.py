@@ -1,6 +1,7 @@
 """A worker's seat in the engine: what it holds, how fast it is, and whether it lives."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -9,6 +10,7 @@ from attune.embeddings.lanes import Job
 from attune.embeddings.workers.messages import Outcome, Text, WorkerInfo
 from attune.embeddings.workers.worker import Worker
 
+_log = logging.getLogger(__name__)
 _SMOOTHING = 0.3
 _TELLING_S = 0.25
 """How long a worker must have had enough to do for its speed to be counted."""
@@ -117,6 +119,8 @@ class Seat:
         while not self.alive:
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-            with suppress(EmbeddingsError, OSError):
+            try:
                 await self.start()
+            except (EmbeddingsError, OSError) as error:
+                _log.warning("the embedding worker did not start; next try in %.2f s: %s", pause_s, error)
         self._changed()

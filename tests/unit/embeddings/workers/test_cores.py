@@ -35,17 +35,21 @@ def test_shares_of_the_free_cores_cover_what_is_ready(count, ready, computing):
     assert cores.share(ready, computing) * free >= ready
 
 
-@pytest.mark.parametrize("wanted", [1, 2])
-def test_the_number_holds_for_the_calling_thread(wanted):
-    before = torch.get_num_threads()
-    seen = []
+def test_each_thread_keeps_its_own_number():
+    both_set = threading.Barrier(2)
+    seen: dict[int, int] = {}
 
-    def compute() -> None:
+    def compute(wanted: int) -> None:
         Cores.use(wanted)
-        seen.append(torch.get_num_threads())
+        both_set.wait(10)
+        torch.ones(200, 200) @ torch.ones(200, 200)
+        seen[wanted] = torch.get_num_threads()
 
-    thread = threading.Thread(target=compute)
-    thread.start()
-    thread.join()
+    before = torch.get_num_threads()
+    threads = [threading.Thread(target=compute, args=[wanted]) for wanted in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     Cores.use(before)
-    assert seen == [wanted]
+    assert seen == {1: 1, 2: 2}

@@ -37,9 +37,6 @@ class CountingEmbedder:
             raise RuntimeError("out of memory")
         return np.array([[length] * DIMENSION for length in lengths], np.float32).reshape(-1, DIMENSION)
 
-    def no_vectors(self) -> np.ndarray:
-        return np.zeros((0, DIMENSION), np.float32)
-
 
 class Ends:
     """The end of each text by its number, from the outcomes delivered."""
@@ -126,11 +123,12 @@ def test_expired_texts_are_not_computed(embedder, ends):
     assert embedder.batches == [[2]]
 
 
-def test_a_batch_that_cannot_be_computed_is_tried_in_halves(embedder, ends):
+def test_a_batch_that_cannot_be_computed_is_tried_in_halves_and_logged(embedder, ends, caplog):
     run(embedder, ends, texts("a", "bb", "poison", "ccc"))
     assert isinstance(ends.ends[2], ComputeError)
     assert "out of memory" in str(ends.ends[2])
     assert ends.vectors == {0: 1, 1: 2, 3: 3}
+    assert caplog.messages[0] == "a batch of 4 texts could not be computed"
 
 
 def test_a_batch_of_errors_alone_computes_nothing(embedder, ends):

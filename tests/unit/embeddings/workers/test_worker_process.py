@@ -3,10 +3,11 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
+from tests.unit.embeddings.conftest import until
 
 from attune.embeddings.batching import BatchingEngine
 from attune.embeddings.embedder import Embedder
@@ -27,15 +28,6 @@ async def process() -> AsyncIterator[WorkerProcess]:
 async def engine(process) -> AsyncIterator[BatchingEngine]:
     async with BatchingEngine([process], clock=asyncio.get_running_loop().time) as running:
         yield running
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Lets the loop run until the condition holds."""
-    for _ in range(6000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail("the condition never held")
 
 
 def ended(pid: int) -> bool:
