@@ -126,10 +126,14 @@ def test_mentions_are_ordered_apart_and_name_what_they_link(text):
 @pytest.mark.parametrize("unit", ["mercury ", "x", "caf\u00e9 ", "os.path.", "\u0301"])
 def test_long_texts_link_in_time_proportional_to_the_length(unit):
     def seconds(size: int) -> float:
+        """The best of three rounds in CPU time: neither another process nor one garbage collection counts."""
         text = unit * (size // len(unit))
-        started = time.perf_counter()
-        LINKER.link(text)
-        return time.perf_counter() - started
+        rounds = []
+        for _ in range(3):
+            started = time.process_time()
+            LINKER.link(text)
+            rounds.append(time.process_time() - started)
+        return min(rounds)
 
     assert seconds(400_000) < 30 * seconds(40_000) + 0.1
 
