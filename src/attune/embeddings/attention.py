@@ -23,8 +23,8 @@ _SCORES_AT_ONCE = 1 << 20  # scores of all heads computed together: what the cac
 
 @dataclass(frozen=True)
 class TileGroup:
-    """`count` tiles of `length` places, from place `start`. `mask` [count, 1, length, length] is added to the scores:
-    0 within a sequence, -inf between two; None where each tile is one full sequence.
+    """`count` tiles of `length` places, from place `start`. `mask` [count, heads or 1, length, length] is added to the
+    scores: 0 within a sequence, or a bias; -inf between two. None where nothing is to be added.
     """
 
     start: int
@@ -52,23 +52,30 @@ class TilePlan:
 
 
 def plan_tiles(lengths: Sequence[int], dtype: torch.dtype) -> TilePlan:
-    """The tiles of sequences that lie one after the other, the short ones first. `dtype` is the masks'."""
-    tile_lengths, offsets = _arrange(lengths)
+    """The tiles of sequences that lie one after the other, in any order. `dtype` is the masks'."""
+    in_rows = np.asarray(lengths)
+    by_length = np.argsort(in_rows, kind="stable")  # sequences of a length are neighbours, so that they share tiles
+    in_tiles = in_rows[by_length]
+    tile_lengths, offsets = _arrange(in_tiles.tolist())
     starts = np.cumsum([0, *tile_lengths])
-    sequence_places = np.concatenate([starts[tile] + np.asarray(inside) for tile, inside in enumerate(offsets)])
-    lengths_array = np.asarray(lengths)
-    sequences = np.repeat(np.arange(len(lengths)), lengths_array)
-    first_rows = np.cumsum(lengths_array) - lengths_array
-    rows = np.arange(len(sequences))
-    places = (sequence_places - first_rows)[sequences] + rows
+    first_places = np.concatenate([starts[tile] + np.asarray(inside) for tile, inside in enumerate(offsets)])
+    first_rows = (np.cumsum(in_rows) - in_rows)[by_length]
+    sequences = np.repeat(np.arange(len(lengths)), in_tiles)
+    within = np.arange(len(sequences)) - (np.cumsum(in_tiles) - in_tiles)[sequences]
+    places, rows = first_places[sequences] + within, first_rows[sequences] + within
     owners = np.full(starts[-1], -1)
     owners[places] = sequences
     groups = tuple(_groups(tile_lengths, owners, dtype))
-    if starts[-1] == len(rows):
+    if starts[-1] == len(rows) and np.array_equal(first_places, first_rows):
         return TilePlan(groups, None, None)
-    shown = np.zeros(starts[-1], dtype=np.int64)
-    shown[places] = rows
-    return TilePlan(groups, torch.from_numpy(shown), torch.from_numpy(places))
+    return TilePlan(groups, _inverse(places, rows, int(starts[-1])), _inverse(rows, places, len(rows)))
+
+
+def _inverse(keys: NDArray[np.int64], values: NDArray[np.int64], size: int) -> Tensor:
+    """[size]: at each of `keys` its value, 0 elsewhere."""
+    table = np.zeros(size, dtype=np.int64)
+    table[keys] = values
+    return torch.from_numpy(table)
 
 
 def attend(qkv: Tensor, plan: TilePlan, heads: int) -> Tensor:
@@ -112,7 +119,7 @@ def _attend_with_products(tiles: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def _arrange(lengths: Sequence[int]) -> tuple[list[int], list[list[int]]]:
-    """The length of each tile, and where in it its sequences begin."""
+    """The length of each tile, and where in it its sequences begin; `lengths` rise."""
     if lengths[0] == lengths[-1]:
         return _arrange_equal(lengths[0], len(lengths))
     tile_lengths: list[int] = []

@@ -6,33 +6,31 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from attune.embeddings.backbones.registry import read_encoder_config
+from attune.embeddings.encoder_config import EncoderConfig
 from attune.embeddings.errors import ModelError
-from attune.embeddings.jsonfile import positive_int, read_json, read_object, read_optional_object
+from attune.embeddings.jsonfile import read_fields, read_json, read_object, read_optional_fields
 
-SUPPORTED_ARCHITECTURES = ("BertModel",)
-_LEGACY_POOLING_FIELDS = {"pooling_mode_mean_tokens": "mean", "pooling_mode_cls_token": "cls"}
+_LEGACY_POOLING_FIELDS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
 _PASSAGE_PROMPT_NAMES = ("document", "passage", "corpus")
 
 
 class Pooling(StrEnum):
     """How a sequence's token vectors become one vector."""
 
-    MEAN = "mean"
     CLS = "cls"
-
-
-@dataclass(frozen=True)
-class EncoderConfig:
-    """The dimensions of a BERT encoder, named as in `config.json`."""
-
-    vocab_size: int
-    hidden_size: int
-    intermediate_size: int
-    num_hidden_layers: int
-    num_attention_heads: int
-    max_position_embeddings: int
-    type_vocab_size: int
-    layer_norm_eps: float
+    MAX = "max"
+    MEAN = "mean"
+    MEAN_SQRT_LENGTH = "mean_sqrt_len_tokens"
+    WEIGHTED_MEAN = "weightedmean"
+    LAST = "lasttoken"
 
 
 @dataclass(frozen=True)
@@ -56,60 +54,19 @@ def read_model_config(directory: Path) -> ModelConfig:
 
     Raises `ModelError` for a file that is missing or malformed, or that asks for what is not supported.
     """
-    encoder = _read_encoder(directory / "config.json")
+    encoder = read_encoder_config(read_fields(directory / "config.json"))
     pooling, normalize = _read_modules(directory)
-    sentence = read_optional_object(directory / "sentence_bert_config.json")
+    sentence = read_optional_fields(directory / "sentence_bert_config.json")
     prompts = _read_prompts(directory / "config_sentence_transformers.json")
     return ModelConfig(
         encoder=encoder,
         pooling=pooling,
         normalize=normalize,
-        max_tokens=_read_max_tokens(directory, encoder.max_position_embeddings),
-        lowercase=bool(sentence.get("do_lower_case", False)),
+        max_tokens=_read_max_tokens(directory, encoder.max_tokens),
+        lowercase=bool(sentence.content.get("do_lower_case", False)),
         query_prompt=_first_prompt(prompts, ("query",)),
         passage_prompt=_first_prompt(prompts, _PASSAGE_PROMPT_NAMES),
     )
-
-
-def _read_encoder(file: Path) -> EncoderConfig:
-    content = read_object(file)
-    _require_supported(content, file)
-    config = EncoderConfig(
-        vocab_size=positive_int(content, "vocab_size", file),
-        hidden_size=positive_int(content, "hidden_size", file),
-        intermediate_size=positive_int(content, "intermediate_size", file),
-        num_hidden_layers=positive_int(content, "num_hidden_layers", file),
-        num_attention_heads=positive_int(content, "num_attention_heads", file),
-        max_position_embeddings=positive_int(content, "max_position_embeddings", file),
-        type_vocab_size=positive_int(content, "type_vocab_size", file),
-        layer_norm_eps=_positive_float(content.get("layer_norm_eps", 1e-12), file),
-    )
-    if config.hidden_size % config.num_attention_heads:
-        raise ModelError(
-            f"{file}: hidden_size {config.hidden_size} is not a multiple of num_attention_heads "
-            f"{config.num_attention_heads}: restore the model's own file"
-        )
-    return config
-
-
-def _require_supported(content: Mapping[str, Any], file: Path) -> None:
-    architectures = content.get("architectures") or []
-    if not any(name in SUPPORTED_ARCHITECTURES for name in architectures):
-        raise ModelError(
-            f"{file}: architectures {architectures} are not supported: "
-            f"use a model of architecture {' or '.join(SUPPORTED_ARCHITECTURES)}"
-        )
-    for field, supported in (("hidden_act", "gelu"), ("position_embedding_type", "absolute")):
-        if content.get(field, supported) != supported:
-            raise ModelError(f"{file}: {field} {content[field]!r} is not supported: use a model with {supported!r}")
-
-
-def _positive_float(value: Any, file: Path) -> float:
-    if not isinstance(value, int | float) or not value > 0:
-        raise ModelError(
-            f"{file}: layer_norm_eps is {value!r}, expected a positive number: restore the model's own file"
-        )
-    return float(value)
 
 
 def _read_modules(directory: Path) -> tuple[Pooling, bool]:
@@ -133,8 +90,8 @@ def _read_pooling(file: Path) -> Pooling:
         raise ModelError(f"{file}: include_prompt false is not supported: use a model that pools its prompt too")
     mode = content.get("pooling_mode", _legacy_pooling_modes(content))
     modes = [mode] if isinstance(mode, str) else mode
-    if modes not in ([Pooling.MEAN], [Pooling.CLS]):
-        raise ModelError(f"{file}: pooling mode {mode} is not supported: use a model that pools by mean or by cls")
+    if not isinstance(modes, list) or len(modes) != 1 or modes[0] not in list(Pooling):
+        raise ModelError(f"{file}: pooling mode {mode} is not supported: use a model with one of {', '.join(Pooling)}")
     return Pooling(modes[0])
 
 
@@ -147,19 +104,19 @@ def _legacy_pooling_modes(content: Mapping[str, Any]) -> list[str]:
 def _read_max_tokens(directory: Path, positions: int) -> int:
     """The sequence limit: sentence-transformers keeps it in one file or the other, depending on its version."""
     for name, field in (("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length")):
-        content = read_optional_object(directory / name)
-        limit = content.get(field)
+        fields = read_optional_fields(directory / name)
+        limit = fields.content.get(field)
         # Tokenizers that know no limit write 1e30.
         if isinstance(limit, int | float) and limit > positions:
             return positions
         if limit is not None:
-            return positive_int(content, field, directory / name)
+            return fields.positive_int(field)
     return positions
 
 
 def _read_prompts(file: Path) -> dict[str, str]:
     """The prompts by name; the empty name holds the default one."""
-    content = read_optional_object(file)
+    content = read_optional_fields(file).content
     prompts = content.get("prompts") or {}
     if not isinstance(prompts, dict) or not all(isinstance(prompt, str) for prompt in prompts.values()):
         raise ModelError(f"{file}: prompts must map names to texts: restore the model's own file")

@@ -19,12 +19,16 @@ class ExpertKind(StrEnum):
 
 @dataclass(frozen=True)
 class Domain:
-    """One domain: its expert's kind, and the version that changes whenever the expert's vectors do."""
+    """One domain: its expert's kind, and the version that changes whenever the expert's vectors do.
+
+    `expert` is the expert's number in the encoder; 0 is the backbone itself.
+    """
 
     id: str
     description: str
     kind: ExpertKind
     version: str
+    expert: int = 0
 
 
 class DomainRegistry:

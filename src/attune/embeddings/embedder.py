@@ -17,17 +17,18 @@ from attune.embeddings.errors import SettingError, TextError, UnknownDomainError
 from attune.embeddings.items import Embedded, EmbeddedBatch, EmbedItem, ItemError, Role, Timings
 from attune.embeddings.precision import Precision, PrecisionSetting, choose_precision
 from attune.embeddings.tokenizer import TextTokenizer, Tokenized
-from attune.embeddings.weights import WEIGHTS_FILE, model_name, resolve_model, sha256_of
+from attune.embeddings.weights import model_name, resolve_model, weights_sha256
 
 _REVISION_DIGITS = 12
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A tokenized text and the domain it goes to."""
+    """A tokenized text and the domain it goes to, with its expert's number."""
 
     tokens: Tokenized
     domain: str
+    expert: int = 0
 
     @property
     def token_count(self) -> int:
@@ -90,7 +91,7 @@ class Embedder:
         directory = resolve_model(model_path)
         config = read_model_config(directory)
         chosen = choose_precision(precision, clock=clock)
-        revision = sha256_of(directory / WEIGHTS_FILE)[:_REVISION_DIGITS]
+        revision = weights_sha256(directory)[:_REVISION_DIGITS]
         return cls(
             encoder=Encoder.load(directory, config, chosen),
             tokenizer=_load_tokenizer(directory, config),
@@ -126,15 +127,16 @@ class Embedder:
 
     def compute(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
         """The vectors [n, d] of n prepared texts."""
-        return self._encoder.encode([entry.tokens.ids for entry in prepared])
+        return self._encoder.encode([entry.tokens.ids for entry in prepared], [entry.expert for entry in prepared])
 
     def _routed(self, item: EmbedItem, tokens: Tokenized | TextError) -> Prepared | ItemError:
         if isinstance(tokens, TextError):
             return tokens
         try:
-            return Prepared(tokens, self.domains.route(item.domain).id)
+            domain = self.domains.route(item.domain)
         except UnknownDomainError as error:
             return error
+        return Prepared(tokens, domain.id, domain.expert)
 
 
 def _load_tokenizer(directory: Path, config: ModelConfig) -> TextTokenizer:

@@ -2,81 +2,109 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from attune.embeddings.checkpoint import load_bert
-from attune.embeddings.config import ModelConfig, Pooling
-from attune.embeddings.layers import PackedBert
+from attune.embeddings.checkpoint import load_encoder
+from attune.embeddings.config import ModelConfig
+from attune.embeddings.experts import ExpertBank, prepare_block
+from attune.embeddings.packed_encoder import PackedEncoder
 from attune.embeddings.packing import LengthGroup, PackedBatch, pack
+from attune.embeddings.pooling import pool
 from attune.embeddings.precision import Precision
-from attune.embeddings.weights import WEIGHTS_FILE
 
 DEFAULT_TOKEN_BUDGET = 2048
 """Tokens computed at once: enough to fill the cores, few enough that a layer's activations stay near the caches."""
 
 
 class Encoder:
-    """A BERT encoder with its pooling. Vectors do not depend on what else is in the call, but for rounding."""
+    """An encoder with its pooling. Vectors do not depend on what else is in the call, but for rounding."""
 
     def __init__(
         self,
-        bert: PackedBert,
+        packed: PackedEncoder,
         config: ModelConfig,
         precision: Precision,
         token_budget: int = DEFAULT_TOKEN_BUDGET,
     ) -> None:
-        self._bert = bert.prepare(precision.dtype, prepack=precision.prepacked)
+        self._packed = packed.prepare(precision.dtype, prepack=precision.prepacked)
+        self._precision = precision
+        self._experts = 1
         self._config = config
         self._token_budget = token_budget
 
     @classmethod
     def load(cls, directory: Path, config: ModelConfig, precision: Precision) -> Self:
         """The encoder with the weights in `directory`. Raises `ModelError`."""
-        return cls(load_bert(directory / WEIGHTS_FILE, config.encoder), config, precision)
+        return cls(load_encoder(directory, config.encoder), config, precision)
 
     @property
     def dimension(self) -> int:
         """d, the length of a vector."""
         return self._config.encoder.hidden_size
 
+    @property
+    def experts(self) -> int:
+        """How many experts there are, the general one included."""
+        return self._experts
+
+    def add_expert(self, blocks: Sequence[nn.Module]) -> int:
+        """The number of a new expert, to be given to `encode`; other experts' vectors stay as they are.
+
+        `blocks` are its feed-forward blocks in fp32, one a layer, of the kind that the layers have: they become the
+        encoder's own. Sequences may be encoded meanwhile. Raises `ValueError` for another number of blocks.
+        """
+        layers = self._packed.layers
+        if len(blocks) != len(layers):
+            raise ValueError(f"the expert has {len(blocks)} feed-forward blocks: give {len(layers)}, one a layer")
+        prepared = [prepare_block(block, self._precision.dtype, prepack=self._precision.prepacked) for block in blocks]
+        for layer, block in zip(layers, prepared, strict=True):
+            cast("ExpertBank", layer.experts).add(block)
+        self._experts += 1
+        return self._experts - 1
+
     @torch.inference_mode()
-    def encode(self, token_ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    def encode(self, token_ids: Sequence[Sequence[int]], experts: Sequence[int] = ()) -> NDArray[np.float32]:
         """Vectors [n, d] of n token sequences, in their order, L2-normalised if the model says so.
 
-        Raises `ValueError` for a sequence that is empty or longer than the model's positions, and for an id outside
-        the vocabulary.
+        `experts` has the expert of each sequence; if empty, all go to the general one. Raises `ValueError` for a
+        sequence that is empty or longer than the model's positions, for an id outside the vocabulary, for an expert
+        that was not added, and for another number of experts than sequences.
         """
         self._check(token_ids)
+        self._check_experts(experts, len(token_ids))
         vectors = torch.empty(len(token_ids), self.dimension)
-        for batch in pack(token_ids, self._token_budget, self._bert.layers_dtype):
+        for batch in pack(token_ids, self._token_budget, self._packed.layers_dtype, experts):
             vectors[list(batch.order)] = self._encode_batch(batch)
         result: NDArray[np.float32] = vectors.numpy()
         return result
 
     def _encode_batch(self, batch: PackedBatch) -> Tensor:
-        hidden = self._bert(batch)
+        hidden = self._packed(batch)
         vectors = torch.cat([self._pool(hidden[group.rows], group) for group in batch.groups])
         return functional.normalize(vectors) if self._config.normalize else vectors
 
     def _pool(self, hidden: Tensor, group: LengthGroup) -> Tensor:
         """[count * length, d] -> [count, d], in fp32 whatever the layers compute in."""
-        sequences = hidden.view(group.count, group.length, -1)
-        if self._config.pooling is Pooling.CLS:
-            return sequences[:, 0].float()
-        return sequences.mean(dim=1, dtype=torch.float32)
+        return pool(hidden.view(group.count, group.length, -1), self._config.pooling)
 
     def _check(self, token_ids: Sequence[Sequence[int]]) -> None:
         config = self._config.encoder
         for index, sequence in enumerate(token_ids):
-            if not 0 < len(sequence) <= config.max_position_embeddings:
-                raise ValueError(
-                    f"sequence {index} has {len(sequence)} tokens: give 1 to {config.max_position_embeddings}"
-                )
+            if not 0 < len(sequence) <= config.max_tokens:
+                raise ValueError(f"sequence {index} has {len(sequence)} tokens: give 1 to {config.max_tokens}")
             if min(sequence) < 0 or max(sequence) >= config.vocab_size:
                 raise ValueError(f"sequence {index} has an id outside 0..{config.vocab_size - 1}: tokenize it again")
+
+    def _check_experts(self, experts: Sequence[int], sequences: int) -> None:
+        if not experts:
+            return
+        if len(experts) != sequences:
+            raise ValueError(f"{sequences} sequences come with {len(experts)} experts: give one each, or none")
+        if min(experts) < 0 or max(experts) >= self._experts:
+            raise ValueError(f"an expert is outside 0..{self._experts - 1}: add it first")

@@ -6,31 +6,41 @@ al., "BERT" (arXiv 1810.04805), which takes its layer from Vaswani et al., "Atte
 1706.03762), sections 3.1-3.3, with the norm after each residual sum.
 """
 
-from typing import Self
-
 import torch
 from torch import Tensor, nn
 
-from attune.embeddings.attention import TilePlan, attend
-from attune.embeddings.config import EncoderConfig
+from attune.embeddings.attention import attend
+from attune.embeddings.encoder_config import EncoderConfig
+from attune.embeddings.experts import ExpertBank
 from attune.embeddings.packing import PackedBatch
+from attune.embeddings.positions import AttentionPattern
 from attune.embeddings.products import Product
+from attune.embeddings.table import Table
 
 
 class PackedEmbeddings(nn.Module):
-    """Word, position and segment vectors, summed and normalised: [tokens] -> [tokens, hidden]."""
+    """Word, position and segment vectors, those that the family has, summed and normalised: [tokens] -> [tokens,
+    hidden].
+    """
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
-        self.word = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.position = nn.Embedding(config.max_position_embeddings, config.hidden_size)
-        self.segment = nn.Embedding(config.type_vocab_size, config.hidden_size)
-        self.norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        size, modern = config.embedding_size, config.modern
+        self.word = Table(config.vocab_size, size)
+        self.position = Table(config.max_position_embeddings, size) if modern is None else None
+        self.segment = Table(config.type_vocab_size, size) if config.type_vocab_size else None
+        self.norm = nn.LayerNorm(size, eps=config.layer_norm_eps, bias=modern is None or modern.norm_bias)
+        self.projection = Product(size, config.hidden_size) if size != config.hidden_size else None
+        self._first_position = config.first_position
 
     def forward(self, token_ids: Tensor, positions: Tensor) -> Tensor:
-        # A text alone is always the first segment.
-        summed = self.word(token_ids) + self.position(positions) + self.segment.weight[0]
-        return _tensor(self.norm(summed))
+        summed = self.word(token_ids)
+        if self.position is not None:
+            summed = summed + self.position(positions + self._first_position)
+        if self.segment is not None:
+            summed = summed + self.segment.weight[0]  # a text alone is always the first segment
+        normed = self.norm(summed)
+        return _tensor(normed if self.projection is None else self.projection(normed))
 
 
 class PackedSelfAttention(nn.Module):
@@ -39,22 +49,26 @@ class PackedSelfAttention(nn.Module):
     Query, key and value are one fused product.
     """
 
-    def __init__(self, config: EncoderConfig) -> None:
+    def __init__(self, config: EncoderConfig, *, bias: bool = True) -> None:
         super().__init__()
         self.heads = config.num_attention_heads
         self.hidden_size = config.hidden_size
-        self.qkv = Product(config.hidden_size, 3 * config.hidden_size)
-        self.output = Product(config.hidden_size, config.hidden_size)
+        self.qkv = Product(config.hidden_size, 3 * config.hidden_size, bias=bias)
+        self.output = Product(config.hidden_size, config.hidden_size, bias=bias)
 
     @torch.no_grad()
     def fold_scale(self) -> None:
         """Put the scores' scale, 1 / sqrt(head size), into the query's weights, once, while they are in fp32."""
         scale = (self.hidden_size // self.heads) ** -0.5
         self.qkv.weight[: self.hidden_size] *= scale
-        self.qkv.bias[: self.hidden_size] *= scale
+        if self.qkv.bias is not None:
+            self.qkv.bias[: self.hidden_size] *= scale
 
-    def forward(self, hidden: Tensor, plan: TilePlan) -> Tensor:
-        return self.output.plus(attend(self.qkv(hidden), plan, self.heads), hidden)
+    def forward(self, inputs: Tensor, residual: Tensor, pattern: AttentionPattern) -> Tensor:
+        qkv = self.qkv(inputs)
+        if pattern.rotation is not None:
+            qkv = pattern.rotation.turn(qkv, self.heads)
+        return self.output.plus(attend(qkv, pattern.tiles, self.heads), residual)
 
 
 class FeedForward(nn.Module):
@@ -77,42 +91,12 @@ class PackedLayer(nn.Module):
         self.attention = PackedSelfAttention(config)
         self.attention_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
         self.feed_forward = FeedForward(config)
+        self.experts = ExpertBank()
         self.output_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
-    def forward(self, hidden: Tensor, batch: PackedBatch) -> Tensor:
-        attended = self.attention_norm(self.attention(hidden, batch.tiles))
-        return _tensor(self.output_norm(self.feed_forward(attended)))
-
-
-class PackedBert(nn.Module):
-    """A BERT encoder without its pooler head: a packed batch -> [rows, hidden]."""
-
-    def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
-        self.embeddings = PackedEmbeddings(config)
-        self.layers = nn.ModuleList(PackedLayer(config) for _ in range(config.num_hidden_layers))
-
-    def forward(self, batch: PackedBatch) -> Tensor:
-        # The embeddings stay in fp32, where they cost next to nothing; the layers may be in bf16.
-        hidden = self.embeddings(batch.token_ids, batch.positions).to(self.layers_dtype)
-        for layer in self.layers:
-            hidden = layer(hidden, batch)
-        return _tensor(hidden)
-
-    def prepare(self, dtype: torch.dtype, *, prepack: bool) -> Self:
-        """Make the loaded fp32 layers ready to compute in `dtype`, with weights laid out for this CPU if `prepack`."""
-        modules = list(self.layers.modules())
-        for attention in (module for module in modules if isinstance(module, PackedSelfAttention)):
-            attention.fold_scale()
-        self.layers.to(dtype)
-        for product in (module for module in modules if prepack and isinstance(module, Product)):
-            product.prepack()
-        return self
-
-    @property
-    def layers_dtype(self) -> torch.dtype:
-        """The number format that the layers compute in."""
-        return next(self.layers.parameters()).dtype
+    def forward(self, hidden: Tensor, batch: PackedBatch, pattern: AttentionPattern) -> Tensor:
+        attended = self.attention_norm(self.attention(hidden, hidden, pattern))
+        return _tensor(self.output_norm(self.experts(self.feed_forward, attended, batch.segments)))
 
 
 def _tensor(value: Tensor) -> Tensor:

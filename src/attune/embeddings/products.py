@@ -1,4 +1,4 @@
-"""Products with a weight matrix, as the encoder's layers need them: with a bias, a GELU, or a residual sum.
+"""Products with a weight matrix, as the encoder's layers need them: with a bias, a GELU, a factor, or a residual sum.
 
 On a CPU, oneDNN computes them from a weight that was laid out once at start, and writes the GELU or the sum with the
 product instead of reading it again. torch's own `linear` lays the weight out in every call, and in fp32 uses a library
@@ -22,10 +22,10 @@ _TOKENS, _HIDDEN, _INTERMEDIATE = 256, 384, 1536
 class Product(nn.Module):
     """x -> x W^T + b. The weight is [outputs, inputs], as in `nn.Linear`; `prepack` lays it out for this CPU."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, *, bias: bool = True) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(outputs, inputs))
-        self.bias = nn.Parameter(torch.empty(outputs))
+        self.bias = nn.Parameter(torch.empty(outputs)) if bias else None
         self._packed: Tensor | None = None
 
     def prepack(self) -> None:
@@ -48,7 +48,13 @@ class Product(nn.Module):
         """The product plus `residual`, which has its shape."""
         if self._packed is None:
             return residual + cast("Tensor", self(inputs))
-        return cast("Tensor", _operator("_linear_pointwise").binary(inputs, residual, self._packed, self.bias, "add"))
+        return _linear_binary(inputs, residual, self._packed, self.bias, "add")
+
+    def times(self, inputs: Tensor, factor: Tensor) -> Tensor:
+        """The product times `factor`, which has its shape, element by element."""
+        if self._packed is None:
+            return factor * cast("Tensor", self(inputs))
+        return _linear_binary(inputs, factor, self._packed, self.bias, "mul")
 
 
 def prepacked(weight: Tensor) -> Tensor:
@@ -86,8 +92,12 @@ def prepacking_speedup(dtype: torch.dtype, clock: Clock) -> float:
     return speedup(lambda: functional.linear(inputs, weight, bias), lambda: prepacked_product(inputs), clock)
 
 
-def _linear_pointwise(inputs: Tensor, packed: Tensor, bias: Tensor, function: str, algorithm: str) -> Tensor:
+def _linear_pointwise(inputs: Tensor, packed: Tensor, bias: Tensor | None, function: str, algorithm: str) -> Tensor:
     return cast("Tensor", _operator("_linear_pointwise")(inputs, packed, bias, function, [], algorithm))
+
+
+def _linear_binary(inputs: Tensor, other: Tensor, packed: Tensor, bias: Tensor | None, function: str) -> Tensor:
+    return cast("Tensor", _operator("_linear_pointwise").binary(inputs, other, packed, bias, function))
 
 
 def _operator(name: str) -> Any:

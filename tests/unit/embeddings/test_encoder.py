@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from attune.embeddings.checkpoint import load_bert
+from attune.embeddings.checkpoint import load_encoder
 from attune.embeddings.config import read_model_config
 from attune.embeddings.encoder import Encoder
 from attune.embeddings.precision import Precision
@@ -23,7 +23,7 @@ def build(
 ) -> Encoder:
     config = read_model_config(directory)
     precision = Precision(dtype, "asked for by a test", prepacked)
-    return Encoder(load_bert(directory / "model.safetensors", config.encoder), config, precision, token_budget)
+    return Encoder(load_encoder(directory, config.encoder), config, precision, token_budget)
 
 
 def cosines(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:

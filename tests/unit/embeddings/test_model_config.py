@@ -9,6 +9,7 @@ from attune.embeddings.errors import ModelError
 def test_the_packaged_model_reads_as_published(packaged_model):
     config = read_model_config(packaged_model)
     assert config.encoder == EncoderConfig(
+        family="bert",
         vocab_size=30522,
         hidden_size=384,
         intermediate_size=1536,
@@ -17,6 +18,7 @@ def test_the_packaged_model_reads_as_published(packaged_model):
         max_position_embeddings=512,
         type_vocab_size=2,
         layer_norm_eps=1e-12,
+        embedding_size=384,
     )
     assert (config.pooling, config.normalize, config.max_tokens) == (Pooling.MEAN, True, 256)
     assert (config.query_prompt, config.passage_prompt) == ("", "")
@@ -30,6 +32,10 @@ def test_the_packaged_model_reads_as_published(packaged_model):
         ({"pooling_mode": "cls", "include_prompt": True}, Pooling.CLS),
         ({"pooling_mode": ["mean"]}, Pooling.MEAN),
         ({"pooling_mode_max_tokens": False}, Pooling.MEAN),
+        ({"pooling_mode_max_tokens": True}, Pooling.MAX),
+        ({"pooling_mode_mean_sqrt_len_tokens": True}, Pooling.MEAN_SQRT_LENGTH),
+        ({"pooling_mode_weightedmean_tokens": True}, Pooling.WEIGHTED_MEAN),
+        ({"pooling_mode": "lasttoken"}, Pooling.LAST),
     ],
 )
 def test_pooling_is_read_in_the_old_and_the_new_form(write_model, tmp_path, written, pooling):
@@ -39,10 +45,11 @@ def test_pooling_is_read_in_the_old_and_the_new_form(write_model, tmp_path, writ
 @pytest.mark.parametrize(
     "written",
     [
-        {"pooling_mode_max_tokens": True},
         {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True},
-        {"pooling_mode_mean_sqrt_len_tokens": True},
-        {"pooling_mode": "lasttoken"},
+        {"pooling_mode_attention": True},
+        {"pooling_mode": "median"},
+        {"pooling_mode": 3},
+        {"pooling_mode": []},
         {"pooling_mode": ["mean", "max"]},
         {"pooling_mode": "mean", "include_prompt": False},
     ],
@@ -74,8 +81,9 @@ def test_malformed_modules_are_refused(tiny_model, content):
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("architectures", ["RobertaModel"]),
-        ("architectures", []),
+        ("model_type", "gpt2"),
+        ("model_type", None),
+        ("is_decoder", True),
         ("hidden_act", "relu"),
         ("position_embedding_type", "relative_key"),
     ],
@@ -86,8 +94,41 @@ def test_what_is_not_supported_is_refused_with_what_is(write_model, tmp_path, fi
 
 
 def test_the_refusal_of_an_architecture_names_the_supported_ones(write_model, tmp_path):
-    with pytest.raises(ModelError, match=r"RobertaModel.*use a model of architecture BertModel"):
+    with pytest.raises(ModelError, match=r"RobertaModel.*use a model whose architecture begins with BertModel"):
         read_model_config(write_model(tmp_path, config={"architectures": ["RobertaModel"]}))
+
+
+def test_the_refusal_of_a_family_names_the_supported_ones(write_model, tmp_path):
+    with pytest.raises(ModelError, match=r"'gpt2' is not supported: use a model of type bert, .*mpnet.*modernbert"):
+        read_model_config(write_model(tmp_path, config={"model_type": "gpt2"}))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hidden_activation": "relu"}, "hidden_activation 'relu' is not supported"),
+        ({"layer_types": ["full_attention"]}, "layer_types must be 2 of"),
+        ({"layer_types": ["full_attention", "round_attention"]}, "layer_types must be 2 of"),
+        ({"local_attention": 0}, "local_attention is 0, expected a positive whole number"),
+        ({"mlp_bias": "no"}, "mlp_bias is 'no', expected true or false"),
+        ({"rope_parameters": 3}, "rope_parameters is 3, expected an object"),
+        (
+            {"rope_parameters": {"full_attention": {"rope_type": "yarn"}}},
+            r"rope_parameters\.full_attention\.rope_type 'yarn' is not supported",
+        ),
+        ({"global_rope_theta": -1}, "global_rope_theta is -1, expected a positive number"),
+    ],
+)
+def test_what_modernbert_cannot_have_is_named(write_model, tmp_path, change, message):
+    family = {"model_type": "modernbert", "architectures": ["ModernBertModel"]}
+    with pytest.raises(ModelError, match=message):
+        read_model_config(write_model(tmp_path, config=family | change))
+
+
+def test_positions_that_are_all_reserved_are_refused(write_model, tmp_path):
+    change = {"model_type": "roberta", "architectures": ["RobertaModel"], "pad_token_id": 39}
+    with pytest.raises(ModelError, match="max_position_embeddings 40 leaves no position, as the first is 40"):
+        read_model_config(write_model(tmp_path, config=change))
 
 
 @pytest.mark.parametrize("value", [None, 0, -3, "32", 3.5, True])
@@ -104,7 +145,7 @@ def test_the_norm_epsilon_must_be_positive(write_model, tmp_path, value):
 
 
 def test_heads_must_divide_the_hidden_size(write_model, tmp_path):
-    with pytest.raises(ModelError, match="hidden_size 32 is not a multiple of num_attention_heads 5"):
+    with pytest.raises(ModelError, match="hidden size 32 is not a multiple of the number of attention heads, 5"):
         read_model_config(write_model(tmp_path, config={"num_attention_heads": 5}))
 
 

@@ -60,6 +60,10 @@ class MemoryWorker:
         rate = {"attune": 300.0, "sentence_transformers_bf16": 150.0}.get(engine, 100.0)
         return {"texts_per_s": rate, "ceiling_fraction": 0.7}
 
+    def mixed(self, _texts: Sequence[str], weights: Sequence[float], _seed: int, _seconds: float) -> dict[str, float]:
+        ratio = 0.98 if len(set(weights)) == 1 else 0.9
+        return {"dense_texts_per_s": 100.0, "texts_per_s": 100 * ratio, "ratio": ratio}
+
     def vectors(self, _engine: str, texts: Sequence[str]) -> NDArray[np.float32]:
         return np.ones((len(texts), 2), np.float32)
 

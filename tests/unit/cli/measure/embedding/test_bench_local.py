@@ -12,10 +12,12 @@ from safetensors.numpy import save_file
 
 from attune.embeddings.embedder import Embedder
 from attune.embeddings.errors import TextError
+from attune.embeddings.precision import Precision
 from attune.embeddings.weights import resolve_model
 from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.local.ceiling import measure_ceiling
 from attune.services.cli.measure.embedding.local.engines import OurEngine, load_engine
+from attune.services.cli.measure.embedding.local.mixture import Mixture
 from attune.services.cli.measure.embedding.local.operations import Operations
 
 
@@ -74,3 +76,10 @@ def test_an_unknown_engine_is_named(ours: OurEngine) -> None:
     assert load_engine("attune", Path(), ours) is ours
     with pytest.raises(BenchError, match=r"engine onnx: use attune or sentence_transformers_<fp32\|bf16>"):
         load_engine("onnx", Path(), ours)
+
+
+def test_a_mixture_is_measured_beside_one_expert() -> None:
+    mixture = Mixture(resolve_model(None), Precision(torch.float32, "asked for by a test"))
+    measures = mixture.speed([[101, 2000, 102]] * 6, [1.0, 0.5, 0.25], seed=3, seconds=0)
+    assert measures["ratio"] == pytest.approx(measures["texts_per_s"] / measures["dense_texts_per_s"])
+    assert measures["texts_per_s"] > 0

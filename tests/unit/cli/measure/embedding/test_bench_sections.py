@@ -17,6 +17,7 @@ from attune.services.cli.measure.embedding.sections import all_sections
 from attune.services.cli.measure.embedding.sections.batches import Batches
 from attune.services.cli.measure.embedding.sections.closed import ClosedLoop
 from attune.services.cli.measure.embedding.sections.in_process import InProcess
+from attune.services.cli.measure.embedding.sections.mixed import MixedDomains
 from attune.services.cli.measure.embedding.sections.opened import OpenLoop, latencies
 from attune.services.cli.measure.embedding.sections.overload import Overload, outcomes
 from attune.services.cli.measure.embedding.sections.quality import cosines, prose
@@ -99,6 +100,18 @@ def test_alone_our_engine_has_no_ratio(bench: Bench) -> None:
     assert set(section.summary(bench)) == {"ceiling_fraction_q8", "ceiling_fraction_zipf"}
 
 
+def test_the_mixture_is_as_good_as_its_worst_case(bench: Bench) -> None:
+    section = MixedDomains()
+    measured(bench, section)
+    assert section.summary(bench) == {
+        "mixed_domains_ratio_q8_uniform": 0.98,
+        "mixed_domains_ratio_q8_skewed": 0.9,
+        "mixed_domains_ratio_zipf_uniform": 0.98,
+        "mixed_domains_ratio_zipf_skewed": 0.9,
+        "mixed_domains_ratio": 0.9,
+    }
+
+
 def test_overload_is_measured_once_after_the_rounds(bench: Bench) -> None:
     bench.plan = replace(bench.plan, overload_s=0.05, concurrency=(2,))
     section = Overload()
@@ -112,7 +125,7 @@ def test_every_section_has_steps_and_names_its_figures_once(bench: Bench) -> Non
     names = [name for section in all_sections() for name in section.summary(bench)]
     assert len(names) == len(set(names))
     labels = [step.label for section in all_sections() for step in section.steps(bench)]
-    assert len(labels) == len(set(labels)) == 10
+    assert len(labels) == len(set(labels)) == 14
 
 
 def arrival(outcome: Outcome, ended_s: float, sent_s: float = 0.0) -> Arrival:

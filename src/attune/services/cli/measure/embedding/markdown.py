@@ -10,6 +10,7 @@ _TITLES = {
     "open_loop": "Open loop: random arrivals at a share of each server's own peak; latency from the intended arrival",
     "batch32": "32 texts to a request, against the engine without the service",
     "in_process": "In process, beside the machine's matrix-product ceiling at that moment",
+    "mixed_domains": "Eight domains mixed in a batch, against the same texts through one expert",
     "quality": "Cosine to sentence-transformers in fp32",
     "overload": "Four times the peak",
 }

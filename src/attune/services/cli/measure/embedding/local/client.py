@@ -50,6 +50,10 @@ class Local:
         """Throughput of an engine on the texts, for at least so many seconds, beside the matrix-product ceiling."""
         return dict(self._ask("speed", engine=engine, texts=texts, seconds=seconds))
 
+    def mixed(self, texts: Sequence[str], weights: Sequence[float], seed: int, seconds: float) -> dict[str, float]:
+        """Throughput of a mixture of as many experts as weights, beside that of one expert, by turns."""
+        return dict(self._ask("mixed", texts=texts, weights=weights, seed=seed, seconds=seconds))
+
     def vectors(self, engine: str, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors [n, d] by an engine."""
         return np.asarray(self._ask("vectors", engine=engine, texts=texts), np.float32)

@@ -28,7 +28,11 @@ class Words:
 
     def lengths(self, texts: Sequence[str]) -> list[int]:
         """How many tokens each text has, special tokens included."""
-        return [len(encoding.ids) for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+        return [len(ids) for ids in self.token_ids(texts)]
+
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Each text's tokens, special ones included."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
 
     def verify(self, texts: Sequence[str], lengths: Sequence[int]) -> None:
         """Raise `BenchError` where a text has another length."""

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from attune.embeddings.embedder import Embedder
@@ -18,6 +19,7 @@ from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.load.lengths import lengths_of, texts_of
 from attune.services.cli.measure.embedding.local.ceiling import measure_ceiling
 from attune.services.cli.measure.embedding.local.engines import Engine, OurEngine, has_reference, load_engine
+from attune.services.cli.measure.embedding.local.mixture import Mixture
 from attune.services.cli.measure.embedding.local.operations import Operations
 from attune.services.cli.measure.embedding.local.words import Words
 from attune.services.cli.measure.embedding.plan import Load
@@ -35,6 +37,7 @@ class Worker:
         self._words = Words.load(self._directory)
         self._operations = Operations.read(self._directory)
         self._engines: dict[str, Engine] = {}
+        self._precision = embedder.precision
         self.model = {
             "directory": str(self._directory),
             "revision": embedder.revision,
@@ -45,6 +48,7 @@ class Worker:
             "texts": self.texts,
             "speed": self.speed,
             "vectors": self.vectors,
+            "mixed": self.mixed,
         }
 
     def texts(self, load: str, count: int, seed: int) -> list[str]:
@@ -75,6 +79,14 @@ class Worker:
         """Vectors by an engine."""
         found: list[list[float]] = self._engine(engine).vectors(texts).tolist()
         return found
+
+    def mixed(self, texts: Sequence[str], weights: Sequence[float], seed: int, seconds: float) -> dict[str, float]:
+        """Throughput of a mixture of experts beside that of one expert."""
+        return self._mixture.speed(self._words.token_ids(texts), weights, seed, seconds)
+
+    @cached_property
+    def _mixture(self) -> Mixture:
+        return Mixture(self._directory, self._precision)
 
     def _engine(self, name: str) -> Engine:
         if name not in self._engines:

@@ -4,6 +4,7 @@ from attune.services.cli.measure.embedding.bench import Section
 from attune.services.cli.measure.embedding.sections.batches import Batches
 from attune.services.cli.measure.embedding.sections.closed import ClosedLoop
 from attune.services.cli.measure.embedding.sections.in_process import InProcess
+from attune.services.cli.measure.embedding.sections.mixed import MixedDomains
 from attune.services.cli.measure.embedding.sections.opened import OpenLoop
 from attune.services.cli.measure.embedding.sections.overload import Overload
 from attune.services.cli.measure.embedding.sections.quality import Quality
@@ -16,6 +17,7 @@ def all_sections() -> list[Section]:
         OpenLoop(),
         Batches(),
         InProcess(),
+        MixedDomains(),
         Quality(),
         Overload(),
     ]

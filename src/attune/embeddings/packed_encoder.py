@@ -1,0 +1,58 @@
+"""A whole encoder over packed tokens, of any family."""
+
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+
+from attune.embeddings.encoder_config import EncoderConfig
+from attune.embeddings.layers import PackedEmbeddings, PackedLayer, PackedSelfAttention
+from attune.embeddings.modern_layers import ModernLayer
+from attune.embeddings.packing import PackedBatch
+from attune.embeddings.positions import positions_of
+from attune.embeddings.products import Product
+
+
+class PackedEncoder(nn.Module):
+    """An encoder without its head: a packed batch -> [rows, hidden]."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.embeddings = PackedEmbeddings(config)
+        self.positions = positions_of(config)
+        self.layers = nn.ModuleList(_layer(config, index) for index in range(config.num_hidden_layers))
+        self.final_norm = _final_norm(config)
+
+    def forward(self, batch: PackedBatch) -> Tensor:
+        # The embeddings and the last norm stay in fp32, where they cost next to nothing; the layers may be in bf16.
+        dtype = self.layers_dtype
+        hidden = self.embeddings(batch.token_ids, batch.positions).to(dtype)
+        for layer, pattern in zip(self.layers, self.positions(batch, dtype), strict=True):
+            hidden = layer(hidden, batch, pattern)
+        result: Tensor = hidden if self.final_norm is None else self.final_norm(hidden.float())
+        return result
+
+    def prepare(self, dtype: torch.dtype, *, prepack: bool) -> Self:
+        """Make the loaded fp32 layers ready to compute in `dtype`, with weights laid out for this CPU if `prepack`."""
+        modules = list(self.layers.modules())
+        for attention in (module for module in modules if isinstance(module, PackedSelfAttention)):
+            attention.fold_scale()
+        self.layers.to(dtype)
+        for product in (module for module in modules if prepack and isinstance(module, Product)):
+            product.prepack()
+        return self
+
+    @property
+    def layers_dtype(self) -> torch.dtype:
+        """The number format that the layers compute in."""
+        return next(self.layers.parameters()).dtype
+
+
+def _layer(config: EncoderConfig, index: int) -> nn.Module:
+    return PackedLayer(config) if config.modern is None else ModernLayer(config, config.modern, index)
+
+
+def _final_norm(config: EncoderConfig) -> nn.LayerNorm | None:
+    if config.modern is None:
+        return None
+    return nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps, bias=config.modern.norm_bias)
