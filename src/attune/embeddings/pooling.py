@@ -1,5 +1,7 @@
 """A sequence's token vectors into one vector."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -18,9 +20,8 @@ def pool(sequences: Tensor, pooling: Pooling) -> Tensor:
         case Pooling.MEAN:
             return sequences.mean(dim=1, dtype=torch.float32)
         case Pooling.MEAN_SQRT_LENGTH:
-            return sequences.sum(dim=1, dtype=torch.float32) / sequences.shape[1] ** 0.5
+            return sequences.sum(dim=1, dtype=torch.float32) / math.sqrt(sequences.shape[1])
         case Pooling.WEIGHTED_MEAN:
             weights = torch.arange(1, sequences.shape[1] + 1, dtype=torch.float32)
             shares = (weights / weights.sum())[:, None]
-            weighted: Tensor = sequences.float() * shares
-            return weighted.sum(dim=1)
+            return (sequences.float() * shares).sum(dim=1)
