@@ -72,10 +72,10 @@ async def _listening(role: Role, config: Config, metrics: Metrics) -> RoleServer
 # Imported when built: a process carries only what its roles need (torch is the embedding role's alone).
 
 
-async def _embedding(config: Config, _metrics: Metrics, _clock: Clock) -> Role:
+async def _embedding(config: Config, metrics: Metrics, _clock: Clock) -> Role:
     from attune.services.embedding.main import build
 
-    return await build(config)
+    return await build(config, metrics)
 
 
 async def _knowledge(config: Config, _metrics: Metrics, clock: Clock) -> Role:

@@ -4,20 +4,23 @@ import time
 
 from attune.embedding.v1.embedding_pb2_grpc import add_EmbeddingServiceServicer_to_server
 from attune.embeddings.batching import BatchingEngine
+from attune.embeddings.cache import VectorCache
+from attune.embeddings.caching import CachingEngine, TextEngine
 from attune.embeddings.domains import DomainRegistry
 from attune.embeddings.workers.messages import WorkerInfo, WorkerSettings
 from attune.embeddings.workers.process import WorkerProcess
 from attune.services.embedding.model import Model
 from attune.services.embedding.service import EmbeddingServicer
 from attune.services.runtime.config import Config, RoleName
+from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.server import Role
 
 
-async def build(config: Config) -> Role:
+async def build(config: Config, metrics: Metrics) -> Role:
     """The embedding service, warm: its workers have computed batches before it reports ready."""
     engine = BatchingEngine([WorkerProcess(_settings(config))], clock=time.monotonic)
     info = await engine.start()
-    servicer = EmbeddingServicer(engine, DomainRegistry(info.domains), _model(info))
+    servicer = EmbeddingServicer(_remembering(engine, config, metrics), DomainRegistry(info.domains), _model(info))
     return Role(
         RoleName.EMBEDDING,
         ("attune.embedding.v1.EmbeddingService",),
@@ -25,6 +28,18 @@ async def build(config: Config) -> Role:
         engine.close,
         engine.watch,
     )
+
+
+def _remembering(engine: BatchingEngine, config: Config, metrics: Metrics) -> TextEngine:
+    """The engine, behind a cache where the settings have one."""
+    if not config.embedding_cache_mb:
+        return engine
+
+    def count(hits: int, misses: int) -> None:
+        metrics.cached_texts.labels("hit").inc(hits)
+        metrics.cached_texts.labels("miss").inc(misses)
+
+    return CachingEngine(engine, VectorCache(config.embedding_cache_mb << 20), count)
 
 
 def _settings(config: Config) -> WorkerSettings:

@@ -8,7 +8,8 @@ import grpc
 
 from attune.embedding.v1 import embedding_pb2 as pb
 from attune.embedding.v1.embedding_pb2_grpc import EmbeddingServiceServicer
-from attune.embeddings.batching import BatchingEngine, EngineResult
+from attune.embeddings.batching import EngineResult
+from attune.embeddings.caching import TextEngine
 from attune.embeddings.domains import DomainRegistry
 from attune.embeddings.errors import DeadlineExpiredError, EngineClosedError, Overloaded, WorkerLostError
 from attune.embeddings.lanes import Lane
@@ -26,7 +27,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class EmbeddingServicer(EmbeddingServiceServicer):
     """The gRPC face of the embedding engine."""
 
-    def __init__(self, engine: BatchingEngine, domains: DomainRegistry, model: Model) -> None:
+    def __init__(self, engine: TextEngine, domains: DomainRegistry, model: Model) -> None:
         self._engine = engine
         self._domains = domains
         self._model = model

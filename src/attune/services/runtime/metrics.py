@@ -22,6 +22,9 @@ class Metrics:
         self.suggestions = Counter(
             "attune_suggestions", "Suggestion requests answered.", ["path"], registry=self.registry
         )
+        self.cached_texts = Counter(
+            "attune_embedding_cache_texts", "Texts looked up in the cache.", ["outcome"], registry=self.registry
+        )
         self.documents = Counter("attune_documents", "Documents received.", ["outcome"], registry=self.registry)
 
     def serve(self, host: str, port: int) -> int:

@@ -35,6 +35,7 @@ def settings(work: Path) -> dict[str, str]:
         "ATTUNE_DATA_DIR": str(work),
         "ATTUNE_LOG_LEVEL": "error",
         "ATTUNE_DRAIN_S": "1",
+        "ATTUNE_EMBEDDING_CACHE_MB": "0",
     }
 
 
