@@ -6,7 +6,7 @@ a handful of dense products, and not sixty small ones. Only attention sees the p
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 import numpy as np
@@ -32,6 +32,10 @@ class TileGroup:
     length: int
     mask: Tensor | None
 
+    def to(self, device: torch.device) -> "TileGroup":
+        """The same, on a device."""
+        return self if self.mask is None else replace(self, mask=self.mask.to(device, non_blocking=True))
+
     @property
     def places(self) -> slice:
         """The group's places, of all groups'."""
@@ -49,6 +53,13 @@ class TilePlan:
     groups: tuple[TileGroup, ...]
     rows: Tensor | None
     places: Tensor | None
+
+    def to(self, device: torch.device) -> "TilePlan":
+        """The same, on a device."""
+        rows, places = (
+            None if each is None else each.to(device, non_blocking=True) for each in (self.rows, self.places)
+        )
+        return TilePlan(tuple(group.to(device) for group in self.groups), rows, places)
 
 
 def plan_tiles(lengths: Sequence[int], dtype: torch.dtype) -> TilePlan:
@@ -94,11 +105,11 @@ def attend(qkv: Tensor, plan: TilePlan, heads: int) -> Tensor:
 
 def _attend_group(qkv: Tensor, group: TileGroup, heads: int) -> Tensor:
     tiles = qkv.view(group.count, group.length, 3, heads, -1)
-    if qkv.dtype != torch.bfloat16:
+    if qkv.dtype != torch.bfloat16 or qkv.device.type != "cpu":
         query, key, value = tiles.permute(2, 0, 3, 1, 4)  # each [count, heads, length, head size]
         context = functional.scaled_dot_product_attention(query, key, value, attn_mask=group.mask, scale=1.0)
         return context.transpose(1, 2).reshape(group.count * group.length, -1)
-    # In bf16, torch's fused attention is slower than in fp32; plain products take half its time.
+    # In bf16 on a CPU, torch's fused attention is slower than in fp32; plain products take half its time.
     step = max(1, _SCORES_AT_ONCE // (heads * group.length**2))
     bounds = [*range(0, group.count, step), group.count]
     parts = [

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from attune.embeddings.config import ModelConfig, read_model_config
+from attune.embeddings.devices import AUTO, choose_device, tokens_at_once
 from attune.embeddings.domains import DomainRegistry
 from attune.embeddings.encoder import Encoder
 from attune.embeddings.errors import SettingError, TextError, UnknownDomainError
@@ -68,7 +69,8 @@ class Embedder:
         self.name = name
         self.revision = revision
         self.precision = precision
-        self.device = "cpu"
+        self.device = str(encoder.device)
+        self.batch_tokens = tokens_at_once(encoder.device)
         self.dimension = encoder.dimension
         self.max_tokens = tokenizer.max_tokens
         self.normalized = config.normalize
@@ -80,20 +82,22 @@ class Embedder:
         precision: str = PrecisionSetting.AUTO,
         threads: int | None = None,
         *,
+        device: str = AUTO,
         clock: Callable[[], float] = time.perf_counter,
     ) -> Self:
         """Load a sentence-transformers directory, or the packaged model when `model_path` is None.
 
-        `threads` sets how many threads torch computes with in this process. `clock` (seconds) takes the timings.
-        Raises `ModelError` for the model, `SettingError` for the precision or the threads.
+        `threads` sets how many threads torch computes with in this process, `device` is as in `choose_device`. `clock`
+        (seconds) takes the timings. Raises `ModelError` for the model, `SettingError` for precision, threads or device.
         """
         _set_threads(threads)
         directory = resolve_model(model_path)
         config = read_model_config(directory)
-        chosen = choose_precision(precision, clock=clock)
+        place = choose_device(device)
+        chosen = choose_precision(precision, place, clock=clock)
         revision = weights_sha256(directory)[:_REVISION_DIGITS]
         return cls(
-            encoder=Encoder.load(directory, config, chosen),
+            encoder=Encoder.load(directory, config, chosen, place),
             tokenizer=_load_tokenizer(directory, config),
             domains=DomainRegistry.general_only(revision),
             config=config,

@@ -12,36 +12,39 @@ from torch.nn import functional
 
 from attune.embeddings.checkpoint import load_encoder
 from attune.embeddings.config import ModelConfig
+from attune.embeddings.devices import CPU, tokens_at_once
 from attune.embeddings.experts import ExpertBank, prepare_block
 from attune.embeddings.packed_encoder import PackedEncoder
 from attune.embeddings.packing import LengthGroup, PackedBatch, pack
 from attune.embeddings.pooling import pool
 from attune.embeddings.precision import Precision
 
-DEFAULT_TOKEN_BUDGET = 2048
-"""Tokens computed at once: enough to fill the cores, few enough that a layer's activations stay near the caches."""
-
 
 class Encoder:
-    """An encoder with its pooling. Vectors do not depend on what else is in the call, but for rounding."""
+    """An encoder with its pooling, on one device. Vectors do not depend on what else is in the call, but for rounding.
+
+    `token_budget` bounds the tokens computed at once; without it, it is what suits the device.
+    """
 
     def __init__(
         self,
         packed: PackedEncoder,
         config: ModelConfig,
         precision: Precision,
-        token_budget: int = DEFAULT_TOKEN_BUDGET,
+        token_budget: int | None = None,
+        device: torch.device = CPU,
     ) -> None:
-        self._packed = packed.prepare(precision.dtype, prepack=precision.prepacked)
+        self._packed = packed.prepare(precision.dtype, prepack=precision.prepacked).to(device)
+        self.device = device
         self._precision = precision
         self._experts = 1
         self._config = config
-        self._token_budget = token_budget
+        self._token_budget = token_budget or tokens_at_once(device)
 
     @classmethod
-    def load(cls, directory: Path, config: ModelConfig, precision: Precision) -> Self:
+    def load(cls, directory: Path, config: ModelConfig, precision: Precision, device: torch.device = CPU) -> Self:
         """The encoder with the weights in `directory`. Raises `ModelError`."""
-        return cls(load_encoder(directory, config.encoder), config, precision)
+        return cls(load_encoder(directory, config.encoder), config, precision, device=device)
 
     @property
     def dimension(self) -> int:
@@ -64,7 +67,7 @@ class Encoder:
             raise ValueError(f"the expert has {len(blocks)} feed-forward blocks: give {len(layers)}, one a layer")
         prepared = [prepare_block(block, self._precision.dtype, prepack=self._precision.prepacked) for block in blocks]
         for layer, block in zip(layers, prepared, strict=True):
-            cast("ExpertBank", layer.experts).add(block)
+            cast("ExpertBank", layer.experts).add(block.to(self.device))
         self._experts += 1
         return self._experts - 1
 
@@ -80,7 +83,7 @@ class Encoder:
         self._check_experts(experts, len(token_ids))
         vectors = torch.empty(len(token_ids), self.dimension)
         for batch in pack(token_ids, self._token_budget, self._packed.layers_dtype, experts):
-            vectors[list(batch.order)] = self._encode_batch(batch)
+            vectors[list(batch.order)] = self._encode_batch(batch.to(self.device)).cpu()
         result: NDArray[np.float32] = vectors.numpy()
         return result
 

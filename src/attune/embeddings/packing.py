@@ -3,7 +3,7 @@ afterwards.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, groupby, pairwise
 
 import numpy as np
@@ -62,6 +62,13 @@ class PackedBatch:
     token_ids: Tensor  # int64 [rows]
     positions: Tensor  # int64 [rows], from 0 in each sequence
     tiles: TilePlan
+
+    def to(self, device: torch.device) -> "PackedBatch":
+        """The same, on a device."""
+        if device.type == "cpu":
+            return self
+        token_ids, positions = (each.to(device, non_blocking=True) for each in (self.token_ids, self.positions))
+        return replace(self, token_ids=token_ids, positions=positions, tiles=self.tiles.to(device))
 
 
 def pack(

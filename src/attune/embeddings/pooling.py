@@ -22,6 +22,6 @@ def pool(sequences: Tensor, pooling: Pooling) -> Tensor:
         case Pooling.MEAN_SQRT_LENGTH:
             return sequences.sum(dim=1, dtype=torch.float32) / math.sqrt(sequences.shape[1])
         case Pooling.WEIGHTED_MEAN:
-            weights = torch.arange(1, sequences.shape[1] + 1, dtype=torch.float32)
+            weights = torch.arange(1, sequences.shape[1] + 1, dtype=torch.float32, device=sequences.device)
             shares = (weights / weights.sum())[:, None]
             return (sequences.float() * shares).sum(dim=1)

@@ -54,7 +54,9 @@ class RelativePositions(nn.Module):
 
     def _bias(self, length: int, dtype: torch.dtype) -> Tensor:
         """[heads, length, length]"""
-        buckets = distance_buckets(torch.arange(1 - length, length), len(self.bias.weight))
+        buckets = distance_buckets(
+            torch.arange(1 - length, length, device=self.bias.weight.device), len(self.bias.weight)
+        )
         return by_distance(self.bias(buckets).T.to(dtype))
 
 
@@ -71,7 +73,7 @@ class RotaryPositions(nn.Module):
         return [patterns[kind] for kind in self._layers]
 
     def _pattern(self, kind: RotaryAttention, batch: PackedBatch, dtype: torch.dtype) -> AttentionPattern:
-        tiles = with_bias(batch.tiles, lambda length: beyond_reach(length, kind.reach, dtype))
+        tiles = with_bias(batch.tiles, lambda length: beyond_reach(length, kind.reach, dtype, batch.positions.device))
         return AttentionPattern(tiles, Rotation.at(batch.positions, kind.theta, self._head_size))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from attune.embeddings.devices import CPU
 from attune.embeddings.errors import SettingError
 from attune.embeddings.products import fastest_product, prepacking_speedup, trial_product
 from attune.embeddings.speed import Clock, Trial, speedup
@@ -15,6 +16,7 @@ from attune.embeddings.speed import Clock, Trial, speedup
 MINIMUM_SPEEDUP = 1.2
 """bf16 rounds to 8 bits; a smaller gain than this is not worth the loss."""
 
+_AMPERE = (8, 0)  # the first compute capability with bf16
 _NATIVE_FEATURES = ("amx_bf16", "avx512_bf16")
 _CPUINFO = Path("/proc/cpuinfo")
 
@@ -36,14 +38,18 @@ class Precision:
     prepacked: bool = False
 
 
-def choose_precision(setting: str = PrecisionSetting.AUTO, *, clock: Clock = time.perf_counter) -> Precision:
-    """The precision asked for; `auto` takes bf16 where the CPU computes it natively and a measurement shows its gain.
+def choose_precision(
+    setting: str = PrecisionSetting.AUTO, device: torch.device = CPU, *, clock: Clock = time.perf_counter
+) -> Precision:
+    """The precision asked for; `auto` takes bf16 where it is native, on a CPU if a measurement shows its gain.
 
     Weights are laid out for the CPU where that is measured to be faster. `clock` (seconds) times the measurements,
     which take a few milliseconds. Raises `SettingError` for another setting.
     """
     if setting not in list(PrecisionSetting):
         raise SettingError(f"precision is {setting!r}: use one of {', '.join(PrecisionSetting)}")
+    if device.type != "cpu":
+        return _on_gpu(PrecisionSetting(setting), native=torch.cuda.get_device_capability(device) >= _AMPERE)
     chosen = _chosen_format(PrecisionSetting(setting), clock)
     gain = prepacking_speedup(chosen.dtype, clock)
     if gain <= 1:
@@ -51,14 +57,25 @@ def choose_precision(setting: str = PrecisionSetting.AUTO, *, clock: Clock = tim
     return Precision(chosen.dtype, f"{chosen.reason}; weights laid out for this CPU, {gain:.1f}x", prepacked=True)
 
 
-def _chosen_format(setting: PrecisionSetting, clock: Clock) -> Precision:
+def _on_gpu(setting: PrecisionSetting, *, native: bool) -> Precision:
     match setting:
-        case PrecisionSetting.FP32:
-            return Precision(torch.float32, "fp32: asked for")
-        case PrecisionSetting.BF16:
-            return Precision(torch.bfloat16, "bf16: asked for")
+        case PrecisionSetting.AUTO if native:
+            return Precision(torch.bfloat16, "bf16: native on this GPU")
         case PrecisionSetting.AUTO:
-            return decide(native_bf16_feature(cpu_features()), lambda: measure_bf16_speedup(clock))
+            return Precision(torch.float32, "fp32: this GPU has no native bf16")
+        case _:
+            return _asked_for(setting)
+
+
+def _asked_for(setting: PrecisionSetting) -> Precision:
+    dtype = torch.bfloat16 if setting is PrecisionSetting.BF16 else torch.float32
+    return Precision(dtype, f"{setting}: asked for")
+
+
+def _chosen_format(setting: PrecisionSetting, clock: Clock) -> Precision:
+    if setting is not PrecisionSetting.AUTO:
+        return _asked_for(setting)
+    return decide(native_bf16_feature(cpu_features()), lambda: measure_bf16_speedup(clock))
 
 
 def decide(feature: str | None, speedup: Callable[[], float]) -> Precision:

@@ -19,7 +19,9 @@ class Rotation:
     @classmethod
     def at(cls, positions: Tensor, theta: float, head_size: int) -> Self:
         """The rotation of rows at these positions [rows]: the i-th pair turns by position * theta^(-2i / head size)."""
-        frequencies = 1.0 / (theta ** (torch.arange(0, head_size, 2, dtype=torch.float32) / head_size))
+        frequencies = 1.0 / (
+            theta ** (torch.arange(0, head_size, 2, dtype=torch.float32, device=positions.device) / head_size)
+        )
         angles = (positions[:, None].float() * frequencies)[:, None, None]
         return cls(angles.cos(), angles.sin())
 

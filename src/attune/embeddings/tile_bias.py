@@ -28,12 +28,12 @@ def by_distance(values: Tensor) -> Tensor:
     return values.unfold(1, length, 1).flip(1)
 
 
-def beyond_reach(length: int, reach: int | None, dtype: torch.dtype) -> Tensor | None:
+def beyond_reach(length: int, reach: int | None, dtype: torch.dtype, device: torch.device) -> Tensor | None:
     """-inf for pairs further apart than `reach` tokens, 0 for others; None where no pair is."""
     if reach is None or length - 1 <= reach:
         return None
-    distances = torch.arange(1 - length, length)
-    values = torch.zeros(1, len(distances), dtype=dtype)
+    distances = torch.arange(1 - length, length, device=device)
+    values = torch.zeros(1, len(distances), dtype=dtype, device=device)
     return by_distance(values.masked_fill_(distances.abs() > reach, float("-inf")))
 
 

@@ -48,7 +48,7 @@ class GatedWorker:
         if self.failure is not None:
             raise self.failure
         self._receive, self._lost = receive, lost
-        return WorkerInfo("model", "1", 1, 16, "fp32", "cpu", (), SPEED)
+        return WorkerInfo("model", "1", 1, 16, "fp32", "cpu", (), SPEED, batch_tokens=0)
 
     def send(self, texts: Sequence[Text]) -> None:
         self.sent.append([text.item.text for text in texts])

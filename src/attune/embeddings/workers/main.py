@@ -24,16 +24,16 @@ def main(descriptor: int) -> None:
     with socket.socket(fileno=descriptor) as connection, connection.makefile("rb") as stream:
         settings: WorkerSettings = read_frame(stream)
         try:
-            embedder = Embedder.load(settings.model_path, settings.precision, settings.threads)
+            embedder = Embedder.load(settings.model_path, settings.precision, settings.threads, device=settings.device)
         except EmbeddingsError as error:
             connection.sendall(encode_frame(error))
             return
-        warmth = warm_up(embedder, settings.batch_tokens, time.monotonic)
+        warmth = warm_up(embedder, time.monotonic)
         connection.sendall(encode_frame(_info(embedder, warmth.tokens_per_second)))
         pipeline = Pipeline(
             embedder,
             warmth.cores,
-            settings.batch_tokens,
+            embedder.batch_tokens,
             time.monotonic,
             lambda outcome: connection.sendall(encode_frame(outcome)),
         )
@@ -79,6 +79,7 @@ def _info(embedder: Embedder, tokens_per_second: float) -> WorkerInfo:
         device=embedder.device,
         domains=embedder.domains.domains(),
         tokens_per_second=tokens_per_second,
+        batch_tokens=embedder.batch_tokens,
     )
 
 

@@ -13,12 +13,12 @@ from attune.embeddings.items import Embedded, EmbedItem, ItemError
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What a worker loads, and how much it computes at once."""
+    """What a worker loads, and where it computes."""
 
     model_path: str | None = None
     precision: str = "auto"
     threads: int | None = None
-    batch_tokens: int = 2048
+    device: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class WorkerInfo:
     device: str
     domains: tuple[Domain, ...]
     tokens_per_second: float
+    batch_tokens: int
 
 
 @dataclass(frozen=True, slots=True)

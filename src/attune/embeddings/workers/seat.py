@@ -14,6 +14,8 @@ _log = logging.getLogger(__name__)
 _SMOOTHING = 0.3
 _TELLING_S = 0.25
 """How long a worker must have had enough to do for its speed to be counted."""
+_BATCHES_HELD = 2
+"""One that is computed and one that is next, whatever the window."""
 _WORTHWHILE_SHARE = 0.25
 """The share of the window that is worth a message of its own, and that keeps a worker busy."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 15.0
@@ -38,7 +40,6 @@ class Seat:
     ) -> None:
         self._worker = worker
         self._window_tokens = window_tokens
-        self._worthwhile_tokens = window_tokens * _WORTHWHILE_SHARE
         self._clock = clock
         self._finished = finished
         self._failed = failed
@@ -56,6 +57,7 @@ class Seat:
         """Start the worker. Raises what it cannot start without."""
         info = await self._worker.start(self._receive, self._lost)
         self.tokens_per_second = info.tokens_per_second
+        self._window_tokens = max(self._window_tokens, _BATCHES_HELD * info.batch_tokens)
         self.alive = True
         return info
 
@@ -67,6 +69,10 @@ class Seat:
             with suppress(asyncio.CancelledError):
                 await self._revival
         await self._worker.close()
+
+    @property
+    def _worthwhile_tokens(self) -> float:
+        return self._window_tokens * _WORTHWHILE_SHARE
 
     @property
     def room(self) -> int:

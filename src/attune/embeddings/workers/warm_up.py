@@ -23,13 +23,16 @@ class Warmth:
     tokens_per_second: float
 
 
-def warm_up(embedder: Embedder, batch_tokens: int, clock: Callable[[], float]) -> Warmth:
-    """Compute texts of several lengths alone, with one core and with all, and full batches."""
+def warm_up(embedder: Embedder, clock: Callable[[], float]) -> Warmth:
+    """Compute texts of several lengths alone, with one core and with all, and full batches.
+
+    A GPU has one thread that hands it batches.
+    """
     timer = _Timer(embedder, clock)
-    count = torch.get_num_threads()
+    count = torch.get_num_threads() if embedder.device == "cpu" else 1
     cores = Cores(count, _alone_tokens(timer, count))
     Cores.use(count)
-    full = timer.texts(128, max(1, batch_tokens // 128))
+    full = timer.texts(128, max(1, embedder.batch_tokens // 128))
     return Warmth(cores, sum(text.token_count for text in full) / timer.seconds(full))
 
 

@@ -18,7 +18,8 @@ from attune.services.runtime.server import Role
 
 async def build(config: Config, metrics: Metrics) -> Role:
     """The embedding service, warm: its workers have computed batches before it reports ready."""
-    engine = BatchingEngine([WorkerProcess(_settings(config))], clock=time.monotonic)
+    workers = [WorkerProcess(_settings(config, device.strip())) for device in config.devices.split(",")]
+    engine = BatchingEngine(workers, clock=time.monotonic)
     info = await engine.start()
     servicer = EmbeddingServicer(_remembering(engine, config, metrics), DomainRegistry(info.domains), _model(info))
     return Role(
@@ -42,9 +43,9 @@ def _remembering(engine: BatchingEngine, config: Config, metrics: Metrics) -> Te
     return CachingEngine(engine, VectorCache(config.embedding_cache_mb << 20), count)
 
 
-def _settings(config: Config) -> WorkerSettings:
+def _settings(config: Config, device: str) -> WorkerSettings:
     path = str(config.model_path) if config.model_path else None
-    return WorkerSettings(path, config.precision, config.threads)
+    return WorkerSettings(path, config.precision, config.threads, device)
 
 
 def _model(info: WorkerInfo) -> Model:

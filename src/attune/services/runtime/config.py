@@ -57,6 +57,9 @@ class Config(BaseSettings):
     )
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="Arithmetic of the encoder.")
     threads: int | None = Field(None, ge=1, description="CPU threads of the encoder; without it, all cores.")
+    devices: str = Field(
+        "auto", description="Where the encoder computes, a worker for each: auto, cpu, or GPUs such as cuda:0,cuda:1."
+    )
     embedding_cache_mb: int = Field(
         64, ge=0, description="Memory for vectors of interactive texts that may come again, in MiB; 0 keeps none."
     )
