@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -35,7 +36,8 @@ from attune.services.cli.measure.embedding.plan import Load
 
 MODELS = ("minilm", "base")
 _CEILING_SIDE = {"cuda": 8192, "cpu": 1024}
-_BATCH_SIZE = 256
+_BATCH_SIZES = (32, 256)
+"""sentence-transformers' own, which pads less, and one that fills a GPU: the faster one counts."""
 _BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072}
 
 
@@ -96,16 +98,20 @@ def _measured(
         if not all(isinstance(result, Embedded) for result in results):
             raise RuntimeError("a text of the load has no vector: this is a bug of the benchmark")
 
-    def encode() -> None:
-        np.asarray(theirs.encode(list(texts), batch_size=_BATCH_SIZE, show_progress_bar=False))
+    def encode(batch_size: int) -> None:
+        np.asarray(theirs.encode(list(texts), batch_size=batch_size, show_progress_bar=False))
 
-    embed(), encode()  # the first calls prepare kernels and memory
-    times = [(_seconds(embed), _seconds(encode), _ceiling_gflops(device)) for _ in range(rounds)]
+    peers = [partial(encode, size) for size in _BATCH_SIZES]
+    for work in (embed, *peers):  # the first calls prepare kernels and memory
+        work()
+    rows = [(_seconds(embed), *map(_seconds, peers), _ceiling_gflops(device)) for _ in range(rounds)]
+    own, *others, ceilings = zip(*rows, strict=True)
+    best = min(others, key=median)
     return {
-        "texts_per_s": len(texts) / median(each[0] for each in times),
-        "sentence_transformers_per_s": len(texts) / median(each[1] for each in times),
-        "ratio": median(each[1] / each[0] for each in times),
-        "ceiling_gflops": median(each[2] for each in times),
+        "texts_per_s": len(texts) / median(own),
+        "sentence_transformers_per_s": len(texts) / median(best),
+        "ratio": median(their / our for our, their in zip(own, best, strict=True)),
+        "ceiling_gflops": median(ceilings),
     }
 
 

@@ -39,7 +39,8 @@ class EngineResult:
 class BatchingEngine:
     """Batches the requests of many callers. Use it as an async context manager, or call `start` and `close`.
 
-    `clock` gives monotonic seconds; deadlines are on the same clock. `window_tokens` bounds what each worker holds, and
+    `clock` gives monotonic seconds; deadlines are on the same clock. `window_tokens` (or two of its batches, if they
+    are larger) bounds what each worker holds, and
     so how long an interactive text waits behind bulk ones; `queue_tokens` bounds what may wait in each lane, so that
     bulk work never shuts interactive work out. Both are in estimated tokens.
     """

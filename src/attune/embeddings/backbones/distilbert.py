@@ -1,15 +1,11 @@
 """DistilBERT: BERT without segments, under other names. Sanh et al., arXiv 1910.01108."""
 
+from attune.embeddings.backbones.bert import BERT_MODULES
 from attune.embeddings.backbones.family import Family
 from attune.embeddings.backbones.names import TensorNames
 from attune.embeddings.encoder_config import EncoderConfig
 from attune.embeddings.jsonfile import Fields
 
-_MODULES = {
-    "embeddings.word": "embeddings.word_embeddings",
-    "embeddings.position": "embeddings.position_embeddings",
-    "embeddings.norm": "embeddings.LayerNorm",
-}
 _LAYER = {
     "attention.output": "attention.out_lin",
     "attention_norm": "sa_layer_norm",
@@ -41,5 +37,5 @@ DISTILBERT = Family(
     model_types=("distilbert",),
     classes=("DistilBertModel", "DistilBertFor"),
     read=_read,
-    names=TensorNames("distilbert.", "transformer.layer", _MODULES, _LAYER, _FUSED),
+    names=TensorNames("distilbert.", "transformer.layer", BERT_MODULES, _LAYER, _FUSED),
 )

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from attune.embeddings.backbones.bert import BERT_LAYER, BERT_MODULES
 from attune.embeddings.backbones.family import Family, read_dimensions
 from attune.embeddings.backbones.names import TensorNames
 from attune.embeddings.encoder_config import EncoderConfig
@@ -10,19 +11,8 @@ from attune.embeddings.jsonfile import Fields
 _BUCKETS = 32
 _PADDING = 1  # the published implementation fixes it, whatever pad_token_id says
 
-_MODULES = {
-    "embeddings.word": "embeddings.word_embeddings",
-    "embeddings.position": "embeddings.position_embeddings",
-    "embeddings.norm": "embeddings.LayerNorm",
-    "positions.bias": "encoder.relative_attention_bias",
-}
-_LAYER = {
-    "attention.output": "attention.attn.o",
-    "attention_norm": "attention.LayerNorm",
-    "feed_forward.intermediate": "intermediate.dense",
-    "feed_forward.output": "output.dense",
-    "output_norm": "output.LayerNorm",
-}
+_MODULES = {**BERT_MODULES, "positions.bias": "encoder.relative_attention_bias"}
+_LAYER = {**BERT_LAYER, "attention.output": "attention.attn.o", "attention_norm": "attention.LayerNorm"}
 _FUSED = {"attention.qkv": ("attention.attn.q", "attention.attn.k", "attention.attn.v")}
 
 

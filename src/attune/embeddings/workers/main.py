@@ -29,7 +29,10 @@ def main(descriptor: int) -> None:
             connection.sendall(encode_frame(error))
             return
         warmth = warm_up(embedder, time.monotonic)
-        connection.sendall(encode_frame(_info(embedder, warmth.tokens_per_second)))
+        try:
+            connection.sendall(encode_frame(_info(embedder, warmth.tokens_per_second)))
+        except ConnectionError:
+            return  # another worker could not start, so this one is not wanted
         pipeline = Pipeline(
             embedder,
             warmth.cores,

@@ -31,7 +31,7 @@ class Worker:
 
     def __init__(self, config: Config) -> None:
         path = str(config.model_path) if config.model_path else None
-        embedder = Embedder.load(path, config.precision, config.threads)
+        embedder = Embedder.load(path, config.precision, config.threads, device="cpu")
         self._ours = OurEngine(embedder)
         self._directory = resolve_model(path)
         self._words = Words.load(self._directory)

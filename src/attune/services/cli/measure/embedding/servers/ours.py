@@ -28,7 +28,7 @@ class ServedPrecision:
 
 
 def settings(work: Path) -> dict[str, str]:
-    """The user's own settings hold but for these: free ports, files in `work`, no cache."""
+    """The user's own settings hold but for these: free ports, files in `work`, no cache, and the CPU, as peers."""
     return {
         "ATTUNE_EMBEDDING_PORT": "0",
         "ATTUNE_METRICS_PORT": "-1",
@@ -36,6 +36,7 @@ def settings(work: Path) -> dict[str, str]:
         "ATTUNE_LOG_LEVEL": "error",
         "ATTUNE_DRAIN_S": "1",
         "ATTUNE_EMBEDDING_CACHE_MB": "0",
+        "ATTUNE_DEVICES": "cpu",
     }
 
 
