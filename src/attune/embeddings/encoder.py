@@ -13,11 +13,12 @@ from torch.nn import functional
 from attune.embeddings.checkpoint import load_encoder
 from attune.embeddings.config import ModelConfig
 from attune.embeddings.devices import CPU, tokens_at_once
-from attune.embeddings.experts import ExpertBank, prepare_block
+from attune.embeddings.experts import GENERAL_EXPERT, ExpertBank, prepare_block
 from attune.embeddings.packed_encoder import PackedEncoder
 from attune.embeddings.packing import LengthGroup, PackedBatch, pack
 from attune.embeddings.pooling import pool
 from attune.embeddings.precision import Precision
+from attune.embeddings.quantization import calibration_sequences, quantize
 
 
 class Encoder:
@@ -34,12 +35,16 @@ class Encoder:
         token_budget: int | None = None,
         device: torch.device = CPU,
     ) -> None:
-        self._packed = packed.prepare(precision.dtype, prepack=precision.prepacked).to(device)
+        self._packed = packed
         self.device = device
         self._precision = precision
         self._experts = 1
         self._config = config
         self._token_budget = token_budget or tokens_at_once(device)
+        if precision.quantized:
+            packed.quantize(precision.dtype, self._calibrate)
+        else:
+            packed.prepare(precision.dtype, prepack=precision.prepacked).to(device)
 
     @classmethod
     def load(cls, directory: Path, config: ModelConfig, precision: Precision, device: torch.device = CPU) -> Self:
@@ -65,11 +70,29 @@ class Encoder:
         layers = self._packed.layers
         if len(blocks) != len(layers):
             raise ValueError(f"the expert has {len(blocks)} feed-forward blocks: give {len(layers)}, one a layer")
-        prepared = [prepare_block(block, self._precision.dtype, prepack=self._precision.prepacked) for block in blocks]
-        for layer, block in zip(layers, prepared, strict=True):
-            cast("ExpertBank", layer.experts).add(block.to(self.device))
+        quantized = self._precision.quantized
+        prepared = list(blocks) if quantized else [self._prepared(block) for block in blocks]
+        banks = [cast("ExpertBank", layer.experts) for layer in layers]
+        for bank, block in zip(banks, prepared, strict=True):
+            bank.add(block)
         self._experts += 1
-        return self._experts - 1
+        number = self._experts - 1
+        if quantized:
+            # Observed in its place, since what a layer is given depends on the expert's blocks before it.
+            for bank, block in zip(banks, self._quantized(blocks, number), strict=True):
+                bank.replace(number, block)
+        return number
+
+    def _prepared(self, block: nn.Module) -> nn.Module:
+        return prepare_block(block, self._precision.dtype, prepack=self._precision.prepacked).to(self.device)
+
+    def _quantized(self, blocks: Sequence[nn.Module], number: int) -> list[nn.Module]:
+        return quantize(blocks, lambda: self._calibrate(number), self._precision.dtype)
+
+    def _calibrate(self, expert: int = GENERAL_EXPERT) -> None:
+        config = self._config.encoder
+        sequences = calibration_sequences(config.vocab_size, config.max_tokens)
+        self.encode(sequences, [expert] * len(sequences))
 
     @torch.inference_mode()
     def encode(self, token_ids: Sequence[Sequence[int]], experts: Sequence[int] = ()) -> NDArray[np.float32]:
@@ -82,7 +105,7 @@ class Encoder:
         self._check(token_ids)
         self._check_experts(experts, len(token_ids))
         vectors = torch.empty(len(token_ids), self.dimension)
-        for batch in pack(token_ids, self._token_budget, self._packed.layers_dtype, experts):
+        for batch in pack(token_ids, self._token_budget, self._packed.attention_dtype, experts):
             vectors[list(batch.order)] = self._encode_batch(batch.to(self.device)).cpu()
         result: NDArray[np.float32] = vectors.numpy()
         return result

@@ -32,6 +32,10 @@ class ExpertBank(nn.Module):
         self.blocks.append(block)
         return len(self.blocks)
 
+    def replace(self, expert: int, block: nn.Module) -> None:
+        """Let another block stand for an expert that was added."""
+        self.blocks[expert - 1] = block
+
     def forward(self, general: nn.Module, hidden: Tensor, segments: Sequence[Segment]) -> Tensor:
         """[rows, hidden] -> [rows, hidden], each segment by its expert; `general` is the layer's own block."""
         if len(segments) == 1:

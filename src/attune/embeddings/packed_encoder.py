@@ -1,5 +1,6 @@
 """A whole encoder over packed tokens, of any family."""
 
+from collections.abc import Callable
 from typing import Self
 
 import torch
@@ -11,6 +12,7 @@ from attune.embeddings.modern_layers import ModernLayer
 from attune.embeddings.packing import PackedBatch
 from attune.embeddings.positions import positions_of
 from attune.embeddings.products import Product
+from attune.embeddings.quantization import quantize
 
 
 class PackedEncoder(nn.Module):
@@ -22,29 +24,40 @@ class PackedEncoder(nn.Module):
         self.positions = positions_of(config)
         self.layers = nn.ModuleList(_layer(config, index) for index in range(config.num_hidden_layers))
         self.final_norm = _final_norm(config)
+        self.attention_dtype = torch.float32
 
     def forward(self, batch: PackedBatch) -> Tensor:
         # The embeddings and the last norm stay in fp32, where they cost next to nothing; the layers may be in bf16.
-        dtype = self.layers_dtype
-        hidden = self.embeddings(batch.token_ids, batch.positions).to(dtype)
-        for layer, pattern in zip(self.layers, self.positions(batch, dtype), strict=True):
+        hidden = self.embeddings(batch.token_ids, batch.positions).to(self._hidden_dtype)
+        for layer, pattern in zip(self.layers, self.positions(batch, self.attention_dtype), strict=True):
             hidden = layer(hidden, batch, pattern)
         result: Tensor = hidden if self.final_norm is None else self.final_norm(hidden.float())
         return result
 
     def prepare(self, dtype: torch.dtype, *, prepack: bool) -> Self:
         """Make the loaded fp32 layers ready to compute in `dtype`, with weights laid out for this CPU if `prepack`."""
-        modules = list(self.layers.modules())
-        for attention in (module for module in modules if isinstance(module, PackedSelfAttention)):
-            attention.fold_scale()
+        self._fold_scales()
+        self.attention_dtype = dtype
         self.layers.to(dtype)
-        for product in (module for module in modules if prepack and isinstance(module, Product)):
+        for product in (module for module in self.layers.modules() if prepack and isinstance(module, Product)):
             product.prepack()
         return self
 
+    def quantize(self, attention_dtype: torch.dtype, calibrate: Callable[[], object]) -> None:
+        """Put the loaded fp32 layers' products into int8; attention computes in `attention_dtype`, the rest in fp32.
+
+        `calibrate` computes `calibration_sequences`.
+        """
+        self._fold_scales()
+        quantize(self.layers, calibrate, attention_dtype)
+        self.attention_dtype = attention_dtype
+
+    def _fold_scales(self) -> None:
+        for attention in (module for module in self.layers.modules() if isinstance(module, PackedSelfAttention)):
+            attention.fold_scale()
+
     @property
-    def layers_dtype(self) -> torch.dtype:
-        """The number format that the layers compute in."""
+    def _hidden_dtype(self) -> torch.dtype:
         return next(self.layers.parameters()).dtype
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from attune.embeddings.devices import CPU
 from attune.embeddings.errors import SettingError
 from attune.embeddings.products import fastest_product, prepacking_speedup, trial_product
+from attune.embeddings.quantized_products import can_quantize
 from attune.embeddings.speed import Clock, Trial, speedup
 
 MINIMUM_SPEEDUP = 1.2
@@ -18,6 +20,7 @@ MINIMUM_SPEEDUP = 1.2
 
 _AMPERE = (8, 0)  # the first compute capability with bf16
 _NATIVE_FEATURES = ("amx_bf16", "avx512_bf16")
+_VNNI = frozenset({"avx512_vnni", "avx_vnni", "avx_vnni_int8", "amx_int8"})
 _CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -27,15 +30,20 @@ class PrecisionSetting(StrEnum):
     AUTO = "auto"
     FP32 = "fp32"
     BF16 = "bf16"
+    INT8 = "int8"
 
 
 @dataclass(frozen=True)
 class Precision:
-    """The format chosen, and why, in words for a log line; and whether weights are laid out for this CPU."""
+    """The format chosen, and why, in words for a log line; and whether weights are laid out for this CPU.
+
+    If `quantized`, products with weights are in int8, and `dtype` is that of attention.
+    """
 
     dtype: torch.dtype
     reason: str
     prepacked: bool = False
+    quantized: bool = False
 
 
 def choose_precision(
@@ -50,6 +58,8 @@ def choose_precision(
         raise SettingError(f"precision is {setting!r}: use one of {', '.join(PrecisionSetting)}")
     if device.type != "cpu":
         return _on_gpu(PrecisionSetting(setting), native=torch.cuda.get_device_capability(device) >= _AMPERE)
+    if setting == PrecisionSetting.INT8:
+        return _int8(_VNNI.intersection(name for name, has in cpu_features().items() if has), clock)
     chosen = _chosen_format(PrecisionSetting(setting), clock)
     gain = prepacking_speedup(chosen.dtype, clock)
     if gain <= 1:
@@ -63,8 +73,20 @@ def _on_gpu(setting: PrecisionSetting, *, native: bool) -> Precision:
             return Precision(torch.bfloat16, "bf16: native on this GPU")
         case PrecisionSetting.AUTO:
             return Precision(torch.float32, "fp32: this GPU has no native bf16")
+        case PrecisionSetting.INT8:
+            raise SettingError("precision is 'int8', which is for CPUs: use auto, bf16 or fp32 on a GPU")
         case _:
             return _asked_for(setting)
+
+
+def _int8(vnni: AbstractSet[str], clock: Clock) -> Precision:
+    """Products of bytes, without VNNI, lose digits on the way (their sums of pairs are cut at 16 bits)."""
+    if not vnni:
+        raise SettingError("precision is 'int8': this CPU has no VNNI, without which it is inexact; use auto")
+    if not can_quantize():
+        raise SettingError("precision is 'int8': this build of torch has no products for it; use auto")
+    attention = _chosen_format(PrecisionSetting.AUTO, clock)
+    return Precision(attention.dtype, f"int8: asked for; attention in {attention.reason}", quantized=True)
 
 
 def _asked_for(setting: PrecisionSetting) -> Precision:

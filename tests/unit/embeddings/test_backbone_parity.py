@@ -32,9 +32,11 @@ from transformers import (
     XLMRobertaModel,
 )
 
+from attune.embeddings import precision
 from attune.embeddings.config import Pooling
 from attune.embeddings.embedder import Embedder
 from attune.embeddings.items import Embedded, EmbedItem
+from attune.embeddings.quantized_products import can_quantize
 
 SIZES = {"hidden_size": 48, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 80}
 COMMON = {**SIZES, "vocab_size": len(VOCABULARY), "max_position_embeddings": 200, "pad_token_id": 0}
@@ -87,8 +89,8 @@ def published(directory: Path, saved: Path, mode: str = "mean") -> SentenceTrans
     return model
 
 
-def ours(saved: Path, precision: str = "fp32") -> NDArray[np.float32]:
-    results = Embedder.load(str(saved), precision).embed([EmbedItem(text) for text in TEXTS]).results
+def ours(saved: Path, setting: str = "fp32") -> NDArray[np.float32]:
+    results = Embedder.load(str(saved), setting).embed([EmbedItem(text) for text in TEXTS]).results
     return np.stack([result.vector for result in results if isinstance(result, Embedded)])
 
 
@@ -112,6 +114,15 @@ def test_a_family_has_the_vectors_of_sentence_transformers(tmp_path, family):
 def test_a_family_in_bf16_stays_close(tmp_path, family):
     published(write_backbone(tmp_path / "backbone", family), tmp_path / "saved")
     assert cosines(ours(tmp_path / "saved", "bf16"), ours(tmp_path / "saved")).min() >= 0.99
+
+
+@pytest.mark.skipif(not can_quantize(), reason="this build of torch has no products in int8")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_in_int8_stays_close(tmp_path, family, monkeypatch):
+    published(write_backbone(tmp_path / "backbone", family), tmp_path / "saved")
+    # Without VNNI it would be less exact, which models as small as these do not show.
+    monkeypatch.setattr(precision, "cpu_features", lambda: {"avx512_vnni": True})
+    assert cosines(ours(tmp_path / "saved", "int8"), ours(tmp_path / "saved")).min() >= 0.98
 
 
 @pytest.mark.parametrize("mode", Pooling)

@@ -40,7 +40,7 @@ def test_weights_are_laid_out_for_the_cpu_where_that_is_faster(laid_out_s, prepa
 
 @pytest.mark.parametrize("setting", ["", "fp16", "FP32", "float32"])
 def test_another_setting_is_refused_with_the_known_ones(setting):
-    with pytest.raises(SettingError, match=f"precision is '{setting}': use one of auto, fp32, bf16"):
+    with pytest.raises(SettingError, match=f"precision is '{setting}': use one of auto, fp32, bf16, int8"):
         choose_precision(setting)
 
 

@@ -25,7 +25,7 @@ class LocalModel:
     directory: Path
     revision: str
     precision: str
-    """fp32 or bf16."""
+    """fp32 or bf16: ours, or that of our attention where products are in int8. The ceiling is measured in it."""
     has_reference: bool
     """Whether sentence-transformers is installed."""
 

@@ -45,6 +45,11 @@ class OurEngine:
         return np.stack(vectors)
 
 
+def format_name(dtype: torch.dtype) -> str:
+    """fp32 or bf16."""
+    return next(name for name, known in _DTYPES.items() if known == dtype)
+
+
 def has_reference() -> bool:
     """Whether sentence-transformers is installed."""
     return find_spec(REFERENCE) is not None

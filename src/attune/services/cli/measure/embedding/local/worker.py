@@ -18,7 +18,13 @@ from attune.embeddings.weights import resolve_model
 from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.load.lengths import lengths_of, texts_of
 from attune.services.cli.measure.embedding.local.ceiling import measure_ceiling
-from attune.services.cli.measure.embedding.local.engines import Engine, OurEngine, has_reference, load_engine
+from attune.services.cli.measure.embedding.local.engines import (
+    Engine,
+    OurEngine,
+    format_name,
+    has_reference,
+    load_engine,
+)
 from attune.services.cli.measure.embedding.local.mixture import Mixture
 from attune.services.cli.measure.embedding.local.operations import Operations
 from attune.services.cli.measure.embedding.local.words import Words
@@ -41,7 +47,7 @@ class Worker:
         self.model = {
             "directory": str(self._directory),
             "revision": embedder.revision,
-            "precision": config.precision,
+            "precision": format_name(embedder.precision.dtype),
             "has_reference": has_reference(),
         }
         self.requests: Mapping[str, Callable[..., Any]] = {
