@@ -5,7 +5,7 @@ tile, long ones have one of their own, and tiles of a size are computed together
 a handful of dense products, and not sixty small ones. Only attention sees the places that a tile leaves empty.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
@@ -32,9 +32,9 @@ class TileGroup:
     length: int
     mask: Tensor | None
 
-    def to(self, device: torch.device) -> "TileGroup":
-        """The same, on a device."""
-        return self if self.mask is None else replace(self, mask=self.mask.to(device, non_blocking=True))
+    def map(self, change: Callable[[Tensor], Tensor]) -> "TileGroup":
+        """With its mask changed, if it has one."""
+        return self if self.mask is None else replace(self, mask=change(self.mask))
 
     @property
     def places(self) -> slice:
@@ -54,12 +54,10 @@ class TilePlan:
     rows: Tensor | None
     places: Tensor | None
 
-    def to(self, device: torch.device) -> "TilePlan":
-        """The same, on a device."""
-        rows, places = (
-            None if each is None else each.to(device, non_blocking=True) for each in (self.rows, self.places)
-        )
-        return TilePlan(tuple(group.to(device) for group in self.groups), rows, places)
+    def map(self, change: Callable[[Tensor], Tensor]) -> "TilePlan":
+        """With each of its tensors changed."""
+        rows, places = (None if each is None else change(each) for each in (self.rows, self.places))
+        return TilePlan(tuple(group.map(change) for group in self.groups), rows, places)
 
 
 def plan_tiles(lengths: Sequence[int], dtype: torch.dtype) -> TilePlan:

@@ -1,6 +1,6 @@
 """The encoder: token ids to vectors, in packed batches without padding."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self, cast
 
@@ -14,6 +14,9 @@ from attune.embeddings.checkpoint import load_encoder
 from attune.embeddings.config import ModelConfig
 from attune.embeddings.devices import CPU, tokens_at_once
 from attune.embeddings.experts import GENERAL_EXPERT, ExpertBank, prepare_block
+from attune.embeddings.graphs import RecordedPasses, record_on_gpu
+from attune.embeddings.grouped import GroupedFeedForward, can_group
+from attune.embeddings.layers import FeedForward
 from attune.embeddings.packed_encoder import PackedEncoder
 from attune.embeddings.packing import LengthGroup, PackedBatch, pack
 from attune.embeddings.pooling import pool
@@ -41,6 +44,7 @@ class Encoder:
         self._experts = 1
         self._config = config
         self._token_budget = token_budget or tokens_at_once(device)
+        self._recorded = RecordedPasses(self._encode_batch, record_on_gpu) if device.type == "cuda" else None
         if precision.quantized:
             packed.quantize(precision.dtype, self._calibrate)
         else:
@@ -81,7 +85,17 @@ class Encoder:
             # Observed in its place, since what a layer is given depends on the expert's blocks before it.
             for bank, block in zip(banks, self._quantized(blocks, number), strict=True):
                 bank.replace(number, block)
+        self._group(layers)
         return number
+
+    def _group(self, layers: Iterable[nn.Module]) -> None:
+        for layer in layers:
+            bank = cast("ExpertBank", layer.experts)
+            blocks = [layer.get_submodule("feed_forward"), *bank.blocks]
+            if can_group(blocks, self.device, self._precision.dtype):
+                bank.grouped = GroupedFeedForward(cast("list[FeedForward]", blocks))
+        if self._recorded is not None:
+            self._recorded.forget()
 
     def _prepared(self, block: nn.Module) -> nn.Module:
         return prepare_block(block, self._precision.dtype, prepack=self._precision.prepacked).to(self.device)
@@ -106,9 +120,14 @@ class Encoder:
         self._check_experts(experts, len(token_ids))
         vectors = torch.empty(len(token_ids), self.dimension)
         for batch in pack(token_ids, self._token_budget, self._packed.attention_dtype, experts):
-            vectors[list(batch.order)] = self._encode_batch(batch.to(self.device)).cpu()
+            vectors[list(batch.order)] = self._encode_placed(batch).cpu()
         result: NDArray[np.float32] = vectors.numpy()
         return result
+
+    def _encode_placed(self, batch: PackedBatch) -> Tensor:
+        if self._recorded is None:
+            return self._encode_batch(batch)
+        return self._recorded(batch.routed().to(self.device))
 
     def _encode_batch(self, batch: PackedBatch) -> Tensor:
         hidden = self._packed(batch)

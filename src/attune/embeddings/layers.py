@@ -96,7 +96,7 @@ class PackedLayer(nn.Module):
 
     def forward(self, hidden: Tensor, batch: PackedBatch, pattern: AttentionPattern) -> Tensor:
         attended = self.attention_norm(self.attention(hidden, hidden, pattern))
-        return _tensor(self.output_norm(self.experts(self.feed_forward, attended, batch.segments)))
+        return _tensor(self.output_norm(self.experts(self.feed_forward, attended, batch)))
 
 
 def _tensor(value: Tensor) -> Tensor:

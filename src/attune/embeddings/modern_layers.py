@@ -42,7 +42,7 @@ class ModernLayer(nn.Module):
 
     def forward(self, hidden: Tensor, batch: PackedBatch, pattern: AttentionPattern) -> Tensor:
         attended = self.attention(self.attention_norm(hidden), hidden, pattern)
-        result: Tensor = self.experts(self.feed_forward, attended, batch.segments)
+        result: Tensor = self.experts(self.feed_forward, attended, batch)
         return result
 
 

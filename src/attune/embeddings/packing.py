@@ -2,7 +2,7 @@
 afterwards.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, groupby, pairwise
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from attune.embeddings.attention import TilePlan, plan_tiles
+from attune.embeddings.routing import Routing, Segment
 
 _ROW_STEPS = ((128, 8), (1024, 32))
 _SEGMENT_STEPS = ((1024, 8), (2048, 32))
@@ -32,24 +33,6 @@ class LengthGroup:
 
 
 @dataclass(frozen=True)
-class Segment:
-    """Consecutive rows whose sequences go to one expert.
-
-    `computed` are those rows and a few more around them, so that an expert's products have few different sizes too.
-    """
-
-    expert: int
-    rows: slice
-    computed: slice
-
-    @property
-    def kept(self) -> slice:
-        """The segment's rows among the computed ones."""
-        before = self.rows.start - self.computed.start
-        return slice(before, before + self.rows.stop - self.rows.start)
-
-
-@dataclass(frozen=True)
 class PackedBatch:
     """Some of the sequences, packed. `order[i]` is the place in the input of the i-th packed sequence.
 
@@ -62,13 +45,45 @@ class PackedBatch:
     token_ids: Tensor  # int64 [rows]
     positions: Tensor  # int64 [rows], from 0 in each sequence
     tiles: TilePlan
+    routing: Routing | None = None
+
+    def routed(self) -> "PackedBatch":
+        """With the rows' routing, where they go to several experts."""
+        return self if len(self.segments) == 1 else replace(self, routing=Routing.of(self.segments))
 
     def to(self, device: torch.device) -> "PackedBatch":
         """The same, on a device."""
         if device.type == "cpu":
             return self
-        token_ids, positions = (each.to(device, non_blocking=True) for each in (self.token_ids, self.positions))
-        return replace(self, token_ids=token_ids, positions=positions, tiles=self.tiles.to(device))
+        return self.map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "PackedBatch":
+        """With each of its tensors changed."""
+        return replace(
+            self,
+            token_ids=change(self.token_ids),
+            positions=change(self.positions),
+            tiles=self.tiles.map(change),
+            routing=None if self.routing is None else self.routing.map(change),
+        )
+
+    def tensors(self) -> list[Tensor]:
+        """All of its tensors, in an order that its `shape` decides."""
+        found: list[Tensor] = []
+
+        def note(tensor: Tensor) -> Tensor:
+            found.append(tensor)
+            return tensor
+
+        self.map(note)
+        return found
+
+    def shape(self) -> Hashable:
+        """What batches have in common that differ in nothing but what their tensors hold."""
+        tiles = tuple((group.count, group.length, group.mask is None) for group in self.tiles.groups)
+        parts = (self.tiles.rows is None, self.tiles.places is None, self.routing is None)
+        segments = tuple((each.expert, each.rows.stop) for each in self.segments)
+        return len(self.token_ids), self.groups, segments, tiles, parts
 
 
 def pack(
