@@ -1,7 +1,7 @@
 """The asyncio front of the workers: requests in, texts to the workers as they have room, results out.
 
-Texts go to a worker the moment it has room, and it computes everything that it holds: nothing waits on an idle worker,
-and batches grow by themselves under load.
+Texts go to an idle worker at once, to a busy one in good time, and it computes everything that it holds: nothing waits
+on an idle worker, and batches grow by themselves under load.
 """
 
 import asyncio
@@ -17,6 +17,9 @@ from attune.embeddings.lanes import Job, Lane, LaneQueue, Request, estimate_toke
 from attune.embeddings.workers.messages import Computed, Outcome, WorkerInfo
 from attune.embeddings.workers.seat import Seat
 from attune.embeddings.workers.worker import Worker
+
+_COLLECTED_SHARE = 0.6
+"""Of the time that the workers have work for: what is sent later than that might come too late."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,8 @@ class BatchingEngine:
 
     `clock` gives monotonic seconds; deadlines are on the same clock. `window_tokens` (or two of its batches, if they
     are larger) bounds what each worker holds, and
-    so how long an interactive text waits behind bulk ones; `queue_tokens` bounds what may wait in each lane, so that
+    so how long an interactive text waits behind bulk ones; `collecting_s` is how long texts for busy workers are
+    collected at most; `queue_tokens` bounds what may wait in each lane, so that
     bulk work never shuts interactive work out. Both are in estimated tokens.
     """
 
@@ -52,18 +56,20 @@ class BatchingEngine:
         clock: Callable[[], float],
         window_tokens: int = 4096,
         queue_tokens: int = 65536,
+        collecting_s: float = 0.005,
     ) -> None:
         self._seats = [
             Seat(worker, window_tokens, clock, self._finish, _fail, self._worker_changed) for worker in workers
         ]
         self._clock = clock
+        self._collecting_s = collecting_s
         self._queue_tokens = queue_tokens
         self._queue = LaneQueue()
         self._max_tokens = 0
         self._tell_health: Callable[[bool], None] = lambda _healthy: None
         self._healthy = False
         self._running = False
-        self._pump_due = False
+        self._pump_due: asyncio.Handle | None = None
         self._unanswered = 0
         self._drained = asyncio.Event()
 
@@ -156,14 +162,21 @@ class BatchingEngine:
         self._pump_soon()
 
     def _pump_soon(self) -> None:
-        # Requests that arrive together leave together.
-        if not self._pump_due:
-            self._pump_due = True
-            asyncio.get_running_loop().call_soon(self._pump)
+        # Requests that arrive together leave together: each message costs both processes as much as a short text.
+        if self._pump_due is None:
+            loop, wait_s = asyncio.get_running_loop(), self._wait_s()
+            self._pump_due = loop.call_later(wait_s, self._pump) if wait_s else loop.call_soon(self._pump)
+
+    def _wait_s(self) -> float:
+        """How long texts may be collected: a part of what the workers have still to do, nothing if one is idle."""
+        work_s = min((seat.held_s for seat in self._seats if seat.alive), default=0.0)
+        return min(_COLLECTED_SHARE * work_s, self._collecting_s)
 
     def _pump(self) -> None:
         """Fill the workers."""
-        self._pump_due = False
+        if self._pump_due is not None:
+            self._pump_due.cancel()
+            self._pump_due = None
         while (roomiest := max(self._seats, key=lambda seat: seat.room)).room:
             batch = self._queue.take(roomiest.room, self._is_live)
             if not batch:

@@ -95,7 +95,7 @@ def worker(clock) -> GatedWorker:
 @pytest.fixture
 async def engine(worker, clock) -> AsyncIterator[BatchingEngine]:
     """Every text of these tests costs 3 tokens: the worker holds 4 at most, each lane of the queue 10."""
-    running = BatchingEngine([worker], clock=clock, window_tokens=12, queue_tokens=30)
+    running = BatchingEngine([worker], clock=clock, window_tokens=12, queue_tokens=30, collecting_s=0)
     await running.start()
     yield running
     closing = asyncio.create_task(running.close())
@@ -395,3 +395,26 @@ async def test_closing_an_idle_engine_returns(worker, clock):
 async def test_an_engine_that_was_not_started_refuses(worker, clock):
     with pytest.raises(EngineClosedError):
         await BatchingEngine([worker], clock=clock).embed(items("a"))
+
+
+async def test_texts_for_a_busy_worker_are_collected_into_one_message(worker, clock):
+    async with BatchingEngine([worker], clock=clock, window_tokens=120, queue_tokens=300, collecting_s=0.2) as engine:
+        calls = [asyncio.create_task(engine.embed(items(name))) for name in "ab"]
+        await until(lambda: worker.held == ["a", "b"])  # it was idle: at once
+        calls += [await submit(engine, name) for name in "cde"]
+        assert worker.sent == [["a", "b"]]
+        await until(lambda: len(worker.held) == 5)
+        assert worker.sent[1:] == [["c", "d", "e"]]
+        worker.finish()
+        await asyncio.gather(*calls)
+
+
+async def test_collected_texts_leave_when_the_worker_has_finished(worker, clock):
+    async with BatchingEngine([worker], clock=clock, window_tokens=120, queue_tokens=300, collecting_s=60) as engine:
+        first = await submit(engine, "a")
+        second = await submit(engine, "b")
+        assert worker.held == ["a"]
+        worker.finish()
+        assert worker.held == ["b"]
+        worker.finish()
+        await asyncio.gather(first, second)

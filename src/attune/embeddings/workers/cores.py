@@ -16,9 +16,11 @@ class Cores:
     count: int
     alone_tokens: int
 
-    def may_start(self, ready_tokens: int, computing: int) -> bool:
-        """Whether to begin a batch beside those at work: a small one is better computed with what comes meanwhile."""
-        return ready_tokens >= (self.alone_tokens if computing else 0)
+    def worth_another(self, ready_tokens: int) -> bool:
+        """Whether a thread beside the first one is to compute what is ready: less is better computed by the first,
+        with what comes meanwhile.
+        """
+        return ready_tokens >= self.alone_tokens
 
     def share(self, ready_tokens: int, computing: int) -> int:
         """The tokens that one thread takes of those that are ready, while `computing` others are at work."""

@@ -45,7 +45,9 @@ def main(descriptor: int) -> None:
 
 def _serve(pipeline: Pipeline, threads: int, stream: BinaryIO) -> None:
     """Until the other end hangs up, which also breaks the pipe of a thread that has an answer."""
-    computing = [threading.Thread(target=_compute, args=[pipeline], name="computing") for _ in range(threads)]
+    computing = [
+        threading.Thread(target=_compute, args=[pipeline, number == 0], name="computing") for number in range(threads)
+    ]
     for thread in computing:
         thread.start()
     pipeline.read(_messages(stream))
@@ -53,10 +55,10 @@ def _serve(pipeline: Pipeline, threads: int, stream: BinaryIO) -> None:
         thread.join()
 
 
-def _compute(pipeline: Pipeline) -> None:
+def _compute(pipeline: Pipeline, first: bool) -> None:
     """A thread that fails ends the process, which is noticed; a worker short of a thread would keep texts for ever."""
     try:
-        pipeline.compute()
+        pipeline.compute(first=first)
     except ConnectionError:
         return  # nobody is left who waits for the answer
     except Exception:  # noqa: BLE001 - whatever it is, it ends the process

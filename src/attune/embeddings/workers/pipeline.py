@@ -53,7 +53,10 @@ class Pipeline:
         self._ready: deque[_Entry] = deque()
         self._ready_tokens = 0
         self._computing = 0
-        self._changed = threading.Condition()
+        self._state = threading.Lock()
+        # Threads that wake for nothing take Python's lock from the one that computes, so each kind has its own call.
+        self._work = threading.Condition(self._state)
+        self._more_work = threading.Condition(self._state)
         self._delivering = threading.Lock()
         self._ended = False
 
@@ -63,19 +66,21 @@ class Pipeline:
             for texts in messages:
                 self._add(self._tokenized(texts))
         finally:
-            with self._changed:
+            with self._state:
                 self._ended = True
-                self._changed.notify_all()
+                self._work.notify_all()
+                self._more_work.notify_all()
 
-    def compute(self) -> None:
-        """Compute batch after batch, until the reader has ended; for each of `cores.count` threads."""
-        while (taken := self._next_batch()) is not None:
+    def compute(self, *, first: bool) -> None:
+        """Compute batch after batch, until the reader has ended; for each of `cores.count` threads, of which one is the
+        first: it computes whatever comes, the others what is worth them.
+        """
+        while (taken := self._next_batch(first=first)) is not None:
             batch, threads = taken
             self._cores.use(threads)
             outcome = self._computed(batch)
-            with self._changed:
+            with self._state:
                 self._computing -= 1
-                self._changed.notify()
             with self._delivering:
                 self._deliver(outcome)
 
@@ -86,24 +91,33 @@ class Pipeline:
         return [_Entry(text, each, tokenize_ms) for text, each in zip(texts, prepared, strict=True)]
 
     def _add(self, entries: Sequence[_Entry]) -> None:
-        with self._changed:
+        with self._state:
             self._ready.extend(entries)
             self._ready_tokens += sum(entry.tokens for entry in entries)
-            self._changed.notify_all()
+            self._work.notify()
+            self._call_another()
 
-    def _next_batch(self) -> tuple[list[_Entry], int] | None:
+    def _call_another(self) -> None:
+        if self._is_worth_another():
+            self._more_work.notify()
+
+    def _is_worth_another(self) -> bool:
+        return self._cores.worth_another(self._ready_tokens)
+
+    def _next_batch(self, *, first: bool) -> tuple[list[_Entry], int] | None:
         """What is to be computed, and with how many cores; waits for it. None at the end: nobody reads the rest."""
-        with self._changed:
-            self._changed.wait_for(self._may_start)
+        with self._state:
+            if first:
+                self._work.wait_for(lambda: self._ended or self._ready)
+            else:
+                self._more_work.wait_for(lambda: self._ended or self._is_worth_another())
             if self._ended:
                 return None
             batch = self._take(self._cores.share(self._ready_tokens, self._computing))
             self._computing += 1
+            self._call_another()
             tokens = sum(entry.tokens for entry in batch)
             return batch, self._cores.threads(tokens, len(batch), self._computing)
-
-    def _may_start(self) -> bool:
-        return self._ended or bool(self._ready and self._cores.may_start(self._ready_tokens, self._computing))
 
     def _take(self, share: int) -> list[_Entry]:
         budget = min(self._batch_tokens, share)

@@ -75,6 +75,11 @@ class Seat:
         return self._window_tokens * _WORTHWHILE_SHARE
 
     @property
+    def held_s(self) -> float:
+        """How long it has to compute what it holds, as estimated."""
+        return self.held_tokens / self.tokens_per_second
+
+    @property
     def room(self) -> int:
         """How many tokens more it may hold; none until there is room for a good part of a batch."""
         room = self._window_tokens - self.held_tokens

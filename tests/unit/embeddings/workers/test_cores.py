@@ -21,11 +21,10 @@ def test_texts_beside_others_get_one_core(texts, computing):
     assert Cores(4, alone_tokens=100).threads(1000, texts, computing) == 1
 
 
-def test_nothing_small_begins_beside_another_batch():
+def test_little_work_is_left_to_the_first_thread():
     cores = Cores(2, alone_tokens=100)
-    assert cores.may_start(1, 0)
-    assert not cores.may_start(99, 1)
-    assert cores.may_start(100, 1)
+    assert not cores.worth_another(99)
+    assert cores.worth_another(100)
 
 
 @given(counts, tokens, st.integers(0, 63))

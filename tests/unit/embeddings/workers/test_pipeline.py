@@ -84,7 +84,7 @@ def run(embedder: CountingEmbedder, ends: Ends, message: Sequence[Text], batch_t
         assert done.wait(10)
 
     pipeline = Pipeline(embedder, Cores(threads, alone_tokens=4), batch_tokens, lambda: NOW, deliver)
-    computing = [threading.Thread(target=pipeline.compute) for _ in range(threads)]
+    computing = [threading.Thread(target=pipeline.compute, kwargs={"first": not number}) for number in range(threads)]
     for thread in computing:
         thread.start()
     pipeline.read(messages())
@@ -135,3 +135,38 @@ def test_a_batch_of_errors_alone_computes_nothing(embedder, ends):
     run(embedder, ends, texts("", ""))
     assert [type(end) for end in ends.ends.values()] == [TextError, TextError]
     assert sum(map(len, embedder.batches)) == 0
+
+
+def test_others_compute_what_is_worth_them_while_the_first_is_at_work(ends):
+    """The first thread is held in a batch until another one has computed."""
+    other_done, first_began = threading.Event(), threading.Event()
+
+    class Holding(CountingEmbedder):
+        def compute(self, prepared):
+            if threading.current_thread().name == "first":
+                first_began.set()
+                assert other_done.wait(10)
+            found = super().compute(prepared)
+            if threading.current_thread().name == "other":
+                other_done.set()
+            return found
+
+    def messages() -> Iterator[Sequence[Text]]:
+        yield [Text(0, EmbedItem("abc"), None)]
+        assert first_began.wait(10)
+        yield [Text(1, EmbedItem("abc"), None)]  # too little for another
+        yield [Text(2, EmbedItem("abcd"), None)]
+        assert other_done.wait(10)
+
+    pipeline = Pipeline(Holding(), Cores(2, alone_tokens=4), 1000, lambda: NOW, ends)
+    threads = [
+        threading.Thread(target=pipeline.compute, kwargs={"first": name == "first"}, name=name)
+        for name in ("first", "other")
+    ]
+    for thread in threads:
+        thread.start()
+    pipeline.read(messages())
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+    assert ends.vectors == {0: 3, 1: 3, 2: 4}
