@@ -18,6 +18,8 @@ from attune.embeddings.workers.messages import Computed, Outcome, WorkerInfo
 from attune.embeddings.workers.seat import Seat
 from attune.embeddings.workers.worker import Worker
 
+_WORTH_A_MESSAGE = 128
+"""Tokens; a worker of several threads may have one that is idle, and longer texts are worth its time at once."""
 _COLLECTED_SHARE = 0.6
 """Of the time that the workers have work for: what is sent later than that might come too late."""
 
@@ -163,12 +165,18 @@ class BatchingEngine:
 
     def _pump_soon(self) -> None:
         # Requests that arrive together leave together: each message costs both processes as much as a short text.
-        if self._pump_due is None:
-            loop, wait_s = asyncio.get_running_loop(), self._wait_s()
-            self._pump_due = loop.call_later(wait_s, self._pump) if wait_s else loop.call_soon(self._pump)
+        wait_s = self._wait_s()
+        if self._pump_due is not None:
+            if wait_s or not isinstance(self._pump_due, asyncio.TimerHandle):
+                return
+            self._pump_due.cancel()
+        loop = asyncio.get_running_loop()
+        self._pump_due = loop.call_later(wait_s, self._pump) if wait_s else loop.call_soon(self._pump)
 
     def _wait_s(self) -> float:
-        """How long texts may be collected: a part of what the workers have still to do, nothing if one is idle."""
+        """How long short texts may be collected: a part of what the workers have to do, nothing if one is idle."""
+        if self.queued_tokens >= _WORTH_A_MESSAGE:
+            return 0.0
         work_s = min((seat.held_s for seat in self._seats if seat.alive), default=0.0)
         return min(_COLLECTED_SHARE * work_s, self._collecting_s)
 

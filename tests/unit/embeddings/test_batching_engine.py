@@ -418,3 +418,15 @@ async def test_collected_texts_leave_when_the_worker_has_finished(worker, clock)
         assert worker.held == ["b"]
         worker.finish()
         await asyncio.gather(first, second)
+
+
+async def test_enough_tokens_for_a_message_are_not_collected_for_longer(worker, clock):
+    async with BatchingEngine([worker], clock=clock, window_tokens=4096, collecting_s=60) as engine:
+        calls = [await submit(engine, "a")]
+        calls += [await submit(engine, "word " * 16) for _ in range(3)]
+        assert len(worker.held) == 1
+        calls += [await submit(engine, "word " * 16) for _ in range(8)]
+        await until(lambda: len(worker.held) > 1)
+        while not all(call.done() for call in calls):
+            worker.finish()
+            await asyncio.sleep(0)
