@@ -138,7 +138,7 @@ def test_calibration_is_the_same_every_time_and_within_the_model():
     assert 0 <= min(map(min, found)) <= max(map(max, found)) < 70
 
 
-def test_a_block_that_was_not_observed_is_refused():
+def test_products_that_nothing_was_sent_through_are_quantized_too():
     class Elsewhere(nn.Module):
         def __init__(self) -> None:
             super().__init__()
