@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from attune.embeddings.admission import Backlog, refusal
+from attune.embeddings.domains import DomainRegistry
 from attune.embeddings.errors import DeadlineExpiredError, EngineClosedError, TextError, WorkerLostError
 from attune.embeddings.items import EmbedItem, EmbedResult
 from attune.embeddings.lanes import Job, Lane, LaneQueue, Request, estimate_tokens
@@ -108,6 +109,22 @@ class BatchingEngine:
         self._running = self._healthy = True
         self._max_tokens = infos[0].max_tokens
         return infos[0]
+
+    @property
+    def domains(self) -> DomainRegistry:
+        """The domains whose experts the workers have loaded."""
+        return DomainRegistry(next((seat for seat in self._seats if seat.alive), self._seats[0]).domains)
+
+    async def reload(self) -> DomainRegistry:
+        """Let all workers load the experts that the model directory names now; no text waits for it.
+
+        Raises `ModelError` if a worker cannot load one: it keeps those of before.
+        """
+        ended = await asyncio.gather(*(seat.reload() for seat in self._seats), return_exceptions=True)
+        error = next((each for each in ended if each is not None), None)
+        if error is not None:
+            raise error
+        return self.domains
 
     async def close(self) -> None:
         """Refuse new requests, finish those that wait, and end the workers."""

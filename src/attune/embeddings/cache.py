@@ -29,11 +29,12 @@ class VectorCache:
         """How many vectors it holds."""
         return len(self._entries)
 
-    def key(self, item: EmbedItem) -> bytes:
-        """What `find` and `keep` know the text by."""
+    def key(self, item: EmbedItem, version: str = "") -> bytes:
+        """What `find` and `keep` know the text by, where that version of its domain embeds it."""
         digest = hashlib.blake2b(digest_size=_DIGEST_BYTES, key=self._secret)
-        # Neither a domain that can be routed nor a role has a NUL.
-        digest.update(f"{item.domain}\0{item.role}\0{item.truncate:d}\0{item.text}".encode("utf-8", "surrogatepass"))
+        # Neither a domain that can be routed, nor a version, nor a role has a NUL.
+        keyed = f"{item.domain}\0{version}\0{item.role}\0{item.truncate:d}\0{item.text}"
+        digest.update(keyed.encode("utf-8", "surrogatepass"))
         return digest.digest()
 
     def find(self, key: bytes) -> Embedded | None:

@@ -15,20 +15,36 @@ class ExpertKind(StrEnum):
     """How an expert differs from the shared backbone."""
 
     GENERAL = "general"  # the untouched backbone
+    FFN = "ffn"  # feed-forward blocks of its own
+    LORA = "lora"  # the backbone's feed-forward blocks, with something of low rank added to their weights
+
+
+def check_domain_id(domain: str) -> None:
+    """Raises `SettingError` unless it can be a domain's id."""
+    if not _DOMAIN_ID.fullmatch(domain):
+        raise SettingError(f"domain id {domain!r} is malformed: use 1-64 of a-z, 0-9, _ and -, a letter first")
+
+
+@dataclass(frozen=True)
+class LoadedExpert:
+    """An expert where it is loaded: its number in the encoder, and what its weights take there beside the backbone's.
+
+    The backbone itself is number 0. Who will compute texts with an expert holds on to this object until then.
+    """
+
+    number: int = 0
+    memory_bytes: int = 0
 
 
 @dataclass(frozen=True)
 class Domain:
-    """One domain: its expert's kind, and the version that changes whenever the expert's vectors do.
-
-    `expert` is the expert's number in the encoder; 0 is the backbone itself.
-    """
+    """One domain: its expert, of what kind that is, and the version that changes whenever the expert's vectors do."""
 
     id: str
     description: str
     kind: ExpertKind
     version: str
-    expert: int = 0
+    expert: LoadedExpert = LoadedExpert()
 
 
 class DomainRegistry:
@@ -44,11 +60,6 @@ class DomainRegistry:
         if GENERAL not in self._domains:
             raise SettingError(f"the domain registry has no {GENERAL!r} domain: add it, for texts that name no domain")
 
-    @classmethod
-    def general_only(cls, version: str) -> "DomainRegistry":
-        """The registry of a backbone without experts, at that version of its weights."""
-        return cls([Domain(GENERAL, "The shared backbone, for text of any domain", ExpertKind.GENERAL, version)])
-
     def route(self, domain: str) -> Domain:
         """The domain whose expert embeds a text; the empty string means the general one.
 
@@ -59,13 +70,18 @@ class DomainRegistry:
         except KeyError:
             raise UnknownDomainError(domain, self._domains) from None
 
+    def version(self, domain: str) -> str:
+        """Changes whenever the vector of a text for that domain may; for the empty one, whenever any domain's does."""
+        if domain:
+            return self._domains[domain].version if domain in self._domains else ""
+        return " ".join(f"{each.id}={each.version}" for each in self.domains())
+
     def domains(self) -> tuple[Domain, ...]:
         """All domains, in order of id."""
         return tuple(self._domains[name] for name in sorted(self._domains))
 
     def _add(self, domain: Domain) -> None:
-        if not _DOMAIN_ID.fullmatch(domain.id):
-            raise SettingError(f"domain id {domain.id!r} is malformed: use 1-64 of a-z, 0-9, _ and -, a letter first")
+        check_domain_id(domain.id)
         if domain.id in self._domains:
             raise SettingError(f"domain id {domain.id!r} is registered twice: remove one")
         self._domains[domain.id] = domain

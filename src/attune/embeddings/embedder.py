@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from attune.embeddings.config import ModelConfig, read_model_config
 from attune.embeddings.devices import AUTO, choose_device, tokens_at_once
-from attune.embeddings.domains import DomainRegistry
+from attune.embeddings.domains import Domain, DomainRegistry
 from attune.embeddings.encoder import Encoder
 from attune.embeddings.errors import SettingError, TextError, UnknownDomainError
 from attune.embeddings.items import Embedded, EmbeddedBatch, EmbedItem, ItemError, Role, Timings
+from attune.embeddings.mixture.live import LiveExperts
 from attune.embeddings.precision import Precision, PrecisionSetting, choose_precision
 from attune.embeddings.tokenizer import TextTokenizer, Tokenized
 from attune.embeddings.weights import model_name, resolve_model, weights_sha256
@@ -25,11 +26,10 @@ _REVISION_DIGITS = 12
 
 @dataclass(frozen=True)
 class Prepared:
-    """A tokenized text and the domain it goes to, with its expert's number."""
+    """A tokenized text and the domain it goes to, whose expert stays loaded as long as this is held."""
 
     tokens: Tokenized
-    domain: str
-    expert: int = 0
+    domain: Domain
 
     @property
     def token_count(self) -> int:
@@ -43,7 +43,7 @@ class Prepared:
 
     def embedded(self, vector: NDArray[np.float32]) -> Embedded:
         """With its vector [d]."""
-        return Embedded(vector, self.domain, self.token_count, self.truncated)
+        return Embedded(vector, self.domain.id, self.token_count, self.truncated)
 
 
 class Embedder:
@@ -54,7 +54,7 @@ class Embedder:
         *,
         encoder: Encoder,
         tokenizer: TextTokenizer,
-        domains: DomainRegistry,
+        experts: LiveExperts,
         config: ModelConfig,
         name: str,
         revision: str,
@@ -65,7 +65,7 @@ class Embedder:
         self._tokenizer = tokenizer
         self._prompts = {Role.QUERY: config.query_prompt, Role.PASSAGE: config.passage_prompt}
         self._clock = clock
-        self.domains = domains
+        self._experts = experts
         self.name = name
         self.revision = revision
         self.precision = precision
@@ -96,16 +96,30 @@ class Embedder:
         place = choose_device(device)
         chosen = choose_precision(precision, place, clock=clock)
         revision = weights_sha256(directory)[:_REVISION_DIGITS]
+        name = model_name(directory)
+        encoder = Encoder.load(directory, config, chosen, place)
         return cls(
-            encoder=Encoder.load(directory, config, chosen, place),
+            encoder=encoder,
             tokenizer=_load_tokenizer(directory, config),
-            domains=DomainRegistry.general_only(revision),
+            experts=LiveExperts(directory, config, name, encoder),
             config=config,
-            name=model_name(directory),
+            name=name,
             revision=revision,
             precision=chosen,
             clock=clock,
         )
+
+    @property
+    def domains(self) -> DomainRegistry:
+        """The domains whose experts are loaded."""
+        return self._experts.domains
+
+    def reload_experts(self) -> DomainRegistry:
+        """The domains that the model directory names now, with their experts loaded. Texts may be embedded meanwhile.
+
+        Raises `ModelError`, and leaves all as it was, if one cannot be loaded.
+        """
+        return self._experts.reload()
 
     def embed(self, items: Sequence[EmbedItem]) -> EmbeddedBatch:
         """Embed each item. One that cannot be yields its error in its place and leaves the others unharmed.
@@ -131,16 +145,17 @@ class Embedder:
 
     def compute(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
         """The vectors [n, d] of n prepared texts."""
-        return self._encoder.encode([entry.tokens.ids for entry in prepared], [entry.expert for entry in prepared])
+        return self._encoder.encode(
+            [entry.tokens.ids for entry in prepared], [entry.domain.expert.number for entry in prepared]
+        )
 
     def _routed(self, item: EmbedItem, tokens: Tokenized | TextError) -> Prepared | ItemError:
         if isinstance(tokens, TextError):
             return tokens
         try:
-            domain = self.domains.route(item.domain)
+            return Prepared(tokens, self.domains.route(item.domain))
         except UnknownDomainError as error:
             return error
-        return Prepared(tokens, domain.id, domain.expert)
 
 
 def _load_tokenizer(directory: Path, config: ModelConfig) -> TextTokenizer:

@@ -1,5 +1,6 @@
 """The encoder: token ids to vectors, in packed batches without padding."""
 
+import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self, cast
@@ -42,6 +43,9 @@ class Encoder:
         self.device = device
         self._precision = precision
         self._experts = 1
+        self._free: list[int] = []
+        self._tokens: dict[int, int] = {}
+        self._changing = threading.RLock()  # an expert may be dropped, and so removed, while another is added
         self._config = config
         self._token_budget = token_budget or tokens_at_once(device)
         self._recorded = RecordedPasses(self._encode_batch, record_on_gpu) if device.type == "cuda" else None
@@ -65,43 +69,67 @@ class Encoder:
         """How many experts there are, the general one included."""
         return self._experts
 
-    def add_expert(self, blocks: Sequence[nn.Module]) -> int:
+    @property
+    def parameter_bytes(self) -> int:
+        """How many bytes a layer's weight takes for each of its numbers."""
+        return 1 if self._precision.quantized else self._precision.dtype.itemsize
+
+    def add_expert(self, blocks: Sequence[nn.Module | None], token: Tensor | None = None) -> int:
         """The number of a new expert, to be given to `encode`; other experts' vectors stay as they are.
 
         `blocks` are its feed-forward blocks in fp32, one a layer, of the kind that the layers have: they become the
-        encoder's own. Sequences may be encoded meanwhile. Raises `ValueError` for another number of blocks.
+        encoder's own. None stands for the layer's own block. `token` [embedding size] stands in for the vector of its
+        sequences' first token. Sequences may be encoded meanwhile. Raises `ValueError` for another number of blocks.
         """
         layers = self._packed.layers
         if len(blocks) != len(layers):
             raise ValueError(f"the expert has {len(blocks)} feed-forward blocks: give {len(layers)}, one a layer")
-        quantized = self._precision.quantized
-        prepared = list(blocks) if quantized else [self._prepared(block) for block in blocks]
         banks = [cast("ExpertBank", layer.experts) for layer in layers]
-        for bank, block in zip(banks, prepared, strict=True):
-            bank.add(block)
-        self._experts += 1
-        number = self._experts - 1
-        if quantized:
-            # Observed in its place, since what a layer is given depends on the expert's blocks before it.
-            for bank, block in zip(banks, self._quantized(blocks, number), strict=True):
-                bank.replace(number, block)
-        self._group(layers)
+        with self._changing:
+            number = self._place(banks, [self._prepared(block) for block in blocks])
+            if token is not None:
+                self._tokens[number] = self._packed.embeddings.word.append(token)
+            if self._precision.quantized:
+                self._quantize_in_place(banks, number)
+            self._group(layers)
         return number
+
+    def remove_expert(self, number: int) -> None:
+        """Forget an expert, whose number may be given to a later one; no sequence may go to it any more."""
+        with self._changing:
+            for layer in self._packed.layers:
+                cast("ExpertBank", layer.experts).put(number, None)
+            self._tokens.pop(number, None)
+            self._free.append(number)
+            self._group(self._packed.layers)
+
+    def _place(self, banks: Sequence[ExpertBank], blocks: Sequence[nn.Module | None]) -> int:
+        number = self._free.pop() if self._free else self._experts
+        for bank, block in zip(banks, blocks, strict=True):
+            bank.put(number, block)
+        self._experts = max(self._experts, number + 1)
+        return number
+
+    def _quantize_in_place(self, banks: Sequence[ExpertBank], number: int) -> None:
+        """Observed in its place, since what a layer is given depends on the expert's blocks before it."""
+        owned = [(bank, block) for bank in banks if (block := bank.find(number)) is not None]
+        quantized = quantize([block for _, block in owned], lambda: self._calibrate(number), self._precision.dtype)
+        for (bank, _), block in zip(owned, quantized, strict=True):
+            bank.put(number, block)
 
     def _group(self, layers: Iterable[nn.Module]) -> None:
         for layer in layers:
             bank = cast("ExpertBank", layer.experts)
-            blocks = [layer.get_submodule("feed_forward"), *bank.blocks]
+            blocks = bank.all_blocks(layer.get_submodule("feed_forward"), self._experts)
             if can_group(blocks, self.device, self._precision.dtype):
                 bank.grouped = GroupedFeedForward(cast("list[FeedForward]", blocks))
         if self._recorded is not None:
             self._recorded.forget()
 
-    def _prepared(self, block: nn.Module) -> nn.Module:
+    def _prepared(self, block: nn.Module | None) -> nn.Module | None:
+        if block is None or self._precision.quantized:
+            return block
         return prepare_block(block, self._precision.dtype, prepack=self._precision.prepacked).to(self.device)
-
-    def _quantized(self, blocks: Sequence[nn.Module], number: int) -> list[nn.Module]:
-        return quantize(blocks, lambda: self._calibrate(number), self._precision.dtype)
 
     def _calibrate(self, expert: int = GENERAL_EXPERT) -> None:
         config = self._config.encoder
@@ -118,11 +146,24 @@ class Encoder:
         """
         self._check(token_ids)
         self._check_experts(experts, len(token_ids))
+        token_ids = self._with_domain_tokens(token_ids, experts)
         vectors = torch.empty(len(token_ids), self.dimension)
         for batch in pack(token_ids, self._token_budget, self._packed.attention_dtype, experts):
             vectors[list(batch.order)] = self._encode_placed(batch).cpu()
         result: NDArray[np.float32] = vectors.numpy()
         return result
+
+    def _with_domain_tokens(
+        self, token_ids: Sequence[Sequence[int]], experts: Sequence[int]
+    ) -> Sequence[Sequence[int]]:
+        """Each sequence with its expert's token in place of its first one, if the expert has one."""
+        tokens = self._tokens
+        if not any(expert in tokens for expert in experts):
+            return token_ids
+        return [
+            (tokens[expert], *sequence[1:]) if expert in tokens else sequence
+            for sequence, expert in zip(token_ids, experts, strict=True)
+        ]
 
     def _encode_placed(self, batch: PackedBatch) -> Tensor:
         if self._recorded is None:

@@ -20,21 +20,27 @@ class ExpertBank(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList()
+        self._blocks: dict[int, nn.Module] = {}
         self.grouped: nn.Module | None = None
         """All blocks as one, the general one first, where that is faster: rows and their routing -> rows."""
 
-    def add(self, block: nn.Module) -> int:
-        """The number of the new expert. Batches may be computed meanwhile: they do not go to it yet.
+    def put(self, expert: int, block: nn.Module | None) -> None:
+        """Let a block stand for an expert; None: the general one. Batches of other experts may be computed meanwhile.
 
         `block` maps [tokens, hidden] to as many rows, each by itself.
         """
-        self.blocks.append(block)
-        return len(self.blocks)
+        if block is None:
+            self._blocks.pop(expert, None)
+        else:
+            self._blocks[expert] = block
 
-    def replace(self, expert: int, block: nn.Module) -> None:
-        """Let another block stand for an expert that was added."""
-        self.blocks[expert - 1] = block
+    def find(self, expert: int) -> nn.Module | None:
+        """The block that an expert has of its own."""
+        return self._blocks.get(expert)
+
+    def all_blocks(self, general: nn.Module, experts: int) -> list[nn.Module]:
+        """The block of each of so many experts, the general one first."""
+        return [self._blocks.get(expert, general) for expert in range(experts)]
 
     def forward(self, general: nn.Module, hidden: Tensor, batch: PackedBatch) -> Tensor:
         """[rows, hidden] -> [rows, hidden], each segment by its expert; `general` is the layer's own block."""
@@ -42,13 +48,10 @@ class ExpertBank(nn.Module):
         if batch.routing is not None and self.grouped is not None:
             return _tensor(self.grouped(hidden, batch.routing))
         if len(segments) == 1:
-            return _tensor(self._block(segments[0].expert, general)(hidden))
+            return _tensor(self._blocks.get(segments[0].expert, general)(hidden))
         return torch.cat(
-            [self._block(segment.expert, general)(hidden[segment.computed])[segment.kept] for segment in segments]
+            [self._blocks.get(segment.expert, general)(hidden[segment.computed])[segment.kept] for segment in segments]
         )
-
-    def _block(self, expert: int, general: nn.Module) -> nn.Module:
-        return general if expert == GENERAL_EXPERT else self.blocks[expert - 1]
 
 
 def prepare_block(block: nn.Module, dtype: torch.dtype, *, prepack: bool) -> nn.Module:

@@ -51,6 +51,20 @@ class Fields:
             raise self._error(field, value, "true or false")
         return value
 
+    def text(self, field: str, default: str | None = None) -> str:
+        """A string; an absent field is `default`, or an error where there is none."""
+        value = self.content.get(field, default)
+        if not isinstance(value, str):
+            raise self._error(field, value, "a text")
+        return value
+
+    def objects(self, field: str) -> "list[Fields]":
+        """The objects of the list in the field; an absent one is empty."""
+        value = self.content.get(field) or []
+        if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+            raise self._error(field, value, "a list of objects")
+        return [Fields(self.file, each, f"{self.within}{field}[{place}].") for place, each in enumerate(value)]
+
     def nested(self, field: str) -> "Fields":
         """The object in the field; an absent one is empty."""
         value = self.content.get(field) or {}

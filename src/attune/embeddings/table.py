@@ -16,5 +16,12 @@ class Table(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(rows, columns))
 
+    @torch.no_grad()
+    def append(self, vector: Tensor) -> int:
+        """Another row at the end; its id. The rows of before keep theirs, for those who use the table meanwhile."""
+        row = vector.to(self.weight).unsqueeze(0)
+        self.weight = nn.Parameter(torch.cat([self.weight, row]), requires_grad=self.weight.requires_grad)
+        return len(self.weight) - 1
+
     def forward(self, ids: Tensor) -> Tensor:
         return functional.embedding(ids, self.weight)

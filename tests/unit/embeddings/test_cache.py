@@ -1,5 +1,6 @@
 import asyncio
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from attune.embeddings.batching import EngineResult, EngineTimings
 from attune.embeddings.cache import VectorCache
 from attune.embeddings.caching import CachingEngine
+from attune.embeddings.domains import GENERAL, Domain, DomainRegistry, ExpertKind
 from attune.embeddings.errors import Overloaded, TextError
 from attune.embeddings.items import Embedded, EmbedItem, Role
 from attune.embeddings.lanes import Lane
@@ -26,6 +28,7 @@ class CountingEngine:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.refuse = False
+        self.domains = DomainRegistry([Domain(GENERAL, "", ExpertKind.GENERAL, "1")])
 
     async def embed(self, items, **_options: object) -> EngineResult:
         if self.refuse:
@@ -173,3 +176,10 @@ def test_an_entry_takes_no_more_memory_than_it_counts_for():
     tracemalloc.stop()
     assert len(cache) == 2000
     assert taken / len(cache) <= ONE
+
+
+def test_what_an_expert_of_before_computed_is_not_found(caching, engine):
+    ask(caching, "tide")
+    engine.domains = DomainRegistry([replace(engine.domains.route(""), version="2")])
+    ask(caching, "tide")
+    assert engine.asked == ["tide", "tide"]

@@ -9,7 +9,9 @@ def domain(name: str) -> Domain:
 
 
 def test_a_text_without_a_domain_goes_to_the_general_expert():
-    registry = DomainRegistry.general_only("abc123")
+    registry = DomainRegistry(
+        [Domain(GENERAL, "The shared backbone, for text of any domain", ExpertKind.GENERAL, "abc123")]
+    )
     assert registry.route("") is registry.route(GENERAL)
     assert registry.route("") == Domain(
         "general", "The shared backbone, for text of any domain", ExpertKind.GENERAL, "abc123"

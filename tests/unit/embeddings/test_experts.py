@@ -10,10 +10,7 @@ from torch import nn
 
 from attune.embeddings.checkpoint import load_encoder
 from attune.embeddings.config import read_model_config
-from attune.embeddings.domains import GENERAL, Domain, DomainRegistry, ExpertKind
-from attune.embeddings.embedder import Embedder
 from attune.embeddings.encoder import Encoder
-from attune.embeddings.items import Embedded, EmbedItem
 from attune.embeddings.packing import pack
 from attune.embeddings.precision import Precision
 from attune.embeddings.products import can_prepack
@@ -143,14 +140,3 @@ def test_each_experts_rows_are_one_segment_of_a_batch(texts, budget):
             assert set(owners[segment.rows]) == {segment.expert}
             assert 0 <= segment.computed.start <= segment.rows.start
             assert segment.rows.stop <= segment.computed.stop <= len(batch.token_ids)
-
-
-def test_a_domain_goes_to_its_expert(shared_tiny_model, mixed, monkeypatch):
-    embedder = Embedder.load(str(shared_tiny_model), "fp32")
-    monkeypatch.setattr(embedder, "_encoder", mixed)
-    law = Domain("law", "Statutes", ExpertKind.GENERAL, "1", expert=2)
-    embedder.domains = DomainRegistry([Domain(GENERAL, "", ExpertKind.GENERAL, "1"), law])
-    results = embedder.embed([EmbedItem("the cat", domain="law"), EmbedItem("the cat")]).results
-    found = [result.vector for result in results if isinstance(result, Embedded)]
-    tokens = [2, 5, 6, 3]
-    np.testing.assert_allclose(found, mixed.encode([tokens, tokens], [2, 0]), atol=1e-6)

@@ -55,6 +55,11 @@ class EmbeddingServiceStub:
                 request_serializer=attune_dot_embedding_dot_v1_dot_embedding__pb2.ListDomainsRequest.SerializeToString,
                 response_deserializer=attune_dot_embedding_dot_v1_dot_embedding__pb2.ListDomainsResponse.FromString,
                 _registered_method=True)
+        self.ReloadDomains = channel.unary_unary(
+                '/attune.embedding.v1.EmbeddingService/ReloadDomains',
+                request_serializer=attune_dot_embedding_dot_v1_dot_embedding__pb2.ReloadDomainsRequest.SerializeToString,
+                response_deserializer=attune_dot_embedding_dot_v1_dot_embedding__pb2.ReloadDomainsResponse.FromString,
+                _registered_method=True)
         self.GetModelInfo = channel.unary_unary(
                 '/attune.embedding.v1.EmbeddingService/GetModelInfo',
                 request_serializer=attune_dot_embedding_dot_v1_dot_embedding__pb2.GetModelInfoRequest.SerializeToString,
@@ -97,6 +102,15 @@ class EmbeddingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReloadDomains(self, request, context):
+        """Loads the experts that the model directory names now: new ones, and those that changed; drops those that it names no
+        more. Texts are embedded meanwhile, each wholly by one version. FAILED_PRECONDITION: an expert cannot be loaded, and all
+        stays as it was. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetModelInfo(self, request, context):
         """The model behind the vectors: an index is bound to its id and dimension.
         """
@@ -126,6 +140,11 @@ def add_EmbeddingServiceServicer_to_server(servicer, server):
                     servicer.ListDomains,
                     request_deserializer=attune_dot_embedding_dot_v1_dot_embedding__pb2.ListDomainsRequest.FromString,
                     response_serializer=attune_dot_embedding_dot_v1_dot_embedding__pb2.ListDomainsResponse.SerializeToString,
+            ),
+            'ReloadDomains': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReloadDomains,
+                    request_deserializer=attune_dot_embedding_dot_v1_dot_embedding__pb2.ReloadDomainsRequest.FromString,
+                    response_serializer=attune_dot_embedding_dot_v1_dot_embedding__pb2.ReloadDomainsResponse.SerializeToString,
             ),
             'GetModelInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetModelInfo,
@@ -242,6 +261,33 @@ class EmbeddingService:
             '/attune.embedding.v1.EmbeddingService/ListDomains',
             attune_dot_embedding_dot_v1_dot_embedding__pb2.ListDomainsRequest.SerializeToString,
             attune_dot_embedding_dot_v1_dot_embedding__pb2.ListDomainsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReloadDomains(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attune.embedding.v1.EmbeddingService/ReloadDomains',
+            attune_dot_embedding_dot_v1_dot_embedding__pb2.ReloadDomainsRequest.SerializeToString,
+            attune_dot_embedding_dot_v1_dot_embedding__pb2.ReloadDomainsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,11 @@ class EmbeddingServiceStub:
     """Which domain each text belongs to, with probabilities. With the general expert alone, that expert is the answer."""
     ListDomains: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.ListDomainsRequest, _embedding_pb2.ListDomainsResponse]
     """The domains that have an expert, and its version."""
+    ReloadDomains: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.ReloadDomainsRequest, _embedding_pb2.ReloadDomainsResponse]
+    """Loads the experts that the model directory names now: new ones, and those that changed; drops those that it names no
+    more. Texts are embedded meanwhile, each wholly by one version. FAILED_PRECONDITION: an expert cannot be loaded, and all
+    stays as it was. Idempotent.
+    """
     GetModelInfo: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.GetModelInfoRequest, _embedding_pb2.GetModelInfoResponse]
     """The model behind the vectors: an index is bound to its id and dimension."""
 
@@ -65,6 +70,11 @@ class EmbeddingServiceAsyncStub(EmbeddingServiceStub):
     """Which domain each text belongs to, with probabilities. With the general expert alone, that expert is the answer."""
     ListDomains: _aio.UnaryUnaryMultiCallable[_embedding_pb2.ListDomainsRequest, _embedding_pb2.ListDomainsResponse]  # type: ignore[assignment]
     """The domains that have an expert, and its version."""
+    ReloadDomains: _aio.UnaryUnaryMultiCallable[_embedding_pb2.ReloadDomainsRequest, _embedding_pb2.ReloadDomainsResponse]  # type: ignore[assignment]
+    """Loads the experts that the model directory names now: new ones, and those that changed; drops those that it names no
+    more. Texts are embedded meanwhile, each wholly by one version. FAILED_PRECONDITION: an expert cannot be loaded, and all
+    stays as it was. Idempotent.
+    """
     GetModelInfo: _aio.UnaryUnaryMultiCallable[_embedding_pb2.GetModelInfoRequest, _embedding_pb2.GetModelInfoResponse]  # type: ignore[assignment]
     """The model behind the vectors: an index is bound to its id and dimension."""
 
@@ -106,6 +116,17 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_embedding_pb2.ListDomainsResponse, _abc.Awaitable[_embedding_pb2.ListDomainsResponse]]:
         """The domains that have an expert, and its version."""
+
+    @_abc_1.abstractmethod
+    def ReloadDomains(
+        self,
+        request: _embedding_pb2.ReloadDomainsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_embedding_pb2.ReloadDomainsResponse, _abc.Awaitable[_embedding_pb2.ReloadDomainsResponse]]:
+        """Loads the experts that the model directory names now: new ones, and those that changed; drops those that it names no
+        more. Texts are embedded meanwhile, each wholly by one version. FAILED_PRECONDITION: an expert cannot be loaded, and all
+        stays as it was. Idempotent.
+        """
 
     @_abc_1.abstractmethod
     def GetModelInfo(

@@ -6,13 +6,14 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import BinaryIO
 
 from attune.embeddings.embedder import Embedder
-from attune.embeddings.errors import EmbeddingsError
+from attune.embeddings.errors import EmbeddingsError, ModelError
 from attune.embeddings.workers.frames import encode_frame, read_frame
-from attune.embeddings.workers.messages import Text, WorkerInfo, WorkerSettings
+from attune.embeddings.workers.messages import Reload, Reloaded, Text, WorkerInfo, WorkerSettings
 from attune.embeddings.workers.pipeline import Pipeline
 from attune.embeddings.workers.warm_up import warm_up
 
@@ -33,24 +34,32 @@ def main(descriptor: int) -> None:
             connection.sendall(encode_frame(_info(embedder, warmth.tokens_per_second)))
         except ConnectionError:
             return  # another worker could not start, so this one is not wanted
-        pipeline = Pipeline(
-            embedder,
-            warmth.cores,
-            embedder.batch_tokens,
-            time.monotonic,
-            lambda outcome: connection.sendall(encode_frame(outcome)),
-        )
-        _serve(pipeline, warmth.cores.count, stream)
+        send = _Sender(connection)
+        pipeline = Pipeline(embedder, warmth.cores, embedder.batch_tokens, time.monotonic, send)
+        _serve(pipeline, warmth.cores.count, _texts(stream, lambda: _reload(embedder, send)))
 
 
-def _serve(pipeline: Pipeline, threads: int, stream: BinaryIO) -> None:
+class _Sender:
+    """Writes frames to the connection, for several threads."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._writing = threading.Lock()
+
+    def __call__(self, value: object) -> None:
+        frame = encode_frame(value)
+        with self._writing:
+            self._connection.sendall(frame)
+
+
+def _serve(pipeline: Pipeline, threads: int, texts: Iterator[Sequence[Text]]) -> None:
     """Until the other end hangs up, which also breaks the pipe of a thread that has an answer."""
     computing = [
         threading.Thread(target=_compute, args=[pipeline, number == 0], name="computing") for number in range(threads)
     ]
     for thread in computing:
         thread.start()
-    pipeline.read(_messages(stream))
+    pipeline.read(texts)
     for thread in computing:
         thread.join()
 
@@ -66,12 +75,30 @@ def _compute(pipeline: Pipeline, first: bool) -> None:
         os._exit(1)
 
 
-def _messages(stream: BinaryIO) -> Iterator[Sequence[Text]]:
+def _texts(stream: BinaryIO, reload: Callable[[], None]) -> Iterator[Sequence[Text]]:
+    """The texts that come; other messages are seen to meanwhile."""
     while True:
         try:
-            yield read_frame(stream)
+            message = read_frame(stream)
         except (EOFError, ConnectionError):
             return
+        if isinstance(message, Reload):
+            threading.Thread(target=reload, name="reloading", daemon=True).start()
+        else:
+            yield message
+
+
+def _reload(embedder: Embedder, send: Callable[[object], None]) -> None:
+    """Load the experts of now, and say which domains there are; texts are computed meanwhile."""
+    try:
+        answer = Reloaded(embedder.reload_experts().domains())
+    except EmbeddingsError as error:
+        answer = Reloaded((), error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the one who asked is told, and the others go on
+        _log.exception("the experts could not be loaded")
+        answer = Reloaded((), ModelError(f"the experts could not be loaded ({error})"))
+    with suppress(ConnectionError):
+        send(answer)
 
 
 def _info(embedder: Embedder, tokens_per_second: float) -> WorkerInfo:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attune.embeddings.domains import Domain
-from attune.embeddings.errors import DeadlineExpiredError
+from attune.embeddings.errors import DeadlineExpiredError, EmbeddingsError
 from attune.embeddings.items import Embedded, EmbedItem, ItemError
 
 
@@ -34,6 +34,19 @@ class WorkerInfo:
     domains: tuple[Domain, ...]
     tokens_per_second: float
     batch_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """Asks a worker to load the experts that the model directory names now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """The domains after a `Reload`, or why they are those of before."""
+
+    domains: tuple[Domain, ...]
+    error: EmbeddingsError | None = None
 
 
 @dataclass(frozen=True, slots=True)

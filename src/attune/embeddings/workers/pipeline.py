@@ -32,7 +32,7 @@ class _Entry:
 
 
 class Pipeline:
-    """Texts in, outcomes out, by as many computing threads as there are cores to keep busy.
+    """Texts in, outcomes out, by as many computing threads as there are cores to keep busy; any of them may deliver.
 
     A batch is what is ready, up to `batch_tokens` tokens; threads that are free share it, as `cores` says.
     """
@@ -57,7 +57,6 @@ class Pipeline:
         # Threads that wake for nothing take Python's lock from the one that computes, so each kind has its own call.
         self._work = threading.Condition(self._state)
         self._more_work = threading.Condition(self._state)
-        self._delivering = threading.Lock()
         self._ended = False
 
     def read(self, messages: Iterable[Sequence[Text]]) -> None:
@@ -81,8 +80,7 @@ class Pipeline:
             outcome = self._computed(batch)
             with self._state:
                 self._computing -= 1
-            with self._delivering:
-                self._deliver(outcome)
+            self._deliver(outcome)
 
     def _tokenized(self, texts: Sequence[Text]) -> list[_Entry]:
         started = self._clock()
@@ -155,7 +153,7 @@ class Pipeline:
         except Exception as error:  # noqa: BLE001 - whatever it is, the neighbours of the text at fault go on
             _log.warning("a batch of %d texts could not be computed", len(live), exc_info=error)
             return self._halved(live, error)
-        return [Computed(each.domain, each.token_count, each.truncated) for each in prepared], vectors
+        return [Computed(each.domain.id, each.token_count, each.truncated) for each in prepared], vectors
 
     def _halved(self, live: Sequence[_Entry], error: Exception) -> tuple[list[End], NDArray[np.float32]]:
         if len(live) == 1:

@@ -4,19 +4,22 @@ import asyncio
 import os
 import socket
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from attune.embeddings.domains import Domain
 from attune.embeddings.errors import WorkerLostError
 from attune.embeddings.workers.frames import FrameReceiver, encode_frame
-from attune.embeddings.workers.messages import Outcome, Text, WorkerInfo, WorkerSettings
+from attune.embeddings.workers.messages import Outcome, Reload, Reloaded, Text, WorkerInfo, WorkerSettings
 
 _COMMAND = (sys.executable, "-P", "-m", "attune.embeddings.workers.main")
 # Threads that wait for each other sleep instead of spinning: the cores also serve the requests.
 _ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
 _END_WITHIN_S = 5.0
 _STANDARD_ERROR = 2
+_NOT_THERE = "the embedding worker died and is being started again: it will load the experts of now"
 
 
 class WorkerProcess:
@@ -47,6 +50,14 @@ class WorkerProcess:
     def send(self, texts: Sequence[Text]) -> None:
         """Hand texts over. The connection keeps what the worker has not read yet."""
         self._write(texts)
+
+    async def reload(self) -> tuple[Domain, ...]:
+        """See `Worker.reload`."""
+        if self._transport is None or not isinstance(connection := self._transport.get_protocol(), _Connection):
+            raise WorkerLostError(_NOT_THERE)
+        reloaded = connection.next_reload()
+        self._write(Reload())
+        return await reloaded
 
     async def close(self) -> None:
         """Hang up, which ends the worker after its present batch, or kill it if that takes long."""
@@ -101,11 +112,30 @@ class _Connection(FrameReceiver):
         super().__init__(self._first, self._hung_up)
         self._ready = ready
         self._outcome = receive
+        self._reloads: deque[asyncio.Future[tuple[Domain, ...]]] = deque()
         self._tell_lost: Callable[[], None] | None = lost
 
     def forget(self) -> None:
         """The end is wanted: tell nobody."""
         self._tell_lost = None
+
+    def next_reload(self) -> asyncio.Future[tuple[Domain, ...]]:
+        """What the next answer to a `Reload` says; answers come in the order of the requests."""
+        reloaded: asyncio.Future[tuple[Domain, ...]] = asyncio.get_running_loop().create_future()
+        self._reloads.append(reloaded)
+        return reloaded
+
+    def _answer(self, answer: Any) -> None:
+        if not isinstance(answer, Reloaded):
+            self._outcome(answer)
+            return
+        reloaded = self._reloads.popleft()
+        if reloaded.done():
+            return
+        if answer.error is None:
+            reloaded.set_result(answer.domains)
+        else:
+            reloaded.set_exception(answer.error)
 
     def _first(self, answer: Any) -> None:
         if self._ready.done():
@@ -113,10 +143,13 @@ class _Connection(FrameReceiver):
         if isinstance(answer, Exception):
             self._ready.set_exception(answer)
             return
-        self._receive = self._outcome
+        self._receive = self._answer
         self._ready.set_result(answer)
 
     def _hung_up(self) -> None:
+        for reloaded in self._reloads:
+            if not reloaded.done():
+                reloaded.set_exception(WorkerLostError(_NOT_THERE))
         if not self._ready.done():
             reason = "the embedding worker ended while it loaded the model: its output above says why"
             self._ready.set_exception(WorkerLostError(reason))

@@ -5,7 +5,8 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from attune.embeddings.errors import EmbeddingsError, WorkerLostError
+from attune.embeddings.domains import Domain
+from attune.embeddings.errors import EmbeddingsError, ModelError, WorkerLostError
 from attune.embeddings.lanes import Job
 from attune.embeddings.workers.messages import Outcome, Text, WorkerInfo
 from attune.embeddings.workers.worker import Worker
@@ -49,17 +50,31 @@ class Seat:
         self._revival: asyncio.Task[None] | None = None
         self._busy_since: float | None = None
         self._done_tokens = 0
+        self._revision = ""
         self.alive = False
         self.held_tokens = 0
         self.tokens_per_second = 0.0
+        self.domains: tuple[Domain, ...] = ()
 
     async def start(self) -> WorkerInfo:
         """Start the worker. Raises what it cannot start without."""
         info = await self._worker.start(self._receive, self._lost)
+        if self._revision not in ("", info.revision):
+            await self._worker.close()
+            raise ModelError(f"the model's weights are {info.revision} now, not {self._revision}: restart the service")
+        self._revision = info.revision
         self.tokens_per_second = info.tokens_per_second
         self._window_tokens = max(self._window_tokens, _BATCHES_HELD * info.batch_tokens)
+        self.domains = info.domains
         self.alive = True
         return info
+
+    async def reload(self) -> None:
+        """Let the worker load the experts of now. Raises what it cannot load; a dead one will load them anyway."""
+        if not self.alive:
+            return
+        with suppress(WorkerLostError):
+            self.domains = await self._worker.reload()
 
     async def close(self) -> None:
         """End the worker."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from attune.embeddings.domains import Domain
 from attune.embeddings.workers.messages import Outcome, Text, WorkerInfo
 
 
@@ -18,6 +19,13 @@ class Worker(Protocol):
 
     def send(self, texts: Sequence[Text]) -> None:
         """Hand texts over; does not block."""
+        ...
+
+    async def reload(self) -> tuple[Domain, ...]:
+        """Load the experts that the model directory names now, while texts are computed; say which domains there are.
+
+        Raises `ModelError` for what cannot be loaded, and leaves all as it was; `WorkerLostError` if it dies meanwhile.
+        """
         ...
 
     async def close(self) -> None:

@@ -7,6 +7,7 @@ from google.rpc import code_pb2, status_pb2
 from numpy.typing import NDArray
 
 from attune.embedding.v1 import embedding_pb2 as pb
+from attune.embeddings.domains import Domain
 from attune.embeddings.errors import ComputeError, TextError
 from attune.embeddings.items import Embedded, EmbedItem, EmbedResult, ItemError, Role
 from attune.embeddings.lanes import Lane
@@ -60,6 +61,20 @@ def embedded_items(results: Sequence[EmbedResult]) -> list[pb.EmbeddedItem]:
         else:
             items.append(pb.EmbeddedItem(error=_item_error(each)))
     return items
+
+
+def domain_messages(domains: Sequence[Domain]) -> list[pb.Domain]:
+    """Domains and their experts."""
+    return [
+        pb.Domain(
+            domain=each.id,
+            description=each.description,
+            expert=each.kind.value,
+            version=each.version,
+            memory_bytes=each.expert.memory_bytes,
+        )
+        for each in domains
+    ]
 
 
 def _item_error(error: ItemError) -> status_pb2.Status:

@@ -6,7 +6,6 @@ from attune.embedding.v1.embedding_pb2_grpc import add_EmbeddingServiceServicer_
 from attune.embeddings.batching import BatchingEngine
 from attune.embeddings.cache import VectorCache
 from attune.embeddings.caching import CachingEngine, TextEngine
-from attune.embeddings.domains import DomainRegistry
 from attune.embeddings.workers.messages import WorkerInfo, WorkerSettings
 from attune.embeddings.workers.process import WorkerProcess
 from attune.services.embedding.model import Model
@@ -21,7 +20,7 @@ async def build(config: Config, metrics: Metrics) -> Role:
     workers = [WorkerProcess(_settings(config, device.strip())) for device in config.devices.split(",")]
     engine = BatchingEngine(workers, clock=time.monotonic)
     info = await engine.start()
-    servicer = EmbeddingServicer(_remembering(engine, config, metrics), DomainRegistry(info.domains), _model(info))
+    servicer = EmbeddingServicer(_remembering(engine, config, metrics), _model(info))
     return Role(
         RoleName.EMBEDDING,
         ("attune.embedding.v1.EmbeddingService",),

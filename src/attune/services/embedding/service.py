@@ -10,10 +10,9 @@ from attune.embedding.v1 import embedding_pb2 as pb
 from attune.embedding.v1.embedding_pb2_grpc import EmbeddingServiceServicer
 from attune.embeddings.batching import EngineResult
 from attune.embeddings.caching import TextEngine
-from attune.embeddings.domains import DomainRegistry
-from attune.embeddings.errors import DeadlineExpiredError, EngineClosedError, Overloaded, WorkerLostError
+from attune.embeddings.errors import DeadlineExpiredError, EngineClosedError, ModelError, Overloaded, WorkerLostError
 from attune.embeddings.lanes import Lane
-from attune.services.embedding.convert import embed_items, embedded_items, lane_of, vector_batch
+from attune.services.embedding.convert import domain_messages, embed_items, embedded_items, lane_of, vector_batch
 from attune.services.embedding.model import Model
 from attune.services.runtime.call import current_call
 from attune.services.runtime.errors import ServiceError, invalid, overloaded
@@ -27,9 +26,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class EmbeddingServicer(EmbeddingServiceServicer):
     """The gRPC face of the embedding engine."""
 
-    def __init__(self, engine: TextEngine, domains: DomainRegistry, model: Model) -> None:
+    def __init__(self, engine: TextEngine, model: Model) -> None:
         self._engine = engine
-        self._domains = domains
         self._model = model
         self._validation = Validation()
 
@@ -48,21 +46,33 @@ class EmbeddingServicer(EmbeddingServiceServicer):
 
     async def RouteDomains(self, request: pb.RouteDomainsRequest, context: Context) -> pb.RouteDomainsResponse:
         """The general expert takes every text of unknown domain."""
-        general = pb.DomainProbability(domain=self._domains.route("").id, probability=1.0)
+        general = pb.DomainProbability(domain=self._engine.domains.route("").id, probability=1.0)
         return pb.RouteDomainsResponse(routes=[pb.DomainRoute(domains=[general]) for _ in request.texts])
 
     async def ListDomains(self, request: pb.ListDomainsRequest, context: Context) -> pb.ListDomainsResponse:
         """The domains that have an expert."""
         made_for = fingerprint(["ListDomains"])
         last = decode_token(request.page_token, made_for, lambda position: isinstance(position, str))
-        known = [each for each in self._domains.domains() if last is None or each.id > last]
+        known = [each for each in self._engine.domains.domains() if last is None or each.id > last]
         page = known[: request.page_size or _DEFAULT_PAGE]
-        domains = [
-            pb.Domain(domain=each.id, description=each.description, expert=each.kind.value, version=each.version)
-            for each in page
-        ]
+        domains = domain_messages(page)
         token = encode_token(page[-1].id, made_for) if len(page) < len(known) else ""
         return pb.ListDomainsResponse(domains=domains, next_page_token=token)
+
+    async def ReloadDomains(self, request: pb.ReloadDomainsRequest, context: Context) -> pb.ReloadDomainsResponse:
+        """The experts that the model directory names now, in every worker."""
+        before = {each.id: each.version for each in self._engine.domains.domains()}
+        try:
+            registry = await self._engine.reload()
+        except ModelError as error:
+            raise ServiceError(grpc.StatusCode.FAILED_PRECONDITION, "EXPERT_UNUSABLE", str(error)) from error
+        after = {each.id: each.version for each in registry.domains()}
+        return pb.ReloadDomainsResponse(
+            domains=domain_messages(registry.domains()),
+            added=sorted(after.keys() - before.keys()),
+            changed=sorted(each for each in after.keys() & before.keys() if after[each] != before[each]),
+            removed=sorted(before.keys() - after.keys()),
+        )
 
     async def GetModelInfo(self, request: pb.GetModelInfoRequest, context: Context) -> pb.GetModelInfoResponse:
         """The model behind the vectors."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 
+from attune.embeddings.domains import Domain, ExpertKind
 from attune.embeddings.embedder import Prepared
 from attune.embeddings.errors import ComputeError, DeadlineExpiredError, TextError
 from attune.embeddings.items import EmbedItem
@@ -13,6 +14,7 @@ from attune.embeddings.workers.messages import Computed, Outcome, Text
 from attune.embeddings.workers.pipeline import Pipeline
 
 NOW = 100.0
+GENERAL_DOMAIN = Domain("general", "", ExpertKind.GENERAL, "1")
 DIMENSION = 3
 
 
@@ -24,7 +26,7 @@ class CountingEmbedder:
 
     def prepare(self, items: Sequence[EmbedItem]) -> list[Prepared | TextError]:
         return [
-            Prepared(Tokenized(tuple(map(ord, item.text)), truncated=False), "general")
+            Prepared(Tokenized(tuple(map(ord, item.text)), truncated=False), GENERAL_DOMAIN)
             if item.text
             else TextError(index, "the text is empty")
             for index, item in enumerate(items)

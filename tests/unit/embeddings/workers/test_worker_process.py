@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
+import torch
 from tests.unit.embeddings.conftest import until
+from tests.unit.embeddings.mixture.material import add_expert, copied, ffn_tensors
 
 from attune.embeddings.batching import BatchingEngine
 from attune.embeddings.embedder import Embedder
@@ -84,3 +86,47 @@ async def test_closing_ends_the_process(process):
 async def test_what_cannot_be_loaded_is_said(settings, error, message):
     with pytest.raises(error, match=message):
         await BatchingEngine([WorkerProcess(settings)], clock=asyncio.get_running_loop().time).start()
+
+
+async def test_it_loads_the_experts_of_now_while_texts_are_computed(shared_tiny_model, tmp_path):
+    model = copied(shared_tiny_model, tmp_path / "model")
+    worker = WorkerProcess(WorkerSettings(str(model), "fp32"))
+    async with BatchingEngine([worker], clock=asyncio.get_running_loop().time) as engine:
+        assert [domain.id for domain in engine.domains.domains()] == ["general"]
+        add_expert(model, "law", ffn_tensors(model, 1))
+        stop, answered = asyncio.Event(), 0
+
+        async def keep_asking() -> None:
+            nonlocal answered
+            while not stop.is_set():
+                [result] = (await engine.embed([EmbedItem("the cat")])).results
+                assert isinstance(result, Embedded)
+                answered += 1
+
+        asking = [asyncio.create_task(keep_asking()) for _ in range(4)]
+        await until(lambda: answered > 10)
+        assert [domain.id for domain in (await engine.reload()).domains()] == ["general", "law"]
+        [result] = (await engine.embed([EmbedItem("the cat", domain="law")])).results
+        assert result.domain == "law"
+        entry = add_expert(model, "bio", ffn_tensors(model, 2))
+        (model / entry.file).write_bytes(b"damaged")
+        with pytest.raises(ModelError, match="has sha256"):
+            await engine.reload()
+        assert [domain.id for domain in engine.domains.domains()] == ["general", "law"]
+        stop.set()
+        await asyncio.gather(*asking)
+
+
+async def test_a_worker_does_not_come_back_with_another_model(write_model, tmp_path):
+    model = write_model(tmp_path / "model")
+    worker = WorkerProcess(WorkerSettings(str(model), "fp32"))
+    told: list[bool] = []
+    async with BatchingEngine([worker], clock=asyncio.get_running_loop().time) as engine:
+        engine.watch(told.append)
+        write_model(model, weights={"embeddings.LayerNorm.bias": torch.ones(32)})
+        os.kill(worker.pid, signal.SIGKILL)
+        await until(lambda: told == [False] and worker.pid is None)
+        with pytest.raises(WorkerLostError):
+            await engine.embed([EmbedItem("the cat")])
+        write_model(model)
+        await until(lambda: told == [False, True])

@@ -1,0 +1,1 @@
+"""A backbone with experts on disk: the manifest, the experts' files, and how they become feed-forward blocks."""

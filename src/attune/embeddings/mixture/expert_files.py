@@ -1,0 +1,132 @@
+"""An expert's tensors on disk, and the feed-forward blocks that they make of the backbone's.
+
+A file of kind `ffn` holds whole blocks, `layers.<index>.<parameter>`; one of kind `lora` holds, for each product of a
+block, two factors of what is added to its weight: `layers.<index>.<product>.up` [outputs, rank] and `.down` [rank,
+inputs] (Hu et al., "LoRA", arXiv 2106.09685, section 4.1; their factor alpha / r is in `up`). Layers without tensors
+keep the backbone's block. Either kind may hold `domain_token` [embedding size], which stands in for the first token's
+vector (Hallee et al., arXiv 2401.15713, section 2.2).
+"""
+
+import copy
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from attune.embeddings.domains import ExpertKind
+from attune.embeddings.errors import ModelError
+from attune.embeddings.mixture.manifest import ExpertEntry, write_durably
+from attune.embeddings.packed_encoder import PackedEncoder
+
+EXPERTS_DIRECTORY = "experts"
+DOMAIN_TOKEN = "domain_token"  # noqa: S105 - a tensor's name
+_NAME_DIGITS = 12
+_RETRAIN = "copy the file again, or train the expert again"
+
+
+@dataclass(frozen=True)
+class ExpertWeights:
+    """What an encoder adds: a block for each layer, None where the backbone's own stays, and the domain's token."""
+
+    blocks: Sequence[nn.Module | None]
+    token: Tensor | None
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the expert has of its own, once it is loaded."""
+        owned = [block for block in self.blocks if block is not None]
+        count = sum(parameter.numel() for block in owned for parameter in block.parameters())
+        return count + (0 if self.token is None else self.token.numel())
+
+
+def write_expert(directory: Path, domain: str, tensors: Mapping[str, Tensor]) -> tuple[str, str]:
+    """Write an expert's tensors into the model directory; the file's path in it, named by its content, and sha256."""
+    content = save({name: tensor.detach().float().contiguous() for name, tensor in tensors.items()})
+    sha256 = hashlib.sha256(content).hexdigest()
+    (directory / EXPERTS_DIRECTORY).mkdir(exist_ok=True)
+    file = f"{EXPERTS_DIRECTORY}/{domain}-{sha256[:_NAME_DIGITS]}.safetensors"
+    write_durably(directory / file, content)
+    return file, sha256
+
+
+def read_expert(directory: Path, entry: ExpertEntry, backbone: PackedEncoder) -> ExpertWeights:
+    """The expert as blocks in fp32, made of copies of the backbone's, which is in fp32 too.
+
+    Raises `ModelError` for a file that is missing, damaged, or of another backbone.
+    """
+    file = directory / entry.file
+    tensors = _read_tensors(file, entry.sha256)
+    token = tensors.pop(DOMAIN_TOKEN, None)
+    size = backbone.embeddings.word.weight.shape[1]
+    if token is not None and token.shape != (size,):
+        raise ModelError(f"{file}: {DOMAIN_TOKEN} has shape {list(token.shape)}, expected [{size}]: {_RETRAIN}")
+    general = [layer.get_submodule("feed_forward") for layer in backbone.layers]
+    return ExpertWeights(make_blocks(tensors, entry.kind, general, str(file)), token)
+
+
+def make_blocks(
+    tensors: Mapping[str, Tensor], kind: ExpertKind, general: Sequence[nn.Module], source: str
+) -> list[nn.Module | None]:
+    """A block for each layer that `tensors` name, made of a copy of the general one; None for the others.
+
+    Raises `ModelError`, which names `source`, for tensors that do not fit.
+    """
+    by_layer: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        prefix, _, rest = name.partition(".")
+        index, _, parameter = rest.partition(".")
+        if prefix != "layers" or not index.isdecimal() or int(index) >= len(general):
+            raise ModelError(f"{source}: tensor {name} is of no layer of this backbone: {_RETRAIN}")
+        by_layer.setdefault(int(index), {})[parameter] = tensor
+    change = _add_factors if kind is ExpertKind.LORA else _replace
+    blocks: list[nn.Module | None] = [None] * len(general)
+    for layer, of_layer in by_layer.items():
+        block = copy.deepcopy(general[layer])
+        change(block, of_layer, f"{source}: layers.{layer}")
+        blocks[layer] = block
+    return blocks
+
+
+def _replace(block: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    own = dict(block.named_parameters())
+    wrong = sorted(set(own) ^ set(tensors)) or [name for name in own if own[name].shape != tensors[name].shape]
+    if wrong:
+        raise ModelError(f"{source}.{wrong[0]} is missing, of another shape or too much: {_RETRAIN}")
+    block.load_state_dict(dict(tensors))
+
+
+@torch.no_grad()
+def _add_factors(block: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
+    own = dict(block.named_parameters())
+    for product in dict.fromkeys(name.rpartition(".")[0] for name in tensors):
+        weight, up, down = (
+            own.get(f"{product}.weight"),
+            tensors.get(f"{product}.up"),
+            tensors.get(f"{product}.down"),
+        )
+        if weight is None or up is None or down is None or (up.shape[0], down.shape[1]) != weight.shape:
+            raise ModelError(f"{source}.{product} has no two factors that fit its weight: {_RETRAIN}")
+        weight.add_(up @ down)
+
+
+def _read_tensors(file: Path, sha256: str) -> dict[str, Tensor]:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{file} cannot be read ({error.strerror}): {_RETRAIN}") from error
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != sha256:
+        raise ModelError(f"{file} has sha256 {actual}, the manifest says {sha256}: {_RETRAIN}")
+    try:
+        tensors: dict[str, Tensor] = load(content)
+    except SafetensorError as error:
+        raise ModelError(f"{file} is not a readable safetensors file ({error}): {_RETRAIN}") from error
+    broken = next((name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()), None)
+    if broken is not None:
+        raise ModelError(f"{file}: tensor {broken} holds NaN or infinity: {_RETRAIN}")
+    return tensors

@@ -1,0 +1,157 @@
+"""Experts in a running embedder: loaded, added, changed and dropped."""
+
+import gc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.unit.embeddings.mixture.material import add_expert, backbone, copied, ffn_tensors, lora_tensors
+
+from attune.embeddings.config import read_model_config
+from attune.embeddings.domains import ExpertKind
+from attune.embeddings.embedder import Embedder
+from attune.embeddings.encoder import Encoder
+from attune.embeddings.errors import ModelError, UnknownDomainError
+from attune.embeddings.items import EmbedItem
+from attune.embeddings.mixture.expert_files import DOMAIN_TOKEN, make_blocks
+from attune.embeddings.mixture.manifest import ExpertEntry, read_manifest, write_manifest
+from attune.embeddings.precision import Precision
+
+TEXTS = ["the cat", "dogs ran near the old green trees", "a"]
+
+
+@pytest.fixture
+def model(shared_tiny_model, tmp_path) -> Path:
+    return copied(shared_tiny_model, tmp_path / "model")
+
+
+def load(model: Path) -> Embedder:
+    return Embedder.load(str(model), "fp32")
+
+
+def vectors(embedder: Embedder, domain: str = "") -> np.ndarray:
+    results = embedder.embed([EmbedItem(text, domain=domain) for text in TEXTS]).results
+    return np.array([result.vector for result in results])
+
+
+def remove(model: Path, domain: str) -> None:
+    write_manifest(model, read_manifest(model, "tiny").without(domain))
+
+
+def test_a_text_is_embedded_by_the_expert_of_its_domain(model):
+    tensors = ffn_tensors(model, 1)
+    add_expert(model, "law", dict(tensors))
+    embedder = load(model)
+    config = read_model_config(model)
+    encoder = Encoder(backbone(model), config, Precision(embedder.precision.dtype, "", prepacked=False))
+    token = tensors.pop(DOMAIN_TOKEN)
+    general = [layer.get_submodule("feed_forward") for layer in backbone(model).layers]
+    number = encoder.add_expert(make_blocks(tensors, ExpertKind.FFN, general, "test"), token)
+    ids = [entry.tokens.ids for entry in embedder.prepare([EmbedItem(text) for text in TEXTS])]
+    np.testing.assert_allclose(vectors(embedder, "law"), encoder.encode(ids, [number] * len(ids)), atol=1e-5)
+    assert np.abs(vectors(embedder, "law") - vectors(embedder)).max() > 0.01
+
+
+def test_the_domain_token_alone_changes_the_vectors(model):
+    add_expert(model, "law", {DOMAIN_TOKEN: ffn_tensors(model, 1)[DOMAIN_TOKEN]})
+    embedder = load(model)
+    assert np.abs(vectors(embedder, "law") - vectors(embedder)).max() > 0.01
+
+
+def test_domains_say_what_serves_them(model):
+    entry = add_expert(model, "law", lora_tensors(model, 1), ExpertKind.LORA)
+    general, law = load(model).domains.domains()
+    assert (law.kind, law.version, law.description) == (
+        ExpertKind.LORA,
+        entry.version(read_manifest(model, "").backbone_sha256),
+        "Texts about law",
+    )
+    assert general.expert.memory_bytes == 0
+    parameters = sum(each.numel() for layer in backbone(model).layers for each in layer.feed_forward.parameters())
+    assert law.expert.memory_bytes == 4 * parameters
+
+
+def test_a_domain_may_be_served_by_the_general_expert(model):
+    entry = ExpertEntry("news", "Newspapers", ExpertKind.GENERAL)
+    write_manifest(model, read_manifest(model, "tiny").with_expert(entry))
+    embedder = load(model)
+    np.testing.assert_array_equal(vectors(embedder, "news"), vectors(embedder))
+
+
+def test_adding_changing_and_removing_an_expert_changes_no_byte_of_the_others(model):
+    add_expert(model, "law", ffn_tensors(model, 1))
+    embedder = load(model)
+    before = {domain: vectors(embedder, domain) for domain in ("", "law")}
+    for change in (
+        lambda: add_expert(model, "bio", ffn_tensors(model, 2)),
+        lambda: add_expert(model, "bio", lora_tensors(model, 3), ExpertKind.LORA),
+        lambda: remove(model, "bio"),
+    ):
+        change()
+        embedder.reload_experts()
+        for domain, expected in before.items():
+            np.testing.assert_array_equal(vectors(embedder, domain), expected)
+
+
+def test_a_changed_expert_takes_the_place_of_the_one_before(model):
+    add_expert(model, "law", ffn_tensors(model, 1))
+    embedder = load(model)
+    first = embedder.domains.route("law")
+    before = vectors(embedder, "law")
+    add_expert(model, "law", ffn_tensors(model, 2))
+    embedder.reload_experts()
+    assert embedder.domains.route("law").version != first.version
+    assert np.abs(vectors(embedder, "law") - before).max() > 0.01
+
+
+def test_texts_on_their_way_keep_the_expert_that_they_were_routed_to(model):
+    add_expert(model, "law", ffn_tensors(model, 1))
+    embedder = load(model)
+    before = vectors(embedder, "law")
+    on_their_way = embedder.prepare([EmbedItem(text, domain="law") for text in TEXTS])
+    remove(model, "law")
+    embedder.reload_experts()
+    add_expert(model, "bio", ffn_tensors(model, 2))
+    embedder.reload_experts()
+    np.testing.assert_array_equal(embedder.compute(on_their_way), before)
+    [refused] = embedder.embed([EmbedItem("the cat", domain="law")]).results
+    assert isinstance(refused, UnknownDomainError)
+
+
+def test_an_expert_that_nobody_uses_leaves_the_encoder(model):
+    embedder = load(model)
+    for seed in range(5):
+        add_expert(model, "law", ffn_tensors(model, seed))
+        embedder.reload_experts()
+        gc.collect()
+    assert embedder.domains.route("law").expert.number <= 2
+    assert embedder._encoder.experts <= 3
+
+
+def test_an_expert_that_did_not_change_is_not_loaded_again(model):
+    add_expert(model, "law", ffn_tensors(model, 1))
+    embedder = load(model)
+    expert = embedder.domains.route("law").expert
+    add_expert(model, "bio", ffn_tensors(model, 2))
+    embedder.reload_experts()
+    assert embedder.domains.route("law").expert is expert
+
+
+def test_an_expert_that_cannot_be_loaded_leaves_all_as_it_was(model):
+    add_expert(model, "law", ffn_tensors(model, 1))
+    embedder = load(model)
+    before = vectors(embedder, "law")
+    add_expert(model, "law", ffn_tensors(model, 2))
+    entry = add_expert(model, "bio", ffn_tensors(model, 3))
+    (model / entry.file).write_bytes(b"damaged")
+    with pytest.raises(ModelError, match="has sha256"):
+        embedder.reload_experts()
+    assert [domain.id for domain in embedder.domains.domains()] == ["general", "law"]
+    np.testing.assert_array_equal(vectors(embedder, "law"), before)
+
+
+def test_another_backbone_needs_a_restart(model):
+    embedder = load(model)
+    (model / "model.safetensors").write_bytes(b"another")
+    with pytest.raises(ModelError, match="others than those loaded: restart"):
+        embedder.reload_experts()
