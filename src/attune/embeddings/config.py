@@ -10,6 +10,7 @@ from attune.embeddings.backbones.registry import read_encoder_config
 from attune.embeddings.encoder_config import EncoderConfig
 from attune.embeddings.errors import ModelError
 from attune.embeddings.jsonfile import read_fields, read_json, read_object, read_optional_fields
+from attune.embeddings.tokenizer import TextTokenizer
 
 _LEGACY_POOLING_FIELDS = {
     "pooling_mode_cls_token": "cls",
@@ -19,6 +20,7 @@ _LEGACY_POOLING_FIELDS = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
+_WITH_EXPERTS = "ExpertTransformer"  # our own module, in directories that have experts
 _PASSAGE_PROMPT_NAMES = ("document", "passage", "corpus")
 
 
@@ -69,6 +71,16 @@ def read_model_config(directory: Path) -> ModelConfig:
     )
 
 
+def read_tokenizer(directory: Path, config: ModelConfig) -> TextTokenizer:
+    """The tokenizer of a model directory. Raises `ModelError`."""
+    return TextTokenizer.load(
+        directory / "tokenizer.json",
+        vocab_size=config.encoder.vocab_size,
+        max_tokens=config.max_tokens,
+        lowercase=config.lowercase,
+    )
+
+
 def _read_modules(directory: Path) -> tuple[Pooling, bool]:
     file = directory / "modules.json"
     modules = read_json(file)
@@ -77,6 +89,8 @@ def _read_modules(directory: Path) -> tuple[Pooling, bool]:
         paths = [str(module["path"]) for module in modules]
     except (TypeError, KeyError) as error:
         raise ModelError(f"{file}: each module needs a type and a path: restore the model's own file") from error
+    if kinds[:1] == [_WITH_EXPERTS]:
+        kinds[0] = "Transformer"
     if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
         raise ModelError(
             f"{file}: modules {kinds} are not supported: use Transformer, Pooling and optionally Normalize"

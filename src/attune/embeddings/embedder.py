@@ -3,14 +3,13 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from attune.embeddings.config import ModelConfig, read_model_config
+from attune.embeddings.config import ModelConfig, read_model_config, read_tokenizer
 from attune.embeddings.devices import AUTO, choose_device, tokens_at_once
 from attune.embeddings.domains import Domain, DomainRegistry
 from attune.embeddings.encoder import Encoder
@@ -100,7 +99,7 @@ class Embedder:
         encoder = Encoder.load(directory, config, chosen, place)
         return cls(
             encoder=encoder,
-            tokenizer=_load_tokenizer(directory, config),
+            tokenizer=read_tokenizer(directory, config),
             experts=LiveExperts(directory, config, name, encoder),
             config=config,
             name=name,
@@ -156,15 +155,6 @@ class Embedder:
             return Prepared(tokens, self.domains.route(item.domain))
         except UnknownDomainError as error:
             return error
-
-
-def _load_tokenizer(directory: Path, config: ModelConfig) -> TextTokenizer:
-    return TextTokenizer.load(
-        directory / "tokenizer.json",
-        vocab_size=config.encoder.vocab_size,
-        max_tokens=config.max_tokens,
-        lowercase=config.lowercase,
-    )
 
 
 def _set_threads(threads: int | None) -> None:

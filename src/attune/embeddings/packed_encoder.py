@@ -1,12 +1,13 @@
 """A whole encoder over packed tokens, of any family."""
 
-from collections.abc import Callable
-from typing import Self
+from collections.abc import Callable, Sequence
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
 
 from attune.embeddings.encoder_config import EncoderConfig
+from attune.embeddings.experts import ExpertBank
 from attune.embeddings.layers import PackedEmbeddings, PackedLayer, PackedSelfAttention
 from attune.embeddings.modern_layers import ModernLayer
 from attune.embeddings.packing import PackedBatch
@@ -36,7 +37,7 @@ class PackedEncoder(nn.Module):
 
     def prepare(self, dtype: torch.dtype, *, prepack: bool) -> Self:
         """Make the loaded fp32 layers ready to compute in `dtype`, with weights laid out for this CPU if `prepack`."""
-        self._fold_scales()
+        self.fold_scales()
         self.attention_dtype = dtype
         self.layers.to(dtype)
         for product in (module for module in self.layers.modules() if prepack and isinstance(module, Product)):
@@ -48,11 +49,17 @@ class PackedEncoder(nn.Module):
 
         `calibrate` computes `calibration_sequences`.
         """
-        self._fold_scales()
+        self.fold_scales()
         quantize(self.layers, calibrate, attention_dtype)
         self.attention_dtype = attention_dtype
 
-    def _fold_scales(self) -> None:
+    def put_expert(self, number: int, blocks: Sequence[nn.Module | None]) -> None:
+        """Let blocks stand for an expert, one a layer; None is the layer's own. No batch of it may be computed yet."""
+        for layer, block in zip(self.layers, blocks, strict=True):
+            cast("ExpertBank", layer.experts).put(number, block)
+
+    def fold_scales(self) -> None:
+        """Put the scores' scale into the weights of the loaded fp32 layers, once."""
         for attention in (module for module in self.layers.modules() if isinstance(module, PackedSelfAttention)):
             attention.fold_scale()
 

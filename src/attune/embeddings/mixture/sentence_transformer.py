@@ -1,0 +1,169 @@
+"""A model with experts as sentence-transformers sees it.
+
+`SentenceTransformer(directory, trust_remote_code=True).encode(texts, task="law")`: the task is the domain, and without
+one the general expert embeds. sentence-transformers asks for that word before it imports any class that is not its own.
+The same layers as in the service compute, with gradients where they are asked for, so what is trained is what is served.
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from sentence_transformers.base.modules import InputModule
+from torch import Tensor, nn
+
+from attune.embeddings.checkpoint import load_encoder
+from attune.embeddings.config import ModelConfig, read_model_config, read_tokenizer
+from attune.embeddings.domains import GENERAL
+from attune.embeddings.errors import TextError, UnknownDomainError
+from attune.embeddings.experts import GENERAL_EXPERT
+from attune.embeddings.mixture.expert_files import EXPERTS_DIRECTORY, read_expert
+from attune.embeddings.mixture.manifest import MANIFEST_FILE, read_manifest
+from attune.embeddings.packed_encoder import PackedEncoder
+from attune.embeddings.packing import PackedBatch, pack
+from attune.embeddings.tokenizer import TextTokenizer
+from attune.embeddings.weights import WEIGHTS_INDEX, model_name, weight_files
+
+MODULE_NAME = "attune.embeddings.mixture.sentence_transformer.ExpertTransformer"
+_BACKBONE_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json")
+_UNBOUNDED = 1 << 40
+
+
+@dataclass(frozen=True)
+class Route:
+    """An expert's number in the layers, and the id of its token, where it has one."""
+
+    expert: int = GENERAL_EXPERT
+    token: int | None = None
+
+
+class ExpertTransformer(InputModule):
+    """The first module of a sentence-transformers model: texts of any domains to their tokens' vectors.
+
+    `routes` are the domains besides the general one. Raises `UnknownDomainError` for a task that is none of them, and
+    `TextError` for a text that has no tokens.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        config: ModelConfig,
+        tokenizer: TextTokenizer,
+        encoder: PackedEncoder,
+        routes: Mapping[str, Route],
+        blocks: Sequence[nn.Module] = (),
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._directory = directory
+        self._config = config
+        self._texts = tokenizer
+        self.encoder = encoder
+        self.routes = dict(routes)
+        self.blocks = nn.ModuleList(blocks)
+
+    @classmethod
+    def load(cls, model_name_or_path: str, subfolder: str = "", **_options: Any) -> Self:  # type: ignore[override]
+        """The module of a directory, in fp32, with all its experts. Raises `ModelError`."""
+        directory = Path(model_name_or_path, subfolder)
+        config = read_model_config(directory)
+        encoder = load_encoder(directory, config.encoder)
+        routes, blocks = _add_experts(directory, encoder)
+        encoder.fold_scales()
+        return cls(directory, config, read_tokenizer(directory, config), encoder, routes, blocks)
+
+    @property
+    def max_seq_length(self) -> int:
+        """How many tokens of a text are read."""
+        return self._texts.max_tokens
+
+    @max_seq_length.setter
+    def max_seq_length(self, tokens: int) -> None:
+        self._texts.max_tokens = min(tokens, self._config.encoder.max_tokens)
+
+    def get_embedding_dimension(self) -> int:
+        """d, the length of a vector."""
+        return self._config.encoder.hidden_size
+
+    def preprocess(
+        self, inputs: Sequence[Any], prompt: str | None = None, task: str | None = None, **_options: Any
+    ) -> dict[str, Any]:
+        """Texts of one domain to `input_ids` and `attention_mask` [n, longest], and the domain's `expert` [n]."""
+        route = self._route(task)
+        tokenized = self._texts.tokenize(list(inputs), prefixes=[prompt or ""] * len(inputs))
+        sequences = [self._ids(each, route) for each in tokenized]
+        longest = max(len(sequence) for sequence in sequences)
+        ids = torch.zeros(len(sequences), longest, dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, sequence in enumerate(sequences):
+            ids[row, : len(sequence)] = torch.tensor(sequence)
+            mask[row, : len(sequence)] = 1
+        return {"input_ids": ids, "attention_mask": mask, "expert": torch.full((len(ids),), route.expert)}
+
+    def forward(self, features: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        """Adds `token_embeddings` [n, longest, d], zero where there is no token."""
+        ids, lengths = features["input_ids"], features["attention_mask"].sum(1).tolist()
+        sequences = [row[:length] for row, length in zip(ids.tolist(), lengths, strict=True)]
+        dtype = _compute_dtype(ids.device)
+        self.encoder.attention_dtype = dtype
+        [batch] = pack(sequences, _UNBOUNDED, dtype, features["expert"].tolist())
+        hidden = self.encoder(batch.to(ids.device))
+        features["token_embeddings"] = _unpacked(hidden, batch, lengths, ids.shape)
+        return features
+
+    def save(self, output_path: str, *_args: Any, **_options: Any) -> None:
+        """Copy the model's files: the backbone's, and its experts'."""
+        target = Path(output_path)
+        for name in (*_BACKBONE_FILES, MANIFEST_FILE, WEIGHTS_INDEX):
+            if (self._directory / name).is_file():
+                shutil.copy2(self._directory / name, target / name)
+        for file in weight_files(self._directory):
+            shutil.copy2(file, target / file.name)
+        if (self._directory / EXPERTS_DIRECTORY).is_dir():
+            shutil.copytree(self._directory / EXPERTS_DIRECTORY, target / EXPERTS_DIRECTORY, dirs_exist_ok=True)
+
+    def _route(self, task: str | None) -> Route:
+        if task in (None, "", GENERAL, "query", "document"):  # the last two are sentence-transformers' own tasks
+            return Route()
+        if task not in self.routes:
+            raise UnknownDomainError(str(task), [GENERAL, *self.routes])
+        return self.routes[task]
+
+    @staticmethod
+    def _ids(tokenized: Any, route: Route) -> Sequence[int]:
+        if isinstance(tokenized, TextError):
+            raise tokenized
+        return tokenized.ids if route.token is None else (route.token, *tokenized.ids[1:])
+
+
+def _add_experts(directory: Path, encoder: PackedEncoder) -> tuple[dict[str, Route], list[nn.Module]]:
+    routes: dict[str, Route] = {}
+    blocks: list[nn.Module] = []
+    for number, entry in enumerate(read_manifest(directory, model_name(directory)).experts, start=1):
+        if not entry.file:
+            routes[entry.id] = Route()
+            continue
+        weights = read_expert(directory, entry, encoder)
+        encoder.put_expert(number, weights.blocks)
+        token = None if weights.token is None else encoder.embeddings.word.append(weights.token)
+        routes[entry.id] = Route(number, token)
+        blocks += [block for block in weights.blocks if block is not None]
+    return routes, blocks
+
+
+def _unpacked(hidden: Tensor, batch: PackedBatch, lengths: Sequence[int], shape: torch.Size) -> Tensor:
+    """[rows, d] -> [n, longest, d], in the order of the input."""
+    counts = torch.tensor([lengths[index] for index in batch.order], device=hidden.device)
+    rows = torch.tensor(batch.order, device=hidden.device).repeat_interleave(counts)
+    places = batch.positions[: len(rows)].to(hidden.device)
+    tokens = hidden.new_zeros(*shape, hidden.shape[-1])
+    tokens[rows, places] = hidden[: len(rows)]
+    return tokens
+
+
+def _compute_dtype(device: torch.device) -> torch.dtype:
+    if torch.is_autocast_enabled(device.type):
+        return torch.get_autocast_dtype(device.type)
+    return torch.float32
