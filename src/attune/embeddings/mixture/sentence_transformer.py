@@ -2,7 +2,7 @@
 
 `SentenceTransformer(directory, trust_remote_code=True).encode(texts, task="law")`: the task is the domain, and without
 one the general expert embeds. sentence-transformers asks for that word before it imports any class that is not its own.
-The same layers as in the service compute, with gradients where they are asked for, so what is trained is what is served.
+The same layers as in the service compute, with gradients where they are asked for: what is trained is what is served.
 """
 
 import shutil
@@ -82,6 +82,17 @@ class ExpertTransformer(InputModule):
     @max_seq_length.setter
     def max_seq_length(self, tokens: int) -> None:
         self._texts.max_tokens = min(tokens, self._config.encoder.max_tokens)
+
+    @property
+    def first_token(self) -> int:
+        """The id that every text begins with."""
+        [tokenized] = self._texts.tokenize(["a"])
+        return self._ids(tokenized, Route())[0]
+
+    def train_all(self, domains: Sequence[str]) -> None:
+        """Let every parameter of the backbone learn, from texts of those domains."""
+        self.encoder.requires_grad_(requires_grad=True)
+        self.routes |= {domain: Route() for domain in domains}
 
     def get_embedding_dimension(self) -> int:
         """d, the length of a vector."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attune.services.cli.measure.metrics import ndcg
+from attune.embeddings.evaluation.ranking import ndcg
 
 GRADES = {"a": 3, "b": 1, "c": 0}
 

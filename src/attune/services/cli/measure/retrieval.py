@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
+from attune.embeddings.evaluation.ranking import ndcg
 from attune.search.v1.search_pb2 import Hit
 from attune.services.cli.background import on_free_ports, running_system
 from attune.services.cli.corpora.beir import read_qrels, read_queries
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.indexing import index_with_progress, read_documents
-from attune.services.cli.measure.metrics import ndcg
 from attune.services.cli.measure.report import report
 from attune.services.cli.options import Json
 from attune.services.cli.output import progress

@@ -1,0 +1,1 @@
+"""Measures of embeddings' quality, and how sure they are."""

@@ -1,0 +1,1 @@
+"""Training of experts. Needs the extra `train`; nothing that serves imports it."""

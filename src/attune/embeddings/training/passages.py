@@ -1,0 +1,81 @@
+"""A domain's documents, and queries made of them where there are none of people."""
+
+import math
+import random
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_SENTENCE_END = re.compile(r"(?<=[.?!;])\s+|\n+")
+_WORD = re.compile(r"[^\W\d_][\w-]+")
+_TITLE_SHARE, _SENTENCE_SHARE = 0.3, 0.4
+_SENTENCE_WORDS = range(4, 41)
+_KEYWORDS = (2, 7)
+_LONGEST_QUERY = 200  # characters, of a text that has neither a sentence nor words
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A document, or a part of one, as it is indexed."""
+
+    title: str
+    text: str
+
+    @property
+    def whole(self) -> str:
+        """Title and text, as the index embeds them."""
+        return f"{self.title}. {self.text}".strip(". ") if self.title else self.text
+
+
+@dataclass(frozen=True)
+class MadeQuery:
+    """A query made of a passage, whose place in the list of passages it keeps."""
+
+    text: str
+    passage: int
+
+
+class QueryMaker:
+    """Makes queries of passages, seeded: titles, sentences, and words that are frequent here and rare elsewhere.
+
+    People ask in all three ways, and what nobody asked yet can be asked so of any collection.
+    """
+
+    def __init__(self, passages: Sequence[Passage], stopwords: frozenset[str], seed: int) -> None:
+        self._passages = passages
+        self._stopwords = stopwords
+        self._random = random.Random(seed)  # noqa: S311 - a seeded choice of examples
+        self._documents = Counter(word for passage in passages for word in set(_words(passage.whole)))
+
+    def make(self, count: int) -> list[MadeQuery]:
+        """So many queries, of passages drawn in turns, each turn in another order."""
+        queries: list[MadeQuery] = []
+        while len(queries) < count:
+            turn = self._random.sample(range(len(self._passages)), len(self._passages))
+            queries += [MadeQuery(self._query(self._passages[place]), place) for place in turn[: count - len(queries)]]
+        return queries
+
+    def _query(self, passage: Passage) -> str:
+        kind = self._random.random()
+        if passage.title and kind < _TITLE_SHARE:
+            return passage.title
+        sentences = [each for each in _SENTENCE_END.split(passage.text) if len(each.split()) in _SENTENCE_WORDS]
+        if sentences and kind < _TITLE_SHARE + _SENTENCE_SHARE:
+            return self._random.choice(sentences)
+        return self._keywords(passage) or passage.title or passage.text[:_LONGEST_QUERY]
+
+    def _keywords(self, passage: Passage) -> str:
+        """Words drawn by their frequency here times the inverse of that elsewhere, in the order of the text."""
+        words = [word for word in _words(passage.whole) if word not in self._stopwords]
+        count = self._random.randint(*_KEYWORDS)
+        weights = {
+            word: frequency * math.log(1 + len(self._passages) / self._documents[word]) * self._random.random()
+            for word, frequency in Counter(words).items()
+        }
+        drawn = set(sorted(weights, key=lambda word: -weights[word])[:count])
+        return " ".join(word for word in dict.fromkeys(words) if word in drawn)
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())

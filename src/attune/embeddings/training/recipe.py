@@ -1,0 +1,39 @@
+"""What an expert is trained from, and how."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from attune.embeddings.training.pairs import TextPair
+from attune.embeddings.training.passages import Passage
+from attune.embeddings.training.trainable import Kind, Shape
+
+
+@dataclass(frozen=True)
+class Material:
+    """A domain's texts: pairs to train on and to be judged by, documents, or both."""
+
+    domain: str
+    pairs: Sequence[TextPair] = ()
+    dev_pairs: Sequence[TextPair] = ()
+    passages: Sequence[Passage] = ()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an expert is trained. The numbers are those that did best on the project's development data.
+
+    `steps` counts optimizer steps, `batch` the pairs, or the queries, of each. `evaluations` are spread evenly over the
+    steps; training ends when so many in a row (`patience`) were not the best. `hard_negatives` are mined for each pair.
+    """
+
+    shape: Shape = field(default_factory=lambda: Shape(Kind.FFN))
+    steps: int = 120
+    batch: int = 32
+    learning_rate: float = 1e-4
+    max_tokens: int = 160
+    evaluations: int = 6
+    patience: int = 3
+    hard_negatives: int = 0
+    passages_each: int = 2
+    lexical_share: float = 0.5
+    seed: int = 0

@@ -1,0 +1,72 @@
+"""What an expert learns from a domain's texts: rows, a loss that says what is right, a judge of what was kept back."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from datasets import Dataset
+from sentence_transformers import SentenceTransformer
+from torch import nn
+
+from attune.embeddings.training.datasets import mine_negatives, pair_rows, ranking_rows
+from attune.embeddings.training.judge import Judge, PairJudge, RankingJudge, embed
+from attune.embeddings.training.losses import RankingDistillation, fitted_temperature, pair_loss
+from attune.embeddings.training.pairs import TextPair
+from attune.embeddings.training.passages import Passage, QueryMaker
+from attune.embeddings.training.recipe import Material, Recipe
+from attune.embeddings.training.teacher import STOPWORDS, HybridTeacher
+
+PAIRS, RANKINGS = "pairs", "rankings"
+_DEV_QUERIES = 100
+_DEV_PASSAGES = 500
+_FITTED_BATCHES = 20
+
+
+@dataclass(frozen=True)
+class Task:
+    """One thing to learn, of one domain."""
+
+    name: str
+    domain: str
+    rows: Dataset
+    loss: nn.Module
+    judge: Judge
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns with texts."""
+        return [name for name in self.rows.column_names if name != "label"]
+
+
+def tasks_of(model: SentenceTransformer, material: Material, recipe: Recipe) -> Iterator[Task]:
+    """The tasks of a domain's pairs and documents; `model` embeds as the backbone does, which both need."""
+    if material.pairs:
+        negatives = _negatives(model, material.pairs, recipe)
+        rows, judge = pair_rows(material.pairs, negatives), PairJudge(material.dev_pairs, recipe.seed)
+        yield Task(f"{material.domain}-{PAIRS}", material.domain, rows, pair_loss(model), judge)
+    if material.passages:
+        yield _ranking_task(model, material.domain, material.passages, recipe)
+
+
+def _negatives(model: SentenceTransformer, pairs: Sequence[TextPair], recipe: Recipe) -> list[list[str]]:
+    if not recipe.hard_negatives:
+        return []
+    firsts, seconds = (embed(model, None, texts) for texts in ([each.a for each in pairs], [each.b for each in pairs]))
+    return mine_negatives(pairs, firsts, seconds, recipe.hard_negatives)
+
+
+def _ranking_task(model: SentenceTransformer, domain: str, passages: Sequence[Passage], recipe: Recipe) -> Task:
+    """Queries made of the passages, ranked as the teacher ranks them; the judge has queries and passages of its own."""
+    made = QueryMaker(passages, STOPWORDS, recipe.seed).make(recipe.steps * recipe.batch + _DEV_QUERIES)
+    texts, queries = [passage.whole for passage in passages], [query.text for query in made]
+    teacher = HybridTeacher(
+        texts, embed(model, None, texts), queries, embed(model, None, queries), recipe.lexical_share
+    )
+    learned = len(made) - _DEV_QUERIES
+    rows = ranking_rows(made[:learned], passages, teacher, recipe.passages_each, recipe.seed)
+    sample = np.random.default_rng(recipe.seed).permutation(len(passages))[:_DEV_PASSAGES].tolist()
+    judge = RankingJudge(made[learned:], range(learned, len(made)), passages, sample, teacher)
+    labels = torch.tensor(rows[: _FITTED_BATCHES * recipe.batch]["label"])
+    loss = RankingDistillation(model, teacher, fitted_temperature(teacher, labels, recipe.batch))
+    return Task(f"{domain}-{RANKINGS}", domain, rows, loss, judge)
