@@ -34,6 +34,25 @@ def load_encoder(directory: Path, config: EncoderConfig) -> PackedEncoder:
     return model.eval().requires_grad_(requires_grad=False)
 
 
+def published_tensors(encoder: PackedEncoder, config: EncoderConfig, files: Sequence[Path]) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, with those that the encoder has replaced by its own: in fp32, scales folded in."""
+    names = tensor_names(config.family)
+    found: dict[str, Tensor] = {}
+    for file in files:
+        with safe_open(file, framework="pt") as opened:
+            found |= {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - it is no mapping
+    prefix = names.prefix if any(name.startswith(names.prefix) for name in found) else ""
+    halves: dict[str, list[tuple[int, Tensor]]] = {}
+    for target, tensor in encoder.unfolded_state().items():
+        source = names.source(target)
+        for name, part in zip(source.names, tensor.detach().chunk(len(source.names)), strict=True):
+            halves.setdefault(name, []).append((source.part, part))
+    for name, parts in halves.items():
+        ordered = [part for _, part in sorted(parts, key=lambda numbered: numbered[0])]
+        found[prefix + name if prefix + name in found else name] = torch.cat(ordered).clone()
+    return found
+
+
 class Tensors:
     """Tensors of a checkpoint by their names without the prefix, each with the file that it is in."""
 

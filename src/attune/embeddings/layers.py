@@ -64,6 +64,12 @@ class PackedSelfAttention(nn.Module):
         if self.qkv.bias is not None:
             self.qkv.bias[: self.hidden_size] *= scale
 
+    def unfolded(self, qkv: Tensor) -> Tensor:
+        """The fused weight or bias without the scale."""
+        unfolded = qkv.clone()
+        unfolded[: self.hidden_size] *= (self.hidden_size // self.heads) ** 0.5
+        return unfolded
+
     def forward(self, inputs: Tensor, residual: Tensor, pattern: AttentionPattern) -> Tensor:
         qkv = self.qkv(inputs)
         if pattern.rotation is not None:

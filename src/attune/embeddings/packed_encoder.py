@@ -63,6 +63,15 @@ class PackedEncoder(nn.Module):
         for attention in (module for module in self.layers.modules() if isinstance(module, PackedSelfAttention)):
             attention.fold_scale()
 
+    def unfolded_state(self) -> dict[str, Tensor]:
+        """The parameters by their paths, as they were before `fold_scales`."""
+        state = dict(self.state_dict())
+        for path, module in self.named_modules():
+            if isinstance(module, PackedSelfAttention):
+                for name in ("weight", "bias") if module.qkv.bias is not None else ("weight",):
+                    state[f"{path}.qkv.{name}"] = module.unfolded(state[f"{path}.qkv.{name}"])
+        return state
+
     @property
     def _hidden_dtype(self) -> torch.dtype:
         return next(self.layers.parameters()).dtype

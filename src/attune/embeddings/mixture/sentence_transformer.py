@@ -27,7 +27,6 @@ from attune.embeddings.packing import PackedBatch, pack
 from attune.embeddings.tokenizer import TextTokenizer
 from attune.embeddings.weights import WEIGHTS_INDEX, model_name, weight_files
 
-MODULE_NAME = "attune.embeddings.mixture.sentence_transformer.ExpertTransformer"
 _BACKBONE_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json")
 _UNBOUNDED = 1 << 40
 

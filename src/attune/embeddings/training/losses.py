@@ -50,7 +50,7 @@ def fitted_temperature(teacher: HybridTeacher, labels: Tensor, batch: int) -> fl
 
     With another one, a student would first learn to spread its vectors more, or less, and forget what it knows.
     """
-    batches = [part for part in labels.split(batch) if len(part) == batch] or [labels]
+    batches = [part for part in torch.split(labels, batch) if len(part) == batch] or [labels]
     cosines = [torch.from_numpy(teacher.backbone_cosines(part[:, 0].tolist(), _places(part))) for part in batches]
     wanted = [_wanted(teacher, part) for part in batches]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attune.embeddings.errors import EmbeddingsError
 
-FEWEST_PAIRS = 32
+FEWEST_EXAMPLES = 32
 _FOLDS = 1000
 
 
@@ -62,11 +62,12 @@ def held_back(pairs: Sequence[TextPair], share: float) -> tuple[list[TextPair], 
     return [pair for pair in pairs if pair.a not in texts and pair.b not in texts], kept
 
 
-def check_enough(pairs: Sequence[TextPair], what: str) -> None:
-    """Raises `TrainingDataError` for fewer pairs than can train or judge an expert."""
-    if len(pairs) < FEWEST_PAIRS:
+def check_enough(examples: Sequence[object], what: str) -> None:
+    """Raises `TrainingDataError` for fewer examples than can train or judge an expert."""
+    if len(examples) < FEWEST_EXAMPLES:
         raise TrainingDataError(
-            f"{len(pairs)} different pairs {what}: give at least {FEWEST_PAIRS}, or train on the domain's documents"
+            f"{len(examples)} {what}: at least {FEWEST_EXAMPLES} are needed; give more, or leave the domain to the "
+            "general expert"
         )
 
 

@@ -9,7 +9,7 @@ import torch
 from datasets import disable_progress_bars
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
-from transformers import EarlyStoppingCallback, set_seed
+from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
 from attune.embeddings.config import ModelConfig, read_model_config
@@ -91,6 +91,7 @@ def _run(
             evaluator=evaluator,
             callbacks=[Progress(tell, stop), EarlyStoppingCallback(recipe.patience)],
         )
+        trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=checkpoint)
     if stop.is_set():
         raise TrainingInterruptedError("training was stopped; the same command goes on from its last checkpoint")
@@ -111,7 +112,11 @@ def _after(config: ModelConfig) -> list[torch.nn.Module]:
 
 def _checkpoint(work: Path, directory: Path, materials: Sequence[Material], recipe: Recipe) -> str | None:
     """The checkpoint to go on from. Raises `TrainingDataError` if those in `work` are of another training."""
-    run = {"model": weights_sha256(directory), "recipe": asdict(recipe), "texts": [_digest(each) for each in materials]}
+    run = {
+        "model": weights_sha256(directory),
+        "recipe": asdict(recipe),
+        "texts": [material_digest(each) for each in materials],
+    }
     file = work / _RUN_FILE
     if not file.is_file():
         work.mkdir(parents=True, exist_ok=True)
@@ -123,6 +128,7 @@ def _checkpoint(work: Path, directory: Path, materials: Sequence[Material], reci
     return checkpoint
 
 
-def _digest(material: Material) -> str:
+def material_digest(material: Material) -> str:
+    """The sha256 of all texts of a domain, in hexadecimal."""
     pairs = [text for pair in [*material.pairs, *material.dev_pairs] for text in (pair.a, pair.b)]
     return digest([material.domain, *pairs, *(passage.whole for passage in material.passages)])

@@ -9,6 +9,7 @@ from attune.services.cli.indexing import index
 from attune.services.cli.measure.embedding import embedding
 from attune.services.cli.measure.retrieval import retrieval
 from attune.services.cli.pipes import QuietGroup
+from attune.services.cli.train import expert
 from attune.services.cli.up import up
 from attune.services.cli.user import user
 
@@ -30,6 +31,10 @@ app.add_typer(user, name="user")
 evaluate = typer.Typer(help="Measure quality on judged data.", no_args_is_help=True)
 evaluate.command()(retrieval)
 app.add_typer(evaluate, name="eval")
+training = typer.Typer(help="Train on your own texts.", no_args_is_help=True)
+training.command()(expert)
+training.callback()(lambda: None)
+app.add_typer(training, name="train")
 bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 bench.command()(embedding)
 app.add_typer(bench, name="bench")

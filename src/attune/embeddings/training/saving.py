@@ -1,0 +1,80 @@
+"""What came of a training, on disk."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from safetensors.torch import save_file
+
+from attune.embeddings.checkpoint import published_tensors
+from attune.embeddings.config import read_model_config
+from attune.embeddings.domains import ExpertKind
+from attune.embeddings.mixture.directory import make_model_directory
+from attune.embeddings.mixture.expert_files import write_expert
+from attune.embeddings.mixture.manifest import ExpertEntry, read_manifest, write_durably, write_manifest
+from attune.embeddings.training.judge import MAIN
+from attune.embeddings.training.recipe import Recipe
+from attune.embeddings.training.trainable import EXPERT_KINDS
+from attune.embeddings.training.training import Trained
+from attune.embeddings.weights import WEIGHTS_FILE, model_name, weight_files
+
+TRAINING_DIRECTORY = "training"
+
+
+def save_expert(
+    directory: Path, domain: str, description: str, recipe: Recipe, trained: Trained, facts: Mapping[str, Any]
+) -> ExpertEntry:
+    """Add the expert to the model directory, or, where it is no better than the general one, the domain without one.
+
+    `facts` say what it was trained on. The manifest names it last, so whatever happens before, nothing has changed.
+    """
+    if trained.expert is None:
+        raise ValueError("a whole model was trained, not an expert: use save_model")
+    better = trained.after[MAIN] > trained.before[MAIN]
+    kind, file, sha256 = ExpertKind.GENERAL, "", ""
+    if better:
+        kind = EXPERT_KINDS[recipe.shape.kind]
+        file, sha256 = write_expert(directory, domain, trained.expert.tensors())
+    metrics = {f"general_{name}": value for name, value in trained.before.items()} | dict(trained.after)
+    entry = ExpertEntry(domain, description, kind, file, sha256, facts, metrics)
+    save_log(directory / TRAINING_DIRECTORY, domain, trained.log)
+    write_manifest(directory, read_manifest(directory, model_name(directory)).with_expert(entry))
+    return entry
+
+
+def save_model(backbone: Path, target: Path, trained: Trained, name: str) -> None:
+    """Write a wholly trained model to a directory of its own, with the names that its family's checkpoints have."""
+    make_model_directory(backbone, target)
+    tensors = published_tensors(
+        trained.transformer.encoder, read_model_config(backbone).encoder, weight_files(backbone)
+    )
+    for file in weight_files(target):
+        file.unlink()
+    save_file(tensors, target / WEIGHTS_FILE, metadata={"format": "pt"})
+    save_log(target / TRAINING_DIRECTORY, name, trained.log)
+
+
+def save_log(directory: Path, name: str, log: Sequence[Mapping[str, float]]) -> None:
+    """The losses and figures by steps, as `name`.json, and drawn as `name`.png."""
+    directory.mkdir(exist_ok=True)
+    write_durably(directory / f"{name}.json", (json.dumps(list(log), indent=1) + "\n").encode())
+    mpl.use("agg")
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    losses = [(entry["step"], entry["loss"]) for entry in log if "loss" in entry]
+    judged = [(entry["step"], entry[f"eval_{MAIN}"]) for entry in log if f"eval_{MAIN}" in entry]
+    axes.plot(*zip(*losses, strict=True), color="tab:blue", linewidth=0.8) if losses else None
+    axes.set(xlabel="step", ylabel="loss", title=name)
+    other = axes.twinx()
+    other.plot(*zip(*judged, strict=True), color="tab:orange", marker="o") if judged else None
+    other.set_ylabel("dev")
+    figure.savefig(directory / f"{name}.png", dpi=120)
+
+
+def forget_checkpoints(work: Path) -> None:
+    """Remove what a training kept to go on from."""
+    shutil.rmtree(work, ignore_errors=True)

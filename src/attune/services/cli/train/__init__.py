@@ -1,0 +1,5 @@
+"""`attune train`: what learns from your own texts."""
+
+from attune.services.cli.train.expert import expert
+
+__all__ = ["expert"]

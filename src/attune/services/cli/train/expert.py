@@ -1,0 +1,106 @@
+"""`attune train expert`: a domain's expert, from its pairs, its documents, or both, into a model directory."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from attune.embeddings.errors import SettingError
+from attune.services.cli.failures import told_plainly
+from attune.services.cli.options import Json
+from attune.services.cli.output import console, print_json, progress, progress_console
+from attune.services.cli.train.plan import Plan
+
+_NEEDED = ("accelerate", "bm25s", "datasets", "matplotlib", "sentence_transformers", "torch")
+_SHOWN_SKIPPED = 3
+
+
+def expert(  # noqa: PLR0913 - options of a command
+    *,
+    domain: Annotated[str, typer.Option(help="The domain that the expert is for: what texts will name.")],
+    model: Annotated[Path, typer.Option(help="The model directory that gets the expert; made if there is none.")],
+    pairs: Annotated[
+        list[Path] | None, typer.Option(help='Pairs of similar texts, {"a": ..., "b": ...} a line; may be repeated.')
+    ] = None,
+    dev: Annotated[
+        list[Path] | None, typer.Option(help="Pairs to judge by. Default: a tenth of --pairs is kept back.")
+    ] = None,
+    corpus: Annotated[
+        Path | None,
+        typer.Option(help="The domain's documents, in BEIR layout or JSONL: enough without pairs."),
+    ] = None,
+    backbone: Annotated[
+        Path | None, typer.Option(help="What a new --model is made of. Default: the packaged all-MiniLM-L6-v2.")
+    ] = None,
+    kind: Annotated[
+        str, typer.Option(help="ffn: feed-forward blocks; lora: small factors; full: all of the model, as --model.")
+    ] = "ffn",
+    layers: Annotated[int, typer.Option(min=0, help="Blocks in so many of the last layers only; 0: in all.")] = 0,
+    rank: Annotated[int, typer.Option(min=1, help="The rank of lora's factors.")] = 16,
+    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 120,
+    batch: Annotated[int, typer.Option(min=2, help="Pairs, or queries, in a step.")] = 32,
+    learning_rate: Annotated[float, typer.Option(min=0, help="0: what suits the kind.")] = 0.0,
+    hard_negatives: Annotated[int, typer.Option(min=0, help="Mined for each pair from the other pairs.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another one trains another expert.")] = 0,
+    description: Annotated[str, typer.Option(help="What the domain is about, for ListDomains.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Train an expert for a domain; the others' vectors stay as they are, byte for byte.
+
+    With pairs, it learns which texts belong together. With documents, it learns from queries made of them to rank as
+    BM25 and the backbone do together. If it is no better than the general expert on what was kept back, the domain gets
+    that one, and the manifest says so. A stopped training goes on when the same command is given again.
+
+    Example: attune train expert --model models/mine --domain law --pairs law.jsonl --corpus corpora/law
+    """
+    with told_plainly(), _training_installed():
+        plan = Plan.make(
+            domain=domain,
+            model=model,
+            pairs=pairs or [],
+            dev=dev or [],
+            corpus=corpus,
+            backbone=backbone,
+            description=description,
+            options={
+                "kind": kind,
+                "layers": layers,
+                "rank": rank,
+                "steps": steps,
+                "batch": batch,
+                "learning_rate": learning_rate,
+                "hard_negatives": hard_negatives,
+                "seed": seed,
+            },
+        )
+        for skipped in plan.skipped[:_SHOWN_SKIPPED]:
+            progress_console.print(f"skipped: {skipped}", style="yellow", markup=False)
+        if len(plan.skipped) > _SHOWN_SKIPPED:
+            progress_console.print(f"skipped in all: {len(plan.skipped)} lines", style="yellow")
+        with _bar(f"training {domain}", steps) as tell:
+            found = plan.run(tell)
+    print_json(found) if as_json else _show(found)
+
+
+@contextmanager
+def _training_installed() -> Iterator[None]:
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        raise SettingError(f"training needs {', '.join(missing)}: run `pip install 'attune[train]'`")
+    yield
+
+
+@contextmanager
+def _bar(title: str, steps: int) -> Iterator[Callable[[int, float], None]]:
+    with progress() as bar:
+        task = bar.add_task(title, total=steps)
+        yield lambda step, loss: bar.update(task, completed=step, description=f"{title}, loss {loss:.3f}")
+
+
+def _show(found: dict[str, Any]) -> None:
+    console.print(f"{found['domain']}: {found['outcome']}", markup=False)
+    for name, value in found["metrics"].items():
+        console.print(f"  {name}: {value:.4f}", markup=False)

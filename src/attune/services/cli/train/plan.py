@@ -1,0 +1,165 @@
+"""What a training is asked to do, checked before anything is computed."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from attune.embeddings.domains import GENERAL, ExpertKind, check_domain_id
+from attune.embeddings.errors import ModelError, SettingError
+from attune.embeddings.mixture.directory import make_model_directory, open_with_experts
+from attune.embeddings.mixture.manifest import ExpertEntry
+from attune.embeddings.weights import model_name, resolve_model, weights_sha256
+from attune.services.cli.indexing import read_documents
+
+_DEV_SHARE = 0.1
+_LEARNING_RATES = {"ffn": 3e-4, "lora": 1e-3, "full": 1e-4}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training that can begin. `skipped` says which lines of the pairs are not used, and why."""
+
+    domain: str
+    description: str
+    directory: Path
+    target: Path
+    materials: Sequence[Any]
+    recipe: Any
+    skipped: Sequence[str]
+
+    @classmethod
+    def make(
+        cls,
+        *,
+        domain: str,
+        model: Path,
+        pairs: Sequence[Path],
+        dev: Sequence[Path],
+        corpus: Path | None,
+        backbone: Path | None,
+        description: str,
+        options: Mapping[str, Any],
+    ) -> Self:
+        """Read and check everything. Raises `SettingError`, `TrainingDataError`, `CorpusError` or `ModelError`."""
+        check_domain_id(domain)
+        if domain == GENERAL:
+            raise SettingError(f"domain {GENERAL!r} is the backbone's own: choose another name")
+        if not pairs and corpus is None:
+            raise SettingError("nothing to train on: give --pairs, --corpus, or both")
+        if dev and not pairs:
+            raise SettingError("--dev judges what --pairs train: give --pairs too")
+        recipe = _recipe(options)
+        materials, skipped = _materials(domain, pairs, dev, corpus, one_each=recipe.shape.kind == "full")
+        directory = _directory(model, backbone, whole=recipe.shape.kind == "full")
+        return cls(domain, description, directory, model, materials, recipe, skipped)
+
+    def run(self, tell: Callable[[int, float], None]) -> dict[str, Any]:
+        """Train, and save what came of it; what was done, for people and programs."""
+        from attune.embeddings.training.saving import forget_checkpoints, save_expert, save_model  # noqa: PLC0415
+        from attune.embeddings.training.training import TrainingInterruptedError, train  # noqa: PLC0415
+
+        work = self.target.with_name(f".{self.target.name}.training-{self.domain}")
+        try:
+            trained = train(self.directory, self.materials, self.recipe, work, tell)
+        except TrainingInterruptedError:
+            raise KeyboardInterrupt from None
+        if self.recipe.shape.kind == "full":
+            save_model(self.directory, self.target, trained, self.domain)
+            metrics = {f"before_{name}": value for name, value in trained.before.items()} | dict(trained.after)
+            found = {"domain": self.domain, "outcome": f"trained as a whole, in {self.target}", "metrics": metrics}
+        else:
+            entry = save_expert(self.target, self.domain, self.description, self.recipe, trained, self._facts())
+            found = self._found(entry)
+        forget_checkpoints(work)
+        return found
+
+    def _found(self, entry: ExpertEntry) -> dict[str, Any]:
+        outcome = f"expert of kind {entry.kind}, in {self.target}"
+        if entry.kind is ExpertKind.GENERAL:
+            outcome = f"no better than the general expert, which serves it from now on, in {self.target}"
+        version = entry.version(weights_sha256(self.target))
+        return {"domain": self.domain, "outcome": outcome, "version": version, "metrics": dict(entry.metrics)}
+
+    def _facts(self) -> dict[str, Any]:
+        from attune.embeddings.training.training import material_digest  # noqa: PLC0415
+
+        [material] = self.materials
+        return {
+            "texts_sha256": material_digest(material),
+            "pairs": len(material.pairs),
+            "dev_pairs": len(material.dev_pairs),
+            "passages": len(material.passages),
+            "steps": self.recipe.steps,
+            "batch": self.recipe.batch,
+            "learning_rate": self.recipe.learning_rate,
+            "seed": self.recipe.seed,
+        }
+
+
+def _recipe(options: Mapping[str, Any]) -> Any:
+    from attune.embeddings.training.recipe import Recipe  # noqa: PLC0415
+    from attune.embeddings.training.trainable import Kind, Shape  # noqa: PLC0415
+
+    if options["kind"] not in list(Kind):
+        raise SettingError(f"kind {options['kind']!r} is unknown: use one of {', '.join(Kind)}")
+    kind = Kind(options["kind"])
+    return Recipe(
+        shape=Shape(kind, options["layers"], options["rank"]),
+        steps=options["steps"],
+        batch=options["batch"],
+        learning_rate=options["learning_rate"] or _LEARNING_RATES[kind],
+        hard_negatives=options["hard_negatives"],
+        seed=options["seed"],
+    )
+
+
+def _materials(
+    domain: str, files: Sequence[Path], dev: Sequence[Path], corpus: Path | None, *, one_each: bool
+) -> tuple[list[Any], list[str]]:
+    """The texts. A whole model may have several domains: each file of pairs is one, so that batches do not mix them."""
+    from attune.embeddings.training.pairs import check_enough, held_back, read_pairs  # noqa: PLC0415
+    from attune.embeddings.training.passages import Passage  # noqa: PLC0415
+    from attune.embeddings.training.recipe import Material  # noqa: PLC0415
+
+    skipped: list[str] = []
+
+    def read(paths: Iterable[Path]) -> list[Any]:
+        found = read_pairs(paths)
+        skipped.extend(found.skipped)
+        return found.pairs
+
+    groups = [[file] for file in files] if one_each else [list(files)]
+    judged = read(dev)
+    materials = []
+    for number, group in enumerate(group for group in groups if group):
+        pairs = read(group)
+        check_enough(pairs, f"different pairs in {', '.join(str(file) for file in group)}")
+        if not judged:
+            pairs, kept = held_back(pairs, _DEV_SHARE)
+        materials.append(Material(f"{domain}{number or ''}", pairs, judged or kept))
+    if corpus is not None:
+        documents = read_documents(corpus, domain)
+        passages = [Passage(each.title, each.text) for each in documents if each.title.strip() or each.text.strip()]
+        skipped += [f"{corpus}: {len(documents) - len(passages)} documents have no text"] * (
+            len(passages) < len(documents)
+        )
+        check_enough(passages, f"documents in {corpus}")
+        first = materials[0] if materials else Material(domain)
+        materials = [replace(first, passages=passages), *materials[1:]]
+    return materials, skipped
+
+
+def _directory(model: Path, backbone: Path | None, *, whole: bool) -> Path:
+    """The directory to train from. An expert's is made if there is none; a whole model must not overwrite one."""
+    source = resolve_model(str(backbone) if backbone else None)
+    if whole:
+        if model.exists():
+            raise ModelError(f"{model} exists: a model that is trained as a whole needs a place of its own")
+        return source
+    if not model.exists():
+        make_model_directory(source, model)
+    elif backbone is not None and weights_sha256(source) != weights_sha256(resolve_model(str(model))):
+        raise ModelError(f"{model} has another backbone than {model_name(source)}: leave --backbone out")
+    open_with_experts(resolve_model(str(model)))
+    return model
