@@ -22,7 +22,7 @@ class Interval:
 def bootstrap(cases: Sequence[float], seed: int = 0) -> Interval:
     """The interval of the cases' mean."""
     values = np.asarray(cases, dtype=np.float64)
-    return resampled(len(values), lambda drawn: float(values[drawn].mean()), seed)
+    return resampled_all([len(values)], lambda drawn: float(values[drawn[0]].mean()), seed)
 
 
 def paired_difference(ours: Sequence[float], theirs: Sequence[float], seed: int = 0) -> Interval:
@@ -30,8 +30,11 @@ def paired_difference(ours: Sequence[float], theirs: Sequence[float], seed: int 
     return bootstrap((np.asarray(ours) - np.asarray(theirs)).tolist(), seed)
 
 
-def resampled(count: int, measure: Callable[[NDArray[np.intp]], float], seed: int = 0) -> Interval:
-    """The interval of any measure of `count` cases, which is given the places of those drawn."""
+def resampled_all(
+    counts: Sequence[int], measure: Callable[[Sequence[NDArray[np.intp]]], float], seed: int = 0
+) -> Interval:
+    """The interval of any measure of groups of cases, drawn group by group; it is given the places drawn of each."""
     random = np.random.default_rng(seed)
-    drawn = [measure(random.integers(count, size=count)) for _ in range(_RESAMPLES)]
-    return Interval(measure(np.arange(count)), float(np.quantile(drawn, _TAIL)), float(np.quantile(drawn, 1 - _TAIL)))
+    drawn = [measure([random.integers(count, size=count) for count in counts]) for _ in range(_RESAMPLES)]
+    whole = measure([np.arange(count) for count in counts])
+    return Interval(whole, float(np.quantile(drawn, _TAIL)), float(np.quantile(drawn, 1 - _TAIL)))

@@ -7,6 +7,7 @@ from attune.services.cli.demo.command import demo
 from attune.services.cli.events import events
 from attune.services.cli.indexing import index
 from attune.services.cli.measure.embedding import embedding
+from attune.services.cli.measure.pairs import pairs
 from attune.services.cli.measure.retrieval import retrieval
 from attune.services.cli.pipes import QuietGroup
 from attune.services.cli.train import expert
@@ -30,6 +31,7 @@ app.command()(suggest)
 app.add_typer(user, name="user")
 evaluate = typer.Typer(help="Measure quality on judged data.", no_args_is_help=True)
 evaluate.command()(retrieval)
+evaluate.command()(pairs)
 app.add_typer(evaluate, name="eval")
 training = typer.Typer(help="Train on your own texts.", no_args_is_help=True)
 training.command()(expert)
