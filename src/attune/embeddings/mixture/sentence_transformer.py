@@ -59,6 +59,9 @@ class ExpertTransformer(InputModule):
         self._directory = directory
         self._config = config
         self._texts = tokenizer
+        self.max_seq_length = tokenizer.max_tokens
+        self.training_tokens = tokenizer.max_tokens
+        """How many tokens of a text are read in training, which takes longer the more there are."""
         self.encoder = encoder
         self.routes = dict(routes)
         self.blocks = nn.ModuleList(blocks)
@@ -72,15 +75,6 @@ class ExpertTransformer(InputModule):
         routes, blocks = _add_experts(directory, encoder)
         encoder.fold_scales()
         return cls(directory, config, read_tokenizer(directory, config), encoder, routes, blocks)
-
-    @property
-    def max_seq_length(self) -> int:
-        """How many tokens of a text are read."""
-        return self._texts.max_tokens
-
-    @max_seq_length.setter
-    def max_seq_length(self, tokens: int) -> None:
-        self._texts.max_tokens = min(tokens, self._config.encoder.max_tokens)
 
     @property
     def first_token(self) -> int:
@@ -102,6 +96,7 @@ class ExpertTransformer(InputModule):
     ) -> dict[str, Any]:
         """Texts of one domain to `input_ids` and `attention_mask` [n, longest], and the domain's `expert` [n]."""
         route = self._route(task)
+        self._texts.max_tokens = self.training_tokens if self.training else self.max_seq_length
         tokenized = self._texts.tokenize(list(inputs), prefixes=[prompt or ""] * len(inputs))
         sequences = [self._ids(each, route) for each in tokenized]
         longest = max(len(sequence) for sequence in sequences)

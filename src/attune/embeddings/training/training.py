@@ -101,7 +101,7 @@ def _run(
 def _load(directory: Path, recipe: Recipe) -> tuple[SentenceTransformer, ExpertTransformer]:
     config = read_model_config(directory)
     transformer = ExpertTransformer.load(str(directory))
-    transformer.max_seq_length = min(recipe.max_tokens, config.max_tokens)
+    transformer.training_tokens = min(recipe.max_tokens, config.max_tokens)
     return SentenceTransformer(modules=[transformer, *_after(config)]), transformer
 
 

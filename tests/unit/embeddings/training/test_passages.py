@@ -1,0 +1,46 @@
+import random
+
+import pytest
+
+from attune.embeddings.training.passages import MadeQuery, Passage, QueryMaker
+
+PASSAGES = [
+    Passage("Tide tables", "The harbour silts up when the tide is low. Boats wait outside for water!"),
+    Passage("", "Bridges swing open for tall ships; the road waits then."),
+    Passage("Mud", "x"),
+]
+
+
+def made(count: int = 300, seed: int = 0) -> list[MadeQuery]:
+    return QueryMaker(PASSAGES, frozenset({"the", "for"}), seed).make(count)
+
+
+def test_queries_are_made_of_their_passage():
+    for query in made():
+        words = set(query.text.lower().replace(".", " ").replace("!", " ").replace(";", " ").split())
+        whole = PASSAGES[query.passage].whole.lower().replace(".", " ").replace("!", " ").replace(";", " ")
+        assert words <= set(whole.split())
+        assert query.text.strip()
+
+
+def test_there_are_titles_sentences_and_keywords():
+    texts = {query.text for query in made() if query.passage == 0}
+    assert {"Tide tables", "The harbour silts up when the tide is low.", "Boats wait outside for water!"} < texts
+    assert any(text.islower() and "the" not in text.split() for text in texts)
+
+
+def test_every_passage_comes_in_every_turn():
+    queries = made(30)
+    for turn in range(0, 30, 3):
+        assert {query.passage for query in queries[turn : turn + 3]} == {0, 1, 2}
+
+
+def test_a_seed_makes_the_same_queries_whatever_else_draws_numbers():
+    first = made(seed=1)
+    random.seed(5)
+    assert made(seed=1) == first != made(seed=2)
+
+
+@pytest.mark.parametrize(("passage", "whole"), [(PASSAGES[2], "Mud. x"), (PASSAGES[1], PASSAGES[1].text)])
+def test_a_passage_is_embedded_with_its_title(passage, whole):
+    assert passage.whole == whole

@@ -1,0 +1,166 @@
+"""A tiny model learns a made-up domain: which of two nonsense words belong together."""
+
+import json
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from attune.embeddings.embedder import Embedder
+from attune.embeddings.items import EmbedItem
+from attune.embeddings.mixture.directory import make_model_directory
+from attune.embeddings.training.pairs import TextPair, TrainingDataError
+from attune.embeddings.training.passages import Passage
+from attune.embeddings.training.recipe import Material, Recipe
+from attune.embeddings.training.saving import save_expert, save_model
+from attune.embeddings.training.trainable import Kind, Shape
+from attune.embeddings.training.training import Trained, TrainingInterruptedError, train
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+PAIRS = [TextPair(f"{first} {second}", f"{first} {second} green") for first in LETTERS for second in LETTERS[:4]]
+DEV = [TextPair(f"{first} {first} z", f"{first} water") for first in LETTERS[:20]]
+PASSAGES = [Passage(f"cat {each}", f"the {each} sat on the mat while dogs ran near {each} trees.") for each in LETTERS]
+RECIPE = Recipe(steps=6, batch=8, evaluations=3, learning_rate=1e-2, max_tokens=24)
+
+
+def quiet(_step: int, _loss: float) -> None:
+    pass
+
+
+@pytest.fixture
+def model(shared_tiny_model, tmp_path) -> Path:
+    make_model_directory(shared_tiny_model, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def trained_on(model: Path, work: Path, recipe: Recipe = RECIPE, tell: Callable[[int, float], None] = quiet) -> Trained:
+    return train(model, [Material("law", PAIRS, DEV)], recipe, work, tell)
+
+
+def vectors(directory: Path, domain: str = "") -> np.ndarray:
+    embedder = Embedder.load(str(directory), "fp32")
+    results = embedder.embed([EmbedItem(pair.a, domain=domain) for pair in DEV]).results
+    return np.array([result.vector for result in results])
+
+
+@pytest.mark.parametrize("kind", [Kind.FFN, Kind.LORA])
+def test_an_expert_learns_and_is_served_as_it_was_trained(model, tmp_path, kind):
+    losses: list[float] = []
+    recipe = replace(RECIPE, shape=Shape(kind, rank=4), steps=30)
+    trained = trained_on(model, tmp_path / "work", recipe, lambda _step, loss: losses.append(loss))
+    assert np.mean(losses[-5:]) < np.mean(losses[:5])
+    before = vectors(model)
+    trained = replace(
+        trained, before={"dev": 0.0}, after={"dev": 1.0}
+    )  # what is saved does not depend on how good it is
+    entry = save_expert(model, "law", "Statutes", recipe, trained, {"steps": 30})
+    assert (entry.kind, entry.training, entry.metrics["general_dev"]) == (kind.value, {"steps": 30}, 0.0)
+    np.testing.assert_array_equal(vectors(model), before)
+    with torch.no_grad():
+        features = trained.transformer.preprocess([pair.a for pair in DEV], task="law")
+        hidden = trained.transformer(features)["token_embeddings"].sum(1)
+    expected = torch.nn.functional.normalize(hidden / features["attention_mask"].sum(1, keepdim=True)).numpy()
+    np.testing.assert_allclose(vectors(model, "law"), expected, atol=1e-5)
+    assert np.abs(vectors(model, "law") - before).max() > 0.01
+
+
+def test_an_expert_of_the_last_layer_leaves_the_first_and_has_no_token(model, tmp_path):
+    trained = trained_on(model, tmp_path / "work", replace(RECIPE, shape=Shape(Kind.FFN, layers=1)))
+    assert {name.split(".")[1] for name in trained.expert.tensors()} == {"1"}
+
+
+def test_an_expert_begins_as_the_general_one(model, tmp_path):
+    trained = trained_on(model, tmp_path / "work", replace(RECIPE, learning_rate=1e-12))
+    assert trained.after["dev"] == pytest.approx(trained.before["dev"], abs=0.02)
+
+
+def test_an_expert_that_is_no_better_is_not_used(model, tmp_path):
+    trained = replace(trained_on(model, tmp_path / "work"), before={"dev": 0.7}, after={"dev": 0.7})
+    entry = save_expert(model, "law", "", RECIPE, trained, {})
+    assert (entry.kind, entry.file) == ("general", "")
+    np.testing.assert_array_equal(vectors(model, "law"), vectors(model))
+
+
+def test_documents_alone_are_enough(model, tmp_path):
+    trained = train(model, [Material("law", passages=PASSAGES)], RECIPE, tmp_path / "work", quiet)
+    assert 0 <= trained.after["teacher_overlap"] <= 1
+
+
+def test_pairs_and_documents_are_learned_in_turns(model, tmp_path):
+    trained = train(model, [Material("law", PAIRS, DEV, PASSAGES)], RECIPE, tmp_path / "work", quiet)
+    mean = (trained.after["average_precision"] + trained.after["teacher_overlap"]) / 2
+    assert trained.after["dev"] == pytest.approx(mean)
+
+
+def test_negatives_are_mined(model, tmp_path):
+    trained_on(model, tmp_path / "work", replace(RECIPE, hard_negatives=2))
+
+
+def test_the_same_seed_trains_the_same_expert(model, tmp_path):
+    first, again, other = (
+        trained_on(model, tmp_path / f"work{number}", replace(RECIPE, seed=seed)).expert.tensors()
+        for number, seed in enumerate((1, 1, 2))
+    )
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_a_training_that_is_stopped_goes_on_to_the_same_end(model, tmp_path):
+    expected = trained_on(model, tmp_path / "whole").expert.tensors()
+
+    def stop(step: int, _loss: float) -> None:
+        if step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(TrainingInterruptedError, match="goes on from its last checkpoint"):
+        trained_on(model, tmp_path / "work", tell=stop)
+    steps: list[int] = []
+    found = trained_on(model, tmp_path / "work", tell=lambda step, _loss: steps.append(step)).expert.tensors()
+    assert steps[0] > 3
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor)
+
+
+def test_checkpoints_of_another_training_are_not_gone_on_from(model, tmp_path):
+    trained_on(model, tmp_path / "work")
+    with pytest.raises(TrainingDataError, match="checkpoints of another training"):
+        trained_on(model, tmp_path / "work", replace(RECIPE, seed=5))
+
+
+def test_an_expert_is_of_one_domain(model, tmp_path):
+    materials = [Material("law", PAIRS, DEV), Material("bio", PAIRS, DEV)]
+    with pytest.raises(TrainingDataError, match="2 domains for one expert: train one after the other"):
+        train(model, materials, RECIPE, tmp_path / "work", quiet)
+
+
+def test_a_whole_model_is_saved_as_its_family_publishes_it(shared_tiny_model, tmp_path):
+    recipe = replace(RECIPE, shape=Shape(Kind.FULL), learning_rate=1e-3)
+    materials = [Material("law", PAIRS, DEV), Material("bio", PAIRS[::-1], DEV)]
+    trained = train(shared_tiny_model, materials, recipe, tmp_path / "work", quiet)
+    save_model(shared_tiny_model, tmp_path / "whole", trained, "all")
+    with torch.no_grad():
+        features = trained.transformer.preprocess([pair.a for pair in DEV])
+        hidden = trained.transformer(features)["token_embeddings"].sum(1)
+    expected = torch.nn.functional.normalize(hidden / features["attention_mask"].sum(1, keepdim=True)).numpy()
+    np.testing.assert_allclose(vectors(tmp_path / "whole"), expected, atol=1e-5)
+    assert np.abs(vectors(tmp_path / "whole") - vectors(shared_tiny_model)).max() > 1e-3
+
+
+def test_a_training_leaves_a_log_and_a_plot(model, tmp_path):
+    save_expert(model, "law", "", RECIPE, trained_on(model, tmp_path / "work"), {})
+    log = json.loads((model / "training" / "law.json").read_text())
+    assert sum("loss" in entry for entry in log) == RECIPE.steps
+    assert (model / "training" / "law.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_training_outside_the_main_thread_cannot_be_stopped_but_runs(model, tmp_path):
+    found: list[Trained] = []
+    thread = threading.Thread(target=lambda: found.append(trained_on(model, tmp_path / "work")))
+    thread.start()
+    thread.join()
+    assert len(found) == 1
