@@ -55,11 +55,12 @@ def read_pairs(files: Iterable[Path]) -> ReadPairs:
 def held_back(pairs: Sequence[TextPair], share: float) -> tuple[list[TextPair], list[TextPair]]:
     """The pairs to train on, and those kept back: all pairs of about that share of the first texts, always the same.
 
-    A text that is kept back is in no pair to train on.
+    No two texts that are kept back together are trained on together, whichever comes first. A second text may be in
+    both, as a collection is known when its new documents, or its queries, are not.
     """
     kept = [pair for pair in pairs if _fold(pair.a) < share * _FOLDS]
-    texts = {text for pair in kept for text in (pair.a, pair.b)}
-    return [pair for pair in pairs if pair.a not in texts and pair.b not in texts], kept
+    firsts, together = {pair.a for pair in kept}, {frozenset((pair.a, pair.b)) for pair in kept}
+    return [pair for pair in pairs if pair.a not in firsts and frozenset((pair.a, pair.b)) not in together], kept
 
 
 def check_enough(examples: Sequence[object], what: str) -> None:
