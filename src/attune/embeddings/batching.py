@@ -113,7 +113,8 @@ class BatchingEngine:
     @property
     def domains(self) -> DomainRegistry:
         """The domains whose experts the workers have loaded."""
-        return DomainRegistry(next((seat for seat in self._seats if seat.alive), self._seats[0]).domains)
+        known = (seat.domains for seat in sorted(self._seats, key=lambda seat: not seat.alive))
+        return next(domains for domains in known if domains is not None)
 
     async def reload(self) -> DomainRegistry:
         """Let all workers load the experts that the model directory names now; no text waits for it.

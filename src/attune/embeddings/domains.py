@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from attune.embeddings.errors import SettingError, UnknownDomainError
+from attune.embeddings.router import GENERAL, Router
 
-GENERAL = "general"
 _DOMAIN_ID = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
@@ -50,10 +50,13 @@ class Domain:
 class DomainRegistry:
     """The domains of one model. It always holds the general one, which serves texts that name no domain.
 
+    `router` tells which of the domains such a text belongs to, where it knows them.
+
     Raises `SettingError` for an id that is malformed or given twice, or when the general domain is absent.
     """
 
-    def __init__(self, domains: Iterable[Domain]) -> None:
+    def __init__(self, domains: Iterable[Domain], router: Router | None = None) -> None:
+        self.router = router or Router({})
         self._domains: dict[str, Domain] = {}
         for domain in domains:
             self._add(domain)
@@ -74,7 +77,7 @@ class DomainRegistry:
         """Changes whenever the vector of a text for that domain may; for the empty one, whenever any domain's does."""
         if domain:
             return self._domains[domain].version if domain in self._domains else ""
-        return " ".join(f"{each.id}={each.version}" for each in self.domains())
+        return " ".join([self.router.version, *(f"{each.id}={each.version}" for each in self.domains())])
 
     def domains(self) -> tuple[Domain, ...]:
         """All domains, in order of id."""

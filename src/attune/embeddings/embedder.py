@@ -29,6 +29,8 @@ class Prepared:
 
     tokens: Tokenized
     domain: Domain
+    candidates: DomainRegistry | None = None
+    """For a text that names no domain: those that it may turn out to be of."""
 
     @property
     def token_count(self) -> int:
@@ -40,9 +42,9 @@ class Prepared:
         """Whether the text was longer."""
         return self.tokens.truncated
 
-    def embedded(self, vector: NDArray[np.float32]) -> Embedded:
-        """With its vector [d]."""
-        return Embedded(vector, self.domain.id, self.token_count, self.truncated)
+    def embedded(self, vector: NDArray[np.float32], domain: Domain) -> Embedded:
+        """With its vector [d], and the domain that it was routed to."""
+        return Embedded(vector, domain.id, self.token_count, self.truncated)
 
 
 class Embedder:
@@ -128,8 +130,10 @@ class Embedder:
         started = self._clock()
         prepared = self.prepare(items)
         tokenized = self._clock()
-        vectors = iter(self.compute([entry for entry in prepared if isinstance(entry, Prepared)]))
-        results = tuple(entry.embedded(next(vectors)) if isinstance(entry, Prepared) else entry for entry in prepared)
+        computed_of = zip(*self.compute([entry for entry in prepared if isinstance(entry, Prepared)]), strict=True)
+        results = tuple(
+            entry.embedded(*next(computed_of)) if isinstance(entry, Prepared) else entry for entry in prepared
+        )
         computed = self._clock()
         return EmbeddedBatch(results, Timings(1000 * (tokenized - started), 1000 * (computed - tokenized)))
 
@@ -142,19 +146,46 @@ class Embedder:
         )
         return [self._routed(item, tokens) for item, tokens in zip(items, tokenized, strict=True)]
 
-    def compute(self, prepared: Sequence[Prepared]) -> NDArray[np.float32]:
-        """The vectors [n, d] of n prepared texts."""
-        return self._encoder.encode(
-            [entry.tokens.ids for entry in prepared], [entry.domain.expert.number for entry in prepared]
-        )
+    def compute(self, prepared: Sequence[Prepared]) -> tuple[NDArray[np.float32], list[Domain]]:
+        """The vectors [n, d] of n prepared texts, and the domains that they were routed to.
+
+        A text that names no domain is embedded by the general expert, and if that vector is of another domain, again.
+        """
+        domains = [entry.domain for entry in prepared]
+        vectors = self._encode(prepared, domains)
+        unknown = [place for place, entry in enumerate(prepared) if entry.candidates is not None]
+        if unknown:
+            domains = _routed(prepared, domains, vectors, unknown)
+            again = [place for place in unknown if domains[place].expert != prepared[place].domain.expert]
+            if again:
+                vectors[again] = self._encode([prepared[place] for place in again], [domains[place] for place in again])
+        return vectors, domains
+
+    def _encode(self, prepared: Sequence[Prepared], domains: Sequence[Domain]) -> NDArray[np.float32]:
+        return self._encoder.encode([entry.tokens.ids for entry in prepared], [each.expert.number for each in domains])
 
     def _routed(self, item: EmbedItem, tokens: Tokenized | TextError) -> Prepared | ItemError:
         if isinstance(tokens, TextError):
             return tokens
         try:
-            return Prepared(tokens, self.domains.route(item.domain))
+            registry = self.domains
+            unknown = not item.domain and registry.router.knows_domains
+            return Prepared(tokens, registry.route(item.domain), registry if unknown else None)
         except UnknownDomainError as error:
             return error
+
+
+def _routed(
+    prepared: Sequence[Prepared], domains: Sequence[Domain], vectors: NDArray[np.float32], unknown: Sequence[int]
+) -> list[Domain]:
+    """The domains, with those of the `unknown` ones by their vectors. Each text has the candidates of when it came."""
+    found = list(domains)
+    for place in unknown:
+        candidates = prepared[place].candidates
+        if candidates is not None:
+            [name] = candidates.router.route(vectors[place : place + 1])
+            found[place] = candidates.route(name)
+    return found
 
 
 def _set_threads(threads: int | None) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from attune.embeddings.checkpoint import load_encoder
 from attune.embeddings.config import ModelConfig
-from attune.embeddings.domains import GENERAL, Domain, DomainRegistry, ExpertKind, LoadedExpert
+from attune.embeddings.domains import Domain, DomainRegistry, ExpertKind, LoadedExpert
 from attune.embeddings.encoder import Encoder
 from attune.embeddings.errors import ModelError
 from attune.embeddings.mixture.expert_files import ExpertWeights, read_expert
 from attune.embeddings.mixture.manifest import ExpertEntry, Manifest, read_manifest
+from attune.embeddings.mixture.samples import read_sample
+from attune.embeddings.router import GENERAL, Router
 
 _GENERAL_DESCRIPTION = "The shared backbone, for text of any domain"
 
@@ -31,7 +33,7 @@ class LiveExperts:
         self._reloading = threading.Lock()
         manifest = read_manifest(directory, name)
         self._backbone_sha256 = manifest.backbone_sha256
-        self.domains = DomainRegistry(self._load(manifest, {}))
+        self.domains = self._registry(manifest, {})
 
     def reload(self) -> DomainRegistry:
         """The domains of the manifest as it is now; experts that did not change are not loaded again.
@@ -43,8 +45,16 @@ class LiveExperts:
             if manifest.backbone_sha256 != self._backbone_sha256:
                 raise ModelError(f"{self._directory}: the backbone's weights are others than those loaded: restart")
             held = {domain.id: domain for domain in self.domains.domains()}
-            self.domains = DomainRegistry(self._load(manifest, held))
+            self.domains = self._registry(manifest, held)
             return self.domains
+
+    def _registry(self, manifest: Manifest, held: dict[str, Domain]) -> DomainRegistry:
+        samples = {
+            entry.id: read_sample(self._directory / entry.routing_file, entry.routing_sha256)
+            for entry in manifest.experts
+            if entry.routing_file
+        }
+        return DomainRegistry(self._load(manifest, held), Router(samples))
 
     def _load(self, manifest: Manifest, held: dict[str, Domain]) -> Iterable[Domain]:
         experts = {entry.id: self._kept(held.get(entry.id), entry) for entry in manifest.experts}

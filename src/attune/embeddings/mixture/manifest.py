@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from attune.embeddings.domains import GENERAL, Domain, ExpertKind, LoadedExpert, check_domain_id
+from attune.embeddings.domains import Domain, ExpertKind, LoadedExpert, check_domain_id
 from attune.embeddings.errors import ModelError, SettingError
 from attune.embeddings.jsonfile import Fields, read_fields
+from attune.embeddings.router import GENERAL
 from attune.embeddings.weights import weights_sha256
 
 MANIFEST_FILE = "experts.json"
@@ -26,7 +27,8 @@ _VERSION_DIGITS = 12
 class ExpertEntry:
     """One expert of the manifest.
 
-    `file` is relative to the directory, and empty for a domain that the general expert serves best. `training` says
+    `file` is relative to the directory, and empty for a domain that the general expert serves best; `routing_file` has
+    what the router keeps of the domain, and is empty for one that no text is routed to. `training` says
     what the expert was trained on and how, `metrics` how good it was on its own held-back pairs.
     """
 
@@ -37,6 +39,8 @@ class ExpertEntry:
     sha256: str = ""
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    routing_file: str = ""
+    routing_sha256: str = ""
 
     def domain(self, backbone_sha256: str, expert: LoadedExpert) -> Domain:
         """The domain that the expert serves, once it is loaded."""
@@ -135,17 +139,21 @@ def _read_entry(fields: Fields) -> ExpertEntry:
     if kind not in list(ExpertKind):
         raise ModelError(f"{fields.file}: {fields.within}kind is {kind!r}: use one of {', '.join(ExpertKind)}")
     stored = kind != ExpertKind.GENERAL
+    routing = fields.nested("routing")
     entry = ExpertEntry(
         id=fields.text("domain"),
         description=fields.text("description", ""),
         kind=ExpertKind(kind),
         file=fields.text("file") if stored else "",
         sha256=fields.text("sha256") if stored else "",
+        routing_file=routing.text("file", ""),
+        routing_sha256=routing.text("sha256", ""),
         training=fields.nested("training").content,
         metrics=fields.nested("metrics").content,
     )
-    if Path(entry.file).is_absolute() or ".." in Path(entry.file).parts:
-        raise ModelError(f"{fields.file}: {fields.within}file {entry.file!r} is not inside the model: move it there")
+    for file in (entry.file, entry.routing_file):
+        if Path(file).is_absolute() or ".." in Path(file).parts:
+            raise ModelError(f"{fields.file}: {fields.within}file {file!r} is not inside the model: move it there")
     try:
         check_domain_id(entry.id)
     except SettingError as error:
@@ -154,7 +162,9 @@ def _read_entry(fields: Fields) -> ExpertEntry:
 
 
 def _written(entry: ExpertEntry) -> dict[str, Any]:
-    stored = {"file": entry.file, "sha256": entry.sha256} if entry.file else {}
+    stored: dict[str, Any] = {"file": entry.file, "sha256": entry.sha256} if entry.file else {}
+    if entry.routing_file:
+        stored["routing"] = {"file": entry.routing_file, "sha256": entry.routing_sha256}
     return {
         "domain": entry.id,
         "description": entry.description,

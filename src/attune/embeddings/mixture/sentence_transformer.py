@@ -17,13 +17,13 @@ from torch import Tensor, nn
 
 from attune.embeddings.checkpoint import load_encoder
 from attune.embeddings.config import ModelConfig, read_model_config, read_tokenizer
-from attune.embeddings.domains import GENERAL
 from attune.embeddings.errors import TextError, UnknownDomainError
 from attune.embeddings.experts import GENERAL_EXPERT
 from attune.embeddings.mixture.expert_files import EXPERTS_DIRECTORY, read_expert
 from attune.embeddings.mixture.manifest import MANIFEST_FILE, read_manifest
 from attune.embeddings.packed_encoder import PackedEncoder
 from attune.embeddings.packing import PackedBatch, pack
+from attune.embeddings.router import GENERAL
 from attune.embeddings.tokenizer import TextTokenizer
 from attune.embeddings.weights import WEIGHTS_INDEX, model_name, weight_files
 

@@ -16,6 +16,7 @@ from attune.embeddings.domains import ExpertKind
 from attune.embeddings.mixture.directory import make_model_directory
 from attune.embeddings.mixture.expert_files import write_expert
 from attune.embeddings.mixture.manifest import ExpertEntry, read_manifest, write_durably, write_manifest
+from attune.embeddings.mixture.samples import write_sample
 from attune.embeddings.training.judge import MAIN
 from attune.embeddings.training.recipe import Recipe
 from attune.embeddings.training.trainable import EXPERT_KINDS
@@ -40,7 +41,18 @@ def save_expert(
         kind = EXPERT_KINDS[recipe.shape.kind]
         file, sha256 = write_expert(directory, domain, trained.expert.tensors())
     metrics = {f"general_{name}": value for name, value in trained.before.items()} | dict(trained.after)
-    entry = ExpertEntry(domain, description, kind, file, sha256, facts, metrics)
+    routing_file, routing_sha256 = write_sample(directory, domain, trained.sample) if trained.sample else ("", "")
+    entry = ExpertEntry(
+        id=domain,
+        description=description,
+        kind=kind,
+        file=file,
+        sha256=sha256,
+        routing_file=routing_file,
+        routing_sha256=routing_sha256,
+        training=facts,
+        metrics=metrics,
+    )
     save_log(directory / TRAINING_DIRECTORY, domain, trained.log)
     write_manifest(directory, read_manifest(directory, model_name(directory)).with_expert(entry))
     return entry

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from torch import nn
 
+from attune.embeddings.router import DomainSample
 from attune.embeddings.training.datasets import mine_negatives, pair_rows, ranking_rows
 from attune.embeddings.training.judge import Judge, PairJudge, RankingJudge, embed
 from attune.embeddings.training.losses import RankingDistillation, fitted_temperature, pair_loss
@@ -17,10 +19,12 @@ from attune.embeddings.training.passages import Passage, QueryMaker
 from attune.embeddings.training.recipe import Material, Recipe
 from attune.embeddings.training.teacher import STOPWORDS, HybridTeacher
 
+_T = TypeVar("_T")
 PAIRS, RANKINGS = "pairs", "rankings"
 _DEV_QUERIES = 100
 _DEV_PASSAGES = 500
 _FITTED_BATCHES = 20
+_ROUTED_TEXTS = 1000
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,25 @@ def tasks_of(model: SentenceTransformer, material: Material, recipe: Recipe) -> 
         yield Task(f"{material.domain}-{PAIRS}", material.domain, rows, pair_loss(model), judge)
     if material.passages:
         yield _ranking_task(model, material.domain, material.passages, recipe)
+
+
+def domain_sample(model: SentenceTransformer, material: Material, seed: int) -> DomainSample:
+    """What the router keeps of the domain: the backbone's vectors of its texts, and of queries made of them.
+
+    Of pairs, the first texts are queries as well: of some domains they are questions.
+    """
+    pairs = [pair for pair in material.pairs if len(pair.a) < len(pair.b)]
+    texts = [Passage("", text) for text in dict.fromkeys(pair.b for pair in material.pairs)]
+    passages = _drawn([*material.passages, *texts], _ROUTED_TEXTS, seed)
+    asked = _drawn(list(dict.fromkeys(pair.a for pair in pairs)), _ROUTED_TEXTS // 2, seed)
+    made = [query.text for query in QueryMaker(passages, STOPWORDS, seed).make(_ROUTED_TEXTS // 2)]
+    whole = [passage.whole for passage in passages]
+    return DomainSample.of(embed(model, None, whole), embed(model, None, [*asked, *made]))
+
+
+def _drawn(items: Sequence[_T], count: int, seed: int) -> list[_T]:
+    order = np.random.default_rng(seed).permutation(len(items))[:count]
+    return [items[place] for place in order.tolist()]
 
 
 def _negatives(model: SentenceTransformer, pairs: Sequence[TextPair], recipe: Recipe) -> list[list[str]]:

@@ -15,10 +15,11 @@ from transformers.trainer_utils import get_last_checkpoint
 from attune.embeddings.config import ModelConfig, read_model_config
 from attune.embeddings.mixture.manifest import write_durably
 from attune.embeddings.mixture.sentence_transformer import ExpertTransformer
+from attune.embeddings.router import DomainSample
 from attune.embeddings.training.judge import DevEvaluator
 from attune.embeddings.training.pairs import TrainingDataError, digest
 from attune.embeddings.training.recipe import Material, Recipe
-from attune.embeddings.training.tasks import Task, tasks_of
+from attune.embeddings.training.tasks import Task, domain_sample, tasks_of
 from attune.embeddings.training.trainable import Kind, TrainableExpert
 from attune.embeddings.training.trainer import ExpertTrainer, Progress, stopped_by_ctrl_c, training_arguments
 from attune.embeddings.weights import weights_sha256
@@ -32,7 +33,8 @@ class Trained:
     """What came of a training.
 
     `expert` is None where the whole of `transformer` was trained. `before` and `after` are the same figures of texts
-    kept back, of the model as it was and of the best checkpoint; `log` has the loss and the figures by steps.
+    kept back, of the model as it was and of the best checkpoint; `log` has the loss and the figures by steps. `sample`
+    is what a router needs of the one domain.
     """
 
     transformer: ExpertTransformer
@@ -40,6 +42,7 @@ class Trained:
     before: Mapping[str, float]
     after: Mapping[str, float]
     log: Sequence[Mapping[str, float]]
+    sample: DomainSample | None = None
 
 
 class TrainingInterruptedError(Exception):
@@ -62,14 +65,15 @@ def train(directory: Path, materials: Sequence[Material], recipe: Recipe, work: 
     tasks = [task for material in materials for task in tasks_of(model, material, recipe)]
     evaluator = DevEvaluator([(task.judge, task.domain) for task in tasks])
     before = evaluator.measure(model, general=True)
-    expert = None
+    expert = sample = None
     if recipe.shape.kind is Kind.FULL:
         transformer.train_all([material.domain for material in materials])
     else:
+        sample = domain_sample(model, materials[0], recipe.seed)
         expert = TrainableExpert(transformer, materials[0].domain, recipe.shape)
         transformer.expert = expert  # its parameters are the model's, for the trainer
     log = _run(model, tasks, evaluator, recipe, work, checkpoint, tell)
-    return Trained(transformer, expert, before, evaluator.measure(model), log)
+    return Trained(transformer, expert, before, evaluator.measure(model), log, sample)
 
 
 def _run(

@@ -91,12 +91,12 @@ def _texts(stream: BinaryIO, reload: Callable[[], None]) -> Iterator[Sequence[Te
 def _reload(embedder: Embedder, send: Callable[[object], None]) -> None:
     """Load the experts of now, and say which domains there are; texts are computed meanwhile."""
     try:
-        answer = Reloaded(embedder.reload_experts().domains())
+        answer = Reloaded(embedder.reload_experts())
     except EmbeddingsError as error:
-        answer = Reloaded((), error)
+        answer = Reloaded(None, error)
     except Exception as error:  # noqa: BLE001 - whatever it is, the one who asked is told, and the others go on
         _log.exception("the experts could not be loaded")
-        answer = Reloaded((), ModelError(f"the experts could not be loaded ({error})"))
+        answer = Reloaded(None, ModelError(f"the experts could not be loaded ({error})"))
     with suppress(ConnectionError):
         send(answer)
 
@@ -109,7 +109,7 @@ def _info(embedder: Embedder, tokens_per_second: float) -> WorkerInfo:
         max_tokens=embedder.max_tokens,
         precision_reason=embedder.precision.reason,
         device=embedder.device,
-        domains=embedder.domains.domains(),
+        domains=embedder.domains,
         tokens_per_second=tokens_per_second,
         batch_tokens=embedder.batch_tokens,
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from attune.embeddings.domains import Domain
+from attune.embeddings.domains import DomainRegistry
 from attune.embeddings.errors import DeadlineExpiredError, EmbeddingsError
 from attune.embeddings.items import Embedded, EmbedItem, ItemError
 
@@ -31,7 +31,7 @@ class WorkerInfo:
     max_tokens: int
     precision_reason: str
     device: str
-    domains: tuple[Domain, ...]
+    domains: DomainRegistry
     tokens_per_second: float
     batch_tokens: int
 
@@ -45,7 +45,7 @@ class Reload:
 class Reloaded:
     """The domains after a `Reload`, or why they are those of before."""
 
-    domains: tuple[Domain, ...]
+    domains: DomainRegistry | None
     error: EmbeddingsError | None = None
 
 

@@ -149,15 +149,19 @@ class Pipeline:
         """How each text ends. A batch that cannot be computed, for want of memory say, is tried in halves."""
         prepared = [entry.prepared for entry in live if isinstance(entry.prepared, Prepared)]
         try:
-            vectors = self._embedder.compute(prepared)
+            vectors, domains = self._embedder.compute(prepared)
         except Exception as error:  # noqa: BLE001 - whatever it is, the neighbours of the text at fault go on
             _log.warning("a batch of %d texts could not be computed", len(live), exc_info=error)
             return self._halved(live, error)
-        return [Computed(each.domain.id, each.token_count, each.truncated) for each in prepared], vectors
+        ends: list[End] = [
+            Computed(domain.id, each.token_count, each.truncated)
+            for each, domain in zip(prepared, domains, strict=True)
+        ]
+        return ends, vectors
 
     def _halved(self, live: Sequence[_Entry], error: Exception) -> tuple[list[End], NDArray[np.float32]]:
         if len(live) == 1:
-            return [ComputeError(f"the text could not be computed ({error})")], self._embedder.compute([])
+            return [ComputeError(f"the text could not be computed ({error})")], self._embedder.compute([])[0]
         middle = len(live) // 2
         (first, some), (second, others) = self._ends(live[:middle]), self._ends(live[middle:])
         return first + second, np.concatenate([some, others])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from attune.embeddings.domains import Domain
+from attune.embeddings.domains import DomainRegistry
 from attune.embeddings.errors import WorkerLostError
 from attune.embeddings.workers.frames import FrameReceiver, encode_frame
 from attune.embeddings.workers.messages import Outcome, Reload, Reloaded, Text, WorkerInfo, WorkerSettings
@@ -51,7 +51,7 @@ class WorkerProcess:
         """Hand texts over. The connection keeps what the worker has not read yet."""
         self._write(texts)
 
-    async def reload(self) -> tuple[Domain, ...]:
+    async def reload(self) -> DomainRegistry:
         """See `Worker.reload`."""
         if self._transport is None or not isinstance(connection := self._transport.get_protocol(), _Connection):
             raise WorkerLostError(_NOT_THERE)
@@ -112,16 +112,16 @@ class _Connection(FrameReceiver):
         super().__init__(self._first, self._hung_up)
         self._ready = ready
         self._outcome = receive
-        self._reloads: deque[asyncio.Future[tuple[Domain, ...]]] = deque()
+        self._reloads: deque[asyncio.Future[DomainRegistry]] = deque()
         self._tell_lost: Callable[[], None] | None = lost
 
     def forget(self) -> None:
         """The end is wanted: tell nobody."""
         self._tell_lost = None
 
-    def next_reload(self) -> asyncio.Future[tuple[Domain, ...]]:
+    def next_reload(self) -> asyncio.Future[DomainRegistry]:
         """What the next answer to a `Reload` says; answers come in the order of the requests."""
-        reloaded: asyncio.Future[tuple[Domain, ...]] = asyncio.get_running_loop().create_future()
+        reloaded: asyncio.Future[DomainRegistry] = asyncio.get_running_loop().create_future()
         self._reloads.append(reloaded)
         return reloaded
 
@@ -132,10 +132,10 @@ class _Connection(FrameReceiver):
         reloaded = self._reloads.popleft()
         if reloaded.done():
             return
-        if answer.error is None:
+        if answer.domains is not None:
             reloaded.set_result(answer.domains)
         else:
-            reloaded.set_exception(answer.error)
+            reloaded.set_exception(answer.error or WorkerLostError(_NOT_THERE))
 
     def _first(self, answer: Any) -> None:
         if self._ready.done():

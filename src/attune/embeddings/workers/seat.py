@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from attune.embeddings.domains import Domain
+from attune.embeddings.domains import DomainRegistry
 from attune.embeddings.errors import EmbeddingsError, ModelError, WorkerLostError
 from attune.embeddings.lanes import Job
 from attune.embeddings.workers.messages import Outcome, Text, WorkerInfo
@@ -54,7 +54,7 @@ class Seat:
         self.alive = False
         self.held_tokens = 0
         self.tokens_per_second = 0.0
-        self.domains: tuple[Domain, ...] = ()
+        self.domains: DomainRegistry | None = None
 
     async def start(self) -> WorkerInfo:
         """Start the worker. Raises what it cannot start without."""

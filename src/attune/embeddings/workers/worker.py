@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from attune.embeddings.domains import Domain
+from attune.embeddings.domains import DomainRegistry
 from attune.embeddings.workers.messages import Outcome, Text, WorkerInfo
 
 
@@ -21,7 +21,7 @@ class Worker(Protocol):
         """Hand texts over; does not block."""
         ...
 
-    async def reload(self) -> tuple[Domain, ...]:
+    async def reload(self) -> DomainRegistry:
         """Load the experts that the model directory names now, while texts are computed; say which domains there are.
 
         Raises `ModelError` for what cannot be loaded, and leaves all as it was; `WorkerLostError` if it dies meanwhile.

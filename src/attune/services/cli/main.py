@@ -5,6 +5,7 @@ import typer
 from attune.services.cli.asking import search, suggest
 from attune.services.cli.demo.command import demo
 from attune.services.cli.events import events
+from attune.services.cli.experts import experts
 from attune.services.cli.indexing import index
 from attune.services.cli.measure.embedding import embedding
 from attune.services.cli.measure.pairs import pairs
@@ -28,6 +29,7 @@ app.command()(index)
 app.add_typer(events, name="events")
 app.command()(search)
 app.command()(suggest)
+app.add_typer(experts, name="experts")
 app.add_typer(user, name="user")
 evaluate = typer.Typer(help="Measure quality on judged data.", no_args_is_help=True)
 evaluate.command()(retrieval)

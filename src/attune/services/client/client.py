@@ -81,6 +81,21 @@ class Client:
         request = embedding.GetModelInfoRequest()
         return self._embedding.GetModelInfo(request, timeout=self._timeout_s, metadata=self._metadata)
 
+    def domains(self) -> list[embedding.Domain]:
+        """The domains that have an expert, at most 1,000 of them."""
+        request = embedding.ListDomainsRequest(page_size=1000)
+        return list(self._embedding.ListDomains(request, timeout=self._timeout_s, metadata=self._metadata).domains)
+
+    def reload_domains(self) -> embedding.ReloadDomainsResponse:
+        """Load the experts that the service's model directory names now."""
+        request = embedding.ReloadDomainsRequest()
+        return self._embedding.ReloadDomains(request, timeout=self._timeout_s, metadata=self._metadata)
+
+    def route_domains(self, texts: Sequence[str]) -> list[embedding.DomainRoute]:
+        """The domains that each of up to 1,024 texts may belong to, the likeliest first."""
+        request = embedding.RouteDomainsRequest(texts=texts)
+        return list(self._embedding.RouteDomains(request, timeout=self._timeout_s, metadata=self._metadata).routes)
+
     def index(self, documents: Iterable[search_pb2.Document]) -> search_pb2.IndexDocumentsResponse:
         """Add or replace documents; what is unchanged is skipped."""
         requests = (search_pb2.IndexDocumentsRequest(document=document) for document in documents)

@@ -12,6 +12,7 @@ from attune.embeddings.errors import ComputeError, TextError
 from attune.embeddings.items import Embedded, EmbedItem, EmbedResult, ItemError, Role
 from attune.embeddings.lanes import Lane
 from attune.embeddings.vectors import VectorDtype, to_bytes, truncate_dimensions
+from attune.services.runtime.errors import invalid
 
 _ROLES = {pb.ROLE_UNSPECIFIED: Role.PASSAGE, pb.ROLE_QUERY: Role.QUERY, pb.ROLE_PASSAGE: Role.PASSAGE}
 _DTYPES = {
@@ -61,6 +62,31 @@ def embedded_items(results: Sequence[EmbedResult]) -> list[pb.EmbeddedItem]:
         else:
             items.append(pb.EmbeddedItem(error=_item_error(each)))
     return items
+
+
+def embedded_vectors(results: Sequence[EmbedResult], field: str) -> NDArray[np.float32]:
+    """The vectors [n, d] of n texts.
+
+    Raises:
+        ServiceError: INVALID_ARGUMENT, naming the place in `field` of the first text that has none.
+    """
+    for place, each in enumerate(results):
+        if not isinstance(each, Embedded):
+            raise invalid(f"{field}[{place}]", _item_error(each).message)
+    return np.stack([each.vector for each in results if isinstance(each, Embedded)])
+
+
+def domain_routes(domains: Sequence[str], probabilities: NDArray[np.float64]) -> list[pb.DomainRoute]:
+    """For each row [domains] of probabilities, the likeliest domain first."""
+    return [
+        pb.DomainRoute(
+            domains=[
+                pb.DomainProbability(domain=domains[place], probability=float(row[place]))
+                for place in np.argsort(-row, kind="stable")
+            ]
+        )
+        for row in probabilities
+    ]
 
 
 def domain_messages(domains: Sequence[Domain]) -> list[pb.Domain]:

@@ -1,7 +1,7 @@
 """EmbeddingService: converts, asks the engine, converts."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
@@ -11,8 +11,18 @@ from attune.embedding.v1.embedding_pb2_grpc import EmbeddingServiceServicer
 from attune.embeddings.batching import EngineResult
 from attune.embeddings.caching import TextEngine
 from attune.embeddings.errors import DeadlineExpiredError, EngineClosedError, ModelError, Overloaded, WorkerLostError
+from attune.embeddings.items import EmbedItem
 from attune.embeddings.lanes import Lane
-from attune.services.embedding.convert import domain_messages, embed_items, embedded_items, lane_of, vector_batch
+from attune.embeddings.router import GENERAL
+from attune.services.embedding.convert import (
+    domain_messages,
+    domain_routes,
+    embed_items,
+    embedded_items,
+    embedded_vectors,
+    lane_of,
+    vector_batch,
+)
 from attune.services.embedding.model import Model
 from attune.services.runtime.call import current_call
 from attune.services.runtime.errors import ServiceError, invalid, overloaded
@@ -45,9 +55,12 @@ class EmbeddingServicer(EmbeddingServiceServicer):
             yield pb.EmbedStreamResponse(response=await self._embed(request, lane_of(request.lane, Lane.BULK)))
 
     async def RouteDomains(self, request: pb.RouteDomainsRequest, context: Context) -> pb.RouteDomainsResponse:
-        """The general expert takes every text of unknown domain."""
-        general = pb.DomainProbability(domain=self._engine.domains.route("").id, probability=1.0)
-        return pb.RouteDomainsResponse(routes=[pb.DomainRoute(domains=[general]) for _ in request.texts])
+        """By the general expert's vectors; where no domain was sampled, all texts are general."""
+        router = self._engine.domains.router
+        items = [EmbedItem(text, GENERAL) for text in request.texts]
+        result = await self._computed(items, Lane.INTERACTIVE)
+        vectors = embedded_vectors(result.results, "texts")
+        return pb.RouteDomainsResponse(routes=domain_routes(router.domains, router.probabilities(vectors)))
 
     async def ListDomains(self, request: pb.ListDomainsRequest, context: Context) -> pb.ListDomainsResponse:
         """The domains that have an expert."""
@@ -92,7 +105,7 @@ class EmbeddingServicer(EmbeddingServiceServicer):
             raise invalid(
                 "output.dimension", f"the model has {self._model.dimension} dimensions; ask for at most those"
             )
-        result = await self._computed(request, lane)
+        result = await self._computed(embed_items(request), lane)
         response = pb.EmbedResponse(
             vectors=vector_batch(result.results, request.output.dtype, dimension, self._model.dimension),
             items=embedded_items(result.results),
@@ -104,9 +117,9 @@ class EmbeddingServicer(EmbeddingServiceServicer):
         response.timings.total_ms = (time.monotonic() - started) * 1000
         return response
 
-    async def _computed(self, request: pb.EmbedRequest, lane: Lane) -> EngineResult:
+    async def _computed(self, items: Sequence[EmbedItem], lane: Lane) -> EngineResult:
         try:
-            return await self._engine.embed(embed_items(request), lane=lane, deadline=current_call().deadline)
+            return await self._engine.embed(items, lane=lane, deadline=current_call().deadline)
         except Overloaded as error:
             raise overloaded(
                 "more texts wait than can be embedded in time; try again later", error.retry_after_s

@@ -25,6 +25,7 @@ _MET = (
     knowledge.RETRIEVAL_MODE_LAPSED,
     knowledge.RETRIEVAL_MODE_NEIGHBOUR,
 )
+_GENERAL = "general"
 _READ_CHARACTERS = 16_384
 """More of a text than any encoder here reads."""
 
@@ -38,9 +39,8 @@ class Gateway:
         self._channels = (embedding_channel, knowledge_channel)
 
     async def domains(self) -> frozenset[str]:
-        """The domains that have an expert."""
-        answer = await self._embedding.ListDomains(embedding.ListDomainsRequest(page_size=1000), **onward())
-        return frozenset(each.domain for each in answer.domains)
+        """The domains whose experts embed documents: one alone, until a query is embedded for each of them too."""
+        return frozenset({_GENERAL})
 
     async def query_vector(self, query: str) -> NDArray[np.float32]:
         """Unit vector [d] of a query.
@@ -49,7 +49,8 @@ class Gateway:
             ServiceError: INVALID_ARGUMENT, where the query cannot be embedded.
         """
         request = embedding.EmbedRequest(
-            inputs=[embedding.TextInput(text=query, role=embedding.ROLE_QUERY)], lane=embedding.LANE_INTERACTIVE
+            inputs=[embedding.TextInput(text=query, domain=_GENERAL, role=embedding.ROLE_QUERY)],
+            lane=embedding.LANE_INTERACTIVE,
         )
         answer = await self._embedding.Embed(request, **onward())
         if answer.items[0].HasField("error"):
@@ -127,7 +128,7 @@ class Gateway:
 
 def _passage(document: Document, experts: frozenset[str]) -> embedding.TextInput:
     text = f"{document.title}\n{document.text}".strip()[:_READ_CHARACTERS]
-    domain = document.domain if document.domain in experts else ""
+    domain = document.domain if document.domain in experts else _GENERAL
     return embedding.TextInput(text=text, domain=domain, role=embedding.ROLE_PASSAGE)
 
 

@@ -97,7 +97,7 @@ class Gateway:
     async def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors [n, d] of texts; a row of zeros for a text that has none."""
         request = embedding.EmbedRequest(
-            inputs=[embedding.TextInput(text=text, role=embedding.ROLE_QUERY) for text in texts],
+            inputs=[embedding.TextInput(text=text, domain="general", role=embedding.ROLE_QUERY) for text in texts],
             lane=embedding.LANE_INTERACTIVE,
         )
         answer = await self._embedding.Embed(request, **onward())

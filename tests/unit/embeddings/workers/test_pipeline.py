@@ -32,12 +32,13 @@ class CountingEmbedder:
             for index, item in enumerate(items)
         ]
 
-    def compute(self, prepared: Sequence[Prepared]) -> np.ndarray:
+    def compute(self, prepared: Sequence[Prepared]) -> tuple[np.ndarray, list[Domain]]:
         lengths = [each.token_count for each in prepared]
         self.batches.append(lengths)
         if any(each.tokens.ids == tuple(map(ord, "poison")) for each in prepared):
             raise RuntimeError("out of memory")
-        return np.array([[length] * DIMENSION for length in lengths], np.float32).reshape(-1, DIMENSION)
+        vectors = np.array([[length] * DIMENSION for length in lengths], np.float32).reshape(-1, DIMENSION)
+        return vectors, [each.domain for each in prepared]
 
 
 class Ends:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-from attune.embeddings.domains import GENERAL, ExpertKind, check_domain_id
+from attune.embeddings.domains import ExpertKind, check_domain_id
 from attune.embeddings.errors import ModelError, SettingError
 from attune.embeddings.mixture.directory import make_model_directory, open_with_experts
 from attune.embeddings.mixture.manifest import ExpertEntry
+from attune.embeddings.router import GENERAL
 from attune.embeddings.weights import model_name, resolve_model, weights_sha256
 from attune.services.cli.indexing import read_documents
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from attune.embeddings.errors import ModelError
-from attune.embeddings.mixture.router import DomainSample, Router
+from attune.embeddings.mixture.samples import read_sample, write_sample
+from attune.embeddings.router import DomainSample, Router
 
 SIZE = 24
 
@@ -54,8 +55,8 @@ def test_without_domains_everything_is_general():
 
 def test_a_sample_is_read_as_it_was_written(tmp_path):
     written = sample(0)
-    file, sha256 = written.write(tmp_path, "law")
-    read = DomainSample.read(tmp_path / file, sha256)
+    file, sha256 = write_sample(tmp_path, "law", written)
+    read = read_sample(tmp_path / file, sha256)
     np.testing.assert_array_equal(read.scatter, written.scatter)
     np.testing.assert_allclose(read.held_queries, written.held_queries, atol=1e-3)
     assert (read.count, file.startswith("routing/law-")) == (written.count, True)
@@ -67,12 +68,12 @@ def test_what_calibrates_is_not_in_the_sums():
 
 
 def test_damaged_samples_are_refused(tmp_path):
-    file, sha256 = sample(0).write(tmp_path, "law")
+    file, sha256 = write_sample(tmp_path, "law", sample(0))
     with pytest.raises(ModelError, match="cannot be read"):
-        DomainSample.read(tmp_path / "gone", sha256)
+        read_sample(tmp_path / "gone", sha256)
     (tmp_path / file).write_bytes(b"damaged")
     with pytest.raises(ModelError, match="not the one that the manifest names"):
-        DomainSample.read(tmp_path / file, sha256)
+        read_sample(tmp_path / file, sha256)
 
 
 def test_a_domain_more_is_found_among_those_before():

@@ -10,22 +10,16 @@ be from a domain and still be of it; what is farther from all belongs to the gen
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
-from attune.embeddings.domains import GENERAL
-from attune.embeddings.errors import ModelError
-from attune.embeddings.mixture.manifest import write_durably
-
-ROUTING_DIRECTORY = "routing"
-_NAME_DIGITS = 12
+GENERAL = "general"
+"""The domain of texts that are of no other."""
 _HELD_SHARE, _MOST_HELD = 0.2, 100
 _SHRINKAGE = 0.1
+_VERSION_DIGITS = 12
 _WITHIN = 0.99
 """The share of a domain's own texts that are not to be taken for strangers."""
 _TEMPERATURES = tuple(1.25**step for step in range(25))  # 1 to 212
@@ -54,55 +48,29 @@ class DomainSample:
         differences = np.concatenate([summed_passages - means[0], summed_queries - means[1]])
         return cls(means, differences.T @ differences, len(differences), held_passages, held_queries)
 
-    def write(self, directory: Path, domain: str) -> tuple[str, str]:
-        """Write it into the model directory; the file's path in it, which its content names, and its sha256."""
-        content = save(
-            {
-                "means": self.means,
-                "scatter": self.scatter,
-                "count": np.array([self.count]),
-                "held_passages": self.held_passages.astype(np.float16),
-                "held_queries": self.held_queries.astype(np.float16),
-            }
-        )
-        sha256 = hashlib.sha256(content).hexdigest()
-        (directory / ROUTING_DIRECTORY).mkdir(exist_ok=True)
-        file = f"{ROUTING_DIRECTORY}/{domain}-{sha256[:_NAME_DIGITS]}.safetensors"
-        write_durably(directory / file, content)
-        return file, sha256
-
-    @classmethod
-    def read(cls, file: Path, sha256: str) -> Self:
-        """What `write` wrote. Raises `ModelError` for a file that is missing or damaged."""
-        try:
-            content = file.read_bytes()
-        except OSError as error:
-            raise ModelError(f"{file} cannot be read ({error.strerror}): train the domain's expert again") from error
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise ModelError(f"{file} is not the one that the manifest names: train the domain's expert again")
-        try:
-            tensors = load(content)
-        except SafetensorError as error:
-            raise ModelError(f"{file} is no safetensors file ({error}): train the domain's expert again") from error
-        held = (tensors["held_passages"].astype(np.float32), tensors["held_queries"].astype(np.float32))
-        return cls(tensors["means"], tensors["scatter"], int(tensors["count"][0]), *held)
-
 
 class Router:
     """Probabilities of domains for vectors of the backbone. `domains` names their columns, the general one last."""
 
     def __init__(self, samples: Mapping[str, DomainSample]) -> None:
         self.domains = (*sorted(samples), GENERAL)
-        self._samples = [samples[name] for name in self.domains[:-1]]
         self._temperature, self._stranger = 1.0, np.inf
-        if self._samples:
-            self._whitening = _whitening(self._samples)
-            self._means = np.stack([sample.means @ self._whitening for sample in self._samples])
-            self._calibrate()
+        self.version = ""
+        if samples:
+            ordered = [samples[name] for name in self.domains[:-1]]
+            self._whitening = _whitening(ordered)
+            self._means = np.stack([sample.means @ self._whitening for sample in ordered])
+            self._calibrate(ordered)
+            self.version = hashlib.sha256(self._means.tobytes()).hexdigest()[:_VERSION_DIGITS]
+
+    @property
+    def knows_domains(self) -> bool:
+        """Whether any domain but the general one can be the answer."""
+        return len(self.domains) > 1
 
     def probabilities(self, vectors: Matrix) -> NDArray[np.float64]:
         """[n, domains] of normalised vectors [n, d]; a row's sum is 1."""
-        if not self._samples:
+        if not self.knows_domains:
             return np.ones((len(vectors), 1))
         return _softmax(self._scores(vectors) / self._temperature)
 
@@ -122,9 +90,9 @@ class Router:
         found: NDArray[np.float64] = ((whitened - self._means) ** 2).sum(-1, dtype=np.float64).min(-1)
         return found
 
-    def _calibrate(self) -> None:
+    def _calibrate(self, samples: Sequence[DomainSample]) -> None:
         """The border that the texts kept back are within, and the temperature at which they are the likeliest."""
-        held = [np.concatenate([sample.held_passages, sample.held_queries]) for sample in self._samples]
+        held = [np.concatenate([sample.held_passages, sample.held_queries]) for sample in samples]
         own = [self._distances(vectors)[:, place] for place, vectors in enumerate(held)]
         self._stranger = float(np.quantile(np.concatenate(own), _WITHIN))
         scores = np.concatenate([self._scores(vectors) for vectors in held])

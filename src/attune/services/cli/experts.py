@@ -1,0 +1,74 @@
+"""`attune experts`: the domains of a running service."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from attune.embedding.v1.embedding_pb2 import Domain, ReloadDomainsResponse
+from attune.services.cli.failures import told_plainly
+from attune.services.cli.options import Json, Token, connect
+from attune.services.cli.output import as_dict, console, print_json
+
+experts = typer.Typer(help="The domains that have an expert, in a running service.", no_args_is_help=True)
+_MIB = 1 << 20
+
+
+@experts.command("list")
+def show(token: Token = "", as_json: Json = False) -> None:
+    """List the domains, with the version of each expert and its memory.
+
+    Example: attune experts list --json
+    """
+    with told_plainly(), connect(token) as client:
+        domains = client.domains()
+    if as_json:
+        print_json([as_dict(each) for each in domains])
+    else:
+        _table(domains)
+
+
+@experts.command()
+def reload(token: Token = "", as_json: Json = False) -> None:
+    """Load the experts that the model directory names now, without dropping a request.
+
+    Example: attune experts reload
+    """
+    with told_plainly(), connect(token) as client:
+        answer = client.reload_domains()
+    if as_json:
+        print_json(as_dict(answer))
+        return
+    _table(answer.domains)
+    console.print(_changes(answer), markup=False)
+
+
+@experts.command()
+def route(
+    text: Annotated[str, typer.Argument(help="A text of unknown domain.")], token: Token = "", as_json: Json = False
+) -> None:
+    """Show which domains a text may belong to, the likeliest first.
+
+    Example: attune experts route "sue for breach of contract"
+    """
+    with told_plainly(), connect(token) as client:
+        [found] = client.route_domains([text])
+    if as_json:
+        print_json(as_dict(found))
+        return
+    for each in found.domains:
+        console.print(f"{each.probability:.3f}  {each.domain}", markup=False)
+
+
+def _table(domains: Iterable[Domain]) -> None:
+    table = Table("domain", "expert", "version", "memory, MiB", "description")
+    for each in domains:
+        table.add_row(each.domain, each.expert, each.version, f"{each.memory_bytes / _MIB:.1f}", each.description)
+    console.print(table)
+
+
+def _changes(answer: ReloadDomainsResponse) -> str:
+    parts = {"added": answer.added, "changed": answer.changed, "removed": answer.removed}
+    told = [f"{what} {', '.join(names)}" for what, names in parts.items() if names]
+    return "; ".join(told) or "nothing has changed"

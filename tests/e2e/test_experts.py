@@ -1,0 +1,103 @@
+"""Experts in a running embedding role: added, listed, routed to and refused, through gRPC and the command line."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from tests.e2e.conftest import config_in
+from tests.unit.embeddings.conftest import write_tiny_model
+from tests.unit.embeddings.mixture.material import add_expert, ffn_tensors
+from typer.testing import CliRunner
+
+from attune.embeddings.mixture.manifest import read_manifest, write_manifest
+from attune.embeddings.mixture.samples import write_sample
+from attune.embeddings.router import DomainSample
+from attune.services.cli.background import running_system
+from attune.services.cli.main import app
+from attune.services.client import Client
+from attune.services.client.channels import Addresses
+from attune.services.runtime.clock import system_clock
+from attune.services.runtime.config import RoleName
+from attune.services.runtime.logs import configure_logs
+
+pytestmark = pytest.mark.e2e
+CATS = [f"the cat sat on the {word} mat" for word in "abcdefghij"]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_tiny_model(tmp_path / "model")
+
+
+@pytest.fixture
+def client(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    configure_logs("error")  # else the service in this process would log between the command's lines
+    config = config_in(tmp_path / "data", model_path=model, precision="fp32")
+    with running_system(config, system_clock, roles=[RoleName.EMBEDDING]) as system:
+        addresses = Addresses.of(system.config)
+        monkeypatch.setenv("ATTUNE_EMBEDDING_ADDRESS", addresses.embedding)
+        with Client(addresses, timeout_s=30) as client:
+            yield client
+
+
+def command(*arguments: str) -> dict[str, object] | list[dict[str, object]]:
+    result = CliRunner().invoke(app, ["experts", *arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_an_expert_is_served_from_the_reload_on(client, model):
+    general = client.embed(CATS)
+    assert [each.domain for each in client.domains()] == ["general"]
+    add_expert(model, "law", ffn_tensors(model, 1))
+    answer = client.reload_domains()
+    assert (list(answer.added), list(answer.changed), list(answer.removed)) == (["law"], [], [])
+    assert answer.domains[1].memory_bytes > 0
+    assert np.abs(client.embed(CATS, domain="law") - general).max() > 0.01
+    np.testing.assert_array_equal(client.embed(CATS, domain="general"), general)
+    add_expert(model, "law", ffn_tensors(model, 2))
+    assert command("reload")["changed"] == ["law"]
+    write_manifest(model, read_manifest(model, "tiny").without("law"))
+    assert command("reload")["removed"] == ["law"]
+    assert [each["domain"] for each in command("list")] == ["general"]
+    with pytest.raises(ValueError, match="domain 'law' is unknown"):
+        client.embed(CATS, domain="law")
+
+
+def test_an_expert_that_cannot_be_loaded_is_refused_and_the_service_goes_on(client, model):
+    entry = add_expert(model, "law", ffn_tensors(model, 1))
+    (model / entry.file).write_bytes(b"damaged")
+    with pytest.raises(grpc.RpcError, match="has sha256") as refused:
+        client.reload_domains()
+    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert [each.domain for each in client.domains()] == ["general"]
+    assert client.embed(CATS).shape == (10, 32)
+
+
+def test_texts_of_unknown_domain_are_routed(client, model):
+    others = [f"old dogs ran fast under green {word} trees near water" for word in "klmnopqrst"]
+    for seed, (domain, texts) in enumerate({"cats": CATS, "dogs": others}.items()):
+        entry = add_expert(model, domain, ffn_tensors(model, seed))
+        vectors = client.embed(texts, domain="general")
+        noise = np.random.default_rng(0).normal(0, 0.05, (40, 32)).astype(np.float32)
+        near = vectors.repeat(4, 0) + noise
+        file, sha256 = write_sample(model, domain, DomainSample.of(near, near))
+        sampled = replace(entry, routing_file=file, routing_sha256=sha256)
+        write_manifest(model, read_manifest(model, "tiny").with_expert(sampled))
+    assert list(client.reload_domains().added) == ["cats", "dogs"]
+    for domain, texts in {"cats": CATS, "dogs": others}.items():
+        routes = client.route_domains(texts)
+        assert {route.domains[0].domain for route in routes} == {domain}
+        assert all(abs(sum(each.probability for each in route.domains) - 1) < 1e-6 for route in routes)
+        np.testing.assert_allclose(client.embed(texts), client.embed(texts, domain=domain), atol=1e-6)
+    assert command("route", CATS[0])["domains"][0]["domain"] == "cats"
+
+
+def test_a_text_that_cannot_be_routed_is_named(client):
+    with pytest.raises(grpc.RpcError, match="empty") as refused:
+        client.route_domains(["the cat", " "])
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
