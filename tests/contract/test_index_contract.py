@@ -513,3 +513,23 @@ def test_any_writes_leave_what_a_dictionary_would_hold(index: Index, steps: list
         assert index.documents(tenant, ["1", "2", "a/b", "🦜"]) == documents
         having = sorted(name for name, each in documents.items() if each.text == "alpha")
         assert ids(index.bm25(tenant, "alpha", 10)) == having
+
+
+def test_dense_ranking_keeps_to_a_space(index: Index) -> None:
+    """Vectors of different experts do not compare."""
+    for place, space in enumerate(("", "law@1", "law@2", "bio@1")):
+        indexed = IndexedDocument.of(document(str(place)), space)
+        index.upsert("acme", [indexed], np.ones((1, DIMENSION), np.float32))
+    vector = np.ones(DIMENSION, np.float32)
+    assert [found.id for found in index.dense("acme", vector, 10, space="")] == ["0"]
+    assert [found.id for found in index.dense("acme", vector, 10, space="law@2")] == ["2"]
+    assert index.dense("acme", vector, 10, space="law@3") == []
+    assert len(index.dense("acme", vector, 10)) == 4
+    assert index.inhabited_spaces("acme", ["law@1", "law@3", "bio@1"]) == {"law@1", "bio@1"}
+    assert index.inhabited_spaces("globex", ["law@1"]) == frozenset()
+    assert index.inhabited_spaces("acme", []) == frozenset()
+
+
+def test_another_space_is_a_change() -> None:
+    digests = {IndexedDocument.of(document("1"), space).digest for space in ("", "law@1", "law@2")}
+    assert len(digests) == 3

@@ -13,9 +13,12 @@ from tests.unit.embeddings.conftest import write_tiny_model
 from tests.unit.embeddings.mixture.material import add_expert, ffn_tensors
 from typer.testing import CliRunner
 
+from attune.embeddings.embedder import Embedder
+from attune.embeddings.items import EmbedItem
 from attune.embeddings.mixture.manifest import read_manifest, write_manifest
 from attune.embeddings.mixture.samples import write_sample
 from attune.embeddings.router import DomainSample
+from attune.search.v1.search_pb2 import Document
 from attune.services.cli.background import running_system
 from attune.services.cli.main import app
 from attune.services.client import Client
@@ -101,3 +104,30 @@ def test_a_text_that_cannot_be_routed_is_named(client):
     with pytest.raises(grpc.RpcError, match="empty") as refused:
         client.route_domains(["the cat", " "])
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_documents_of_an_expert_are_searched_by_that_expert(model, tmp_path):
+    configure_logs("error")
+    others = [f"old dogs ran fast under green {word} trees near water" for word in "klmnopqrst"]
+    entry = add_expert(model, "cats", ffn_tensors(model, 1))
+    embedder = Embedder.load(str(model), "fp32")
+    vectors = np.array([each.vector for each in embedder.embed([EmbedItem(text, "general") for text in CATS]).results])
+    near = vectors.repeat(4, 0) + np.random.default_rng(0).normal(0, 0.05, (40, 32)).astype(np.float32)
+    file, sha256 = write_sample(model, "cats", DomainSample.of(near, near))
+    sampled = replace(entry, routing_file=file, routing_sha256=sha256)
+    write_manifest(model, read_manifest(model, "tiny").with_expert(sampled))
+    documents = [Document(document_id=f"c{n}", title="", text=text, domain="cats") for n, text in enumerate(CATS)]
+    documents += [Document(document_id=f"d{n}", title="", text=text, domain="dogs") for n, text in enumerate(others)]
+    config = config_in(tmp_path / "data", model_path=model, precision="fp32")
+    with running_system(config, system_clock) as system, Client(Addresses.of(system.config), timeout_s=60) as client:
+        answer = client.index(documents)
+        assert answer.indexed == 20
+        assert "'dogs'" in answer.notices[0]
+        found = client.search(CATS[3])
+        assert [each.domain for each in found.experts] == ["cats", "general"]
+        assert found.experts[0].weight > 0.9
+        assert found.hits[0].document.document_id == "c3"
+        assert client.index(documents).unchanged == 20
+        add_expert(model, "cats", ffn_tensors(model, 2))
+        client.reload_domains()
+        assert client.index(documents).indexed == 10

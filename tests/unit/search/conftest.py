@@ -28,13 +28,20 @@ class Services:
     """Ids of documents that cannot be embedded."""
     embedded: list[str] = field(default_factory=list)
 
-    async def domains(self) -> frozenset[str]:
-        return self.experts
+    spaces: dict[str, str] = field(default_factory=dict)
+    """The space of each expert that has one of its own."""
+    probabilities: dict[str, float] = field(default_factory=dict)
 
-    async def query_vector(self, _query: str) -> np.ndarray:
-        return np.ones(DIMENSION, np.float32)
+    async def domains(self) -> dict[str, str]:
+        return dict.fromkeys(self.experts, "") | self.spaces
 
-    async def passage_vectors(self, documents: Sequence[Document], _experts: frozenset[str]) -> list[np.ndarray | str]:
+    async def route(self, _query: str) -> dict[str, float]:
+        return self.probabilities
+
+    async def query_vectors(self, _query: str, domains: Sequence[str]) -> list[np.ndarray]:
+        return [np.ones(DIMENSION, np.float32)] * len(domains)
+
+    async def passage_vectors(self, documents: Sequence[Document], _experts: object) -> list[np.ndarray | str]:
         self.embedded += [each.id for each in documents]
         vector = np.ones(DIMENSION, np.float32)
         return ["cannot be embedded" if each.id in self.refused else vector for each in documents]

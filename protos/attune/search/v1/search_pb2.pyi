@@ -586,6 +586,7 @@ class SearchResponse(_message.Message):
     PERSONALIZATION_FIELD_NUMBER: _builtins.int
     TIMINGS_FIELD_NUMBER: _builtins.int
     NOTICES_FIELD_NUMBER: _builtins.int
+    EXPERTS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
     query_id: _builtins.str
@@ -608,6 +609,12 @@ class SearchResponse(_message.Message):
         for, whether or not the others brought hits.
         """
 
+    @_builtins.property
+    def experts(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchedExpert]:
+        """The experts whose documents were searched by meaning, the likeliest first: the query was embedded by each. Documents
+        of the others can be found by their words only.
+        """
+
     def __init__(
         self,
         *,
@@ -617,14 +624,43 @@ class SearchResponse(_message.Message):
         personalization: Global___PersonalizationReport | None = ...,
         timings: Global___SearchTimings | None = ...,
         notices: _abc.Iterable[_builtins.str] | None = ...,
+        experts: _abc.Iterable[Global___SearchedExpert] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["personalization", b"personalization", "timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hits", b"hits", "next_page_token", b"next_page_token", "notices", b"notices", "personalization", b"personalization", "query_id", b"query_id", "timings", b"timings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experts", b"experts", "hits", b"hits", "next_page_token", b"next_page_token", "notices", b"notices", "personalization", b"personalization", "query_id", b"query_id", "timings", b"timings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchResponse: _TypeAlias = SearchResponse  # noqa: Y015
+
+@_typing.final
+class SearchedExpert(_message.Message):
+    """An expert that embedded the query."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOMAIN_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    domain: _builtins.str
+    """The domain that it is for; "general" is the backbone."""
+    weight: _builtins.float
+    """What its ranking counts beside the others': the probability that the query is of that domain, and for the general
+    expert, whose documents may be of any, at least 0.1.
+    """
+    def __init__(
+        self,
+        *,
+        domain: _builtins.str = ...,
+        weight: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchedExpert: _TypeAlias = SearchedExpert  # noqa: Y015
 
 @_typing.final
 class SubmitFeedbackRequest(_message.Message):

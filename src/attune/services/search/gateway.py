@@ -1,6 +1,6 @@
 """The services that search is made with, behind one small face."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
 
 import grpc
@@ -19,13 +19,13 @@ from attune.services.runtime.outgoing import onward
 from attune.services.runtime.vectors import to_matrix
 from attune.services.search.index.port import Document
 from attune.services.search.person import Acquaintance, Person
+from attune.services.search.spaces import GENERAL
 
 _MET = (
     knowledge.RETRIEVAL_MODE_FAMILIAR,
     knowledge.RETRIEVAL_MODE_LAPSED,
     knowledge.RETRIEVAL_MODE_NEIGHBOUR,
 )
-_GENERAL = "general"
 _READ_CHARACTERS = 16_384
 """More of a text than any encoder here reads."""
 
@@ -38,28 +38,42 @@ class Gateway:
         self._knowledge = KnowledgeServiceStub(knowledge_channel)
         self._channels = (embedding_channel, knowledge_channel)
 
-    async def domains(self) -> frozenset[str]:
-        """The domains whose experts embed documents: one alone, until a query is embedded for each of them too."""
-        return frozenset({_GENERAL})
+    async def domains(self) -> dict[str, str]:
+        """The domains that the embedding service knows, each with the key of its expert's space.
 
-    async def query_vector(self, query: str) -> NDArray[np.float32]:
-        """Unit vector [d] of a query.
+        It is empty where the general expert serves the domain.
+        """
+        answer = await self._embedding.ListDomains(embedding.ListDomainsRequest(page_size=1000), **onward())
+        return {
+            each.domain: "" if each.expert == GENERAL else f"{each.domain}@{each.version}" for each in answer.domains
+        }
+
+    async def route(self, text: str) -> dict[str, float]:
+        """How likely each domain is.
+
+        Raises:
+            ServiceError: INVALID_ARGUMENT, where the text cannot be embedded.
+        """
+        answer = await self._embedding.RouteDomains(embedding.RouteDomainsRequest(texts=[text]), **onward())
+        return {each.domain: each.probability for each in answer.routes[0].domains}
+
+    async def query_vectors(self, query: str, domains: Sequence[str]) -> list[NDArray[np.float32]]:
+        """For each of the domains the unit vector [d] of a query by its expert.
 
         Raises:
             ServiceError: INVALID_ARGUMENT, where the query cannot be embedded.
         """
         request = embedding.EmbedRequest(
-            inputs=[embedding.TextInput(text=query, domain=_GENERAL, role=embedding.ROLE_QUERY)],
+            inputs=[embedding.TextInput(text=query, domain=domain, role=embedding.ROLE_QUERY) for domain in domains],
             lane=embedding.LANE_INTERACTIVE,
         )
         answer = await self._embedding.Embed(request, **onward())
         if answer.items[0].HasField("error"):
             raise invalid("query", answer.items[0].error.message)
-        vector: NDArray[np.float32] = to_matrix(answer.vectors)[answer.items[0].row]
-        return vector
+        return list(to_matrix(answer.vectors))
 
     async def passage_vectors(
-        self, documents: Sequence[Document], experts: frozenset[str]
+        self, documents: Sequence[Document], experts: Collection[str]
     ) -> list[NDArray[np.float32] | str]:
         """For each document its unit vector [d], or why it has none.
 
@@ -126,9 +140,9 @@ class Gateway:
             await channel.close()
 
 
-def _passage(document: Document, experts: frozenset[str]) -> embedding.TextInput:
+def _passage(document: Document, experts: Collection[str]) -> embedding.TextInput:
     text = f"{document.title}\n{document.text}".strip()[:_READ_CHARACTERS]
-    domain = document.domain if document.domain in experts else _GENERAL
+    domain = document.domain if document.domain in experts else GENERAL
     return embedding.TextInput(text=text, domain=domain, role=embedding.ROLE_PASSAGE)
 
 

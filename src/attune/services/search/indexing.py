@@ -1,7 +1,7 @@
 """IndexDocuments' work: all is linked; what is new or changed is embedded and written, in batches."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -36,10 +36,16 @@ class Report:
     """What became of a stream of documents."""
 
     generalist: GeneralistCount
+    spaces: Mapping[str, str]
+    """The key of the space that each known domain's expert embeds in."""
     indexed: int = 0
     unchanged: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     rejected_count: int = 0
+
+    def space(self, document: Document) -> str:
+        """Where a document is embedded."""
+        return self.spaces.get(document.domain, "")
 
     def reject(self, place: int, document_id: str, violation: FieldViolation) -> None:
         """Count a refusal; keep the first ones."""
@@ -74,7 +80,8 @@ class Indexer:
 
     async def index(self, messages: AsyncIterator[pb.Document]) -> Report:
         """Everything that is valid is durable and searchable when this returns."""
-        report = Report(GeneralistCount(await self._gateway.domains()))
+        spaces = await self._gateway.domains()
+        report = Report(GeneralistCount(frozenset(spaces)), spaces)
         batch = _Batch()
         place = 0
         async for message in messages:
@@ -94,7 +101,7 @@ class Indexer:
     async def _write(self, batch: _Batch, report: Report) -> None:
         if not batch.documents:
             return
-        changed = await self._changed(await self._linked(batch))
+        changed = await self._changed(await self._linked(batch), report)
         report.unchanged += len(batch.documents) - len(changed)
         if not changed:
             return
@@ -105,7 +112,7 @@ class Indexer:
             if isinstance(vector, str):
                 report.reject(place, document.id, FieldViolation("document.text", vector))
             else:
-                ready.append(IndexedDocument.of(document))
+                ready.append(IndexedDocument.of(document, report.space(document)))
                 rows.append(vector)
                 report.generalist.add(document.domain)
         if ready:
@@ -120,13 +127,13 @@ class Indexer:
             for (place, document), entity_ids in zip(batch.documents.values(), linked, strict=True)
         ]
 
-    async def _changed(self, documents: list[tuple[int, Document]]) -> list[tuple[int, Document]]:
+    async def _changed(self, documents: list[tuple[int, Document]], report: Report) -> list[tuple[int, Document]]:
         ids = [document.id for _, document in documents]
         known = await asyncio.to_thread(self._index.digests, current_call().tenant, ids)
         return [
             (place, document)
             for place, document in documents
-            if known.get(document.id) != IndexedDocument.of(document).digest
+            if known.get(document.id) != IndexedDocument.of(document, report.space(document)).digest
         ]
 
     def _violation(self, message: pb.Document) -> FieldViolation | None:

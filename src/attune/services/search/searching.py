@@ -12,9 +12,10 @@ from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import current_call
 from attune.services.search.fusion import Fused, reciprocal_rank_fusion
 from attune.services.search.gateway import Gateway
-from attune.services.search.index.port import Candidate, Document, Index
+from attune.services.search.index.port import Candidate, Document, FloatVector, Index
 from attune.services.search.person import NOBODY, Person
 from attune.services.search.personal import Ranked, Weight, personal_ranking, weigh
+from attune.services.search.spaces import EVERYTHING, Space, merge, worth_searching
 
 _log = structlog.get_logger("attune.search")
 CANDIDATES = 100
@@ -46,6 +47,8 @@ class Found:
     ranked: list[Ranked]
     documents: dict[str, Document]
     weight: Weight
+    spaces: Sequence[Space] = ()
+    """Where the query was embedded, the likeliest first."""
     empty_domains: Sequence[str] = ()
     """The domains asked for that no document has, in the order asked."""
     milliseconds: dict[str, float] = field(default_factory=dict)
@@ -63,11 +66,12 @@ class Searcher:
         times: dict[str, float] = {}
         tenant = current_call().tenant
         started = time.monotonic()
-        vector = await self._gateway.query_vector(wish.query)
+        spaces = await self._spaces(tenant, wish.query)
+        vectors = await self._gateway.query_vectors(wish.query, [space.domain for space in spaces])
         times["embed_ms"] = _since(started)
         started = time.monotonic()
         dense, bm25 = await asyncio.gather(
-            asyncio.to_thread(self._index.dense, tenant, vector, CANDIDATES, wish.domains),
+            self._dense(tenant, wish.domains, spaces, vectors),
             asyncio.to_thread(self._index.bm25, tenant, wish.query, CANDIDATES, wish.domains),
         )
         fused, documents = await self._documents(tenant, dense, bm25)
@@ -78,7 +82,28 @@ class Searcher:
         person, weight = await self._weighed(wish, fused, entities)
         ranked = personal_ranking(fused, entities, person, weight.value, wish.page_size)
         times["personalize_ms"] = _since(started)
-        return Found(ranked, documents, weight, empty_domains, times)
+        return Found(ranked, documents, weight, spaces, empty_domains, times)
+
+    async def _spaces(self, tenant: str, query: str) -> list[Space]:
+        """Those worth searching; the general one alone, at no cost, where no expert has embedded a document."""
+        experts = {domain: key for domain, key in (await self._gateway.domains()).items() if key}
+        if not experts:
+            return [EVERYTHING]
+        keys = list(experts.values())
+        inhabited = await asyncio.to_thread(self._index.inhabited_spaces, tenant, keys)
+        found = {domain: key for domain, key in experts.items() if key in inhabited}
+        return worth_searching(found, await self._gateway.route(query) if found else {})
+
+    async def _dense(
+        self, tenant: str, domains: Sequence[str], spaces: Sequence[Space], vectors: Sequence[FloatVector]
+    ) -> list[Candidate]:
+        found = await asyncio.gather(
+            *(
+                asyncio.to_thread(self._index.dense, tenant, vector, CANDIDATES, domains, space.key)
+                for space, vector in zip(spaces, vectors, strict=True)
+            )
+        )
+        return merge(list(zip(spaces, found, strict=True)), CANDIDATES)
 
     async def _documents(
         self, tenant: str, dense: Sequence[Candidate], bm25: Sequence[Candidate]

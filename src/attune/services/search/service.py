@@ -147,6 +147,7 @@ def _response(found: Found, offset: int, size: int, made_for: str) -> pb.SearchR
         ),
         timings=pb.SearchTimings(**found.milliseconds),
         notices=of_empty_domains(found.empty_domains),
+        experts=[pb.SearchedExpert(domain=space.domain, weight=space.weight) for space in found.spaces],
     )
     for each in found.ranked[offset : offset + size]:
         document = to_message(found.documents[each.fused.id])

@@ -20,7 +20,7 @@ import qdrant_edge as edge
 from attune.services.search.index.bm25 import SparseWeights
 from attune.services.search.index.directory import IndexDirectory
 from attune.services.search.index.identity import IndexIdentity
-from attune.services.search.index.points import BM25, DENSE, DOMAIN, ID, TENANT, IndexPoint, Payload
+from attune.services.search.index.points import BM25, DENSE, DOMAIN, ID, SPACE, TENANT, IndexPoint, Payload
 from attune.services.search.index.port import Candidate, Scope
 from attune.services.search.index.qdrant import QdrantIndex
 
@@ -145,4 +145,8 @@ def _filter(scope: Scope) -> edge.Filter:
     conditions: list[edge.ConditionType] = [edge.FieldCondition(TENANT, match=edge.MatchValue(scope.tenant))]
     if scope.domains:
         conditions.append(edge.FieldCondition(DOMAIN, match=edge.MatchAny(list(scope.domains))))
+    if scope.space:
+        conditions.append(edge.FieldCondition(SPACE, match=edge.MatchValue(scope.space)))
+    elif scope.space is not None:
+        conditions.append(edge.IsEmptyCondition(SPACE))
     return edge.Filter(must=conditions)

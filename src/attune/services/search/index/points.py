@@ -17,6 +17,8 @@ TENANT = "tenant"
 DOMAIN = "domain"
 ID = "id"
 DIGEST = "digest"
+SPACE = "space"
+"""Absent where the general expert has embedded the document."""
 
 Payload: TypeAlias = dict[str, Any]
 
@@ -54,6 +56,8 @@ def to_point(tenant: str, indexed: IndexedDocument, vector: FloatVector, encoder
         "attributes": dict(document.attributes),
         "url": document.url,
     }
+    if indexed.space:
+        payload[SPACE] = indexed.space
     bm25 = encoder.document(document.title, document.text)
     return IndexPoint(point_id(tenant, document.id), vector.tolist(), bm25, payload)
 

@@ -33,26 +33,33 @@ class Document:
     url: str = ""
 
 
-def content_digest(document: Document) -> str:
+def content_digest(document: Document, space: str = "") -> str:
     """SHA-256, in hex, of all that is kept of a document but its id; the order of the attributes does not matter.
 
-    The entities count: with another catalog the same text is linked to others.
+    The entities count: with another catalog the same text is linked to others. So does the space: another expert, or
+    another version of it, embeds the same text anew.
     """
     entities = list(document.entity_ids)
     content = [document.title, document.text, document.domain, dict(document.attributes), document.url, entities]
+    if space:
+        content.append(space)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class IndexedDocument:
-    """A document and the digest by which a later run knows that it has not changed."""
+    """A document, the digest by which a later run knows that it has not changed, and the space of its vector.
+
+    Vectors of one space are comparable. The general expert's has no name.
+    """
 
     document: Document
     digest: str
+    space: str = ""
 
     @classmethod
-    def of(cls, document: Document) -> Self:
-        return cls(document, content_digest(document))
+    def of(cls, document: Document, space: str = "") -> Self:
+        return cls(document, content_digest(document, space), space)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +72,13 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The documents that a search may return: one tenant's, in any of `domains` (none named: all of them)."""
+    """The documents that a search may return: one tenant's, in any of `domains` (none named: all of them), with vectors
+    of `space` (None: of any).
+    """
 
     tenant: str
     domains: tuple[str, ...] = ()
+    space: str | None = None
 
 
 class Index(Protocol):
@@ -101,8 +111,13 @@ class Index(Protocol):
     def inhabited(self, tenant: str, domains: Sequence[str]) -> frozenset[str]:
         """Those of `domains` that at least one document of this tenant has. Costs a look-up each, not a count."""
 
-    def dense(self, tenant: str, vector: FloatVector, limit: int, domains: Sequence[str] = ()) -> list[Candidate]:
-        """The documents nearest to `vector` [dimension] by cosine.
+    def inhabited_spaces(self, tenant: str, spaces: Sequence[str]) -> frozenset[str]:
+        """Those of `spaces` that at least one document of this tenant has its vector in. Costs a look-up each."""
+
+    def dense(
+        self, tenant: str, vector: FloatVector, limit: int, domains: Sequence[str] = (), space: str | None = None
+    ) -> list[Candidate]:
+        """The documents nearest to `vector` [dimension] by cosine, of those with vectors in `space` (None: in any).
 
         Raises:
             InvalidVectorError: `vector` has another dimension than the index, or is not finite.

@@ -94,10 +94,18 @@ class QdrantIndex:
         found = self._engine.holds([Scope(tenant, (domain,)) for domain in domains])
         return frozenset(domain for domain, any_document in zip(domains, found, strict=True) if any_document)
 
-    def dense(self, tenant: str, vector: FloatVector, limit: int, domains: Sequence[str] = ()) -> list[Candidate]:
+    def inhabited_spaces(self, tenant: str, spaces: Sequence[str]) -> frozenset[str]:
+        if not spaces:
+            return frozenset()
+        found = self._engine.holds([Scope(tenant, space=space) for space in spaces])
+        return frozenset(space for space, any_document in zip(spaces, found, strict=True) if any_document)
+
+    def dense(
+        self, tenant: str, vector: FloatVector, limit: int, domains: Sequence[str] = (), space: str | None = None
+    ) -> list[Candidate]:
         _require_limit(limit)
         require_vector(vector, self._dimension)
-        return _ranked(self._engine.nearest(Scope(tenant, tuple(domains)), vector.tolist(), limit))
+        return _ranked(self._engine.nearest(Scope(tenant, tuple(domains), space), vector.tolist(), limit))
 
     def bm25(self, tenant: str, text: str, limit: int, domains: Sequence[str] = ()) -> list[Candidate]:
         _require_limit(limit)

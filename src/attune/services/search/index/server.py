@@ -16,7 +16,7 @@ from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 from attune.services.search.index.bm25 import SparseWeights
 from attune.services.search.index.errors import IndexMismatchError, IndexUnavailableError
 from attune.services.search.index.identity import IndexIdentity, require_same
-from attune.services.search.index.points import BM25, DENSE, DOMAIN, ID, TENANT, IndexPoint, Payload
+from attune.services.search.index.points import BM25, DENSE, DOMAIN, ID, SPACE, TENANT, IndexPoint, Payload
 from attune.services.search.index.port import Candidate, Scope
 from attune.services.search.index.qdrant import QdrantIndex
 
@@ -188,4 +188,8 @@ def _filter(scope: Scope) -> models.Filter:
     ]
     if scope.domains:
         conditions.append(models.FieldCondition(key=DOMAIN, match=models.MatchAny(any=list(scope.domains))))
+    if scope.space:
+        conditions.append(models.FieldCondition(key=SPACE, match=models.MatchValue(value=scope.space)))
+    elif scope.space is not None:
+        conditions.append(models.IsEmptyCondition(is_empty=models.PayloadField(key=SPACE)))
     return models.Filter(must=conditions)

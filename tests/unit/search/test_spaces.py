@@ -1,0 +1,79 @@
+"""Documents of several experts: which spaces a query is embedded in, and how their rankings become one."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.search.conftest import DIMENSION, Services
+
+from attune.knowledge.v1.context_pb2 import Context
+from attune.services.runtime.call import Call, enter_call
+from attune.services.search.index.port import Candidate, Document, Index, IndexedDocument
+from attune.services.search.searching import Found, Searcher, Wish
+from attune.services.search.spaces import Space, merge, worth_searching
+
+INHABITED = {"law": "law@1", "bio": "bio@1", "code": "code@1", "news": "news@1"}
+
+
+def test_the_likeliest_experts_are_searched_and_the_general_one_always():
+    found = worth_searching(INHABITED, {"bio": 0.5, "law": 0.3, "code": 0.11, "news": 0.08, "general": 0.01})
+    assert [(space.domain, space.weight) for space in found] == [
+        ("bio", 0.5),
+        ("law", 0.3),
+        ("code", 0.11),
+        ("general", 0.1),
+    ]
+
+
+def test_unlikely_experts_are_not_searched():
+    found = worth_searching(INHABITED, {"bio": 0.97, "law": 0.01, "general": 0.02})
+    assert [space.domain for space in found] == ["bio", "general"]
+
+
+def test_experts_without_documents_are_not_searched():
+    assert [space.domain for space in worth_searching({}, {"bio": 1.0})] == ["general"]
+
+
+def test_rankings_are_merged_by_rank_and_likelihood():
+    likely, unlikely = Space("bio", "bio@1", 0.9), Space("general", "", 0.1)
+    ranking = [(likely, [Candidate(f"b{n}", 0.5) for n in range(3)]), (unlikely, [Candidate("g0", 0.99)])]
+    assert [each.id for each in merge(ranking, 10)] == ["b0", "b1", "b2", "g0"]
+    assert len(merge(ranking, 2)) == 2
+
+
+@given(st.floats(0.1, 1), st.lists(st.text("ab", min_size=1), unique=True, max_size=10))
+def test_one_space_keeps_its_order(weight, ids):
+    candidates = [Candidate(each, 1.0) for each in ids]
+    assert merge([(Space("general", "", weight), candidates)], 100) == candidates
+
+
+def put(index: Index, name: str, space: str, direction: int) -> None:
+    vector = np.zeros((1, DIMENSION), np.float32)
+    vector[0, direction] = 1
+    index.upsert("acme", [IndexedDocument.of(Document(name, "title", "text", "any"), space)], vector)
+
+
+async def search(index: Index, services: Services) -> Found:
+    enter_call(Call("Search", "acme", float("inf")))
+    return await Searcher(index, services).search(Wish("zzz", "", Context(), (), 10))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def mixed_index(small_index: Index) -> Index:
+    put(small_index, "by the general expert", "", 0)
+    put(small_index, "by the law expert", "law@2", 1)
+    put(small_index, "by the law expert of before", "law@1", 2)
+    return small_index
+
+
+async def test_documents_are_found_in_the_spaces_of_now(mixed_index, services):
+    services.spaces, services.probabilities = {"law": "law@2"}, {"law": 0.9, "general": 0.1}
+    found = await search(mixed_index, services)
+    assert [each.fused.id for each in found.ranked] == ["by the law expert", "by the general expert"]
+    assert [space.domain for space in found.spaces] == ["law", "general"]
+
+
+async def test_without_experts_there_is_one_space(mixed_index, services):
+    found = await search(mixed_index, services)
+    assert len(found.ranked) == 3
+    assert [space.domain for space in found.spaces] == ["general"]
