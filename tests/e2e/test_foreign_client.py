@@ -22,6 +22,7 @@ CALLS: dict[str, tuple[RoleName, dict[str, Any]]] = {
     "attune.embedding.v1.EmbeddingService.EmbedStream": (RoleName.EMBEDDING, {"request": {"inputs": [{"text": "x"}]}}),
     "attune.embedding.v1.EmbeddingService.RouteDomains": (RoleName.EMBEDDING, {"texts": ["hello"]}),
     "attune.embedding.v1.EmbeddingService.ListDomains": (RoleName.EMBEDDING, {}),
+    "attune.embedding.v1.EmbeddingService.ReloadDomains": (RoleName.EMBEDDING, {}),
     "attune.embedding.v1.EmbeddingService.GetModelInfo": (RoleName.EMBEDDING, {}),
     "attune.knowledge.v1.KnowledgeService.LinkEntities": (RoleName.KNOWLEDGE, {"inputs": [{"text": "asyncio"}]}),
     "attune.knowledge.v1.KnowledgeService.LinkObjects": (
