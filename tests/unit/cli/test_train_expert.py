@@ -41,7 +41,9 @@ def test_a_domain_is_added_and_another_left_as_it_is(pairs, backbone, tmp_path):
     found = json.loads(out)
     assert found["domain"] == "law"
     assert {"dev", "general_dev", "f1max"} <= found["metrics"].keys()
-    first = json.loads((model / "experts.json").read_text())["experts"]
+    manifest = json.loads((model / "experts.json").read_text())
+    assert manifest["backbone"]["name"] == "backbone"
+    first = manifest["experts"]
     documents = tmp_path / "documents.jsonl"
     documents.write_text(
         "".join(

@@ -13,7 +13,6 @@ from safetensors.torch import save_file
 from attune.embeddings.checkpoint import published_tensors
 from attune.embeddings.config import read_model_config
 from attune.embeddings.domains import ExpertKind
-from attune.embeddings.mixture.directory import make_model_directory
 from attune.embeddings.mixture.expert_files import write_expert
 from attune.embeddings.mixture.manifest import ExpertEntry, read_manifest, write_durably, write_manifest
 from attune.embeddings.mixture.samples import write_sample

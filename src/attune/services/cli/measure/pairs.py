@@ -15,6 +15,7 @@ from attune.embeddings.evaluation.significance import Interval, resampled_all
 from attune.embeddings.items import Embedded, EmbedItem
 from attune.embeddings.training.pairs import TextPair, held_back, read_pairs
 from attune.services.cli.failures import told_plainly
+from attune.services.cli.measure.options import named
 from attune.services.cli.measure.report import make_report, show, write
 from attune.services.cli.measure.tables import page_of
 from attune.services.cli.options import Json
@@ -54,7 +55,7 @@ def pairs(
         judged_on, trained_on = _by_domain(pairs, "--pairs"), _by_domain(train, "--train")
         if judged_on.keys() != trained_on.keys():
             raise SettingError(f"--pairs has {sorted(judged_on)}, --train {sorted(trained_on)}: name the same domains")
-        models = dict(_named(each, "--model") for each in model or []) | {_BACKBONE: ""}
+        models = dict(named(each, "--model") for each in model or []) | {_BACKBONE: ""}
         tests = {name: read_pairs([file]).pairs for name, file in judged_on.items()}
         devs = {name: held_back(read_pairs([file]).pairs, _DEV_SHARE)[1] for name, file in trained_on.items()}
         measured = _measure_all(models, tests, devs, seed)
@@ -165,11 +166,4 @@ def _f1(measured: _Measured, places: NDArray[np.intp]) -> float:
 
 
 def _by_domain(given: Iterable[str], option: str) -> dict[str, Path]:
-    return {name: Path(file) for name, file in (_named(each, option) for each in given)}
-
-
-def _named(given: str, option: str) -> tuple[str, str]:
-    name, equals, value = given.partition("=")
-    if not (name and equals and value):
-        raise SettingError(f"{option} {given!r}: write NAME=PATH")
-    return name, value
+    return {name: Path(file) for name, file in (named(each, option) for each in given)}

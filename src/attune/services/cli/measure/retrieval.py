@@ -1,20 +1,24 @@
 """`attune eval retrieval`: judged queries against the running pipeline, through the same gRPC calls as users make."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 from typing import Annotated
 
 import typer
 
-from attune.embeddings.evaluation.ranking import ndcg
 from attune.search.v1.search_pb2 import Hit
 from attune.services.cli.background import on_free_ports, running_system
 from attune.services.cli.corpora.beir import read_qrels, read_queries
+from attune.services.cli.corpora.model import CorpusDocument
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.indexing import index_with_progress, read_documents
-from attune.services.cli.measure.report import report
+from attune.services.cli.measure.options import named
+from attune.services.cli.measure.report import make_report, show, write
+from attune.services.cli.measure.retrieval_rows import RANKINGS, Measured, summarised
+from attune.services.cli.measure.tables import page_of
 from attune.services.cli.options import Json
 from attune.services.cli.output import progress
 from attune.services.client import Client
@@ -24,51 +28,101 @@ from attune.services.runtime.config import Config
 from attune.services.runtime.logs import configure_logs
 
 _DEPTH = 100
-RANKINGS = ("dense", "bm25", "fused")
 
 
 def retrieval(
+    *,
     data: Annotated[list[Path], typer.Option(help="A judged corpus in BEIR layout; may be repeated.")],
     split: Annotated[str, typer.Option(help="Only the judgements of qrels/<split>.tsv.")] = "",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=DIR: a model, compared with the packaged backbone. Default: ATTUNE_MODEL_PATH alone."),
+    ] = None,
+    together: Annotated[
+        bool, typer.Option(help="All corpora in one index: each query with its corpus named, and routed.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the report to this JSON file, and tables beside it.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure nDCG@10 of dense, BM25 and fused retrieval on judged corpora.
+    """Measure dense, BM25 and fused retrieval on judged corpora: nDCG@10, recall@100 and MRR.
 
-    Each corpus is indexed into a directory of its own, which is removed afterwards.
+    Each corpus is indexed into a directory of its own, which is removed afterwards; the corpus' name is its documents'
+    domain, so a model's expert of that name embeds them. Differences have 95% intervals by paired bootstrap.
 
     Example: attune eval retrieval --data corpora/scifact --split test --json
     """
     with told_plainly():
         configure_logs("error")
-        rows = [_row(directory, split) for directory in data]
-    summary = {f"macro_ndcg_at_10_{name}": fmean(float(row[f"ndcg_at_10_{name}"]) for row in rows) for name in RANKINGS}
-    report(rows, summary, system_clock(), as_json=as_json)
+        corpora = [_Corpus(directory, split) for directory in data]
+        models = dict(named(each, "--model") for each in model or [])
+        measured: list[Measured] = []
+        for name, config in _configurations(models):
+            for group in [corpora] if together else [[corpus] for corpus in corpora]:
+                measured += _measure(name, config, group, together=together)
+        made = make_report([each.row() for each in measured], summarised(measured), system_clock())
+        if out is not None:
+            write(made, out, page_of("Retrieval without personalization", made))
+    show(made, as_json=as_json)
 
 
-def _row(directory: Path, split: str) -> dict[str, str | int | float]:
-    queries = {query.id: query.text for query in read_queries(directory)}
-    qrels = {query: grades for query, grades in read_qrels(directory, split).items() if query in queries}
-    documents = read_documents(directory, "")
+class _Corpus:
+    """A judged corpus. In an index with others, its documents' ids begin with its name."""
+
+    def __init__(self, directory: Path, split: str) -> None:
+        queries = {query.id: query.text for query in read_queries(directory)}
+        self.documents = read_documents(directory, "")
+        self.name = self.documents[0].domain
+        self.qrels = {query: grades for query, grades in read_qrels(directory, split).items() if query in queries}
+        self.queries = [(query, queries[query]) for query in self.qrels]
+
+    def prefixed(self) -> list[CorpusDocument]:
+        return [replace(document, id=f"{self.name}/{document.id}") for document in self.documents]
+
+    def own(self, ids: Sequence[str]) -> list[str]:
+        """The ids as the judgements know them; those of other corpora stay as they are, and are not judged."""
+        return [each.removeprefix(f"{self.name}/") for each in ids]
+
+
+def _configurations(models: dict[str, str]) -> Iterator[tuple[str, Config]]:
+    """The models to be measured by name: those given and the packaged one, or the one of the settings."""
+    if not models:
+        yield "model", Config()
+        return
+    for name, directory in models.items():
+        yield name, Config().model_copy(update={"model_path": Path(directory)})
+    yield "backbone", Config().model_copy(update={"model_path": None})
+
+
+def _measure(model: str, config: Config, corpora: Sequence[_Corpus], *, together: bool) -> list[Measured]:
+    with _searching(config) as client:
+        for corpus in corpora:
+            index_with_progress(client, corpus.prefixed(), f"{model}: indexing {corpus.name}")
+        ways = {"given": True, "routed": False} if together else {"alone": False}
+        return [
+            _searched(client, model, corpus, way, narrow=narrow) for corpus in corpora for way, narrow in ways.items()
+        ]
+
+
+@contextmanager
+def _searching(config: Config) -> Iterator[Client]:
     with (
         tempfile.TemporaryDirectory() as work,
-        running_system(on_free_ports(Config(), Path(work)), system_clock) as system,
+        running_system(on_free_ports(config, Path(work)), system_clock) as system,
         Client(Addresses.of(system.config), timeout_s=60) as client,
     ):
-        index_with_progress(client, documents, f"indexing {directory.name}")
-        found = _search_all(client, [(queries[query], query) for query in qrels], directory.name)
-    means = {
-        f"ndcg_at_10_{name}": fmean(ndcg(_ids(found[query], name), grades) for query, grades in qrels.items())
-        for name in RANKINGS
-    }
-    return {"set": directory.name, "documents": len(documents), "queries": len(qrels), **means}
+        yield client
 
 
-def _search_all(client: Client, queries: Sequence[tuple[str, str]], name: str) -> dict[str, Sequence[Hit]]:
-    found: dict[str, Sequence[Hit]] = {}
+def _searched(client: Client, model: str, corpus: _Corpus, way: str, *, narrow: bool) -> Measured:
+    rankings: dict[str, list[list[str]]] = {name: [] for name in RANKINGS}
+    domains = [corpus.name] if narrow else []
     with progress() as bar:
-        for text, query in bar.track(queries, description=f"searching {name}"):
-            found[query] = client.search(text, page_size=_DEPTH).hits
-    return found
+        for _, text in bar.track(corpus.queries, description=f"{model}: searching {corpus.name}, {way}"):
+            hits = client.search(text, page_size=_DEPTH, domains=domains).hits
+            for name, found in rankings.items():
+                found.append(corpus.own(_ids(hits, name)))
+    grades = [corpus.qrels[query] for query, _ in corpus.queries]
+    return Measured.of(model, corpus.name, way, len(corpus.documents), rankings, grades)
 
 
 def _ids(hits: Sequence[Hit], ranking: str) -> list[str]:
