@@ -13,14 +13,15 @@ from safetensors.torch import save_file
 from attune.embeddings.checkpoint import published_tensors
 from attune.embeddings.config import read_model_config
 from attune.embeddings.domains import ExpertKind
+from attune.embeddings.mixture.directory import copy_model
 from attune.embeddings.mixture.expert_files import write_expert
-from attune.embeddings.mixture.manifest import ExpertEntry, read_manifest, write_durably, write_manifest
+from attune.embeddings.mixture.manifest import MANIFEST_FILE, ExpertEntry, read_manifest, write_durably, write_manifest
 from attune.embeddings.mixture.samples import write_sample
 from attune.embeddings.training.judge import MAIN
 from attune.embeddings.training.recipe import Recipe
 from attune.embeddings.training.trainable import EXPERT_KINDS
 from attune.embeddings.training.training import Trained
-from attune.embeddings.weights import WEIGHTS_FILE, model_name, weight_files
+from attune.embeddings.weights import WEIGHTS_FILE, WEIGHTS_INDEX, model_name, weight_files
 
 TRAINING_DIRECTORY = "training"
 
@@ -59,13 +60,18 @@ def save_expert(
 
 def save_model(backbone: Path, target: Path, trained: Trained, name: str) -> None:
     """Write a wholly trained model to a directory of its own, with the names that its family's checkpoints have."""
-    make_model_directory(backbone, target)
     tensors = published_tensors(
         trained.transformer.encoder, read_model_config(backbone).encoder, weight_files(backbone)
     )
-    for file in weight_files(target):
-        file.unlink()
-    save_file(tensors, target / WEIGHTS_FILE, metadata={"format": "pt"})
+
+    def put_weights(directory: Path) -> None:
+        for file in weight_files(directory):
+            file.unlink()
+        (directory / WEIGHTS_INDEX).unlink(missing_ok=True)
+        (directory / MANIFEST_FILE).unlink(missing_ok=True)  # its experts belong to the backbone's weights
+        save_file(tensors, directory / WEIGHTS_FILE, metadata={"format": "pt"})
+
+    copy_model(backbone, target, put_weights)
     save_log(target / TRAINING_DIRECTORY, name, trained.log)
 
 

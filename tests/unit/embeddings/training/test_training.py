@@ -14,6 +14,7 @@ import torch
 from attune.embeddings.embedder import Embedder
 from attune.embeddings.items import EmbedItem
 from attune.embeddings.mixture.directory import make_model_directory
+from attune.embeddings.router import GENERAL
 from attune.embeddings.training.pairs import TextPair, TrainingDataError
 from attune.embeddings.training.passages import Passage
 from attune.embeddings.training.recipe import Material, Recipe
@@ -42,7 +43,7 @@ def trained_on(model: Path, work: Path, recipe: Recipe = RECIPE, tell: Callable[
     return train(model, [Material("law", PAIRS, DEV)], recipe, work, tell)
 
 
-def vectors(directory: Path, domain: str = "") -> np.ndarray:
+def vectors(directory: Path, domain: str = GENERAL) -> np.ndarray:
     embedder = Embedder.load(str(directory), "fp32")
     results = embedder.embed([EmbedItem(pair.a, domain=domain) for pair in DEV]).results
     return np.array([result.vector for result in results])
