@@ -67,13 +67,6 @@ def choose_precision(
     return Precision(chosen.dtype, f"{chosen.reason}; weights laid out for this CPU, {gain:.1f}x", prepacked=True)
 
 
-def has_native_bf16() -> bool:
-    """Whether this machine computes in bf16 itself, on its GPU or, where there is none, its CPU."""
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    return native_bf16_feature(cpu_features()) is not None
-
-
 def _on_gpu(setting: PrecisionSetting, *, native: bool) -> Precision:
     match setting:
         case PrecisionSetting.AUTO if native:

@@ -11,7 +11,6 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.evaluation import BaseEvaluator
 
 from attune.embeddings.evaluation.pairs import average_precision, best_threshold, draw_apart, f1, judge
-from attune.embeddings.precision import has_native_bf16
 from attune.embeddings.training.pairs import TextPair
 from attune.embeddings.training.passages import MadeQuery, Passage
 from attune.embeddings.training.teacher import HybridTeacher
@@ -85,31 +84,32 @@ class RankingJudge:
 class DevEvaluator(BaseEvaluator):
     """All judges together, as the trainer asks; `dev`, the mean of what decides for each, chooses the checkpoint.
 
-    A judge is given the vectors of its domain's expert.
+    A judge is given the vectors of its domain's expert. `dtype` is what products are computed in.
     """
 
-    def __init__(self, judges: Sequence[tuple[Judge, str]]) -> None:
+    def __init__(self, judges: Sequence[tuple[Judge, str]], dtype: torch.dtype) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._judges = judges
+        self._dtype = dtype
         self.primary_metric = MAIN
 
     def __call__(self, model: Any, *_where: Any, **_when: Any) -> dict[str, float]:
-        """The figures of the model as it is."""
-        return self.measure(model)
+        """The figures of each domain's expert, as it is: means over domains, where there are several."""
+        return self.measure(lambda domain: partial(_embed, model, domain, self._dtype))
 
-    def measure(self, model: SentenceTransformer, *, general: bool = False) -> dict[str, float]:
-        """The figures of each domain's expert, or of the general one: means over domains, where there are several."""
+    def measure(self, embed_of: Callable[[str], Embed]) -> dict[str, float]:
+        """The same of anything that embeds the texts of a domain."""
         figures: dict[str, list[float]] = {}
         for one, domain in self._judges:
-            measured = one.measure(partial(embed, model, None if general else domain))
+            measured = one.measure(embed_of(domain))
             for name, value in {MAIN: measured[one.main], **measured}.items():
                 figures.setdefault(name, []).append(value)
         return {name: float(np.mean(values)) for name, values in figures.items()}
 
 
-def embed(model: SentenceTransformer, domain: str | None, texts: Sequence[str]) -> NDArray[np.float32]:
-    """The vectors [n, d] of a domain's expert (None: the general one), normalised; in bf16 where the CPU has it."""
-    with torch.autocast(model.device.type, torch.bfloat16, enabled=has_native_bf16()):
+def _embed(model: SentenceTransformer, domain: str, dtype: torch.dtype, texts: Sequence[str]) -> NDArray[np.float32]:
+    """The vectors [n, d] of a domain's expert, normalised."""
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
         vectors = model.encode(
             list(texts), task=domain, batch_size=64, normalize_embeddings=True, show_progress_bar=False
         )

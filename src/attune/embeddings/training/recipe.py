@@ -30,7 +30,7 @@ class Recipe:
     steps: int = 120
     batch: int = 32
     learning_rate: float = 1e-4
-    max_tokens: int = 160
+    max_tokens: int = 128
     evaluations: int = 6
     patience: int = 3
     hard_negatives: int = 0

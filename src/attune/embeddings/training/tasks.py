@@ -12,7 +12,7 @@ from torch import nn
 
 from attune.embeddings.router import DomainSample
 from attune.embeddings.training.datasets import mine_negatives, pair_rows, ranking_rows
-from attune.embeddings.training.judge import Judge, PairJudge, RankingJudge, embed
+from attune.embeddings.training.judge import Embed, Judge, PairJudge, RankingJudge
 from attune.embeddings.training.losses import RankingDistillation, fitted_temperature, pair_loss
 from attune.embeddings.training.pairs import TextPair
 from attune.embeddings.training.passages import Passage, QueryMaker
@@ -43,17 +43,17 @@ class Task:
         return [name for name in self.rows.column_names if name != "label"]
 
 
-def tasks_of(model: SentenceTransformer, material: Material, recipe: Recipe) -> Iterator[Task]:
-    """The tasks of a domain's pairs and documents; `model` embeds as the backbone does, which both need."""
+def tasks_of(model: SentenceTransformer, backbone: Embed, material: Material, recipe: Recipe) -> Iterator[Task]:
+    """The tasks of a domain's pairs and documents, for the `model` that is to learn them."""
     if material.pairs:
-        negatives = _negatives(model, material.pairs, recipe)
+        negatives = _negatives(backbone, material.pairs, recipe)
         rows, judge = pair_rows(material.pairs, negatives), PairJudge(material.dev_pairs, recipe.seed)
         yield Task(f"{material.domain}-{PAIRS}", material.domain, rows, pair_loss(model), judge)
     if material.passages:
-        yield _ranking_task(model, material.domain, material.passages, recipe)
+        yield _ranking_task(model, backbone, material.domain, material.passages, recipe)
 
 
-def domain_sample(model: SentenceTransformer, material: Material, seed: int) -> DomainSample:
+def domain_sample(backbone: Embed, material: Material, seed: int) -> DomainSample:
     """What the router keeps of the domain: the backbone's vectors of its texts, and of queries made of them.
 
     Of pairs, the first texts are queries as well: of some domains they are questions.
@@ -64,7 +64,7 @@ def domain_sample(model: SentenceTransformer, material: Material, seed: int) -> 
     asked = _drawn(list(dict.fromkeys(pair.a for pair in pairs)), _ROUTED_TEXTS // 2, seed)
     made = [query.text for query in QueryMaker(passages, STOPWORDS, seed).make(_ROUTED_TEXTS // 2)]
     whole = [passage.whole for passage in passages]
-    return DomainSample.of(embed(model, None, whole), embed(model, None, [*asked, *made]))
+    return DomainSample.of(backbone(whole), backbone([*asked, *made]))
 
 
 def _drawn(items: Sequence[_T], count: int, seed: int) -> list[_T]:
@@ -72,20 +72,20 @@ def _drawn(items: Sequence[_T], count: int, seed: int) -> list[_T]:
     return [items[place] for place in order.tolist()]
 
 
-def _negatives(model: SentenceTransformer, pairs: Sequence[TextPair], recipe: Recipe) -> list[list[str]]:
+def _negatives(backbone: Embed, pairs: Sequence[TextPair], recipe: Recipe) -> list[list[str]]:
     if not recipe.hard_negatives:
         return []
-    firsts, seconds = (embed(model, None, texts) for texts in ([each.a for each in pairs], [each.b for each in pairs]))
+    firsts, seconds = (backbone(texts) for texts in ([each.a for each in pairs], [each.b for each in pairs]))
     return mine_negatives(pairs, firsts, seconds, recipe.hard_negatives)
 
 
-def _ranking_task(model: SentenceTransformer, domain: str, passages: Sequence[Passage], recipe: Recipe) -> Task:
+def _ranking_task(
+    model: SentenceTransformer, backbone: Embed, domain: str, passages: Sequence[Passage], recipe: Recipe
+) -> Task:
     """Queries made of the passages, ranked as the teacher ranks them; the judge has queries and passages of its own."""
     made = QueryMaker(passages, STOPWORDS, recipe.seed).make(recipe.steps * recipe.batch + _DEV_QUERIES)
     texts, queries = [passage.whole for passage in passages], [query.text for query in made]
-    teacher = HybridTeacher(
-        texts, embed(model, None, texts), queries, embed(model, None, queries), recipe.lexical_share
-    )
+    teacher = HybridTeacher(texts, backbone(texts), queries, backbone(queries), recipe.lexical_share)
     learned = len(made) - _DEV_QUERIES
     rows = ranking_rows(made[:learned], passages, teacher, recipe.passages_each, recipe.seed)
     sample = np.random.default_rng(recipe.seed).permutation(len(passages))[:_DEV_PASSAGES].tolist()

@@ -14,7 +14,6 @@ from sentence_transformers import SentenceTransformerTrainer, SentenceTransforme
 from sentence_transformers.base.sampler import BatchSamplers, MultiDatasetBatchSamplers
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
-from attune.embeddings.precision import has_native_bf16
 from attune.embeddings.training.judge import MAIN
 from attune.embeddings.training.recipe import Recipe
 
@@ -45,9 +44,10 @@ class ExpertTrainer(SentenceTransformerTrainer):
 
 
 def training_arguments(
-    recipe: Recipe, work: Path, domains: dict[str, dict[str, str]], *, use_cpu: bool
+    recipe: Recipe, work: Path, domains: dict[str, dict[str, str]], dtype: torch.dtype
 ) -> SentenceTransformerTrainingArguments:
-    """The trainer's settings. `domains` is the domain of each column of each dataset."""
+    """The trainer's settings. `domains` is the domain of each column of each dataset; products are in `dtype`."""
+    use_cpu = not torch.cuda.is_available()
     every = max(1, recipe.steps // recipe.evaluations)
     return SentenceTransformerTrainingArguments(
         output_dir=str(work),
@@ -57,7 +57,7 @@ def training_arguments(
         warmup_steps=max(1, round(_WARM_UP_SHARE * recipe.steps)),
         lr_scheduler_type="linear",
         weight_decay=_WEIGHT_DECAY,
-        bf16=has_native_bf16() if use_cpu else torch.cuda.is_bf16_supported(),
+        bf16=dtype == torch.bfloat16,
         use_cpu=use_cpu,
         seed=recipe.seed,
         eval_strategy="steps",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from datasets import disable_progress_bars
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import SentenceTransformer, SentenceTransformerTrainingArguments
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
 from transformers.trainer_utils import get_last_checkpoint
@@ -15,7 +15,9 @@ from transformers.trainer_utils import get_last_checkpoint
 from attune.embeddings.config import ModelConfig, read_model_config
 from attune.embeddings.mixture.manifest import write_durably
 from attune.embeddings.mixture.sentence_transformer import ExpertTransformer
+from attune.embeddings.precision import choose_precision
 from attune.embeddings.router import DomainSample
+from attune.embeddings.training.frozen import FrozenBackbone
 from attune.embeddings.training.judge import DevEvaluator
 from attune.embeddings.training.pairs import TrainingDataError, digest
 from attune.embeddings.training.recipe import Material, Recipe
@@ -62,18 +64,22 @@ def train(directory: Path, materials: Sequence[Material], recipe: Recipe, work: 
     set_seed(recipe.seed)
     disable_progress_bars()
     model, transformer = _load(directory, recipe)
-    tasks = [task for material in materials for task in tasks_of(model, material, recipe)]
-    evaluator = DevEvaluator([(task.judge, task.domain) for task in tasks])
-    before = evaluator.measure(model, general=True)
+    backbone = FrozenBackbone.load(directory)
+    tasks = [task for material in materials for task in tasks_of(model, backbone, material, recipe)]
+    dtype = choose_precision(device=model.device).dtype
+    evaluator = DevEvaluator([(task.judge, task.domain) for task in tasks], dtype)
+    before = evaluator.measure(lambda _domain: backbone)
     expert = sample = None
     if recipe.shape.kind is Kind.FULL:
         transformer.train_all([material.domain for material in materials])
     else:
-        sample = domain_sample(model, materials[0], recipe.seed)
+        sample = domain_sample(backbone, materials[0], recipe.seed)
         expert = TrainableExpert(transformer, materials[0].domain, recipe.shape)
         transformer.expert = expert  # its parameters are the model's, for the trainer
-    log = _run(model, tasks, evaluator, recipe, work, checkpoint, tell)
-    return Trained(transformer, expert, before, evaluator.measure(model), log, sample)
+    log = _run(
+        model, tasks, evaluator, recipe, training_arguments(recipe, work, _domains(tasks), dtype), checkpoint, tell
+    )
+    return Trained(transformer, expert, before, evaluator(model), log, sample)
 
 
 def _run(
@@ -81,15 +87,14 @@ def _run(
     tasks: Sequence[Task],
     evaluator: DevEvaluator,
     recipe: Recipe,
-    work: Path,
+    arguments: SentenceTransformerTrainingArguments,
     checkpoint: str | None,
     tell: Tell,
 ) -> list[dict[str, float]]:
-    domains = {task.name: dict.fromkeys(task.columns, task.domain) for task in tasks}
     with stopped_by_ctrl_c() as stop:
         trainer = ExpertTrainer(
             model=model,
-            args=training_arguments(recipe, work, domains, use_cpu=not torch.cuda.is_available()),
+            args=arguments,
             train_dataset={task.name: task.rows for task in tasks},
             loss={task.name: task.loss for task in tasks},
             evaluator=evaluator,
@@ -100,6 +105,10 @@ def _run(
     if stop.is_set():
         raise TrainingInterruptedError("training was stopped; the same command goes on from its last checkpoint")
     return list(trainer.state.log_history)
+
+
+def _domains(tasks: Sequence[Task]) -> dict[str, dict[str, str]]:
+    return {task.name: dict.fromkeys(task.columns, task.domain) for task in tasks}
 
 
 def _load(directory: Path, recipe: Recipe) -> tuple[SentenceTransformer, ExpertTransformer]:

@@ -1,0 +1,47 @@
+"""The backbone as it is: what never changes in a training is computed once, by the engine that serves."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attune.embeddings.embedder import Embedder
+from attune.embeddings.items import Embedded, EmbedItem
+from attune.embeddings.router import GENERAL
+
+_BATCH = 256
+
+
+class FrozenBackbone:
+    """Texts to the vectors [n, d] of a directory's general expert, normalised, each text computed once.
+
+    Raises `TextError` for a text that has no tokens.
+    """
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._known: dict[str, NDArray[np.float32]] = {}
+
+    @classmethod
+    def load(cls, directory: Path) -> "FrozenBackbone":
+        """Raises `ModelError`."""
+        return cls(Embedder.load(str(directory)))
+
+    def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        for start in range(0, len(new), _BATCH):
+            self._compute(new[start : start + _BATCH])
+        return np.stack([self._known[text] for text in texts])
+
+    def _compute(self, texts: Sequence[str]) -> None:
+        results = self._embedder.embed([EmbedItem(text, GENERAL) for text in texts]).results
+        for text, result in zip(texts, results, strict=True):
+            if not isinstance(result, Embedded):
+                raise result
+            self._known[text] = _unit(result.vector)
+
+
+def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of length 1, as the judges and the router expect, though the model may leave lengths as they are."""
+    return vector / np.float32(max(float(np.linalg.norm(vector)), 1e-12))
