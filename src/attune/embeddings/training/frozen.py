@@ -1,6 +1,6 @@
 """The backbone as it is: what never changes in a training is computed once, by the engine that serves."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,8 @@ from attune.embeddings.embedder import Embedder
 from attune.embeddings.items import Embedded, EmbedItem
 from attune.embeddings.router import GENERAL
 
+Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Texts to normalised vectors [n, d]."""
 _BATCH = 256
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
@@ -11,12 +11,11 @@ from sentence_transformers import SentenceTransformer
 from sentence_transformers.base.evaluation import BaseEvaluator
 
 from attune.embeddings.evaluation.pairs import average_precision, best_threshold, draw_apart, f1, judge
+from attune.embeddings.training.frozen import Embed
 from attune.embeddings.training.pairs import TextPair
 from attune.embeddings.training.passages import MadeQuery, Passage
 from attune.embeddings.training.teacher import HybridTeacher
 
-Embed = Callable[[Sequence[str]], NDArray[np.float32]]
-"""Texts to normalised vectors [n, d]."""
 MAIN = "dev"
 _DEPTH = 10
 
@@ -52,33 +51,56 @@ class PairJudge:
 
 
 class RankingJudge:
-    """How much of the teacher's first ten passages, of a `sample` of all, the embedding finds for queries of its own.
+    """How well an embedding searches a `sample` of the passages with queries of its own, seen in two ways.
 
-    `places` are the queries' in the teacher.
+    Where the rest of a passage stands by what was taken from it, for the `known` queries; and, where there is a
+    teacher, which of its first ten passages are the embedding's too. The former does not depend on what the teacher
+    holds for right.
     """
 
-    main = "teacher_overlap"
+    main = "ranking"
 
-    def __init__(
-        self,
-        queries: Sequence[MadeQuery],
-        places: range,
-        passages: Sequence[Passage],
-        sample: Sequence[int],
-        teacher: HybridTeacher,
-    ) -> None:
-        self._queries = [query.text for query in queries]
+    def __init__(self, passages: Sequence[Passage], sample: Sequence[int], known: Sequence[MadeQuery]) -> None:
+        self._sample = sample
         self._passages = [passages[place].whole for place in sample]
-        self._wanted = [set(np.argsort(-teacher.scores(place)[sample])[:_DEPTH].tolist()) for place in places]
+        self._known = known
+        self._others = [np.array([place != query.passage for place in sample]) for query in known]
+        self._queries: Sequence[str] = ()
+        self._wanted: Sequence[set[int]] = ()
+
+    def with_teacher(self, queries: Sequence[str], places: range, teacher: HybridTeacher) -> Self:
+        """Judging by the teacher too: by those of its queries that are at `places`."""
+        self._queries = [queries[place] for place in places]
+        self._wanted = [set(np.argsort(-teacher.scores(place)[self._sample])[:_DEPTH].tolist()) for place in places]
+        return self
 
     def measure(self, embed: Embed) -> dict[str, float]:
-        """The mean share."""
-        scores = embed(self._queries) @ embed(self._passages).T
-        found = np.argsort(-scores, axis=1)[:, :_DEPTH]
+        """The mean share of the teacher's first ten, the mean reciprocal rank of rests, and the mean of both.
+
+        A figure for which there are no queries is left out; without any, `ranking` is 0.
+        """
+        passages, figures = embed(self._passages), {}
+        if self._queries:
+            figures["teacher_overlap"] = self._overlap(embed, passages)
+        if self._known:
+            figures["known_item_mrr"] = self._known_items(embed, passages)
+        return {self.main: float(np.mean([*figures.values()] or [0.0])), **figures}
+
+    def _overlap(self, embed: Embed, passages: NDArray[np.float32]) -> float:
+        found = np.argsort(-(embed(self._queries) @ passages.T), axis=1)[:, :_DEPTH]
         shares = [
             len(wanted.intersection(row.tolist())) / _DEPTH for wanted, row in zip(self._wanted, found, strict=True)
         ]
-        return {self.main: float(np.mean(shares))}
+        return float(np.mean(shares))
+
+    def _known_items(self, embed: Embed, passages: NDArray[np.float32]) -> float:
+        queries, rests = (embed(texts) for texts in zip(*((each.text, each.rest) for each in self._known), strict=True))
+        own = (queries * rests).sum(1)
+        ranks = [
+            1 + int((passages[others] @ query >= score).sum())
+            for query, score, others in zip(queries, own, self._others, strict=True)
+        ]
+        return float(np.mean(1 / np.array(ranks)))
 
 
 class DevEvaluator(BaseEvaluator):

@@ -4,13 +4,15 @@ import math
 import random
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _SENTENCE_END = re.compile(r"(?<=[.?!;])\s+|\n+")
 _WORD = re.compile(r"[^\W\d_][\w-]+")
 _TITLE_SHARE, _SENTENCE_SHARE = 0.3, 0.4
 _SENTENCE_WORDS = range(4, 41)
+_FEWEST_LEFT = 8  # words of a passage without its query, so that it can still be found
+_TURNS = 3
 _KEYWORDS = (2, 7)
 _LONGEST_QUERY = 200  # characters, of a text that has neither a sentence nor words
 
@@ -30,10 +32,14 @@ class Passage:
 
 @dataclass(frozen=True)
 class MadeQuery:
-    """A query made of a passage, whose place in the list of passages it keeps."""
+    """A query made of a passage, whose place in the list of passages it keeps.
+
+    `rest` is the passage without the query, for queries that are a part of it; empty where too little is left.
+    """
 
     text: str
     passage: int
+    rest: str = ""
 
 
 class QueryMaker:
@@ -52,18 +58,31 @@ class QueryMaker:
         """So many queries, of passages drawn in turns, each turn in another order."""
         queries: list[MadeQuery] = []
         while len(queries) < count:
-            turn = self._random.sample(range(len(self._passages)), len(self._passages))
-            queries += [MadeQuery(self._query(self._passages[place]), place) for place in turn[: count - len(queries)]]
+            queries += self._turn(count - len(queries))
         return queries
 
-    def _query(self, passage: Passage) -> str:
-        kind = self._random.random()
+    def make_known(self, count: int) -> list[MadeQuery]:
+        """As many queries with a `rest`, or fewer where most passages have no title and are of one sentence."""
+        found: list[MadeQuery] = []
+        for _ in range(_TURNS):
+            found += [query for query in self._turn(len(self._passages)) if query.rest]
+            if len(found) >= count:
+                break
+        return found[:count]
+
+    def _turn(self, count: int) -> Iterator[MadeQuery]:
+        order = self._random.sample(range(len(self._passages)), len(self._passages))
+        return (self._query(place) for place in order[:count])
+
+    def _query(self, place: int) -> MadeQuery:
+        passage, kind = self._passages[place], self._random.random()
         if passage.title and kind < _TITLE_SHARE:
-            return passage.title
+            return MadeQuery(passage.title, place, _long_enough(passage.text))
         sentences = [each for each in _SENTENCE_END.split(passage.text) if len(each.split()) in _SENTENCE_WORDS]
         if sentences and kind < _TITLE_SHARE + _SENTENCE_SHARE:
-            return self._random.choice(sentences)
-        return self._keywords(passage) or passage.title or passage.text[:_LONGEST_QUERY]
+            sentence = self._random.choice(sentences)
+            return MadeQuery(sentence, place, _long_enough(passage.whole.replace(sentence, " ")))
+        return MadeQuery(self._keywords(passage) or passage.title or passage.text[:_LONGEST_QUERY], place)
 
     def _keywords(self, passage: Passage) -> str:
         """Words drawn by their frequency here times the inverse of that elsewhere, in the order of the text."""
@@ -75,6 +94,10 @@ class QueryMaker:
         }
         drawn = set(sorted(weights, key=lambda word: -weights[word])[:count])
         return " ".join(word for word in dict.fromkeys(words) if word in drawn)
+
+
+def _long_enough(rest: str) -> str:
+    return rest if len(rest.split()) >= _FEWEST_LEFT else ""
 
 
 def _words(text: str) -> list[str]:

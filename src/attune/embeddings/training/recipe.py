@@ -35,5 +35,4 @@ class Recipe:
     patience: int = 3
     hard_negatives: int = 0
     passages_each: int = 2
-    lexical_share: float = 0.5
     seed: int = 0

@@ -40,7 +40,7 @@ def save_expert(
     if better:
         kind = EXPERT_KINDS[recipe.shape.kind]
         file, sha256 = write_expert(directory, domain, trained.expert.tensors())
-    metrics = {f"general_{name}": value for name, value in trained.before.items()} | dict(trained.after)
+    metrics = {f"general_{name}": value for name, value in trained.before.items()} | {**trained.after, **trained.facts}
     routing_file, routing_sha256 = write_sample(directory, domain, trained.sample) if trained.sample else ("", "")
     entry = ExpertEntry(
         id=domain,

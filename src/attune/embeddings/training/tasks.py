@@ -1,7 +1,7 @@
 """What an expert learns from a domain's texts: rows, a loss that says what is right, a judge of what was kept back."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -12,30 +12,41 @@ from torch import nn
 
 from attune.embeddings.router import DomainSample
 from attune.embeddings.training.datasets import mine_negatives, pair_rows, ranking_rows
-from attune.embeddings.training.judge import Embed, Judge, PairJudge, RankingJudge
+from attune.embeddings.training.frozen import Embed
+from attune.embeddings.training.judge import Judge, PairJudge, RankingJudge
 from attune.embeddings.training.losses import RankingDistillation, fitted_temperature, pair_loss
 from attune.embeddings.training.pairs import TextPair
 from attune.embeddings.training.passages import Passage, QueryMaker
 from attune.embeddings.training.recipe import Material, Recipe
-from attune.embeddings.training.teacher import STOPWORDS, HybridTeacher
+from attune.embeddings.training.teacher import STOPWORDS, HybridTeacher, chosen_share, lexical_shares
 
 _T = TypeVar("_T")
 PAIRS, RANKINGS = "pairs", "rankings"
+_DEV_PAIRS = 400
 _DEV_QUERIES = 100
-_DEV_PASSAGES = 500
+_DEV_PASSAGES = 300
+_KNOWN_QUERIES = 300
+_FEWEST_KNOWN = 30  # of fewer, the reciprocal ranks say nothing
+_DEV_KNOWN = 150
 _FITTED_BATCHES = 20
 _ROUTED_TEXTS = 1000
 
 
 @dataclass(frozen=True)
 class Task:
-    """One thing to learn, of one domain."""
+    """One thing to learn, of one domain, and to be judged by; `facts` say what was found out about it beforehand."""
 
     name: str
     domain: str
+    judge: Judge
     rows: Dataset
     loss: nn.Module
-    judge: Judge
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def learns(self) -> bool:
+        """Whether there is anything to learn; if not, what is learned elsewhere is judged all the same."""
+        return len(self.rows) > 0
 
     @property
     def columns(self) -> list[str]:
@@ -47,8 +58,9 @@ def tasks_of(model: SentenceTransformer, backbone: Embed, material: Material, re
     """The tasks of a domain's pairs and documents, for the `model` that is to learn them."""
     if material.pairs:
         negatives = _negatives(backbone, material.pairs, recipe)
-        rows, judge = pair_rows(material.pairs, negatives), PairJudge(material.dev_pairs, recipe.seed)
-        yield Task(f"{material.domain}-{PAIRS}", material.domain, rows, pair_loss(model), judge)
+        dev = _drawn(material.dev_pairs, _DEV_PAIRS, recipe.seed)
+        rows, judge = pair_rows(material.pairs, negatives), PairJudge(dev, recipe.seed)
+        yield Task(f"{material.domain}-{PAIRS}", material.domain, judge, rows, pair_loss(model))
     if material.passages:
         yield _ranking_task(model, backbone, material.domain, material.passages, recipe)
 
@@ -82,14 +94,24 @@ def _negatives(backbone: Embed, pairs: Sequence[TextPair], recipe: Recipe) -> li
 def _ranking_task(
     model: SentenceTransformer, backbone: Embed, domain: str, passages: Sequence[Passage], recipe: Recipe
 ) -> Task:
-    """Queries made of the passages, ranked as the teacher ranks them; the judge has queries and passages of its own."""
-    made = QueryMaker(passages, STOPWORDS, recipe.seed).make(recipe.steps * recipe.batch + _DEV_QUERIES)
-    texts, queries = [passage.whole for passage in passages], [query.text for query in made]
-    teacher = HybridTeacher(texts, backbone(texts), queries, backbone(queries), recipe.lexical_share)
-    learned = len(made) - _DEV_QUERIES
-    rows = ranking_rows(made[:learned], passages, teacher, recipe.passages_each, recipe.seed)
+    """Queries made of the passages, ranked as the teacher ranks them; the judge has queries and passages of its own.
+
+    There is nothing to learn where BM25 adds nothing to the backbone.
+    """
+    maker, texts = QueryMaker(passages, STOPWORDS, recipe.seed), [passage.whole for passage in passages]
+    known = maker.make_known(_KNOWN_QUERIES)
+    shares = lexical_shares(texts, known, backbone) if len(known) >= _FEWEST_KNOWN else {}
+    share = chosen_share(shares)
+    facts = {"lexical_share": share, **{f"known_item_mrr_at_{each}": mrr for each, mrr in shares.items()}}
     sample = np.random.default_rng(recipe.seed).permutation(len(passages))[:_DEV_PASSAGES].tolist()
-    judge = RankingJudge(made[learned:], range(learned, len(made)), passages, sample, teacher)
+    judge = RankingJudge(passages, sample, known[:_DEV_KNOWN])
+    if not share:
+        return Task(f"{domain}-{RANKINGS}", domain, judge, Dataset.from_list([]), nn.Identity(), facts)
+    made = maker.make(recipe.steps * recipe.batch + _DEV_QUERIES)
+    queries = [query.text for query in made]
+    teacher = HybridTeacher(texts, backbone(texts), queries, backbone(queries), share)
+    rows = ranking_rows(made[:-_DEV_QUERIES], passages, teacher, recipe.passages_each, recipe.seed)
+    judge = judge.with_teacher(queries, range(len(rows), len(made)), teacher)
     labels = torch.tensor(rows[: _FITTED_BATCHES * recipe.batch]["label"])
     loss = RankingDistillation(model, teacher, fitted_temperature(teacher, labels, recipe.batch))
-    return Task(f"{domain}-{RANKINGS}", domain, rows, loss, judge)
+    return Task(f"{domain}-{RANKINGS}", domain, judge, rows, loss, facts)

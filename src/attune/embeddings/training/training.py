@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -36,7 +36,7 @@ class Trained:
 
     `expert` is None where the whole of `transformer` was trained. `before` and `after` are the same figures of texts
     kept back, of the model as it was and of the best checkpoint; `log` has the loss and the figures by steps. `sample`
-    is what a router needs of the one domain.
+    is what a router needs of the one domain, `facts` are what was found out about the texts.
     """
 
     transformer: ExpertTransformer
@@ -45,6 +45,7 @@ class Trained:
     after: Mapping[str, float]
     log: Sequence[Mapping[str, float]]
     sample: DomainSample | None = None
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 class TrainingInterruptedError(Exception):
@@ -76,10 +77,13 @@ def train(directory: Path, materials: Sequence[Material], recipe: Recipe, work: 
         sample = domain_sample(backbone, materials[0], recipe.seed)
         expert = TrainableExpert(transformer, materials[0].domain, recipe.shape)
         transformer.expert = expert  # its parameters are the model's, for the trainer
-    log = _run(
-        model, tasks, evaluator, recipe, training_arguments(recipe, work, _domains(tasks), dtype), checkpoint, tell
-    )
-    return Trained(transformer, expert, before, evaluator(model), log, sample)
+    facts = {name: value for task in tasks for name, value in task.facts.items()}
+    learned = [task for task in tasks if task.learns]
+    if not learned:
+        return Trained(transformer, expert, before, before, [], sample, facts)
+    arguments = training_arguments(recipe, work, _domains(learned), dtype)
+    log = _run(model, learned, evaluator, recipe, arguments, checkpoint, tell)
+    return Trained(transformer, expert, before, evaluator(model), log, sample, facts)
 
 
 def _run(
