@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from attune.embeddings.errors import Overloaded
 from attune.embeddings.lanes import BULK_SHARE, Lane
 
-_MARGIN = 1.25
-"""The wait is an estimate; a request that would only just be in time is likely to be late."""
+_MARGIN = 3.0
+"""A queue of a third of the deadline keeps the cores as busy as a longer one, in which requests are only
+answered later, and many too late: the wait is an estimate (measured in docs/results/embedding_limits.md)."""
 _SHORTEST_RETRY_S = 0.05
 
 
