@@ -31,8 +31,8 @@ class Recipe:
     batch: int = 32
     learning_rate: float = 1e-4
     max_tokens: int = 128
-    evaluations: int = 6
-    patience: int = 3
+    evaluations: int = 4
+    patience: int = 2
     hard_negatives: int = 0
     passages_each: int = 2
     seed: int = 0

@@ -22,9 +22,10 @@ from attune.embeddings.training.teacher import STOPWORDS, HybridTeacher, chosen_
 
 _T = TypeVar("_T")
 PAIRS, RANKINGS = "pairs", "rankings"
-_DEV_PAIRS = 400
+_DEV_PAIRS = 200
 _DEV_QUERIES = 100
 _DEV_PASSAGES = 300
+_MOST_PASSAGES = 4000  # of a larger collection, a sample teaches
 _KNOWN_QUERIES = 300
 _FEWEST_KNOWN = 30  # of fewer, the reciprocal ranks say nothing
 _DEV_KNOWN = 150
@@ -98,6 +99,7 @@ def _ranking_task(
 
     There is nothing to learn where BM25 adds nothing to the backbone.
     """
+    passages = _drawn(passages, _MOST_PASSAGES, recipe.seed)
     maker, texts = QueryMaker(passages, STOPWORDS, recipe.seed), [passage.whole for passage in passages]
     known = maker.make_known(_KNOWN_QUERIES)
     shares = lexical_shares(texts, known, backbone) if len(known) >= _FEWEST_KNOWN else {}

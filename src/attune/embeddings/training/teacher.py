@@ -41,8 +41,7 @@ class HybridTeacher:
         lexical_share: float = _USUAL_SHARE,
     ) -> None:
         self._stemmer = Stemmer.Stemmer("english")
-        self._index = bm25s.BM25(k1=_K1, b=_B)
-        self._index.index(self._terms(passages), show_progress=False)
+        self._index = self._indexed(self._terms(passages))
         self._vectors = vectors
         self._queries = self._terms(queries)
         self._query_vectors = query_vectors
@@ -63,9 +62,18 @@ class HybridTeacher:
         cosines: NDArray[np.float32] = self._query_vectors[queries] @ self._vectors[passages].T
         return cosines
 
+    @staticmethod
+    def _indexed(terms: list[list[str]]) -> bm25s.BM25 | None:
+        """None where no passage has a term, of which bm25s makes no index."""
+        if not any(terms):
+            return None
+        index = bm25s.BM25(k1=_K1, b=_B)
+        index.index(terms, show_progress=False)
+        return index
+
     def _lexical(self, query: int) -> NDArray[np.float32]:
-        known = [term for term in self._queries[query] if term in self._index.vocab_dict]
-        if not known:
+        known = [term for term in self._queries[query] if self._index and term in self._index.vocab_dict]
+        if self._index is None or not known:
             return np.zeros(len(self._vectors), np.float32)
         scores: NDArray[np.float32] = self._index.get_scores(known)
         return scores

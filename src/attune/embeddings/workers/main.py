@@ -1,5 +1,6 @@
 """The program of a worker process: `python -m attune.embeddings.workers.main <socket>`, for `WorkerProcess` only."""
 
+import gc
 import logging
 import os
 import socket
@@ -30,6 +31,8 @@ def main(descriptor: int) -> None:
             connection.sendall(encode_frame(error))
             return
         warmth = warm_up(embedder, time.monotonic)
+        gc.collect()
+        gc.freeze()  # a full collection need not look through the model and its libraries, which stay to the end
         try:
             connection.sendall(encode_frame(_info(embedder, warmth.tokens_per_second)))
         except ConnectionError:

@@ -44,3 +44,26 @@ def test_a_seed_makes_the_same_queries_whatever_else_draws_numbers():
 @pytest.mark.parametrize(("passage", "whole"), [(PASSAGES[2], "Mud. x"), (PASSAGES[1], PASSAGES[1].text)])
 def test_a_passage_is_embedded_with_its_title(passage, whole):
     assert passage.whole == whole
+
+
+def test_a_query_that_is_a_part_of_its_passage_keeps_what_is_left_of_it():
+    text = "The harbour silts up when the tide is low. Boats wait outside until there is water enough for them all."
+    queries = QueryMaker([Passage("Tide tables", text)], frozenset({"the"}), 0).make(100)
+    assert {query.rest for query in queries if query.text == "Tide tables"} == {text}
+    [rest] = {query.rest for query in queries if query.text == "The harbour silts up when the tide is low."}
+    assert "Boats wait outside" in rest
+    assert "harbour" not in rest
+
+
+def test_where_too_little_is_left_there_is_no_rest():
+    assert not any(query.rest for query in made() if query.passage == 2)
+
+
+def test_known_items_all_have_a_rest():
+    known = QueryMaker(PASSAGES, frozenset(), 0).make_known(3)
+    assert known
+    assert all(query.rest for query in known)
+
+
+def test_where_no_passage_can_be_taken_apart_there_are_no_known_items():
+    assert QueryMaker([Passage("", "one sentence only, of nine words in all")], frozenset(), 0).make_known(5) == []

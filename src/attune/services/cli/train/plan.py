@@ -14,7 +14,7 @@ from attune.embeddings.weights import model_name, resolve_model, weights_sha256
 from attune.services.cli.indexing import read_documents
 
 _DEV_SHARE = 0.1
-_LEARNING_RATES = {"ffn": 3e-4, "lora": 1e-3, "full": 1e-4}
+_LEARNING_RATES = {"ffn": 5e-5, "lora": 3e-4, "full": 5e-5}
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,7 @@ class Plan:
             "passages": len(material.passages),
             "steps": self.recipe.steps,
             "batch": self.recipe.batch,
+            "max_tokens": self.recipe.max_tokens,
             "learning_rate": self.recipe.learning_rate,
             "seed": self.recipe.seed,
         }
@@ -109,6 +110,7 @@ def _recipe(options: Mapping[str, Any]) -> Any:
         shape=Shape(kind, options["layers"], options["rank"]),
         steps=options["steps"],
         batch=options["batch"],
+        max_tokens=options["max_tokens"],
         learning_rate=options["learning_rate"] or _LEARNING_RATES[kind],
         hard_negatives=options["hard_negatives"],
         seed=options["seed"],
