@@ -55,8 +55,7 @@ class RankingJudge:
 
     Where the rest of a passage stands by what was taken from it, for the `known` queries; and, where there is a
     teacher, which of its first ten passages are the embedding's too. The former decides: on judged collections it rose
-    and fell with nDCG of people's queries, when the latter fell with both (docs/adr/0015-experts-and-training.md). The
-    latter stands in where no passage can be taken apart.
+    and fell with nDCG of people's queries, while the latter fell with both (docs/adr/0015-experts-and-training.md).
     """
 
     main = "ranking"
@@ -78,14 +77,14 @@ class RankingJudge:
     def measure(self, embed: Embed) -> dict[str, float]:
         """The mean share of the teacher's first ten, and the mean reciprocal rank of rests; `ranking` is what decides.
 
-        A figure for which there are no queries is left out; without any, `ranking` is 0.
+        A figure for which there are no queries is left out.
         """
         passages, figures = embed(self._passages), {}
         if self._queries:
             figures["teacher_overlap"] = self._overlap(embed, passages)
         if self._known:
             figures["known_item_mrr"] = self._known_items(embed, passages)
-        return {self.main: [0.0, *figures.values()][-1], **figures}
+        return {self.main: figures.get("known_item_mrr", 0.0), **figures}
 
     def _overlap(self, embed: Embed, passages: NDArray[np.float32]) -> float:
         found = np.argsort(-(embed(self._queries) @ passages.T), axis=1)[:, :_DEPTH]

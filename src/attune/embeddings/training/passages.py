@@ -13,6 +13,7 @@ _TITLE_SHARE, _SENTENCE_SHARE = 0.3, 0.4
 _SENTENCE_WORDS = range(4, 41)
 _FEWEST_LEFT = 8  # words of a passage without its query, so that it can still be found
 _TURNS = 3
+_SPAN_SHARE = 3  # of a passage that is one sentence, a third is taken
 _KEYWORDS = (2, 7)
 _LONGEST_QUERY = 200  # characters, of a text that has neither a sentence nor words
 
@@ -62,13 +63,23 @@ class QueryMaker:
         return queries
 
     def make_known(self, count: int) -> list[MadeQuery]:
-        """As many queries with a `rest`, or fewer where most passages have no title and are of one sentence."""
+        """As many queries with a `rest`, or fewer where the passages are too short to take something from."""
         found: list[MadeQuery] = []
         for _ in range(_TURNS):
-            found += [query for query in self._turn(len(self._passages)) if query.rest]
+            found += [known for query in self._turn(len(self._passages)) if (known := self._known(query)).rest]
             if len(found) >= count:
                 break
         return found[:count]
+
+    def _known(self, query: MadeQuery) -> MadeQuery:
+        """The query itself if it has a rest, or else some words in a row of its passage."""
+        if query.rest:
+            return query
+        words = self._passages[query.passage].text.split()
+        length = min(len(words) // _SPAN_SHARE, _SENTENCE_WORDS.stop - 1)
+        start = self._random.randint(0, len(words) - length)
+        rest = _long_enough(" ".join(words[:start] + words[start + length :]))
+        return MadeQuery(" ".join(words[start : start + length]), query.passage, rest)
 
     def _turn(self, count: int) -> Iterator[MadeQuery]:
         order = self._random.sample(range(len(self._passages)), len(self._passages))

@@ -24,18 +24,20 @@ from attune.embeddings.training.training import Trained
 from attune.embeddings.weights import WEIGHTS_FILE, WEIGHTS_INDEX, model_name, weight_files
 
 TRAINING_DIRECTORY = "training"
+_CLEARLY_BETTER = 0.005
+"""A smaller gain on a few hundred kept-back texts is chance, and not worth other vectors."""
 
 
 def save_expert(
     directory: Path, domain: str, description: str, recipe: Recipe, trained: Trained, facts: Mapping[str, Any]
 ) -> ExpertEntry:
-    """Add the expert to the model directory, or, where it is no better than the general one, the domain without one.
+    """Add the expert to the model directory; where it is not clearly better than the general one, the domain alone.
 
     `facts` say what it was trained on. The manifest names it last, so whatever happens before, nothing has changed.
     """
     if trained.expert is None:
         raise ValueError("a whole model was trained, not an expert: use save_model")
-    better = trained.after[MAIN] > trained.before[MAIN]
+    better = trained.after[MAIN] > trained.before[MAIN] + _CLEARLY_BETTER
     kind, file, sha256 = ExpertKind.GENERAL, "", ""
     if better:
         kind = EXPERT_KINDS[recipe.shape.kind]

@@ -20,7 +20,6 @@ from attune.embeddings.training.passages import MadeQuery
 STOPWORDS = frozenset(STOPWORDS_EN)
 _K1, _B = 1.2, 0.75
 LEXICAL_SHARES = (0.0, 0.25, 0.5, 0.75)
-_USUAL_SHARE = 0.5
 _CLEARLY_BETTER = 0.01
 _MOST_LEXICAL = 8.0
 """Standard deviations; a query that is the passage's own sentence would be nothing but that passage otherwise."""
@@ -38,7 +37,7 @@ class HybridTeacher:
         vectors: NDArray[np.float32],
         queries: Sequence[str],
         query_vectors: NDArray[np.float32],
-        lexical_share: float = _USUAL_SHARE,
+        lexical_share: float = 0.5,
     ) -> None:
         self._stemmer = Stemmer.Stemmer("english")
         self._index = self._indexed(self._terms(passages))
@@ -108,9 +107,9 @@ def lexical_shares(passages: Sequence[str], known: Sequence[MadeQuery], backbone
 
 
 def chosen_share(found: Mapping[float, float]) -> float:
-    """The share with the best mean reciprocal rank; 0 if none is clearly better; a half where nothing is known."""
+    """The share with the best mean reciprocal rank; 0 if none is known, or clearly better than the backbone alone."""
     if not found:
-        return _USUAL_SHARE
+        return 0.0
     best = max(found, key=lambda share: found[share])
     return best if found[best] >= found[0.0] + _CLEARLY_BETTER else 0.0
 

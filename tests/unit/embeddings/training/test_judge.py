@@ -31,7 +31,7 @@ def test_what_ranks_as_the_teacher_does_overlaps_wholly_with_it():
     texts = [passage.whole for passage in passages]
     teacher = HybridTeacher(texts, by_word(texts), ["anvil"], by_word(["anvil"]), 0.0)
     judge = RankingJudge(passages, range(len(passages)), []).with_teacher(["anvil"], range(1), teacher)
-    assert judge.measure(by_word) == {"ranking": 1.0, "teacher_overlap": 1.0}
+    assert judge.measure(by_word) == {"ranking": 0.0, "teacher_overlap": 1.0}
     assert judge.measure(lambda each: -by_word(each) if each == ["anvil"] else by_word(each))["teacher_overlap"] == 0
 
 

@@ -65,5 +65,14 @@ def test_known_items_all_have_a_rest():
     assert all(query.rest for query in known)
 
 
-def test_where_no_passage_can_be_taken_apart_there_are_no_known_items():
-    assert QueryMaker([Passage("", "one sentence only, of nine words in all")], frozenset(), 0).make_known(5) == []
+def test_of_a_passage_of_one_sentence_some_words_in_a_row_are_taken():
+    text = "a mast of spruce is lighter than one of oak, and bends further before it breaks in a gale"
+    known = QueryMaker([Passage("", text)], frozenset(), 0).make_known(3)
+    assert len(known) == 3
+    for query in known:
+        assert query.text in text
+        assert len(query.rest.split()) + len(query.text.split()) == len(text.split())
+
+
+def test_where_the_passages_are_too_short_there_are_no_known_items():
+    assert QueryMaker([Passage("", "nine words, of which none can be taken away")], frozenset(), 0).make_known(5) == []

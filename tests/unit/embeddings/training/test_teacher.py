@@ -55,7 +55,7 @@ def test_a_backbone_that_finds_everything_needs_no_words():
 @pytest.mark.parametrize(
     ("found", "share"),
     [
-        ({}, 0.5),
+        ({}, 0.0),
         ({0.0: 0.6, 0.25: 0.605, 0.5: 0.5}, 0.0),
         ({0.0: 0.6, 0.25: 0.7, 0.5: 0.65}, 0.25),
     ],
