@@ -14,7 +14,10 @@ _SHORTEST_RETRY_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What is to be computed before a request that comes now, in estimated tokens, and how fast that is done."""
+    """What is to be computed before a request that comes now, in estimated tokens, and how fast that is done.
+
+    `queued` is all that waits in the other lane, and in its own what comes before its last text.
+    """
 
     held: int
     queued: Mapping[Lane, int]
@@ -35,11 +38,12 @@ class Backlog:
 def refusal(backlog: Backlog, lane: Lane, cost: int, time_left_s: float | None, queue_tokens: int) -> Overloaded | None:
     """Why a request of `cost` tokens is not taken; None if it is.
 
-    A lane that is full takes nothing more; an empty one takes any request, or one larger than a lane could never be
-    served. A request is refused too where what is before it leaves too little of its time.
+    A lane that is full takes nothing more; an empty one takes any request, and one that is half empty any large one, or
+    those larger than a lane could never be served. A request is refused too where what is before it leaves too little
+    of its time.
     """
     waiting = backlog.queued[lane]
-    if waiting and waiting + cost > queue_tokens:
+    if waiting and waiting + min(cost, queue_tokens // 2) > queue_tokens:
         return Overloaded(_retry_after(backlog.wait_s(lane, 0)))
     if time_left_s is None or not (waiting or backlog.held):
         return None

@@ -171,7 +171,8 @@ class BatchingEngine:
             raise WorkerLostError("the embedding worker died and is being started again: try again in a few seconds")
         backlog = Backlog(
             held=sum(seat.held_tokens for seat in alive),
-            queued={lane: self._queue.tokens(lane) for lane in Lane},
+            queued={lane: self._queue.tokens(lane) for lane in Lane}
+            | {request.lane: self._queue.ahead_of(request.lane, len(jobs))},
             tokens_per_second=sum(seat.tokens_per_second for seat in alive),
         )
         time_left = None if request.deadline is None else request.deadline - self._clock()

@@ -48,7 +48,7 @@ class Prepared:
 
 
 class Embedder:
-    """Tokenizer, domains and encoder of one model. Blocking; one call at a time, as torch uses every thread anyway."""
+    """Tokenizer, domains and encoder of one model. Blocking; several threads may call it at once."""
 
     def __init__(
         self,

@@ -87,11 +87,15 @@ class Encoder:
         banks = [cast("ExpertBank", layer.experts) for layer in layers]
         with self._changing:
             number = self._place(banks, [self._prepared(block) for block in blocks])
-            if token is not None:
-                self._tokens[number] = self._packed.embeddings.word.append(token)
-            if self._precision.quantized:
-                self._quantize_in_place(banks, number)
-            self._group(layers)
+            try:
+                if token is not None:
+                    self._tokens[number] = self._packed.embeddings.word.append(token)
+                if self._precision.quantized:
+                    self._quantize_in_place(banks, number)
+                self._group(layers)
+            except BaseException:
+                self.remove_expert(number)
+                raise
         return number
 
     def remove_expert(self, number: int) -> None:

@@ -26,6 +26,9 @@ class Tokenized:
         return len(self.ids)
 
 
+_MOST_SPARE_ROWS, _ROUNDED_TO = 127, 8
+
+
 class TextTokenizer:
     """A model's tokenizer with its own limit. Whatever padding and truncation its file stores is not applied.
 
@@ -47,13 +50,17 @@ class TextTokenizer:
 
     @classmethod
     def load(cls, file: Path, *, vocab_size: int, max_tokens: int, lowercase: bool = False) -> Self:
-        """Read a tokenizer.json. Raises `ModelError` when it is damaged or its vocabulary is not `vocab_size` large."""
+        """Read a tokenizer.json. Raises `ModelError` when it is damaged, or its vocabulary is not `vocab_size` large.
+
+        A number of rows that is a multiple of 8 may be that of the tokens, rounded up for speed.
+        """
         try:
             tokenizer = Tokenizer.from_file(str(file))
         except Exception as error:  # the library raises plain Exception for every damage
             raise ModelError(f"{file} is not a readable tokenizer ({error}): copy it again") from error
         actual = tokenizer.get_vocab_size(with_added_tokens=True)
-        if actual != vocab_size:
+        spare = vocab_size - actual
+        if spare and not (0 < spare <= _MOST_SPARE_ROWS and vocab_size % _ROUNDED_TO == 0):
             raise ModelError(
                 f"{file} has a vocabulary of {actual} tokens, the embedding matrix {vocab_size} rows: "
                 "use the tokenizer.json that belongs to this model"

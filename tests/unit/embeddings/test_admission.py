@@ -33,12 +33,17 @@ def test_without_a_deadline_only_a_full_lane_refuses():
     assert refused.retry_after_s == pytest.approx(9.0)
 
 
+def test_a_request_larger_than_a_lane_is_taken_by_one_that_is_half_empty():
+    assert refusal(backlog(bulk=500), Lane.BULK, 10**6, None, 1000) is None
+    assert refusal(backlog(bulk=501), Lane.BULK, 10**6, None, 1000) is not None
+
+
 def test_a_full_lane_does_not_fill_the_other():
     assert refusal(backlog(bulk=1000), Lane.INTERACTIVE, 100, None, 1000) is None
 
 
 def test_a_hint_is_never_too_short_to_act_on():
-    refused = refusal(backlog(bulk=1, speed=1e9), Lane.BULK, 1, None, 1)
+    refused = refusal(backlog(bulk=2, speed=1e9), Lane.BULK, 1, None, 2)
     assert refused is not None
     assert refused.retry_after_s == 0.05
 

@@ -66,6 +66,41 @@ def test_no_lane_starves(future, interactive, bulk, budget):
         assert set(lanes(queue.take(budget, everyone))) == set(Lane)
 
 
+def test_requests_of_a_lane_take_turns(future):
+    queue = LaneQueue()
+    large, small, last = (jobs(future, Lane.INTERACTIVE, costs) for costs in ([1] * 20, [1, 1], [1]))
+    for each in (large, small, last):
+        queue.extend(Lane.INTERACTIVE, each)
+    assert queue.take(6, everyone) == [large[0], small[0], last[0], large[1], small[1], large[2]]
+    assert queue.take(2, everyone) == [large[3], large[4]]
+
+
+@settings(deadline=None)
+@given(st.lists(costs.filter(bool), max_size=6), costs.filter(bool), st.integers(0, 20))
+def test_no_more_than_what_is_ahead_is_computed_before_a_request(future, before, costs, taken):
+    queue = LaneQueue()
+    for each in before:
+        queue.extend(Lane.BULK, jobs(future, Lane.BULK, each))
+    for _ in range(taken):
+        queue.take(1, everyone)
+    ahead = queue.ahead_of(Lane.BULK, len(costs))
+    assert ahead <= queue.tokens(Lane.BULK)
+    own = jobs(future, Lane.BULK, costs)
+    queue.extend(Lane.BULK, own)
+    computed = 0
+    while (job := queue.take(1, everyone)[0]) is not own[-1]:
+        computed += job.cost
+    assert computed <= ahead + sum(costs)
+    queue.drain()
+    assert (len(queue), queue.tokens(Lane.BULK), queue.ahead_of(Lane.BULK, 3)) == (0, 0, 0)
+
+
+def test_one_text_has_little_ahead_of_it_behind_a_large_request(future):
+    queue = filled(future, [10] * 1000, [])
+    assert queue.ahead_of(Lane.INTERACTIVE, 1) == 10
+    assert queue.ahead_of(Lane.INTERACTIVE, 5000) == 10_000
+
+
 def test_interactive_texts_go_first(future):
     assert lanes(filled(future, [1, 1], [1, 1]).take(100, everyone)) == [*[Lane.INTERACTIVE] * 2, *[Lane.BULK] * 2]
 
@@ -99,6 +134,9 @@ def test_a_queue_of_dead_texts_is_emptied(future):
     assert len(queue) == 0
 
 
-@pytest.mark.parametrize(("text", "tokens"), [("a", 3), ("four", 3), ("fives", 4), ("x" * 400, 64), ("", 2)])
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [("a", 3), ("four", 3), ("fives", 4), ("x" * 256, 64), ("x" * 400, 64), ("x" * (256 + 5 * 512), 69), ("", 2)],
+)
 def test_tokens_are_estimated_from_the_length(text, tokens):
     assert estimate_tokens(text, 64) == tokens

@@ -125,11 +125,23 @@ def test_lowercasing_is_ours_where_the_model_asks_for_it(shared_tiny_model, tmp_
     assert lowered.tokenize(["CAT"]) == plain.tokenize(["cat"]) != plain.tokenize(["CAT"])
 
 
-@pytest.mark.parametrize("difference", [-1, 1])
-def test_a_vocabulary_of_another_size_is_refused(shared_tiny_model, difference):
+def rounded_up(count: int, step: int) -> int:
+    return -(-count // step) * step
+
+
+@pytest.mark.parametrize(
+    "rows", [lambda size: size - 1, lambda size: rounded_up(size + 1, 8) + 1, lambda size: 8 * size]
+)
+def test_a_vocabulary_of_another_size_is_refused(shared_tiny_model, rows):
     size = vocabulary_size(shared_tiny_model)
     with pytest.raises(ModelError, match=rf"tokenizer\.json has a vocabulary of {size} tokens, the embedding matrix"):
-        TextTokenizer.load(shared_tiny_model / "tokenizer.json", vocab_size=size + difference, max_tokens=LIMIT)
+        TextTokenizer.load(shared_tiny_model / "tokenizer.json", vocab_size=rows(size), max_tokens=LIMIT)
+
+
+@pytest.mark.parametrize("step", [8, 64])
+def test_a_matrix_may_be_rounded_up(shared_tiny_model, step):
+    rows = rounded_up(vocabulary_size(shared_tiny_model) + 1, step)
+    TextTokenizer.load(shared_tiny_model / "tokenizer.json", vocab_size=rows, max_tokens=LIMIT)
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"model": {"type": "Unheard"}}', "\x00"])

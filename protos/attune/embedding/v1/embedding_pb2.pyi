@@ -671,13 +671,13 @@ class GetModelInfoResponse(_message.Message):
     PRECISION_REASON_FIELD_NUMBER: _builtins.int
     DEVICE_FIELD_NUMBER: _builtins.int
     model_id: _builtins.str
-    """Name and revision: two equal ids give equal vectors."""
+    """Name and revision of the weights: vectors of another id are not comparable with these."""
     dimension: _builtins.int
     """Components of a vector."""
     max_tokens: _builtins.int
     """Tokens that the model reads; longer texts are cut or refused."""
     precision: _builtins.str
-    """"fp32" or "bf16"."""
+    """"fp32", "bf16" or "int8"."""
     precision_reason: _builtins.str
     """Why this precision, in words."""
     device: _builtins.str

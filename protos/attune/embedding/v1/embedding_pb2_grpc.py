@@ -82,7 +82,8 @@ class EmbeddingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EmbedStream(self, request_iterator, context):
-        """The same for any number of texts: one response per request message, in order. Reads no further than it computes.
+        """The same for any number of texts: one response per request message, in order. Reads no further than it computes;
+        where there is no room for a message yet, it waits for it, as long as the deadline allows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

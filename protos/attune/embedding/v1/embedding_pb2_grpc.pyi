@@ -40,7 +40,9 @@ class EmbeddingServiceStub:
     UNAVAILABLE with RetryInfo: the worker that computes died, and is being started again.
     """
     EmbedStream: _grpc.StreamStreamMultiCallable[_embedding_pb2.EmbedStreamRequest, _embedding_pb2.EmbedStreamResponse]
-    """The same for any number of texts: one response per request message, in order. Reads no further than it computes."""
+    """The same for any number of texts: one response per request message, in order. Reads no further than it computes;
+    where there is no room for a message yet, it waits for it, as long as the deadline allows.
+    """
     RouteDomains: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.RouteDomainsRequest, _embedding_pb2.RouteDomainsResponse]
     """Which domain each text belongs to, with probabilities. With the general expert alone, that expert is the answer."""
     ListDomains: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.ListDomainsRequest, _embedding_pb2.ListDomainsResponse]
@@ -65,7 +67,9 @@ class EmbeddingServiceAsyncStub(EmbeddingServiceStub):
     UNAVAILABLE with RetryInfo: the worker that computes died, and is being started again.
     """
     EmbedStream: _aio.StreamStreamMultiCallable[_embedding_pb2.EmbedStreamRequest, _embedding_pb2.EmbedStreamResponse]  # type: ignore[assignment]
-    """The same for any number of texts: one response per request message, in order. Reads no further than it computes."""
+    """The same for any number of texts: one response per request message, in order. Reads no further than it computes;
+    where there is no room for a message yet, it waits for it, as long as the deadline allows.
+    """
     RouteDomains: _aio.UnaryUnaryMultiCallable[_embedding_pb2.RouteDomainsRequest, _embedding_pb2.RouteDomainsResponse]  # type: ignore[assignment]
     """Which domain each text belongs to, with probabilities. With the general expert alone, that expert is the answer."""
     ListDomains: _aio.UnaryUnaryMultiCallable[_embedding_pb2.ListDomainsRequest, _embedding_pb2.ListDomainsResponse]  # type: ignore[assignment]
@@ -99,7 +103,9 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_embedding_pb2.EmbedStreamRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_embedding_pb2.EmbedStreamResponse], _abc.AsyncIterator[_embedding_pb2.EmbedStreamResponse]]:
-        """The same for any number of texts: one response per request message, in order. Reads no further than it computes."""
+        """The same for any number of texts: one response per request message, in order. Reads no further than it computes;
+        where there is no room for a message yet, it waits for it, as long as the deadline allows.
+        """
 
     @_abc_1.abstractmethod
     def RouteDomains(

@@ -20,7 +20,7 @@ class Material:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an expert is trained. The numbers are those that did best on the project's development data.
+    """How an expert is trained. What was measured of these numbers is in docs/adr/0015-experts-and-training.md.
 
     `steps` counts optimizer steps, `batch` the pairs, or the queries, of each. `evaluations` are spread evenly over the
     steps; training ends when so many in a row (`patience`) were not the best. `hard_negatives` are mined for each pair.
@@ -29,7 +29,7 @@ class Recipe:
     shape: Shape = field(default_factory=lambda: Shape(Kind.FFN))
     steps: int = 120
     batch: int = 32
-    learning_rate: float = 1e-4
+    learning_rate: float = 5e-5
     max_tokens: int = 128
     evaluations: int = 4
     patience: int = 2

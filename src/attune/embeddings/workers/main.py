@@ -39,7 +39,8 @@ def main(descriptor: int) -> None:
             return  # another worker could not start, so this one is not wanted
         send = _Sender(connection)
         pipeline = Pipeline(embedder, warmth.cores, embedder.batch_tokens, time.monotonic, send)
-        _serve(pipeline, warmth.cores.count, _texts(stream, lambda: _reload(embedder, send)))
+        reloading = threading.Lock()  # answers come in the order in which they were asked for
+        _serve(pipeline, warmth.cores.count, _texts(stream, lambda: _reload(embedder, send, reloading)))
 
 
 class _Sender:
@@ -91,17 +92,20 @@ def _texts(stream: BinaryIO, reload: Callable[[], None]) -> Iterator[Sequence[Te
             yield message
 
 
-def _reload(embedder: Embedder, send: Callable[[object], None]) -> None:
+def _reload(embedder: Embedder, send: Callable[[object], None], reloading: threading.Lock) -> None:
     """Load the experts of now, and say which domains there are; texts are computed meanwhile."""
+    with reloading, suppress(ConnectionError):
+        send(_reloaded(embedder))
+
+
+def _reloaded(embedder: Embedder) -> Reloaded:
     try:
-        answer = Reloaded(embedder.reload_experts())
+        return Reloaded(embedder.reload_experts())
     except EmbeddingsError as error:
-        answer = Reloaded(None, error)
+        return Reloaded(None, error)
     except Exception as error:  # noqa: BLE001 - whatever it is, the one who asked is told, and the others go on
         _log.exception("the experts could not be loaded")
-        answer = Reloaded(None, ModelError(f"the experts could not be loaded ({error})"))
-    with suppress(ConnectionError):
-        send(answer)
+        return Reloaded(None, ModelError(f"the experts could not be loaded ({error})"))
 
 
 def _info(embedder: Embedder, tokens_per_second: float) -> WorkerInfo:

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from attune.embeddings.embedder import Embedder, Prepared
 from attune.embeddings.errors import ComputeError, DeadlineExpiredError
-from attune.embeddings.items import ItemError
+from attune.embeddings.items import EmbedItem, ItemError
 from attune.embeddings.workers.cores import Cores
 from attune.embeddings.workers.messages import Computed, End, Outcome, Text
 
 _log = logging.getLogger(__name__)
+_NOT_FINITE = "the model computes no finite vector of the text: its weights may be damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class _Entry:
     """A text that is ready to be computed, or to be told why it cannot be."""
 
     text: Text
-    prepared: Prepared | ItemError
+    prepared: Prepared | ItemError | DeadlineExpiredError
     tokenize_ms: float
 
     @property
@@ -83,10 +84,22 @@ class Pipeline:
             self._deliver(outcome)
 
     def _tokenized(self, texts: Sequence[Text]) -> list[_Entry]:
+        """Each text ready to be computed, or why it is not; those that nobody waits for any more are not read."""
         started = self._clock()
-        prepared = self._embedder.prepare([text.item for text in texts])
+        live = [text for text in texts if text.deadline is None or started < text.deadline]
+        prepared = dict(zip((text.number for text in live), self._prepared([text.item for text in live]), strict=True))
         tokenize_ms = 1000 * (self._clock() - started)
-        return [_Entry(text, each, tokenize_ms) for text, each in zip(texts, prepared, strict=True)]
+        return [_Entry(text, prepared.get(text.number) or _expired(), tokenize_ms) for text in texts]
+
+    def _prepared(self, items: Sequence[EmbedItem]) -> list[Prepared | ItemError]:
+        """A text that the tokenizer fails on, as with a damaged vocabulary, is told so; its neighbours go on."""
+        try:
+            return self._embedder.prepare(items)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the neighbours of the text at fault go on
+            _log.warning("%d texts could not be tokenized", len(items), exc_info=error)
+            if len(items) == 1:
+                return [ComputeError(f"the text could not be tokenized ({error})")]
+        return [each for item in items for each in self._prepared([item])]
 
     def _add(self, entries: Sequence[_Entry]) -> None:
         with self._state:
@@ -152,16 +165,20 @@ class Pipeline:
             vectors, domains = self._embedder.compute(prepared)
         except Exception as error:  # noqa: BLE001 - whatever it is, the neighbours of the text at fault go on
             _log.warning("a batch of %d texts could not be computed", len(live), exc_info=error)
-            return self._halved(live, error)
-        ends: list[End] = [
-            Computed(domain.id, each.token_count, each.truncated)
-            for each, domain in zip(prepared, domains, strict=True)
-        ]
-        return ends, vectors
+            reason = str(error)
+        else:
+            finite = np.asarray(np.isfinite(vectors).all(axis=1))
+            ends: list[End] = [
+                Computed(domain.id, each.token_count, each.truncated) if sound else ComputeError(_NOT_FINITE)
+                for each, domain, sound in zip(prepared, domains, finite, strict=True)
+            ]
+            return ends, vectors[finite]
+        # Only here, as the error holds on to all that the failed pass had in memory.
+        return self._halved(live, reason)
 
-    def _halved(self, live: Sequence[_Entry], error: Exception) -> tuple[list[End], NDArray[np.float32]]:
+    def _halved(self, live: Sequence[_Entry], reason: str) -> tuple[list[End], NDArray[np.float32]]:
         if len(live) == 1:
-            return [ComputeError(f"the text could not be computed ({error})")], self._embedder.compute([])[0]
+            return [ComputeError(f"the text could not be computed ({reason})")], self._embedder.compute([])[0]
         middle = len(live) // 2
         (first, some), (second, others) = self._ends(live[:middle]), self._ends(live[middle:])
         return first + second, np.concatenate([some, others])
@@ -169,6 +186,8 @@ class Pipeline:
 
 def _end_of(entry: _Entry) -> End:
     """How a text ends that was not computed."""
-    if isinstance(entry.prepared, Prepared):
-        return DeadlineExpiredError("the deadline passed while the texts waited: allow more time or send fewer")
-    return entry.prepared
+    return _expired() if isinstance(entry.prepared, Prepared) else entry.prepared
+
+
+def _expired() -> DeadlineExpiredError:
+    return DeadlineExpiredError("the deadline passed while the texts waited: allow more time or send fewer")

@@ -135,6 +135,7 @@ class Seat:
         jobs = list(self._held.values())
         self._held.clear()
         self.held_tokens = 0
+        self._busy_since = None  # or the time until it is back would count as slowness
         self.alive = False
         self._failed(jobs, WorkerLostError("the embedding worker died and is being started again: repeat the request"))
         self._revival = asyncio.create_task(self._revive(), name="embedding-worker-revival")

@@ -40,10 +40,13 @@ def embed_items(request: pb.EmbedRequest) -> list[EmbedItem]:
 def vector_batch(
     results: Sequence[EmbedResult], dtype: pb.DataType.ValueType, dimension: int, full_dimension: int
 ) -> pb.VectorBatch:
-    """The vectors of the texts that have one: the first `dimension` components of `full_dimension`."""
+    """The vectors of the texts that have one: the first `dimension` components of `full_dimension`.
+
+    int8 is of the unit vector, also where the model leaves lengths as they are.
+    """
     vectors = [each.vector for each in results if isinstance(each, Embedded)]
     matrix: NDArray[np.float32] = np.stack(vectors) if vectors else np.zeros((0, full_dimension), np.float32)
-    if dimension < full_dimension:
+    if dimension < full_dimension or dtype == pb.DATA_TYPE_INT8:
         matrix = truncate_dimensions(matrix, dimension)
     written = dtype or pb.DATA_TYPE_FLOAT32
     return pb.VectorBatch(data=to_bytes(matrix, _DTYPES[dtype]), dtype=written, shape=matrix.shape)
@@ -68,9 +71,12 @@ def embedded_vectors(results: Sequence[EmbedResult], field: str) -> NDArray[np.f
     """The vectors [n, d] of n texts.
 
     Raises:
-        ServiceError: INVALID_ARGUMENT, naming the place in `field` of the first text that has none.
+        ServiceError: INVALID_ARGUMENT, naming the place in `field` of the first text that has none; a `ComputeError`,
+            which is not the caller's, is raised as it is.
     """
     for place, each in enumerate(results):
+        if isinstance(each, ComputeError):
+            raise each
         if not isinstance(each, Embedded):
             raise invalid(f"{field}[{place}]", _item_error(each).message)
     return np.stack([each.vector for each in results if isinstance(each, Embedded)])

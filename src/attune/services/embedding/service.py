@@ -1,5 +1,6 @@
 """EmbeddingService: converts, asks the engine, converts."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -48,11 +49,15 @@ class EmbeddingServicer(EmbeddingServiceServicer):
     async def EmbedStream(
         self, request_iterator: AsyncIterator[pb.EmbedStreamRequest], context: Context
     ) -> AsyncIterator[pb.EmbedStreamResponse]:
-        """Batch after batch; the next one is read when this one is answered, so memory stays constant."""
+        """Batch after batch; the next one is read when this one is answered, so memory stays constant.
+
+        Where there is no room for a batch yet, the stream waits for it.
+        """
         async for message in request_iterator:
             self._validation.check(message)
             request = message.request
-            yield pb.EmbedStreamResponse(response=await self._embed(request, lane_of(request.lane, Lane.BULK)))
+            lane = lane_of(request.lane, Lane.BULK)
+            yield pb.EmbedStreamResponse(response=await self._embed(request, lane, patient=True))
 
     async def RouteDomains(self, request: pb.RouteDomainsRequest, context: Context) -> pb.RouteDomainsResponse:
         """By the general expert's vectors; where no domain was sampled, all texts are general."""
@@ -98,14 +103,14 @@ class EmbeddingServicer(EmbeddingServiceServicer):
             device=self._model.device,
         )
 
-    async def _embed(self, request: pb.EmbedRequest, lane: Lane) -> pb.EmbedResponse:
+    async def _embed(self, request: pb.EmbedRequest, lane: Lane, *, patient: bool = False) -> pb.EmbedResponse:
         started = time.monotonic()
         dimension = request.output.dimension or self._model.dimension
         if dimension > self._model.dimension:
             raise invalid(
                 "output.dimension", f"the model has {self._model.dimension} dimensions; ask for at most those"
             )
-        result = await self._computed(embed_items(request), lane)
+        result = await self._computed(embed_items(request), lane, patient=patient)
         response = pb.EmbedResponse(
             vectors=vector_batch(result.results, request.output.dtype, dimension, self._model.dimension),
             items=embedded_items(result.results),
@@ -117,9 +122,10 @@ class EmbeddingServicer(EmbeddingServiceServicer):
         response.timings.total_ms = (time.monotonic() - started) * 1000
         return response
 
-    async def _computed(self, items: Sequence[EmbedItem], lane: Lane) -> EngineResult:
+    async def _computed(self, items: Sequence[EmbedItem], lane: Lane, *, patient: bool = False) -> EngineResult:
+        embed = self._embed_when_there_is_room if patient else self._engine.embed
         try:
-            return await self._engine.embed(items, lane=lane, deadline=current_call().deadline)
+            return await embed(items, lane=lane, deadline=current_call().deadline)
         except Overloaded as error:
             raise overloaded(
                 "more texts wait than can be embedded in time; try again later", error.retry_after_s
@@ -130,3 +136,15 @@ class EmbeddingServicer(EmbeddingServiceServicer):
             raise ServiceError(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", str(error)) from error
         except WorkerLostError as error:
             raise ServiceError(grpc.StatusCode.UNAVAILABLE, "WORKER_LOST", str(error), retry_after_s=1) from error
+
+    async def _embed_when_there_is_room(
+        self, items: Sequence[EmbedItem], *, lane: Lane, deadline: float | None
+    ) -> EngineResult:
+        """Try again as often as the engine has no room, as long as the call may take; other errors are as they are."""
+        while True:
+            try:
+                return await self._engine.embed(items, lane=lane, deadline=deadline)
+            except Overloaded as error:
+                if deadline is not None and time.monotonic() + error.retry_after_s >= deadline:
+                    raise
+                await asyncio.sleep(error.retry_after_s)

@@ -68,8 +68,9 @@ class Gateway:
             lane=embedding.LANE_INTERACTIVE,
         )
         answer = await self._embedding.Embed(request, **onward())
-        if answer.items[0].HasField("error"):
-            raise invalid("query", answer.items[0].error.message)
+        refused = next((each.error.message for each in answer.items if each.HasField("error")), None)
+        if refused is not None:
+            raise invalid("query", refused)
         return list(to_matrix(answer.vectors))
 
     async def passage_vectors(

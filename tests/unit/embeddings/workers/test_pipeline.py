@@ -1,4 +1,6 @@
+import logging
 import threading
+import weakref
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -19,12 +21,19 @@ DIMENSION = 3
 
 
 class CountingEmbedder:
-    """A text has as many tokens as characters; its vector repeats that number. "poison" cannot be computed."""
+    """A text has as many tokens as characters; its vector repeats that number.
+
+    "poison" cannot be computed, "riddle" not be tokenized, and the vector of "abyss" is not finite.
+    """
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
+        self.read: list[str] = []
 
     def prepare(self, items: Sequence[EmbedItem]) -> list[Prepared | TextError]:
+        if any(item.text == "riddle" for item in items):
+            raise RuntimeError("the vocabulary has no unknown token")
+        self.read += [item.text for item in items]
         return [
             Prepared(Tokenized(tuple(map(ord, item.text)), truncated=False), GENERAL_DOMAIN)
             if item.text
@@ -38,6 +47,7 @@ class CountingEmbedder:
         if any(each.tokens.ids == tuple(map(ord, "poison")) for each in prepared):
             raise RuntimeError("out of memory")
         vectors = np.array([[length] * DIMENSION for length in lengths], np.float32).reshape(-1, DIMENSION)
+        vectors[[each.tokens.ids == tuple(map(ord, "abyss")) for each in prepared]] = np.nan
         return vectors, [each.domain for each in prepared]
 
 
@@ -123,7 +133,7 @@ def test_an_error_takes_no_vector_and_harms_no_neighbour(embedder, ends):
 def test_expired_texts_are_not_computed(embedder, ends):
     run(embedder, ends, [*texts("a", deadline=NOW), Text(1, EmbedItem("bb"), NOW + 1)])
     assert isinstance(ends.ends[0], DeadlineExpiredError)
-    assert embedder.batches == [[2]]
+    assert (embedder.batches, embedder.read) == ([[2]], ["bb"])  # nor tokenized
 
 
 def test_a_batch_that_cannot_be_computed_is_tried_in_halves_and_logged(embedder, ends, caplog):
@@ -132,6 +142,43 @@ def test_a_batch_that_cannot_be_computed_is_tried_in_halves_and_logged(embedder,
     assert "out of memory" in str(ends.ends[2])
     assert ends.vectors == {0: 1, 1: 2, 3: 3}
     assert caplog.messages[0] == "a batch of 4 texts could not be computed"
+
+
+def test_a_failed_pass_lets_go_of_its_memory_before_the_halves_are_tried(ends, caplog):
+    """What the failed pass had is only held by its error."""
+    caplog.set_level(logging.CRITICAL, "attune.embeddings.workers.pipeline")  # a record that is kept holds the error
+
+    class Activations:
+        pass
+
+    held: list[weakref.ref[Activations]] = []
+
+    class Failing(CountingEmbedder):
+        def compute(self, prepared):
+            assert all(each() is None for each in held)
+            activations = Activations()
+            if len(prepared) > 1:
+                held.append(weakref.ref(activations))
+                raise RuntimeError("out of memory")
+            return super().compute(prepared)
+
+    run(Failing(), ends, texts("a", "bb", "ccc", "dddd"))
+    assert len(held) == 3
+    assert ends.vectors == {0: 1, 1: 2, 2: 3, 3: 4}
+
+
+def test_a_text_that_the_tokenizer_fails_on_harms_no_neighbour(embedder, ends, caplog):
+    run(embedder, ends, texts("a", "riddle", "cc"))
+    assert isinstance(ends.ends[1], ComputeError)
+    assert "could not be tokenized (the vocabulary has no unknown token)" in str(ends.ends[1])
+    assert ends.vectors == {0: 1, 2: 2}
+    assert caplog.messages[0] == "3 texts could not be tokenized"
+
+
+def test_a_vector_that_is_not_finite_is_an_error_of_its_text(embedder, ends):
+    run(embedder, ends, texts("a", "abyss", "cc"))
+    assert isinstance(ends.ends[1], ComputeError)
+    assert ends.vectors == {0: 1, 2: 2}
 
 
 def test_a_batch_of_errors_alone_computes_nothing(embedder, ends):
