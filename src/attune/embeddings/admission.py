@@ -47,8 +47,8 @@ def refusal(backlog: Backlog, lane: Lane, cost: int, time_left_s: float | None, 
         return Overloaded(_retry_after(backlog.wait_s(lane, 0)))
     if time_left_s is None or not (waiting or backlog.held):
         return None
-    wait_s = _MARGIN * backlog.wait_s(lane, cost)
-    return Overloaded(_retry_after(wait_s - time_left_s)) if wait_s > time_left_s else None
+    too_long_s = backlog.wait_s(lane, cost) - time_left_s / _MARGIN
+    return Overloaded(_retry_after(too_long_s)) if too_long_s > 0 else None
 
 
 def _retry_after(seconds: float) -> float:

@@ -157,6 +157,9 @@ class BatchingEngine:
         self._unanswered += 1
         try:
             await request.done
+        except BaseException:
+            self._queue.drop(request)  # or it would count as waiting, and others be refused for it
+            raise
         finally:
             self._unanswered -= 1
             if not self._unanswered and not self._running:

@@ -47,7 +47,7 @@ class UnknownDomainError(EmbeddingsError):
         self.known = tuple(sorted(known))
         super().__init__(
             f"domain {domain!r} is unknown: use one of {', '.join(self.known)}, "
-            "or leave it empty for the general expert"
+            "or leave it empty to have the text routed"
         )
 
     def __reduce__(self) -> tuple[type["UnknownDomainError"], tuple[str, tuple[str, ...]]]:

@@ -96,6 +96,19 @@ class Turns:
         else:
             self._short_tokens += tokens
 
+    def drop(self, request: Request) -> None:
+        """Remove what waits of a request."""
+        place = next((place for place, jobs in enumerate(self._requests) if jobs[0].request is request), None)
+        if place is None:
+            return
+        jobs = self._requests[place]
+        del self._requests[place]
+        tokens = sum(job.cost for job in jobs)
+        self._count -= len(jobs)
+        self.tokens -= tokens
+        if self._long.pop(id(request), None) is None:
+            self._short_tokens -= tokens
+
     def next(self) -> Job:
         """The job whose turn it is."""
         return self._requests[0][0]
@@ -140,6 +153,10 @@ class LaneQueue:
     def extend(self, lane: Lane, jobs: Sequence[Job]) -> None:
         """Put a request's jobs into a lane."""
         self._lanes[lane].add(jobs)
+
+    def drop(self, request: Request) -> None:
+        """Remove what waits of a request, for which nobody waits any more."""
+        self._lanes[request.lane].drop(request)
 
     def take(self, budget: int, live: Callable[[Job], bool]) -> list[Job]:
         """Remove and return the next batch of about `budget` tokens, without the jobs that are no longer `live`.

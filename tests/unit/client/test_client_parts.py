@@ -74,3 +74,8 @@ def test_a_closed_client_cannot_be_used() -> None:
         pass
     with pytest.raises(ValueError, match="closed"):
         client.profile("ada")
+
+
+def test_a_string_is_no_list_of_texts():
+    with Client() as client, pytest.raises(TypeError, match="give a list of texts"):
+        client.embed("hello")

@@ -19,7 +19,7 @@ def test_an_idle_engine_takes_everything():
 def test_what_cannot_be_done_in_time_is_refused_with_the_time_that_is_missing():
     refused = refusal(backlog(held=100, interactive=100), Lane.INTERACTIVE, 100, 3.0, 10**6)
     assert refused is not None
-    assert refused.retry_after_s == pytest.approx(3 * 3.0 - 3.0)
+    assert refused.retry_after_s == pytest.approx(3.0 - 3.0 / 3)
 
 
 def test_what_can_be_done_in_time_is_taken():

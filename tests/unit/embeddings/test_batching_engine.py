@@ -322,7 +322,7 @@ async def test_the_speed_is_measured_while_there_is_enough_to_do(engine, worker,
         await engine.embed(items("q"), deadline=clock.now + 0.5)
     faster = SPEED + 0.3 * (12 - SPEED)
     faster += 0.3 * (12 - faster)
-    assert refused.value.retry_after_s == pytest.approx(3 * (12 + 3 + 3) / faster - 0.5)
+    assert refused.value.retry_after_s == pytest.approx((12 + 3 + 3) / faster - 0.5 / 3)
 
 
 async def test_an_error_keeps_its_place_in_its_own_request(engine, worker):

@@ -140,3 +140,22 @@ def test_a_queue_of_dead_texts_is_emptied(future):
 )
 def test_tokens_are_estimated_from_the_length(text, tokens):
     assert estimate_tokens(text, 64) == tokens
+
+
+@pytest.mark.parametrize("count", [3, 30])
+def test_what_nobody_waits_for_leaves_the_lane(count):
+    loop = asyncio.new_event_loop()
+    future = loop.create_future()
+    queue, gone, kept = (
+        LaneQueue(),
+        jobs(future, Lane.BULK, [2] * count),
+        jobs(future, Lane.BULK, [5]),
+    )
+    for each in (gone, kept):
+        queue.extend(Lane.BULK, each)
+    queue.take(2, everyone)
+    queue.drop(gone[0].request)
+    queue.drop(gone[0].request)  # again changes nothing
+    assert (len(queue), queue.tokens(Lane.BULK), queue.ahead_of(Lane.BULK, 99)) == (1, 5, 5)
+    assert queue.take(100, everyone) == kept
+    loop.close()

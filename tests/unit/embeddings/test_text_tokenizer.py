@@ -154,3 +154,19 @@ def test_a_damaged_file_is_refused(tmp_path, content):
 def test_a_limit_without_room_for_a_word_is_refused(shared_tiny_model):
     with pytest.raises(ModelError, match="the limit of 2 tokens leaves no room"):
         load(shared_tiny_model, max_tokens=2)
+
+
+@pytest.mark.parametrize("text", ["cat sat " * 900, "cat" * 3000, " " * 5000 + "cat mat " * 900, "cat\n" * 2000])
+def test_a_long_text_is_cut_as_if_all_of_it_had_been_read(shared_tiny_model, text):
+    tokenizer = load(shared_tiny_model)
+    plain = Tokenizer.from_file(str(shared_tiny_model / "tokenizer.json"))
+    plain.no_truncation()
+    plain.no_padding()
+    whole = plain.encode(text).ids
+    [found] = tokenizer.tokenize([text])
+    if len(whole) > LIMIT:
+        assert (found.ids, found.truncated) == ((*whole[: LIMIT - 1], whole[-1]), True)
+    else:
+        assert (found.ids, found.truncated) == (tuple(whole), False)
+    [refused] = tokenizer.tokenize([text], truncate=[False])
+    assert isinstance(refused, TextError) == (len(whole) > LIMIT)

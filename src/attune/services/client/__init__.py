@@ -1,6 +1,7 @@
 """The typed Python client: numpy vectors, default deadlines, gRPC's own retries."""
 
+from attune.services.client.channels import Addresses
 from attune.services.client.client import Client
 from attune.services.client.events import interaction
 
-__all__ = ["Client", "interaction"]
+__all__ = ["Addresses", "Client", "interaction"]

@@ -64,8 +64,11 @@ class Client:
         """Vectors [n, d] of up to 1,024 texts.
 
         Raises:
+            TypeError: `texts` is a string, whose letters would be the texts.
             ValueError: one of the texts cannot be embedded; the message says which and why.
         """
+        if isinstance(texts, str):
+            raise TypeError("texts is a string: give a list of texts, as in embed([text])")
         role = embedding.ROLE_QUERY if query else embedding.ROLE_PASSAGE
         request = embedding.EmbedRequest(
             inputs=[embedding.TextInput(text=text, domain=domain, role=role) for text in texts]
