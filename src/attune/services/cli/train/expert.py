@@ -1,6 +1,6 @@
 """`attune train expert`: a domain's expert, from its pairs, its documents, or both, into a model directory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,8 +29,7 @@ def expert(  # noqa: PLR0913 - options of a command
         list[Path] | None, typer.Option(help="Pairs to judge by. Default: a tenth of --pairs is kept back.")
     ] = None,
     corpus: Annotated[
-        Path | None,
-        typer.Option(help="The domain's documents, in BEIR layout or JSONL: enough without pairs."),
+        Path | None, typer.Option(help="The domain's documents, in BEIR layout or JSONL: enough without pairs.")
     ] = None,
     backbone: Annotated[
         Path | None, typer.Option(help="What a new --model is made of. Default: the packaged all-MiniLM-L6-v2.")
@@ -78,10 +77,7 @@ def expert(  # noqa: PLR0913 - options of a command
                 "seed": seed,
             },
         )
-        for skipped in plan.skipped[:_SHOWN_SKIPPED]:
-            progress_console.print(f"skipped: {skipped}", style="yellow", markup=False)
-        if len(plan.skipped) > _SHOWN_SKIPPED:
-            progress_console.print(f"skipped in all: {len(plan.skipped)} lines", style="yellow")
+        _tell_skipped(plan.skipped)
         with _bar(f"training {domain}", steps) as tell:
             found = plan.run(tell)
     print_json(found) if as_json else _show(found)
@@ -93,6 +89,13 @@ def _training_installed() -> Iterator[None]:
     if missing:
         raise SettingError(f"training needs {', '.join(missing)}: run `pip install 'attune[train]'`")
     yield
+
+
+def _tell_skipped(lines: Sequence[str]) -> None:
+    for skipped in lines[:_SHOWN_SKIPPED]:
+        progress_console.print(f"skipped: {skipped}", style="yellow", markup=False)
+    if len(lines) > _SHOWN_SKIPPED:
+        progress_console.print(f"skipped in all: {len(lines)} lines", style="yellow")
 
 
 @contextmanager
