@@ -5,7 +5,7 @@ tile, long ones have one of their own, and tiles of a size are computed together
 a handful of dense products, and not sixty small ones. Only attention sees the places that a tile leaves empty.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
@@ -59,6 +59,29 @@ class TilePlan:
         rows, places = (None if each is None else change(each) for each in (self.rows, self.places))
         return TilePlan(tuple(group.map(change) for group in self.groups), rows, places)
 
+    def shape(self) -> Hashable:
+        """What plans have in common that differ in nothing but what their tensors hold."""
+        groups = tuple((group.count, group.length, group.mask is None) for group in self.groups)
+        return groups, self.rows is None, self.places is None
+
+    def attend(self, qkv: Tensor, heads: int) -> Tensor:
+        """[rows, 3 * hidden] -> [rows, hidden]: query (already scaled), key and value of each row to its context.
+
+        Rows beyond the sequences become zero.
+        """
+        placed = qkv if self.rows is None else qkv.index_select(0, self.rows)
+        parts = [_attend_group(placed[group.places], group, heads) for group in self.groups]
+        contexts = parts[0] if len(parts) == 1 else torch.cat(parts)
+        if self.places is not None:
+            contexts = contexts.index_select(0, self.places)
+        missing = qkv.shape[0] - contexts.shape[0]
+        return functional.pad(contexts, (0, 0, 0, missing)) if missing else contexts
+
+
+def tiles_in(dtype: torch.dtype) -> Callable[[Sequence[int], int], TilePlan]:
+    """Plans of sequences in tiles, by their lengths; `dtype` is what the layers compute in."""
+    return lambda lengths, _rows: plan_tiles(lengths, dtype)
+
 
 def plan_tiles(lengths: Sequence[int], dtype: torch.dtype) -> TilePlan:
     """The tiles of sequences that lie one after the other, in any order. `dtype` is the masks'."""
@@ -85,20 +108,6 @@ def _inverse(keys: NDArray[np.int64], values: NDArray[np.int64], size: int) -> T
     table = np.zeros(size, dtype=np.int64)
     table[keys] = values
     return torch.from_numpy(table)
-
-
-def attend(qkv: Tensor, plan: TilePlan, heads: int) -> Tensor:
-    """[rows, 3 * hidden] -> [rows, hidden]: query (already scaled), key and value of each row to its context.
-
-    Rows beyond the plan's sequences become zero.
-    """
-    placed = qkv if plan.rows is None else qkv.index_select(0, plan.rows)
-    parts = [_attend_group(placed[group.places], group, heads) for group in plan.groups]
-    contexts = parts[0] if len(parts) == 1 else torch.cat(parts)
-    if plan.places is not None:
-        contexts = contexts.index_select(0, plan.places)
-    missing = qkv.shape[0] - contexts.shape[0]
-    return functional.pad(contexts, (0, 0, 0, missing)) if missing else contexts
 
 
 def _attend_group(qkv: Tensor, group: TileGroup, heads: int) -> Tensor:

@@ -19,10 +19,11 @@ from attune.embeddings.graphs import RecordedPasses, record_on_gpu
 from attune.embeddings.grouped import GroupedFeedForward, can_group
 from attune.embeddings.layers import FeedForward
 from attune.embeddings.packed_encoder import PackedEncoder
-from attune.embeddings.packing import LengthGroup, PackedBatch, pack
-from attune.embeddings.pooling import pool
+from attune.embeddings.packing import PackedBatch, pack
+from attune.embeddings.pooling import pool, pool_spans
 from attune.embeddings.precision import Precision
 from attune.embeddings.quantization import calibration_sequences, quantize
+from attune.embeddings.spans import SpanPlan
 
 
 class Encoder:
@@ -152,8 +153,10 @@ class Encoder:
         self._check_experts(experts, len(token_ids))
         token_ids = self._with_domain_tokens(token_ids, experts)
         vectors = torch.empty(len(token_ids), self.dimension)
-        for batch in pack(token_ids, self._token_budget, self._packed.attention_dtype, experts):
-            vectors[list(batch.order)] = self._encode_placed(batch).cpu()
+        batches = pack(token_ids, self._token_budget, self._packed.planner(self.device), experts)
+        # A GPU computes one batch while the next is packed: nothing waits for it before the last is on its way.
+        for order, found in [(batch.order, self._encode_placed(batch)) for batch in batches]:
+            vectors[list(order)] = found.cpu()
         result: NDArray[np.float32] = vectors.numpy()
         return result
 
@@ -175,13 +178,16 @@ class Encoder:
         return self._recorded(batch.routed().to(self.device))
 
     def _encode_batch(self, batch: PackedBatch) -> Tensor:
-        hidden = self._packed(batch)
-        vectors = torch.cat([self._pool(hidden[group.rows], group) for group in batch.groups])
+        vectors = self._pooled(self._packed(batch), batch)
         return functional.normalize(vectors) if self._config.normalize else vectors
 
-    def _pool(self, hidden: Tensor, group: LengthGroup) -> Tensor:
-        """[count * length, d] -> [count, d], in fp32 whatever the layers compute in."""
-        return pool(hidden.view(group.count, group.length, -1), self._config.pooling)
+    def _pooled(self, hidden: Tensor, batch: PackedBatch) -> Tensor:
+        """[rows, d] -> [sequences, d], in fp32 whatever the layers compute in."""
+        pooling = self._config.pooling
+        if isinstance(batch.attention, SpanPlan):
+            return pool_spans(hidden, batch.attention.bounds[:-1], batch.positions, pooling)
+        groups = [(hidden[group.rows], group) for group in batch.groups]
+        return torch.cat([pool(rows.view(group.count, group.length, -1), pooling) for rows, group in groups])
 
     def _check(self, token_ids: Sequence[Sequence[int]]) -> None:
         config = self._config.encoder

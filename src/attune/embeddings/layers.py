@@ -9,7 +9,6 @@ al., "BERT" (arXiv 1810.04805), which takes its layer from Vaswani et al., "Atte
 import torch
 from torch import Tensor, nn
 
-from attune.embeddings.attention import attend
 from attune.embeddings.encoder_config import EncoderConfig
 from attune.embeddings.experts import ExpertBank
 from attune.embeddings.packing import PackedBatch
@@ -74,7 +73,7 @@ class PackedSelfAttention(nn.Module):
         qkv = self.qkv(inputs)
         if pattern.rotation is not None:
             qkv = pattern.rotation.turn(qkv, self.heads)
-        return self.output.plus(attend(qkv, pattern.tiles, self.heads), residual)
+        return self.output.plus(pattern.plan.attend(qkv, self.heads), residual)
 
 
 class FeedForward(nn.Module):

@@ -6,14 +6,16 @@ from typing import Self, cast
 import torch
 from torch import Tensor, nn
 
+from attune.embeddings.attention import tiles_in
 from attune.embeddings.encoder_config import EncoderConfig
 from attune.embeddings.experts import ExpertBank
 from attune.embeddings.layers import PackedEmbeddings, PackedLayer, PackedSelfAttention
 from attune.embeddings.modern_layers import ModernLayer
-from attune.embeddings.packing import PackedBatch
+from attune.embeddings.packing import PackedBatch, PlanAttention
 from attune.embeddings.positions import positions_of
 from attune.embeddings.products import Product
 from attune.embeddings.quantization import quantize
+from attune.embeddings.spans import can_attend_by_spans, plan_spans
 
 
 class PackedEncoder(nn.Module):
@@ -26,6 +28,8 @@ class PackedEncoder(nn.Module):
         self.layers = nn.ModuleList(_layer(config, index) for index in range(config.num_hidden_layers))
         self.final_norm = _final_norm(config)
         self.attention_dtype = torch.float32
+        self._head_size = config.hidden_size // config.num_attention_heads
+        self._has_bias = bool(config.relative_buckets)
 
     def forward(self, batch: PackedBatch) -> Tensor:
         # The embeddings and the last norm stay in fp32, where they cost next to nothing; the layers may be in bf16.
@@ -34,6 +38,12 @@ class PackedEncoder(nn.Module):
             hidden = layer(hidden, batch, pattern)
         result: Tensor = hidden if self.final_norm is None else self.final_norm(hidden.float())
         return result
+
+    def planner(self, device: torch.device) -> PlanAttention:
+        """How the sequences of a batch are attended to there."""
+        if not self._has_bias and can_attend_by_spans(self._head_size, device, self.attention_dtype):
+            return plan_spans
+        return tiles_in(self.attention_dtype)
 
     def prepare(self, dtype: torch.dtype, *, prepack: bool) -> Self:
         """Make the loaded fp32 layers ready to compute in `dtype`, with weights laid out for this CPU if `prepack`."""

@@ -10,12 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from attune.embeddings.attention import TilePlan, plan_tiles
+from attune.embeddings.attention import TilePlan
 from attune.embeddings.routing import Routing, Segment
+from attune.embeddings.spans import SpanPlan
 
 _ROW_STEPS = ((128, 8), (1024, 32))
 _SEGMENT_STEPS = ((1024, 8), (2048, 32))
 _LARGEST_ROW_STEP = 64
+
+AttentionPlan = TilePlan | SpanPlan
+PlanAttention = Callable[[Sequence[int], int], AttentionPlan]
+"""From the lengths of sequences that lie one after the other, and the rows that there are, how they are attended to."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,8 @@ class LengthGroup:
 class PackedBatch:
     """Some of the sequences, packed. `order[i]` is the place in the input of the i-th packed sequence.
 
-    A few rows of token 0 may follow the last sequence: see `padded_rows`. The last segment includes them.
+    A few rows of token 0 may follow the last sequence: see `padded_rows`. The last segment includes them. `groups` are
+    the sequences, where they are attended to in tiles.
     """
 
     order: tuple[int, ...]
@@ -44,7 +50,7 @@ class PackedBatch:
     segments: tuple[Segment, ...]
     token_ids: Tensor  # int64 [rows]
     positions: Tensor  # int64 [rows], from 0 in each sequence
-    tiles: TilePlan
+    attention: AttentionPlan
     routing: Routing | None = None
 
     def routed(self) -> "PackedBatch":
@@ -63,7 +69,7 @@ class PackedBatch:
             self,
             token_ids=change(self.token_ids),
             positions=change(self.positions),
-            tiles=self.tiles.map(change),
+            attention=self.attention.map(change),
             routing=None if self.routing is None else self.routing.map(change),
         )
 
@@ -80,18 +86,17 @@ class PackedBatch:
 
     def shape(self) -> Hashable:
         """What batches have in common that differ in nothing but what their tensors hold."""
-        tiles = tuple((group.count, group.length, group.mask is None) for group in self.tiles.groups)
-        parts = (self.tiles.rows is None, self.tiles.places is None, self.routing is None)
         segments = tuple((each.expert, each.rows.stop) for each in self.segments)
-        return len(self.token_ids), self.groups, segments, tiles, parts
+        return len(self.token_ids), self.groups, segments, self.attention.shape(), self.routing is None
 
 
 def pack(
-    sequences: Sequence[Sequence[int]], token_budget: int, dtype: torch.dtype, experts: Sequence[int] = ()
+    sequences: Sequence[Sequence[int]], token_budget: int, plan: PlanAttention, experts: Sequence[int] = ()
 ) -> Iterator[PackedBatch]:
     """Batches of at most `token_budget` tokens, or of one sequence that is longer; short sequences first.
 
-    `dtype` is what the layers compute in. `experts` has the expert of each sequence; if empty, all go to expert 0.
+    `plan` says how each batch's sequences are attended to. `experts` has the expert of each sequence; if empty, all go
+    to expert 0.
     """
     expert_of = experts or [0] * len(sequences)
     batch: list[int] = []
@@ -99,12 +104,12 @@ def pack(
     for index in _by_expert_and_length(sequences, expert_of):
         length = len(sequences[index])
         if batch and tokens + length > token_budget:
-            yield _pack_batch(sequences, expert_of, batch, dtype)
+            yield _pack_batch(sequences, expert_of, batch, plan)
             batch, tokens = [], 0
         batch.append(index)
         tokens += length
     if batch:
-        yield _pack_batch(sequences, expert_of, batch, dtype)
+        yield _pack_batch(sequences, expert_of, batch, plan)
 
 
 def padded_rows(tokens: int) -> int:
@@ -126,7 +131,7 @@ def _by_expert_and_length(sequences: Sequence[Sequence[int]], experts: Sequence[
 
 
 def _pack_batch(
-    sequences: Sequence[Sequence[int]], experts: Sequence[int], order: Sequence[int], dtype: torch.dtype
+    sequences: Sequence[Sequence[int]], experts: Sequence[int], order: Sequence[int], plan: PlanAttention
 ) -> PackedBatch:
     lengths = np.array([len(sequences[index]) for index in order])
     starts = np.cumsum(lengths) - lengths
@@ -135,13 +140,14 @@ def _pack_batch(
     token_ids, positions = np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64)
     token_ids[:tokens] = list(chain.from_iterable(sequences[index] for index in order))
     positions[:tokens] = np.arange(tokens) - np.repeat(starts, lengths)
+    attention = plan(lengths.tolist(), rows)
     return PackedBatch(
         order=tuple(order),
-        groups=_length_groups(lengths.tolist()),
+        groups=_length_groups(lengths.tolist()) if isinstance(attention, TilePlan) else (),
         segments=_segments([experts[index] for index in order], starts.tolist(), rows),
         token_ids=torch.from_numpy(token_ids),
         positions=torch.from_numpy(positions),
-        tiles=plan_tiles(lengths.tolist(), dtype),
+        attention=attention,
     )
 
 

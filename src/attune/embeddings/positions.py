@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from attune.embeddings.attention import TilePlan
 from attune.embeddings.encoder_config import EncoderConfig, ModernLayers, RotaryAttention
-from attune.embeddings.packing import PackedBatch
+from attune.embeddings.packing import AttentionPlan, PackedBatch
 from attune.embeddings.rotary import Rotation
+from attune.embeddings.spans import SpanPlan
 from attune.embeddings.table import Table
 from attune.embeddings.tile_bias import beyond_reach, by_distance, with_bias
 
@@ -20,11 +22,11 @@ _FAR = 128  # tokens; from here on, all distances share a bucket
 
 @dataclass(frozen=True)
 class AttentionPattern:
-    """What the attention of one layer needs beside the hidden rows: tiles with all that is added to their scores, and
-    the rotation of queries and keys, if there is one.
+    """What the attention of one layer needs beside the hidden rows: which rows see which, with all that is added to
+    their scores, and the rotation of queries and keys, if there is one.
     """
 
-    tiles: TilePlan
+    plan: AttentionPlan
     rotation: Rotation | None = None
 
 
@@ -36,7 +38,7 @@ class NoPositions(nn.Module):
         self._layers = config.num_hidden_layers
 
     def forward(self, batch: PackedBatch, _dtype: torch.dtype) -> Sequence[AttentionPattern]:
-        return [AttentionPattern(batch.tiles)] * self._layers
+        return [AttentionPattern(batch.attention)] * self._layers
 
 
 class RelativePositions(nn.Module):
@@ -50,7 +52,8 @@ class RelativePositions(nn.Module):
         self.bias = Table(config.relative_buckets, config.num_attention_heads)
 
     def forward(self, batch: PackedBatch, dtype: torch.dtype) -> Sequence[AttentionPattern]:
-        return [AttentionPattern(with_bias(batch.tiles, lambda length: self._bias(length, dtype)))] * self._layers
+        tiles = cast("TilePlan", batch.attention)  # a bias for each distance needs tiles
+        return [AttentionPattern(with_bias(tiles, lambda length: self._bias(length, dtype)))] * self._layers
 
     def _bias(self, length: int, dtype: torch.dtype) -> Tensor:
         """[heads, length, length]"""
@@ -73,8 +76,8 @@ class RotaryPositions(nn.Module):
         return [patterns[kind] for kind in self._layers]
 
     def _pattern(self, kind: RotaryAttention, batch: PackedBatch, dtype: torch.dtype) -> AttentionPattern:
-        tiles = with_bias(batch.tiles, lambda length: beyond_reach(length, kind.reach, dtype, batch.positions.device))
-        return AttentionPattern(tiles, Rotation.at(batch.positions, kind.theta, self._head_size))
+        plan = _within(batch.attention, kind.reach, dtype, batch.positions.device)
+        return AttentionPattern(plan, Rotation.at(batch.positions, kind.theta, self._head_size))
 
 
 def distance_buckets(distances: Tensor, buckets: int) -> Tensor:
@@ -87,6 +90,12 @@ def distance_buckets(distances: Tensor, buckets: int) -> Tensor:
     shared = torch.log(size.clamp(min=1).float() / exact) / math.log(_FAR / exact) * (each - exact)
     bucket = torch.where(size < exact, size, (exact + shared.long()).clamp(max=each - 1))
     return bucket + each * (distances > 0)
+
+
+def _within(plan: AttentionPlan, reach: int | None, dtype: torch.dtype, device: torch.device) -> AttentionPlan:
+    if isinstance(plan, SpanPlan):
+        return replace(plan, reach=reach)
+    return with_bias(plan, lambda length: beyond_reach(length, reach, dtype, device))
 
 
 def positions_of(config: EncoderConfig) -> nn.Module:

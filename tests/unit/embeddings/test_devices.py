@@ -5,6 +5,7 @@ import torch
 from tests.unit.embeddings.test_backbone_parity import FAMILIES, published, write_backbone
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from attune.embeddings.attention import tiles_in
 from attune.embeddings.checkpoint import load_encoder
 from attune.embeddings.config import Pooling, read_model_config
 from attune.embeddings.devices import CPU, choose_device, tokens_at_once
@@ -82,7 +83,7 @@ def test_a_pass_keeps_to_its_device(tmp_path, family, dtype):
     published(write_backbone(tmp_path / "backbone", family), tmp_path / "saved")
     packed = load_encoder(tmp_path / "saved", read_model_config(tmp_path / "saved").encoder)
     tokens = [[2, *range(5, 5 + length % 30), *[7] * (length // 2), 3] for length in (1, 4, 9, 9, 20, 60, 110)]
-    batch = next(pack(tokens, 4096, dtype))
+    batch = next(pack(tokens, 4096, tiles_in(dtype)))
     packed.prepare(dtype, prepack=False)
     with torch.no_grad(), FakeTensorMode(allow_non_fake_inputs=True) as pretending:
         for module in packed.modules():

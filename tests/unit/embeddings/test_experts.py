@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import nn
 
+from attune.embeddings.attention import tiles_in
 from attune.embeddings.checkpoint import load_encoder
 from attune.embeddings.config import read_model_config
 from attune.embeddings.encoder import Encoder
@@ -129,7 +130,7 @@ def test_an_expert_needs_a_block_for_each_layer(mixed, shared_tiny_model):
 @given(routed, st.integers(1, 400))
 def test_each_experts_rows_are_one_segment_of_a_batch(texts, budget):
     tokens, experts = [tokens for tokens, _ in texts], [expert for _, expert in texts]
-    for batch in pack(tokens, budget, torch.float32, experts):
+    for batch in pack(tokens, budget, tiles_in(torch.float32), experts):
         rows = [segment.rows for segment in batch.segments]
         assert [part.start for part in rows] == [0, *(part.stop for part in rows[:-1])]
         assert rows[-1].stop == len(batch.token_ids)

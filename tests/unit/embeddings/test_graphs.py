@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from attune.embeddings.attention import tiles_in
 from attune.embeddings.config import read_model_config
 from attune.embeddings.encoder import Encoder
 from attune.embeddings.graphs import RecordedPasses
@@ -58,7 +59,7 @@ def total(batch: PackedBatch) -> Tensor:
 
 
 def packed(*lengths: int, token: int = 1) -> PackedBatch:
-    return next(iter(pack([[token] * length for length in lengths], 4096, torch.float32)))
+    return next(iter(pack([[token] * length for length in lengths], 4096, tiles_in(torch.float32))))
 
 
 def test_replayed_passes_give_the_vectors_of_computed_ones(encoder, recording, recorder):
@@ -117,6 +118,8 @@ def test_batches_of_other_lengths_have_other_shapes(one, other):
 
 
 def test_batches_of_other_experts_have_other_shapes():
-    one, other = (next(iter(pack([[1, 2]] * 2, 64, torch.float32, experts))).routed() for experts in ([0, 1], [0, 2]))
+    one, other = (
+        next(iter(pack([[1, 2]] * 2, 64, tiles_in(torch.float32), experts))).routed() for experts in ([0, 1], [0, 2])
+    )
     assert one.shape() != other.shape()
     assert len(one.tensors()) == len(other.tensors()) == len(packed(2, 2).tensors()) + 2

@@ -3,6 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from attune.embeddings.attention import tiles_in
 from attune.embeddings.packing import pack, padded_rows
 
 sequences = st.lists(st.lists(st.integers(0, 90), min_size=1, max_size=12), max_size=30)
@@ -13,7 +14,7 @@ budgets = st.integers(1, 40)
 @given(sequences, budgets)
 def test_every_sequence_is_packed_once_and_found_again(tokens, budget):
     found = {}
-    for batch in pack(tokens, budget, torch.float32):
+    for batch in pack(tokens, budget, tiles_in(torch.float32)):
         rows = iter(batch.order)
         for group in batch.groups:
             for ids in batch.token_ids[group.rows].view(group.count, group.length):
@@ -25,14 +26,14 @@ def test_every_sequence_is_packed_once_and_found_again(tokens, budget):
 @settings(deadline=None)
 @given(sequences, budgets)
 def test_a_batch_keeps_to_the_budget_unless_it_is_one_sequence(tokens, budget):
-    for batch in pack(tokens, budget, torch.float32):
+    for batch in pack(tokens, budget, tiles_in(torch.float32)):
         assert batch.groups[-1].rows.stop <= budget or len(batch.order) == 1
 
 
 @settings(deadline=None)
 @given(sequences, budgets)
 def test_positions_restart_with_each_sequence(tokens, budget):
-    for batch in pack(tokens, budget, torch.float32):
+    for batch in pack(tokens, budget, tiles_in(torch.float32)):
         expected = [position for index in batch.order for position in range(len(tokens[index]))]
         assert batch.positions[: len(expected)].tolist() == expected
 
@@ -40,7 +41,7 @@ def test_positions_restart_with_each_sequence(tokens, budget):
 @settings(deadline=None)
 @given(sequences, budgets)
 def test_groups_tile_the_batch_and_their_lengths_rise(tokens, budget):
-    for batch in pack(tokens, budget, torch.float32):
+    for batch in pack(tokens, budget, tiles_in(torch.float32)):
         ends = [group.rows.stop for group in batch.groups]
         assert [group.start for group in batch.groups] == [0, *ends[:-1]]
         assert len(batch.token_ids) == len(batch.positions) == padded_rows(ends[-1])
@@ -49,7 +50,7 @@ def test_groups_tile_the_batch_and_their_lengths_rise(tokens, budget):
 
 
 def test_nothing_packs_to_nothing():
-    assert list(pack([], 8, torch.float32)) == []
+    assert list(pack([], 8, tiles_in(torch.float32))) == []
 
 
 @pytest.mark.parametrize(("tokens", "rows"), [(1, 8), (8, 8), (129, 160), (1000, 1024), (1025, 1088), (2048, 2048)])

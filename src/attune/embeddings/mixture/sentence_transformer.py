@@ -113,7 +113,7 @@ class ExpertTransformer(InputModule):
         sequences = [row[:length] for row, length in zip(ids.tolist(), lengths, strict=True)]
         dtype = _compute_dtype(ids.device)
         self.encoder.attention_dtype = dtype
-        [batch] = pack(sequences, _UNBOUNDED, dtype, features["expert"].tolist())
+        [batch] = pack(sequences, _UNBOUNDED, self.encoder.planner(ids.device), features["expert"].tolist())
         hidden = self.encoder(batch.to(ids.device))
         features["token_embeddings"] = _unpacked(hidden, batch, lengths, ids.shape)
         return features

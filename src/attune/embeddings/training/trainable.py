@@ -24,6 +24,7 @@ _NUMBER = 1
 class Kind(StrEnum):
     """What is trained."""
 
+    AXES = "axes"  # nothing: the domain's axes are computed
     FFN = "ffn"
     LORA = "lora"
     FULL = "full"  # every parameter of the backbone: a specialist, for comparison
@@ -88,10 +89,11 @@ class TableWithToken(nn.Module):
 class LowRankSum(nn.Module):
     """A weight [outputs, inputs] with the product of two factors added: `up` [outputs, rank], `down` [rank, inputs]."""
 
-    def __init__(self, outputs: int, inputs: int, rank: int) -> None:
+    def __init__(self, weight: Tensor, rank: int) -> None:
         super().__init__()
-        self.up = nn.Parameter(torch.zeros(outputs, rank))
-        self.down = nn.Parameter(torch.empty(rank, inputs))
+        outputs, inputs = weight.shape
+        self.up = nn.Parameter(torch.zeros(outputs, rank, device=weight.device))
+        self.down = nn.Parameter(torch.empty(rank, inputs, device=weight.device))
         nn.init.kaiming_uniform_(self.down, a=5**0.5)
 
     def forward(self, weight: Tensor) -> Tensor:
@@ -104,8 +106,7 @@ def _trainable(block: nn.Module, shape: Shape) -> nn.Module:
         return copied.requires_grad_(requires_grad=True)
     copied.requires_grad_(requires_grad=False)
     for product in list(_products(copied).values()):
-        outputs, inputs = product.weight.shape
-        parametrize.register_parametrization(product, "weight", LowRankSum(outputs, inputs, shape.rank))
+        parametrize.register_parametrization(product, "weight", LowRankSum(product.weight.detach(), shape.rank))
     return copied
 
 
