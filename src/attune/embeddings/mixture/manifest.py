@@ -4,6 +4,7 @@ The manifest is the truth: a file that it does not name is not an expert. It is 
 that it names are there, so a reader sees the experts of before or those of after.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -117,6 +118,19 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
         "experts": [_written(entry) for entry in manifest.experts],
     }
     write_durably(directory / MANIFEST_FILE, (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode())
+
+
+def put_expert(directory: Path, entry: ExpertEntry, backbone: str) -> None:
+    """Add the expert to the directory's manifest, or replace it, one process after the other.
+
+    `backbone` names the model where there is no manifest yet.
+    """
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # until it is closed
+        write_manifest(directory, read_manifest(directory, backbone).with_expert(entry))
+    finally:
+        os.close(descriptor)
 
 
 def write_durably(file: Path, content: bytes) -> None:

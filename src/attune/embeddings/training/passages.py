@@ -5,7 +5,9 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import islice
 
 _SENTENCE_END = re.compile(r"(?<=[.?!;])\s+|\n+")
 _WORD = re.compile(r"[^\W\d_][\w-]+")
@@ -28,7 +30,7 @@ class Passage:
     @property
     def whole(self) -> str:
         """Title and text, as the index embeds them."""
-        return f"{self.title}. {self.text}".strip(". ") if self.title else self.text
+        return f"{self.title}\n{self.text}".strip()
 
 
 @dataclass(frozen=True)
@@ -55,18 +57,25 @@ class QueryMaker:
         self._random = random.Random(seed)  # noqa: S311 - a seeded choice of examples
         self._documents = Counter(word for passage in passages for word in set(_words(passage.whole)))
 
-    def make(self, count: int) -> list[MadeQuery]:
-        """So many queries, of passages drawn in turns, each turn in another order."""
+    def make(self, count: int, without: AbstractSet[int] = frozenset()) -> list[MadeQuery]:
+        """So many queries, of passages drawn in turns, each turn in another order; none of the passages `without`.
+
+        Raises `ValueError` where these are all.
+        """
+        places = [place for place in range(len(self._passages)) if place not in without]
+        if not places:
+            raise ValueError("no passage is left to make queries of")
         queries: list[MadeQuery] = []
         while len(queries) < count:
-            queries += self._turn(count - len(queries))
+            queries += islice(self._turn(places), count - len(queries))
         return queries
 
     def make_known(self, count: int) -> list[MadeQuery]:
         """As many queries with a `rest`, or fewer where the passages are too short to take something from."""
         found: list[MadeQuery] = []
         for _ in range(_TURNS):
-            found += [known for query in self._turn(len(self._passages)) if (known := self._known(query)).rest]
+            turn = self._turn(range(len(self._passages)))
+            found += [known for query in turn if (known := self._known(query)).rest]
             if len(found) >= count:
                 break
         return found[:count]
@@ -81,9 +90,8 @@ class QueryMaker:
         rest = _long_enough(" ".join(words[:start] + words[start + length :]))
         return MadeQuery(" ".join(words[start : start + length]), query.passage, rest)
 
-    def _turn(self, count: int) -> Iterator[MadeQuery]:
-        order = self._random.sample(range(len(self._passages)), len(self._passages))
-        return (self._query(place) for place in order[:count])
+    def _turn(self, places: Sequence[int]) -> Iterator[MadeQuery]:
+        return (self._query(place) for place in self._random.sample(places, len(places)))
 
     def _query(self, place: int) -> MadeQuery:
         passage, kind = self._passages[place], self._random.random()

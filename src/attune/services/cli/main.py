@@ -10,6 +10,7 @@ from attune.services.cli.indexing import index
 from attune.services.cli.measure.embedding import embedding
 from attune.services.cli.measure.pairs import pairs
 from attune.services.cli.measure.retrieval import retrieval
+from attune.services.cli.measure.routing import routing
 from attune.services.cli.pipes import QuietGroup
 from attune.services.cli.train import expert
 from attune.services.cli.up import up
@@ -34,6 +35,7 @@ app.add_typer(user, name="user")
 evaluate = typer.Typer(help="Measure quality on judged data.", no_args_is_help=True)
 evaluate.command()(retrieval)
 evaluate.command()(pairs)
+evaluate.command()(routing)
 app.add_typer(evaluate, name="eval")
 training = typer.Typer(help="Train on your own texts.", no_args_is_help=True)
 training.command()(expert)

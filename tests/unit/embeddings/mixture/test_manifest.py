@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from tests.unit.embeddings.mixture.material import add_expert, copied, ffn_tenso
 
 from attune.embeddings.domains import ExpertKind
 from attune.embeddings.errors import ModelError, SettingError
-from attune.embeddings.mixture.manifest import ExpertEntry, Manifest, read_manifest, write_manifest
+from attune.embeddings.mixture.manifest import ExpertEntry, Manifest, put_expert, read_manifest, write_manifest
 
 EMPTY = Manifest("tiny", "0" * 64)
 LAW = ExpertEntry("law", "Statutes", ExpertKind.FFN, "experts/law.safetensors", "1" * 64)
@@ -43,6 +44,13 @@ def test_an_expert_takes_the_place_of_the_one_for_its_domain():
     assert both.without("law").find("law") is None
 
 
+def test_trainings_that_end_together_all_keep_their_experts(model):
+    names = [f"domain-{number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda name: put_expert(model, replace(LAW, id=name), "tiny"), names))
+    assert sorted(each.id for each in read_manifest(model, "tiny").experts) == sorted(names)
+
+
 def test_a_domain_without_an_expert_cannot_be_removed():
     with pytest.raises(SettingError, match="domain 'bio' has no expert here: it has law"):
         EMPTY.with_expert(LAW).without("bio")
@@ -71,7 +79,7 @@ def test_experts_of_another_backbone_are_refused(model, write_model, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "gate"}, r"experts\[0\].kind is 'gate': use one of general, ffn, lora"),
+        ({"kind": "gate"}, r"experts\[0\].kind is 'gate': use one of general, ffn, axes, lora"),
         ({"domain": "Law!"}, r"experts\[0\].domain id 'Law!' is malformed"),
         ({"domain": 3}, r"experts\[0\].domain is 3, expected a text"),
         ({"file": "../law.safetensors"}, r"experts\[0\].file '../law.safetensors' is not inside the model"),

@@ -41,7 +41,7 @@ def test_a_seed_makes_the_same_queries_whatever_else_draws_numbers():
     assert made(seed=1) == first != made(seed=2)
 
 
-@pytest.mark.parametrize(("passage", "whole"), [(PASSAGES[2], "Mud. x"), (PASSAGES[1], PASSAGES[1].text)])
+@pytest.mark.parametrize(("passage", "whole"), [(PASSAGES[2], "Mud\nx"), (PASSAGES[1], PASSAGES[1].text)])
 def test_a_passage_is_embedded_with_its_title(passage, whole):
     assert passage.whole == whole
 

@@ -17,6 +17,7 @@ from attune.services.cli.output import console, print_json
 
 Row = Mapping[str, str | int | float]
 _CPUINFO = Path("/proc/cpuinfo")
+_GPUS = Path("/proc/driver/nvidia/gpus")
 _TELLING_FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "avx_vnni", "amx_bf16", "amx_int8")
 
 
@@ -104,7 +105,15 @@ def _machine() -> str:
     names = _cpuinfo("model name")
     name = names[0] if names else platform.processor()
     features = f" ({', '.join(cpu_features())})" if cpu_features() else ""
-    return f"{os.cpu_count()} x {name}{features}, Python {platform.python_version()}"
+    gpus = "".join(f", {each}" for each in _gpus())
+    return f"{os.cpu_count()} x {name}{features}{gpus}, Python {platform.python_version()}"
+
+
+def _gpus() -> list[str]:
+    """The names of NVIDIA's, from its driver."""
+    found = sorted(_GPUS.glob("*/information"))
+    lines = [line for each in found for line in each.read_text().splitlines() if line.startswith("Model:")]
+    return [line.partition(":")[2].strip() for line in lines]
 
 
 def _cpuinfo(field: str) -> list[str]:
