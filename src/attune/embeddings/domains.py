@@ -16,6 +16,7 @@ class ExpertKind(StrEnum):
 
     GENERAL = "general"  # the untouched backbone
     FFN = "ffn"  # feed-forward blocks of its own
+    AXES = "axes"  # the backbone's vectors, in axes of its own
     LORA = "lora"  # the backbone's feed-forward blocks, with something of low rank added to their weights
 
 

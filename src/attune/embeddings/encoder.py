@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from attune.embeddings.axes import Axes
 from attune.embeddings.checkpoint import load_encoder
 from attune.embeddings.config import ModelConfig
 from attune.embeddings.devices import CPU, tokens_at_once
@@ -46,6 +47,7 @@ class Encoder:
         self._experts = 1
         self._free: list[int] = []
         self._tokens: dict[int, int] = {}
+        self._axes: dict[int, Axes] = {}
         self._changing = threading.RLock()  # an expert may be dropped, and so removed, while another is added
         self._config = config
         self._token_budget = token_budget or tokens_at_once(device)
@@ -75,20 +77,27 @@ class Encoder:
         """How many bytes a layer's weight takes for each of its numbers."""
         return 1 if self._precision.quantized else self._precision.dtype.itemsize
 
-    def add_expert(self, blocks: Sequence[nn.Module | None], token: Tensor | None = None) -> int:
+    def add_expert(
+        self, blocks: Sequence[nn.Module | None], token: Tensor | None = None, axes: Axes | None = None
+    ) -> int:
         """The number of a new expert, to be given to `encode`; other experts' vectors stay as they are.
 
         `blocks` are its feed-forward blocks in fp32, one a layer, of the kind that the layers have: they become the
         encoder's own. None stands for the layer's own block. `token` [embedding size] stands in for the vector of its
-        sequences' first token. Sequences may be encoded meanwhile. Raises `ValueError` for another number of blocks.
+        sequences' first token, `axes` are what their vectors are put into. Sequences may be encoded meanwhile. Raises
+        `ValueError` for another number of blocks, and for axes of another size than vectors have.
         """
         layers = self._packed.layers
         if len(blocks) != len(layers):
             raise ValueError(f"the expert has {len(blocks)} feed-forward blocks: give {len(layers)}, one a layer")
+        if axes is not None and len(axes.centre) != self.dimension:
+            raise ValueError(f"the axes are for vectors of {len(axes.centre)}, these are of {self.dimension}")
         banks = [cast("ExpertBank", layer.experts) for layer in layers]
         with self._changing:
             number = self._place(banks, [self._prepared(block) for block in blocks])
             try:
+                if axes is not None:
+                    self._axes[number] = axes
                 if token is not None:
                     self._tokens[number] = self._packed.embeddings.word.append(token)
                 if self._precision.quantized:
@@ -105,6 +114,7 @@ class Encoder:
             for layer in self._packed.layers:
                 cast("ExpertBank", layer.experts).put(number, None)
             self._tokens.pop(number, None)
+            self._axes.pop(number, None)
             self._free.append(number)
             self._group(self._packed.layers)
 
@@ -157,6 +167,7 @@ class Encoder:
         # A GPU computes one batch while the next is packed: nothing waits for it before the last is on its way.
         for order, found in [(batch.order, self._encode_placed(batch)) for batch in batches]:
             vectors[list(order)] = found.cpu()
+        self._put_into_axes(vectors, experts)
         result: NDArray[np.float32] = vectors.numpy()
         return result
 
@@ -171,6 +182,14 @@ class Encoder:
             (tokens[expert], *sequence[1:]) if expert in tokens else sequence
             for sequence, expert in zip(token_ids, experts, strict=True)
         ]
+
+    def _put_into_axes(self, vectors: Tensor, experts: Sequence[int]) -> None:
+        """The vectors [n, d] of those experts that have axes, in place."""
+        for expert in set(experts):
+            axes = self._axes.get(expert)
+            if axes is not None:
+                rows = [place for place, each in enumerate(experts) if each == expert]
+                vectors[rows] = axes(vectors[rows])
 
     def _encode_placed(self, batch: PackedBatch) -> Tensor:
         if self._recorded is None:

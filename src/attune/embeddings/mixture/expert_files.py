@@ -4,7 +4,8 @@ A file of kind `ffn` holds whole blocks, `layers.<index>.<parameter>`; one of ki
 block, two factors of what is added to its weight: `layers.<index>.<product>.up` [outputs, rank] and `.down` [rank,
 inputs] (Hu et al., "LoRA", arXiv 2106.09685, section 4.1; their factor alpha / r is in `up`). Layers without tensors
 keep the backbone's block. Either kind may hold `domain_token` [embedding size], which stands in for the first token's
-vector (Hallee et al., arXiv 2401.15713, section 2.2).
+vector (Hallee et al., arXiv 2401.15713, section 2.2), and `axes.centre` [d] and `axes.matrix` [d, d], which the vectors
+are put into at last; a file of kind `axes` holds nothing else.
 """
 
 import copy
@@ -18,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from attune.embeddings.axes import Axes
 from attune.embeddings.domains import ExpertKind
 from attune.embeddings.errors import ModelError
 from attune.embeddings.mixture.manifest import ExpertEntry, write_durably
@@ -25,23 +27,25 @@ from attune.embeddings.packed_encoder import PackedEncoder
 
 EXPERTS_DIRECTORY = "experts"
 DOMAIN_TOKEN = "domain_token"  # noqa: S105 - a tensor's name
+_CENTRE, _MATRIX = "axes.centre", "axes.matrix"
 _NAME_DIGITS = 12
 _RETRAIN = "copy the file again, or train the expert again"
 
 
 @dataclass(frozen=True)
 class ExpertWeights:
-    """What an encoder adds: a block for each layer, None where the backbone's own stays, and the domain's token."""
+    """What an encoder adds: a block for each layer, None for the backbone's own; the domain's token, and its axes."""
 
     blocks: Sequence[nn.Module | None]
-    token: Tensor | None
+    token: Tensor | None = None
+    axes: Axes | None = None
 
-    @property
-    def parameters(self) -> int:
-        """How many numbers the expert has of its own, once it is loaded."""
+    def memory_bytes(self, parameter_bytes: int) -> int:
+        """What the expert takes once it is loaded, if each number of its blocks takes so much; the rest is in fp32."""
         owned = [block for block in self.blocks if block is not None]
         count = sum(parameter.numel() for block in owned for parameter in block.parameters())
-        return count + (0 if self.token is None else self.token.numel())
+        rest = (0 if self.token is None else self.token.numel()) + (0 if self.axes is None else self.axes.parameters)
+        return count * parameter_bytes + rest * torch.float32.itemsize
 
 
 def write_expert(directory: Path, domain: str, tensors: Mapping[str, Tensor]) -> tuple[str, str]:
@@ -61,12 +65,35 @@ def read_expert(directory: Path, entry: ExpertEntry, backbone: PackedEncoder) ->
     """
     file = directory / entry.file
     tensors = _read_tensors(file, entry.sha256)
-    token = tensors.pop(DOMAIN_TOKEN, None)
+    token, axes = tensors.pop(DOMAIN_TOKEN, None), _axes(tensors, file)
     size = backbone.embeddings.word.weight.shape[1]
     if token is not None and token.shape != (size,):
         raise ModelError(f"{file}: {DOMAIN_TOKEN} has shape {list(token.shape)}, expected [{size}]: {_RETRAIN}")
     general = [layer.get_submodule("feed_forward") for layer in backbone.layers]
-    return ExpertWeights(make_blocks(tensors, entry.kind, general, str(file)), token)
+    return ExpertWeights(make_blocks(tensors, entry.kind, general, str(file)), token, axes)
+
+
+def read_axes(directory: Path, entry: ExpertEntry) -> Axes | None:
+    """The expert's axes alone, if it has some. Raises `ModelError` for a file that is missing or damaged."""
+    file = directory / entry.file
+    return _axes(_read_tensors(file, entry.sha256), file) if entry.file else None
+
+
+def axes_tensors(axes: Axes) -> dict[str, Tensor]:
+    """What an expert's file is to hold of its axes."""
+    return {_CENTRE: axes.centre, _MATRIX: axes.matrix}
+
+
+def _axes(tensors: dict[str, Tensor], file: Path) -> Axes | None:
+    """Taken out of the tensors, if they are there."""
+    centre, matrix = tensors.pop(_CENTRE, None), tensors.pop(_MATRIX, None)
+    if centre is None and matrix is None:
+        return None
+    if centre is None or matrix is None or centre.dim() != 1 or matrix.shape != (len(centre), len(centre)):
+        raise ModelError(
+            f"{file}: {_CENTRE} [d] and {_MATRIX} [d, d] do not fit together, or one is missing: {_RETRAIN}"
+        )
+    return Axes(centre, matrix)
 
 
 def make_blocks(

@@ -81,8 +81,8 @@ class LiveExperts:
         return [read_expert(self._directory, entry, backbone) for entry in entries]
 
     def _added(self, weights: ExpertWeights) -> LoadedExpert:
-        memory_bytes = weights.parameters * self._encoder.parameter_bytes
-        number = self._encoder.add_expert(weights.blocks, weights.token)  # which takes them over
+        memory_bytes = weights.memory_bytes(self._encoder.parameter_bytes)
+        number = self._encoder.add_expert(weights.blocks, weights.token, weights.axes)  # which takes them over
         expert = LoadedExpert(number, memory_bytes)
         weakref.finalize(expert, self._encoder.remove_expert, number)
         return expert

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from sentence_transformers.base.modules import InputModule
+from sentence_transformers.base.modules import InputModule, Module
 from torch import Tensor, nn
 
+from attune.embeddings.axes import Axes
 from attune.embeddings.checkpoint import load_encoder
 from attune.embeddings.config import ModelConfig, read_model_config, read_tokenizer
 from attune.embeddings.errors import TextError, UnknownDomainError
 from attune.embeddings.experts import GENERAL_EXPERT
-from attune.embeddings.mixture.expert_files import EXPERTS_DIRECTORY, read_expert
+from attune.embeddings.mixture.expert_files import EXPERTS_DIRECTORY, read_axes, read_expert
 from attune.embeddings.mixture.manifest import MANIFEST_FILE, read_manifest
 from attune.embeddings.packed_encoder import PackedEncoder
 from attune.embeddings.packing import PackedBatch, pack
@@ -141,6 +142,39 @@ class ExpertTransformer(InputModule):
         if isinstance(tokenized, TextError):
             raise tokenized
         return tokenized.ids if route.token is None else (route.token, *tokenized.ids[1:])
+
+
+class ExpertAxes(Module):
+    """The last module of such a model: puts the vectors of an expert that has axes into them.
+
+    `axes` are by the experts' numbers, as `ExpertTransformer` counts them.
+    """
+
+    save_in_root = True
+
+    def __init__(self, axes: Mapping[int, Axes]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.axes = dict(axes)
+
+    @classmethod
+    def load(cls, model_name_or_path: str, **_options: Any) -> Self:  # type: ignore[override]
+        """The module of a directory. Raises `ModelError`."""
+        directory = Path(model_name_or_path)
+        entries = enumerate(read_manifest(directory, model_name(directory)).experts, start=1)
+        found = {number: read_axes(directory, entry) for number, entry in entries}
+        return cls({number: axes for number, axes in found.items() if axes is not None})
+
+    def forward(self, features: dict[str, Any], **_options: Any) -> dict[str, Any]:
+        """Changes `sentence_embedding` [n, d] by `expert` [n]."""
+        experts = features.get("expert")
+        for number in [] if experts is None else set(experts.tolist()) & self.axes.keys():
+            vectors, axes = features["sentence_embedding"], self.axes[number]
+            moved = Axes(axes.centre.to(vectors.device), axes.matrix.to(vectors.device))(vectors.float())
+            features["sentence_embedding"] = torch.where((experts == number)[:, None], moved.to(vectors.dtype), vectors)
+        return features
+
+    def save(self, output_path: str, *_args: Any, **_options: Any) -> None:
+        """Nothing: the axes are in the experts' files, which `ExpertTransformer` copies."""
 
 
 def _add_experts(directory: Path, encoder: PackedEncoder) -> tuple[dict[str, Route], list[nn.Module]]:

@@ -15,6 +15,19 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 _BATCH = 256
 
 
+def remembered(embed: Embed) -> Embed:
+    """The same, each text embedded once."""
+    known: dict[str, NDArray[np.float32]] = {}
+
+    def embed_once(texts: Sequence[str]) -> NDArray[np.float32]:
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        if new:
+            known.update(zip(new, embed(new), strict=True))
+        return np.stack([known[text] for text in texts])
+
+    return embed_once
+
+
 class FrozenBackbone:
     """Texts to the vectors [n, d] of a directory's general expert, normalised, each text computed once.
 

@@ -117,7 +117,11 @@ class DevEvaluator(BaseEvaluator):
 
     def __call__(self, model: Any, *_where: Any, **_when: Any) -> dict[str, float]:
         """The figures of each domain's expert, as it is: means over domains, where there are several."""
-        return self.measure(lambda domain: partial(_embed, model, domain, self._dtype))
+        return self.measure(partial(self.embed_of, model))
+
+    def embed_of(self, model: SentenceTransformer, domain: str) -> Embed:
+        """The vectors [n, d] of a domain's expert as it is, normalised."""
+        return partial(_embed, model, domain, self._dtype)
 
     def measure(self, embed_of: Callable[[str], Embed]) -> dict[str, float]:
         """The same of anything that embeds the texts of a domain."""

@@ -36,3 +36,8 @@ class Recipe:
     hard_negatives: int = 0
     passages_each: int = 2
     seed: int = 0
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything is trained: axes are not, they are computed."""
+        return self.shape.kind is not Kind.AXES

@@ -15,34 +15,30 @@ from attune.embeddings.config import read_model_config
 from attune.embeddings.domains import ExpertKind
 from attune.embeddings.mixture.directory import copy_model
 from attune.embeddings.mixture.expert_files import write_expert
-from attune.embeddings.mixture.manifest import MANIFEST_FILE, ExpertEntry, read_manifest, write_durably, write_manifest
+from attune.embeddings.mixture.manifest import MANIFEST_FILE, ExpertEntry, put_expert, write_durably
 from attune.embeddings.mixture.samples import write_sample
+from attune.embeddings.training.candidates import best_of
 from attune.embeddings.training.judge import MAIN
-from attune.embeddings.training.recipe import Recipe
-from attune.embeddings.training.trainable import EXPERT_KINDS
 from attune.embeddings.training.training import Trained
 from attune.embeddings.weights import WEIGHTS_FILE, WEIGHTS_INDEX, model_name, weight_files
 
 TRAINING_DIRECTORY = "training"
-_CLEARLY_BETTER = 0.005
-"""A smaller gain on a few hundred kept-back texts is chance, and not worth other vectors."""
 
 
 def save_expert(
-    directory: Path, domain: str, description: str, recipe: Recipe, trained: Trained, facts: Mapping[str, Any]
+    directory: Path, domain: str, description: str, trained: Trained, facts: Mapping[str, Any]
 ) -> ExpertEntry:
     """Add the expert to the model directory; where it is not clearly better than the general one, the domain alone.
 
     `facts` say what it was trained on. The manifest names it last, so whatever happens before, nothing has changed.
     """
-    if trained.expert is None:
-        raise ValueError("a whole model was trained, not an expert: use save_model")
-    better = trained.after[MAIN] > trained.before[MAIN] + _CLEARLY_BETTER
-    kind, file, sha256 = ExpertKind.GENERAL, "", ""
-    if better:
-        kind = EXPERT_KINDS[recipe.shape.kind]
-        file, sha256 = write_expert(directory, domain, trained.expert.tensors())
-    metrics = {f"general_{name}": value for name, value in trained.before.items()} | {**trained.after, **trained.facts}
+    best = best_of(trained.before, trained.candidates)
+    kind, file, sha256, figures = ExpertKind.GENERAL, "", "", trained.before
+    if best is not None:
+        kind, figures = best.kind, best.figures
+        file, sha256 = write_expert(directory, domain, best.tensors)
+    metrics = {f"general_{name}": value for name, value in trained.before.items()} | {**figures, **trained.facts}
+    metrics |= {f"tried_{candidate.kind}_{MAIN}": candidate.figures[MAIN] for candidate in trained.candidates}
     routing_file, routing_sha256 = write_sample(directory, domain, trained.sample) if trained.sample else ("", "")
     entry = ExpertEntry(
         id=domain,
@@ -56,7 +52,7 @@ def save_expert(
         metrics=metrics,
     )
     save_log(directory / TRAINING_DIRECTORY, domain, trained.log)
-    write_manifest(directory, read_manifest(directory, model_name(directory)).with_expert(entry))
+    put_expert(directory, entry, model_name(directory))
     return entry
 
 

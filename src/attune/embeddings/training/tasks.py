@@ -10,13 +10,12 @@ from datasets import Dataset
 from sentence_transformers import SentenceTransformer
 from torch import nn
 
-from attune.embeddings.router import DomainSample
 from attune.embeddings.training.datasets import mine_negatives, pair_rows, ranking_rows
 from attune.embeddings.training.frozen import Embed
 from attune.embeddings.training.judge import Judge, PairJudge, RankingJudge
 from attune.embeddings.training.losses import RankingDistillation, fitted_temperature, pair_loss
 from attune.embeddings.training.pairs import TextPair
-from attune.embeddings.training.passages import Passage, QueryMaker
+from attune.embeddings.training.passages import MadeQuery, Passage, QueryMaker
 from attune.embeddings.training.recipe import Material, Recipe
 from attune.embeddings.training.teacher import STOPWORDS, HybridTeacher, chosen_share, lexical_shares
 
@@ -30,7 +29,7 @@ _KNOWN_QUERIES = 300
 _FEWEST_KNOWN = 30  # of fewer, the reciprocal ranks say nothing
 _DEV_KNOWN = 150
 _FITTED_BATCHES = 20
-_ROUTED_TEXTS = 1000
+_TYPICAL_TEXTS = 1000
 
 
 @dataclass(frozen=True)
@@ -60,24 +59,30 @@ def tasks_of(model: SentenceTransformer, backbone: Embed, material: Material, re
     if material.pairs:
         negatives = _negatives(backbone, material.pairs, recipe)
         dev = _drawn(material.dev_pairs, _DEV_PAIRS, recipe.seed)
-        rows, judge = pair_rows(material.pairs, negatives), PairJudge(dev, recipe.seed)
+        rows, judge = pair_rows(material.pairs if recipe.learns else [], negatives), PairJudge(dev, recipe.seed)
         yield Task(f"{material.domain}-{PAIRS}", material.domain, judge, rows, pair_loss(model))
     if material.passages:
         yield _ranking_task(model, backbone, material.domain, material.passages, recipe)
 
 
-def domain_sample(backbone: Embed, material: Material, seed: int) -> DomainSample:
-    """What the router keeps of the domain: the backbone's vectors of its texts, and of queries made of them.
+@dataclass(frozen=True)
+class TypicalTexts:
+    """Some of a domain's passages, and of the queries that may come for them: what the router and its axes keep."""
 
-    Of pairs, the first texts are queries as well: of some domains they are questions.
+    passages: Sequence[str]
+    queries: Sequence[str]
+
+
+def typical_texts(material: Material, seed: int) -> TypicalTexts:
+    """Passages as they are, with queries made of them. Of pairs, the shorter first texts are queries as well: of some
+    domains they are questions.
     """
     pairs = [pair for pair in material.pairs if len(pair.a) < len(pair.b)]
     texts = [Passage("", text) for text in dict.fromkeys(pair.b for pair in material.pairs)]
-    passages = _drawn([*material.passages, *texts], _ROUTED_TEXTS, seed)
-    asked = _drawn(list(dict.fromkeys(pair.a for pair in pairs)), _ROUTED_TEXTS // 2, seed)
-    made = [query.text for query in QueryMaker(passages, STOPWORDS, seed).make(_ROUTED_TEXTS // 2)]
-    whole = [passage.whole for passage in passages]
-    return DomainSample.of(backbone(whole), backbone([*asked, *made]))
+    passages = _drawn([*material.passages, *texts], _TYPICAL_TEXTS, seed)
+    asked = _drawn(list(dict.fromkeys(pair.a for pair in pairs)), _TYPICAL_TEXTS // 2, seed)
+    made = [query.text for query in QueryMaker(passages, STOPWORDS, seed).make(_TYPICAL_TEXTS // 2)]
+    return TypicalTexts([passage.whole for passage in passages], [*asked, *made])
 
 
 def _drawn(items: Sequence[_T], count: int, seed: int) -> list[_T]:
@@ -86,7 +91,7 @@ def _drawn(items: Sequence[_T], count: int, seed: int) -> list[_T]:
 
 
 def _negatives(backbone: Embed, pairs: Sequence[TextPair], recipe: Recipe) -> list[list[str]]:
-    if not recipe.hard_negatives:
+    if not (recipe.learns and recipe.hard_negatives):
         return []
     firsts, seconds = (backbone(texts) for texts in ([each.a for each in pairs], [each.b for each in pairs]))
     return mine_negatives(pairs, firsts, seconds, recipe.hard_negatives)
@@ -102,14 +107,15 @@ def _ranking_task(
     passages = _drawn(passages, _MOST_PASSAGES, recipe.seed)
     maker, texts = QueryMaker(passages, STOPWORDS, recipe.seed), [passage.whole for passage in passages]
     known = maker.make_known(_KNOWN_QUERIES)
-    shares = lexical_shares(texts, known, backbone) if len(known) >= _FEWEST_KNOWN else {}
+    shares = lexical_shares(texts, known, backbone) if recipe.learns and len(known) >= _FEWEST_KNOWN else {}
     share = chosen_share(shares)
     facts = {"lexical_share": share, **{f"known_item_mrr_at_{each}": mrr for each, mrr in shares.items()}}
     sample = np.random.default_rng(recipe.seed).permutation(len(passages))[:_DEV_PASSAGES].tolist()
-    judge = RankingJudge(passages, sample, known[:_DEV_KNOWN])
+    kept = _kept_back(known, len(passages))
+    judge = RankingJudge(passages, sample, kept)
     if not share:
         return Task(f"{domain}-{RANKINGS}", domain, judge, Dataset.from_list([]), nn.Identity(), facts)
-    made = maker.make(recipe.steps * recipe.batch + _DEV_QUERIES)
+    made = maker.make(recipe.steps * recipe.batch + _DEV_QUERIES, without={query.passage for query in kept})
     queries = [query.text for query in made]
     teacher = HybridTeacher(texts, backbone(texts), queries, backbone(queries), share)
     rows = ranking_rows(made[:-_DEV_QUERIES], passages, teacher, recipe.passages_each, recipe.seed)
@@ -117,3 +123,9 @@ def _ranking_task(
     labels = torch.tensor(rows[: _FITTED_BATCHES * recipe.batch]["label"])
     loss = RankingDistillation(model, teacher, fitted_temperature(teacher, labels, recipe.batch))
     return Task(f"{domain}-{RANKINGS}", domain, judge, rows, loss, facts)
+
+
+def _kept_back(known: Sequence[MadeQuery], passages: int) -> list[MadeQuery]:
+    """Queries to be judged by, whose passages no other query is made of: those of half of the passages at most."""
+    places = list(dict.fromkeys(query.passage for query in known))[: passages // 2]
+    return [query for query in known if query.passage in places][:_DEV_KNOWN]

@@ -17,12 +17,13 @@ from attune.embeddings.mixture.manifest import write_durably
 from attune.embeddings.mixture.sentence_transformer import ExpertTransformer
 from attune.embeddings.precision import choose_precision
 from attune.embeddings.router import DomainSample
-from attune.embeddings.training.frozen import FrozenBackbone
+from attune.embeddings.training.candidates import Candidate, in_axes, learned
+from attune.embeddings.training.frozen import FrozenBackbone, remembered
 from attune.embeddings.training.judge import DevEvaluator
 from attune.embeddings.training.pairs import TrainingDataError, digest
 from attune.embeddings.training.recipe import Material, Recipe
-from attune.embeddings.training.tasks import Task, domain_sample, tasks_of
-from attune.embeddings.training.trainable import Kind, TrainableExpert
+from attune.embeddings.training.tasks import Task, tasks_of, typical_texts
+from attune.embeddings.training.trainable import EXPERT_KINDS, Kind, TrainableExpert
 from attune.embeddings.training.trainer import ExpertTrainer, Progress, stopped_by_ctrl_c, training_arguments
 from attune.embeddings.weights import weights_sha256
 
@@ -34,16 +35,16 @@ Tell = Callable[[int, float], None]
 class Trained:
     """What came of a training.
 
-    `expert` is None where the whole of `transformer` was trained. `before` and `after` are the same figures of texts
-    kept back, of the model as it was and of the best checkpoint; `log` has the loss and the figures by steps. `sample`
-    is what a router needs of the one domain, `facts` are what was found out about the texts.
+    `before` and `after` are the same figures of texts kept back, of the model as it was and of the best checkpoint;
+    `log` has the loss and the figures by steps. Of an expert, `candidates` are what may be used of it, the cheapest
+    first; `sample` is what a router needs of the domain, `facts` are what was found out about the texts.
     """
 
     transformer: ExpertTransformer
-    expert: TrainableExpert | None
     before: Mapping[str, float]
     after: Mapping[str, float]
-    log: Sequence[Mapping[str, float]]
+    log: Sequence[Mapping[str, float]] = ()
+    candidates: Sequence[Candidate] = ()
     sample: DomainSample | None = None
     facts: Mapping[str, float] = field(default_factory=dict)
 
@@ -70,20 +71,33 @@ def train(directory: Path, materials: Sequence[Material], recipe: Recipe, work: 
     dtype = choose_precision(device=model.device).dtype
     evaluator = DevEvaluator([(task.judge, task.domain) for task in tasks], dtype)
     before = evaluator.measure(lambda _domain: backbone)
-    expert = sample = None
+    facts = {name: value for task in tasks for name, value in task.facts.items()}
+
+    learning = [task for task in tasks if task.learns]
+
+    def run() -> list[dict[str, float]]:
+        arguments = training_arguments(recipe, work, _domains(learning), dtype)
+        return _run(model, learning, evaluator, recipe, arguments, checkpoint, tell)
+
     if recipe.shape.kind is Kind.FULL:
         transformer.train_all([material.domain for material in materials])
-    else:
-        sample = domain_sample(backbone, materials[0], recipe.seed)
-        expert = TrainableExpert(transformer, materials[0].domain, recipe.shape)
-        transformer.expert = expert  # its parameters are the model's, for the trainer
-    facts = {name: value for task in tasks for name, value in task.facts.items()}
-    learned = [task for task in tasks if task.learns]
-    if not learned:
-        return Trained(transformer, expert, before, before, [], sample, facts)
-    arguments = training_arguments(recipe, work, _domains(learned), dtype)
-    log = _run(model, learned, evaluator, recipe, arguments, checkpoint, tell)
-    return Trained(transformer, expert, before, evaluator(model), log, sample, facts)
+        log = run() if learning else []
+        return Trained(transformer, before, evaluator(model) if learning else before, log, facts=facts)
+    [material] = materials
+    texts = typical_texts(material, recipe.seed)
+    sample = DomainSample.of(backbone(texts.passages), backbone(texts.queries))
+    has_axes = read_model_config(directory).normalize  # vectors of any length have no axes
+    candidates = [in_axes(backbone, texts, evaluator)] if has_axes else []
+    if not learning:
+        return Trained(transformer, before, before, [], candidates, sample, facts)
+    expert = TrainableExpert(transformer, material.domain, recipe.shape)
+    transformer.expert = expert  # its parameters are the model's, for the trainer
+    log = run()
+    embed = remembered(evaluator.embed_of(model, material.domain))
+    after = evaluator.measure(lambda _domain: embed)
+    own_axes = in_axes(embed, texts, evaluator) if has_axes else None
+    candidates.append(learned(EXPERT_KINDS[recipe.shape.kind], expert.tensors(), after, own_axes))
+    return Trained(transformer, before, after, log, candidates, sample, facts)
 
 
 def _run(

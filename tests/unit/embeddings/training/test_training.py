@@ -10,7 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sentence_transformers import SentenceTransformer
 
+from attune.embeddings.axes import Axes
+from attune.embeddings.domains import ExpertKind
 from attune.embeddings.embedder import Embedder
 from attune.embeddings.items import EmbedItem
 from attune.embeddings.mixture.directory import make_model_directory
@@ -48,6 +51,11 @@ def trained_on(model: Path, work: Path, recipe: Recipe = RECIPE, tell: Callable[
     return train(model, [Material("law", PAIRS, DEV)], recipe, work, tell)
 
 
+def blocks_of(trained: Trained) -> dict[str, torch.Tensor]:
+    """What was learned, the axes left out."""
+    return {name: each for name, each in trained.candidates[-1].tensors.items() if name.startswith("layers.")}
+
+
 def vectors(directory: Path, domain: str = GENERAL) -> np.ndarray:
     embedder = Embedder.load(str(directory), "fp32")
     results = embedder.embed([EmbedItem(pair.a, domain=domain) for pair in DEV]).results
@@ -61,10 +69,11 @@ def test_an_expert_learns_and_is_served_as_it_was_trained(model, tmp_path, kind)
     trained = trained_on(model, tmp_path / "work", recipe, lambda _step, loss: losses.append(loss))
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
     before = vectors(model)
-    trained = replace(
-        trained, before={"dev": 0.0}, after={"dev": 1.0}
-    )  # what is saved does not depend on how good it is
-    entry = save_expert(model, "law", "Statutes", recipe, trained, {"steps": 30})
+    [alone] = [replace(each, figures={"dev": 1.0}) for each in trained.candidates if each.kind.value == kind]
+    without_axes = {name: each for name, each in alone.tensors.items() if not name.startswith("axes")}
+    # What is saved does not depend on how good it is.
+    trained = replace(trained, before={"dev": 0.0}, candidates=[replace(alone, tensors=without_axes)])
+    entry = save_expert(model, "law", "Statutes", trained, {"steps": 30})
     assert (entry.kind, entry.training, entry.metrics["general_dev"]) == (kind.value, {"steps": 30}, 0.0)
     np.testing.assert_array_equal(vectors(model), before)
     with torch.no_grad():
@@ -77,7 +86,7 @@ def test_an_expert_learns_and_is_served_as_it_was_trained(model, tmp_path, kind)
 
 def test_an_expert_of_the_last_layer_leaves_the_first_and_has_no_token(model, tmp_path):
     trained = trained_on(model, tmp_path / "work", replace(RECIPE, shape=Shape(Kind.FFN, layers=1)))
-    assert {name.split(".")[1] for name in trained.expert.tensors()} == {"1"}
+    assert {name.split(".")[1] for name in blocks_of(trained)} == {"1"}
 
 
 def test_an_expert_begins_as_the_general_one(model, tmp_path):
@@ -86,8 +95,9 @@ def test_an_expert_begins_as_the_general_one(model, tmp_path):
 
 
 def test_an_expert_that_is_no_better_is_not_used(model, tmp_path):
-    trained = replace(trained_on(model, tmp_path / "work"), before={"dev": 0.7}, after={"dev": 0.7})
-    entry = save_expert(model, "law", "", RECIPE, trained, {})
+    trained = trained_on(model, tmp_path / "work")
+    best = max(candidate.figures["dev"] for candidate in trained.candidates)
+    entry = save_expert(model, "law", "", replace(trained, before={"dev": best}), {})
     assert (entry.kind, entry.file) == ("general", "")
     np.testing.assert_array_equal(vectors(model, "law"), vectors(model))
 
@@ -103,7 +113,7 @@ def test_where_words_add_nothing_to_the_backbone_there_is_nothing_to_learn(model
     trained = train(model, [Material("law", passages=WITHOUT_WORDS)], RECIPE, tmp_path / "work", quiet)
     assert trained.facts["lexical_share"] == 0
     assert (trained.after, trained.log) == (trained.before, [])
-    entry = save_expert(model, "law", "", RECIPE, trained, {})
+    entry = save_expert(model, "law", "", replace(trained, candidates=[]), {})
     assert (entry.kind, entry.metrics["lexical_share"]) == ("general", 0)
 
 
@@ -119,7 +129,7 @@ def test_negatives_are_mined(model, tmp_path):
 
 def test_the_same_seed_trains_the_same_expert(model, tmp_path):
     first, again, other = (
-        trained_on(model, tmp_path / f"work{number}", replace(RECIPE, seed=seed)).expert.tensors()
+        blocks_of(trained_on(model, tmp_path / f"work{number}", replace(RECIPE, seed=seed)))
         for number, seed in enumerate((1, 1, 2))
     )
     assert all(torch.equal(first[name], again[name]) for name in first)
@@ -127,7 +137,7 @@ def test_the_same_seed_trains_the_same_expert(model, tmp_path):
 
 
 def test_a_training_that_is_stopped_goes_on_to_the_same_end(model, tmp_path):
-    expected = trained_on(model, tmp_path / "whole").expert.tensors()
+    expected = blocks_of(trained_on(model, tmp_path / "whole"))
 
     def stop(step: int, _loss: float) -> None:
         if step == 3:
@@ -136,7 +146,7 @@ def test_a_training_that_is_stopped_goes_on_to_the_same_end(model, tmp_path):
     with pytest.raises(TrainingInterruptedError, match="goes on from its last checkpoint"):
         trained_on(model, tmp_path / "work", tell=stop)
     steps: list[int] = []
-    found = trained_on(model, tmp_path / "work", tell=lambda step, _loss: steps.append(step)).expert.tensors()
+    found = blocks_of(trained_on(model, tmp_path / "work", tell=lambda step, _loss: steps.append(step)))
     assert steps[0] > 3
     for name, tensor in expected.items():
         torch.testing.assert_close(found[name], tensor)
@@ -168,7 +178,7 @@ def test_a_whole_model_is_saved_as_its_family_publishes_it(shared_tiny_model, tm
 
 
 def test_a_training_leaves_a_log_and_a_plot(model, tmp_path):
-    save_expert(model, "law", "", RECIPE, trained_on(model, tmp_path / "work"), {})
+    save_expert(model, "law", "", trained_on(model, tmp_path / "work"), {})
     log = json.loads((model / "training" / "law.json").read_text())
     assert sum("loss" in entry for entry in log) == RECIPE.steps
     assert (model / "training" / "law.png").read_bytes().startswith(b"\x89PNG")
@@ -180,3 +190,36 @@ def test_training_outside_the_main_thread_cannot_be_stopped_but_runs(model, tmp_
     thread.start()
     thread.join()
     assert len(found) == 1
+
+
+def test_axes_need_no_training(model, tmp_path):
+    """And are served, by the service and by sentence-transformers, as they were judged."""
+    recipe = replace(RECIPE, shape=Shape(Kind.AXES))
+    trained = train(model, [Material("law", passages=PASSAGES)], recipe, tmp_path / "work", quiet)
+    [candidate] = trained.candidates
+    assert (trained.after, trained.log) == (trained.before, [])
+    before = vectors(model)
+    chosen = replace(trained, before={"dev": -1.0})
+    assert save_expert(model, "law", "", chosen, {}).kind is ExpertKind.AXES
+    axes = Axes(candidate.tensors["axes.centre"], candidate.tensors["axes.matrix"])
+    np.testing.assert_allclose(vectors(model, "law"), axes(torch.from_numpy(before)).numpy(), atol=1e-5)
+    np.testing.assert_array_equal(vectors(model), before)
+    other = SentenceTransformer(str(model), device="cpu", trust_remote_code=True)
+    texts = [pair.a for pair in DEV]
+    np.testing.assert_allclose(other.encode(texts, task="law"), vectors(model, "law"), atol=1e-5)
+    np.testing.assert_allclose(other.encode(texts), before, atol=1e-5)
+
+
+def test_what_was_learned_has_axes_of_its_own_where_they_are_better(model, tmp_path):
+    trained = trained_on(model, tmp_path / "work", replace(RECIPE, steps=30))
+    axes, best = trained.candidates
+    has_axes = any(name.startswith("axes") for name in best.tensors)
+    assert (best.figures["dev"] > trained.after["dev"]) == has_axes
+    assert (axes.kind, best.kind) == (ExpertKind.AXES, ExpertKind.FFN)
+
+
+def test_a_model_whose_vectors_have_any_length_gets_no_axes(write_model, tmp_path):
+    make_model_directory(write_model(tmp_path / "plain", normalize=False), tmp_path / "model")
+    recipe = replace(RECIPE, shape=Shape(Kind.AXES))
+    trained = train(tmp_path / "model", [Material("law", passages=PASSAGES)], recipe, tmp_path / "work", quiet)
+    assert trained.candidates == []

@@ -35,7 +35,8 @@ def expert(  # noqa: PLR0913 - options of a command
         Path | None, typer.Option(help="What a new --model is made of. Default: the packaged all-MiniLM-L6-v2.")
     ] = None,
     kind: Annotated[
-        str, typer.Option(help="ffn: feed-forward blocks; lora: small factors; full: all of the model, as --model.")
+        str,
+        typer.Option(help="ffn: feed-forward blocks; lora: small factors; axes: no training; full: a whole model."),
     ] = "ffn",
     layers: Annotated[int, typer.Option(min=0, help="Blocks in so many of the last layers only; 0: in all.")] = 0,
     rank: Annotated[int, typer.Option(min=1, help="The rank of lora's factors.")] = 16,
@@ -51,8 +52,8 @@ def expert(  # noqa: PLR0913 - options of a command
     """Train an expert for a domain; the others' vectors stay as they are, byte for byte.
 
     With pairs, it learns which texts belong together. With documents, it learns from queries made of them to rank as
-    BM25 and the backbone do together. If it is no better than the general expert on what was kept back, the domain gets
-    that one, and the manifest says so. A stopped training goes on when the same command is given again.
+    BM25 and the backbone do together. If it is not clearly better than the general expert on what was kept back, the
+    domain gets that one, and the manifest says so. A stopped training goes on when the same command is given again.
 
     Example: attune train expert --model models/mine --domain law --pairs law.jsonl --corpus corpora/law
     """

@@ -14,7 +14,7 @@ from attune.embeddings.weights import model_name, resolve_model, weights_sha256
 from attune.services.cli.indexing import read_documents
 
 _DEV_SHARE = 0.1
-_LEARNING_RATES = {"ffn": 5e-5, "lora": 3e-4, "full": 5e-5}
+_LEARNING_RATES = {"axes": 0.0, "ffn": 5e-5, "lora": 3e-4, "full": 5e-5}
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Plan:
             metrics = {f"before_{name}": value for name, value in trained.before.items()} | dict(trained.after)
             found = {"domain": self.domain, "outcome": f"trained as a whole, in {self.target}", "metrics": metrics}
         else:
-            entry = save_expert(self.target, self.domain, self.description, self.recipe, trained, self._facts())
+            entry = save_expert(self.target, self.domain, self.description, trained, self._facts())
             found = self._found(entry)
         forget_checkpoints(work)
         return found
@@ -78,7 +78,7 @@ class Plan:
     def _found(self, entry: ExpertEntry) -> dict[str, Any]:
         outcome = f"expert of kind {entry.kind}, in {self.target}"
         if entry.kind is ExpertKind.GENERAL:
-            outcome = f"no better than the general expert, which serves it from now on, in {self.target}"
+            outcome = f"not clearly better than the general expert, which serves it from now on, in {self.target}"
         version = entry.version(weights_sha256(self.target))
         return {"domain": self.domain, "outcome": outcome, "version": version, "metrics": dict(entry.metrics)}
 

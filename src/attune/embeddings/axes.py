@@ -1,0 +1,50 @@
+"""Axes of a domain's own: vectors moved and stretched so that what tells its texts apart counts more than what they
+have in common.
+
+Nothing is trained: the axes are those in which the domain's vectors vary alike in every direction (whitening: Su et
+al., arXiv 2103.15316), but only a part of the way, as a few hundred texts do not tell all directions (shrinkage: Ledoit
+and Wolf, 2004). How far, was chosen on five judged collections: docs/adr/0016-axes.md.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+_SHRINKAGE = 0.9
+"""Towards a sphere, which would leave vectors as they are."""
+_CENTRED = 0.5
+"""The share of the passages' mean that is taken away."""
+
+
+@dataclass(frozen=True)
+class Axes:
+    """v -> (v - centre) matrix, then of length 1. `centre` is [d], `matrix` [d, d], in fp32."""
+
+    centre: Tensor
+    matrix: Tensor
+
+    def __call__(self, vectors: Tensor) -> Tensor:
+        """[n, d] -> [n, d], normalised; the vectors are too."""
+        return functional.normalize((vectors - self.centre) @ self.matrix)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers they are."""
+        return self.centre.numel() + self.matrix.numel()
+
+    @classmethod
+    def fitted(cls, passages: NDArray[np.float32], queries: NDArray[np.float32]) -> Self:
+        """To normalised vectors [n, d] of a domain's passages and of queries for them."""
+        mean = passages.mean(0, dtype=np.float64)
+        differences = np.concatenate([passages - mean, queries - queries.mean(0, dtype=np.float64)])
+        covariance = differences.T @ differences / len(differences)
+        size = len(covariance)
+        spread = np.trace(covariance) / size
+        values, directions = np.linalg.eigh((1 - _SHRINKAGE) * covariance + _SHRINKAGE * spread * np.eye(size))
+        matrix = (directions * np.sqrt(spread / values)) @ directions.T
+        return cls(*(torch.from_numpy(each.astype(np.float32)) for each in (_CENTRED * mean, matrix)))
