@@ -77,7 +77,24 @@ def test_a_whole_model_needs_a_place_of_its_own(pairs, backbone, tmp_path):
     assert run(*arguments, "--model", tmp_path / "whole")[0] == 0
     assert (tmp_path / "whole" / "model.safetensors").is_file()
     code, _, err = run(*arguments, "--model", tmp_path / "whole")
-    assert (code, "a model that is trained as a whole needs a place of its own" in err) == (1, True)
+    assert (code, "a model whose shared weights are trained needs a place of its own" in err) == (1, True)
+
+
+def test_domains_are_trained_together_with_what_they_share(pairs, backbone, tmp_path):
+    arguments = ["--domain", "law", "--pairs", pairs, "--joint", f"bio={pairs}", "--backbone", backbone]
+    code, out, err = run(*arguments, "--model", tmp_path / "both", "--steps", 4, "--batch", 4, "--json")
+    assert code == 0, err
+    assert json.loads(out)["domain"] == "law, bio"
+    manifest = json.loads((tmp_path / "both" / "experts.json").read_text())
+    assert [each["domain"] for each in manifest["experts"]] == ["law", "bio"]
+    again = run(*arguments, "--model", tmp_path / "both")
+    assert (again[0], "needs a place of its own" in again[2]) == (1, True)
+
+
+def test_a_domain_given_twice_is_refused(pairs, backbone, tmp_path):
+    twice = ["--joint", f"bio={pairs}"] * 2
+    code, _, err = run("--domain", "law", "--pairs", pairs, *twice, "--model", tmp_path / "both")
+    assert (code, "--joint bio is given twice" in err) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +103,16 @@ def test_a_whole_model_needs_a_place_of_its_own(pairs, backbone, tmp_path):
         (["--domain", "Law"], "domain id 'Law' is malformed"),
         (["--domain", "general"], "domain 'general' is the backbone's own: choose another name"),
         (["--domain", "law", "--pairs", ""], "nothing to train on: give --pairs, --corpus, or both"),
-        (["--domain", "law", "--kind", "moe"], "kind 'moe' is unknown: use one of ffn, lora, full"),
+        (["--domain", "law", "--kind", "moe"], "kind 'moe' is unknown: use one of axes, ffn, lora, full"),
+        (["--domain", "law", "--joint", "law=pairs.jsonl"], "--joint law: that is --domain itself"),
+        (["--domain", "law", "--joint", "general=pairs.jsonl"], "domain 'general' is the backbone's own"),
+        (["--domain", "law", "--joint", "bio"], "--joint 'bio': write NAME=PATH"),
+        (["--domain", "law", "--joint", "bio=few.jsonl"], "20 different pairs in"),
+        (["--domain", "law", "--joint", "bio=pairs.jsonl", "--pairs", ""], "--joint learns from pairs alone"),
+        (
+            ["--domain", "law", "--joint", "bio=pairs.jsonl", "--kind", "lora"],
+            "cannot be trained with --joint: use ffn",
+        ),
         (["--domain", "law", "--pairs", "few.jsonl"], "20 different pairs in"),
         (["--domain", "law", "--pairs", "gone.jsonl"], "gone.jsonl cannot be read"),
         (["--domain", "law", "--backbone", "nosuch"], "model directory nosuch does not exist"),

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from safetensors.torch import save_file
 from attune.embeddings.checkpoint import published_tensors
 from attune.embeddings.config import read_model_config
 from attune.embeddings.domains import ExpertKind
-from attune.embeddings.mixture.directory import copy_model
-from attune.embeddings.mixture.expert_files import write_expert
+from attune.embeddings.mixture.directory import copy_model, open_with_experts
+from attune.embeddings.mixture.expert_files import EXPERTS_DIRECTORY, write_expert
 from attune.embeddings.mixture.manifest import MANIFEST_FILE, ExpertEntry, put_expert, write_durably
-from attune.embeddings.mixture.samples import write_sample
+from attune.embeddings.mixture.samples import ROUTING_DIRECTORY, write_sample
+from attune.embeddings.mixture.sentence_transformer import ExpertTransformer
 from attune.embeddings.training.candidates import best_of
+from attune.embeddings.training.joint import JointlyTrained
 from attune.embeddings.training.judge import MAIN
 from attune.embeddings.training.training import Trained
 from attune.embeddings.weights import WEIGHTS_FILE, WEIGHTS_INDEX, model_name, weight_files
@@ -58,19 +60,55 @@ def save_expert(
 
 def save_model(backbone: Path, target: Path, trained: Trained, name: str) -> None:
     """Write a wholly trained model to a directory of its own, with the names that its family's checkpoints have."""
-    tensors = published_tensors(
-        trained.transformer.encoder, read_model_config(backbone).encoder, weight_files(backbone)
-    )
+    copy_model(backbone, target, _weights_of(trained.transformer, backbone))
+    save_log(target / TRAINING_DIRECTORY, name, trained.log)
+
+
+def save_joint(backbone: Path, target: Path, trained: JointlyTrained, facts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write a jointly trained model with its experts to a directory of its own, whole or not at all.
+
+    `facts` say of each domain what its expert was trained on.
+    """
+    put_weights = _weights_of(trained.transformer, backbone)
+    metrics = {f"general_{name}": value for name, value in trained.before.items()} | dict(trained.after)
+
+    def put_all(directory: Path) -> None:
+        put_weights(directory)
+        open_with_experts(directory)
+        for domain, tensors in trained.tensors.items():
+            file, sha256 = write_expert(directory, domain, tensors)
+            routing_file, routing_sha256 = write_sample(directory, domain, trained.samples[domain])
+            entry = ExpertEntry(
+                id=domain,
+                description="",
+                kind=ExpertKind.FFN,
+                file=file,
+                sha256=sha256,
+                routing_file=routing_file,
+                routing_sha256=routing_sha256,
+                training=facts[domain],
+                metrics=metrics,
+            )
+            put_expert(directory, entry, model_name(directory))
+        save_log(directory / TRAINING_DIRECTORY, "joint", trained.log)
+
+    copy_model(backbone, target, put_all)
+
+
+def _weights_of(transformer: ExpertTransformer, backbone: Path) -> Callable[[Path], None]:
+    """What puts the trained weights in place of the backbone's, in a copy of its directory."""
+    tensors = published_tensors(transformer.encoder, read_model_config(backbone).encoder, weight_files(backbone))
 
     def put_weights(directory: Path) -> None:
         for file in weight_files(directory):
             file.unlink()
         (directory / WEIGHTS_INDEX).unlink(missing_ok=True)
         (directory / MANIFEST_FILE).unlink(missing_ok=True)  # its experts belong to the backbone's weights
+        for part in (EXPERTS_DIRECTORY, ROUTING_DIRECTORY, TRAINING_DIRECTORY):
+            shutil.rmtree(directory / part, ignore_errors=True)
         save_file(tensors, directory / WEIGHTS_FILE, metadata={"format": "pt"})
 
-    copy_model(backbone, target, put_weights)
-    save_log(target / TRAINING_DIRECTORY, name, trained.log)
+    return put_weights
 
 
 def save_log(directory: Path, name: str, log: Sequence[Mapping[str, float]]) -> None:

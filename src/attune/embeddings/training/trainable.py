@@ -18,7 +18,6 @@ from attune.embeddings.products import Product
 from attune.embeddings.table import Table
 
 _LORA_SCALE = 2.0  # alpha / r: the factors' product counts twice, as is usual
-_NUMBER = 1
 
 
 class Kind(StrEnum):
@@ -39,51 +38,66 @@ class Shape:
     rank: int = 16
 
 
-class TrainableExpert(nn.Module):
-    """An expert for one domain, put into the layers of `transformer`; it begins as the backbone's own blocks.
+class TrainableExperts(nn.Module):
+    """Experts for some domains, put into the layers of `transformer`; each begins as the backbone's own blocks.
 
-    An expert of all layers has a domain token too, which begins as the first token of the backbone.
+    Experts of all layers have domain tokens too, which begin as the first token of the backbone. Whether the shared
+    weights learn is the caller's choice.
     """
 
-    def __init__(self, transformer: ExpertTransformer, domain: str, shape: Shape) -> None:
+    def __init__(self, transformer: ExpertTransformer, domains: Sequence[str], shape: Shape) -> None:
         super().__init__()
-        encoder = transformer.encoder
-        encoder.requires_grad_(requires_grad=False)
-        count = shape.layers or len(encoder.layers)
-        self._first = len(encoder.layers) - count
+        self._encoder = [transformer.encoder]  # a list, as its parameters are not the experts' own
+        layers = transformer.encoder.layers
+        self._first = len(layers) - (shape.layers or len(layers))
         self._kind = shape.kind
-        general = [layer.get_submodule("feed_forward") for layer in encoder.layers[self._first :]]
-        self.blocks = nn.ModuleList(_trainable(block, shape) for block in general)
-        encoder.put_expert(_NUMBER, [None] * self._first + list(self.blocks))
-        self.token: nn.Parameter | None = None
-        token_id = None
+        self._numbers = {domain: number for number, domain in enumerate(domains)}
+        general = [layer.get_submodule("feed_forward") for layer in layers[self._first :]]
+        self.blocks = nn.ModuleList(nn.ModuleList(_trainable(block, shape) for block in general) for _ in domains)
+        self._table: TableWithTokens | None = None
         if not self._first:
-            table = TableWithToken(encoder.embeddings.word, transformer.first_token)
-            encoder.embeddings.add_module("word", table)
-            self.token, token_id = table.token, table.token_id
-        transformer.routes[domain] = Route(_NUMBER, token_id)
+            self._table = TableWithTokens(transformer.encoder.embeddings.word, transformer.first_token, len(domains))
+            transformer.encoder.embeddings.add_module("word", self._table)
+        for domain, number in self._numbers.items():
+            transformer.encoder.put_expert(1 + number, [None] * self._first + list(self._blocks_of(domain)))
+            token = None if self._table is None else self._table.token_id(number)
+            transformer.routes[domain] = Route(1 + number, token)
 
-    def tensors(self) -> dict[str, Tensor]:
-        """What the expert's file is to hold."""
-        found = {} if self.token is None else {DOMAIN_TOKEN: self.token.detach()}
-        for layer, block in enumerate(self.blocks, start=self._first):
+    def tensors(self, domain: str) -> dict[str, Tensor]:
+        """What an expert's file is to hold."""
+        found = {}
+        if self._table is not None:
+            found[DOMAIN_TOKEN] = self._table.tokens[self._numbers[domain]].detach()
+        for layer, block in enumerate(self._blocks_of(domain), start=self._first):
             found |= {f"layers.{layer}.{name}": tensor.detach() for name, tensor in _own(block, self._kind)}
         return found
 
+    def leave(self) -> None:
+        """Give the backbone its table of words back, as its own checkpoints have it. No domain can be embedded then."""
+        if self._table is not None:
+            self._encoder[0].embeddings.add_module("word", self._table.table)
 
-class TableWithToken(nn.Module):
-    """A frozen table of vectors with one more row, which learns."""
+    def _blocks_of(self, domain: str) -> nn.ModuleList:
+        return cast("nn.ModuleList", self.blocks[self._numbers[domain]])
 
-    def __init__(self, table: Table, first_token: int) -> None:
+
+class TableWithTokens(nn.Module):
+    """A table of vectors with some more rows, `tokens`, which learn."""
+
+    def __init__(self, table: Table, first_token: int, count: int) -> None:
         super().__init__()
         self.table = table
-        self.token = nn.Parameter(table.weight[first_token].detach().clone())
-        self.token_id = len(table.weight)
+        self.tokens = nn.Parameter(table.weight[first_token].detach().repeat(count, 1))
+
+    def token_id(self, number: int) -> int:
+        """The id of one of the rows."""
+        return len(self.table.weight) + number
 
     def forward(self, ids: Tensor) -> Tensor:
-        ours = ids == self.token_id
+        ours = ids >= len(self.table.weight)
         vectors = functional.embedding(ids.masked_fill(ours, 0), self.table.weight)
-        return torch.where(ours.unsqueeze(-1), self.token, vectors)
+        own = functional.embedding((ids - len(self.table.weight)).clamp(min=0), self.tokens)
+        return torch.where(ours.unsqueeze(-1), own, vectors)
 
 
 class LowRankSum(nn.Module):

@@ -17,13 +17,16 @@ from attune.embeddings.domains import ExpertKind
 from attune.embeddings.embedder import Embedder
 from attune.embeddings.items import EmbedItem
 from attune.embeddings.mixture.directory import make_model_directory
+from attune.embeddings.mixture.manifest import read_manifest
 from attune.embeddings.router import GENERAL
+from attune.embeddings.training.joint import train_joint
 from attune.embeddings.training.pairs import TextPair, TrainingDataError
 from attune.embeddings.training.passages import Passage
 from attune.embeddings.training.recipe import Material, Recipe
-from attune.embeddings.training.saving import save_expert, save_model
+from attune.embeddings.training.saving import save_expert, save_joint, save_model
+from attune.embeddings.training.session import TrainingInterruptedError
 from attune.embeddings.training.trainable import Kind, Shape
-from attune.embeddings.training.training import Trained, TrainingInterruptedError, train
+from attune.embeddings.training.training import Trained, train_expert, train_model
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 PAIRS = [TextPair(f"{first} {second}", f"{first} {second} green") for first in LETTERS for second in LETTERS[:4]]
@@ -48,7 +51,7 @@ def model(shared_tiny_model, tmp_path) -> Path:
 
 
 def trained_on(model: Path, work: Path, recipe: Recipe = RECIPE, tell: Callable[[int, float], None] = quiet) -> Trained:
-    return train(model, [Material("law", PAIRS, DEV)], recipe, work, tell)
+    return train_expert(model, Material("law", PAIRS, DEV), recipe, work, tell)
 
 
 def blocks_of(trained: Trained) -> dict[str, torch.Tensor]:
@@ -103,14 +106,14 @@ def test_an_expert_that_is_no_better_is_not_used(model, tmp_path):
 
 
 def test_documents_alone_are_enough(model, tmp_path):
-    trained = train(model, [Material("law", passages=PASSAGES)], RECIPE, tmp_path / "work", quiet)
+    trained = train_expert(model, Material("law", passages=PASSAGES), RECIPE, tmp_path / "work", quiet)
     assert trained.facts["lexical_share"] > 0
     assert 0 <= trained.after["teacher_overlap"] <= 1
     assert trained.after["ranking"] == trained.after["known_item_mrr"]
 
 
 def test_where_words_add_nothing_to_the_backbone_there_is_nothing_to_learn(model, tmp_path):
-    trained = train(model, [Material("law", passages=WITHOUT_WORDS)], RECIPE, tmp_path / "work", quiet)
+    trained = train_expert(model, Material("law", passages=WITHOUT_WORDS), RECIPE, tmp_path / "work", quiet)
     assert trained.facts["lexical_share"] == 0
     assert (trained.after, trained.log) == (trained.before, [])
     entry = save_expert(model, "law", "", replace(trained, candidates=[]), {})
@@ -118,7 +121,7 @@ def test_where_words_add_nothing_to_the_backbone_there_is_nothing_to_learn(model
 
 
 def test_pairs_and_documents_are_learned_in_turns(model, tmp_path):
-    trained = train(model, [Material("law", PAIRS, DEV, PASSAGES)], RECIPE, tmp_path / "work", quiet)
+    trained = train_expert(model, Material("law", PAIRS, DEV, PASSAGES), RECIPE, tmp_path / "work", quiet)
     mean = (trained.after["average_precision"] + trained.after["ranking"]) / 2
     assert trained.after["dev"] == pytest.approx(mean)
 
@@ -158,16 +161,10 @@ def test_checkpoints_of_another_training_are_not_gone_on_from(model, tmp_path):
         trained_on(model, tmp_path / "work", replace(RECIPE, seed=5))
 
 
-def test_an_expert_is_of_one_domain(model, tmp_path):
-    materials = [Material("law", PAIRS, DEV), Material("bio", PAIRS, DEV)]
-    with pytest.raises(TrainingDataError, match="2 domains for one expert: train one after the other"):
-        train(model, materials, RECIPE, tmp_path / "work", quiet)
-
-
 def test_a_whole_model_is_saved_as_its_family_publishes_it(shared_tiny_model, tmp_path):
     recipe = replace(RECIPE, shape=Shape(Kind.FULL), learning_rate=1e-3)
     materials = [Material("law", PAIRS, DEV), Material("bio", PAIRS[::-1], DEV)]
-    trained = train(shared_tiny_model, materials, recipe, tmp_path / "work", quiet)
+    trained = train_model(shared_tiny_model, materials, recipe, tmp_path / "work", quiet)
     save_model(shared_tiny_model, tmp_path / "whole", trained, "all")
     with torch.no_grad():
         features = trained.transformer.preprocess([pair.a for pair in DEV])
@@ -195,7 +192,7 @@ def test_training_outside_the_main_thread_cannot_be_stopped_but_runs(model, tmp_
 def test_axes_need_no_training(model, tmp_path):
     """And are served, by the service and by sentence-transformers, as they were judged."""
     recipe = replace(RECIPE, shape=Shape(Kind.AXES))
-    trained = train(model, [Material("law", passages=PASSAGES)], recipe, tmp_path / "work", quiet)
+    trained = train_expert(model, Material("law", passages=PASSAGES), recipe, tmp_path / "work", quiet)
     [candidate] = trained.candidates
     assert (trained.after, trained.log) == (trained.before, [])
     before = vectors(model)
@@ -221,5 +218,39 @@ def test_what_was_learned_has_axes_of_its_own_where_they_are_better(model, tmp_p
 def test_a_model_whose_vectors_have_any_length_gets_no_axes(write_model, tmp_path):
     make_model_directory(write_model(tmp_path / "plain", normalize=False), tmp_path / "model")
     recipe = replace(RECIPE, shape=Shape(Kind.AXES))
-    trained = train(tmp_path / "model", [Material("law", passages=PASSAGES)], recipe, tmp_path / "work", quiet)
+    trained = train_expert(tmp_path / "model", Material("law", passages=PASSAGES), recipe, tmp_path / "work", quiet)
     assert trained.candidates == []
+
+
+def test_experts_and_their_shared_weights_are_trained_together(shared_tiny_model, tmp_path):
+    """What is saved is what was trained: each expert, and the general one, which learned too."""
+    materials = [Material("law", PAIRS, DEV), Material("bio", [TextPair(p.a, f"{p.a[0]} water") for p in PAIRS], DEV)]
+    recipe = replace(RECIPE, learning_rate=1e-3, steps=12, evaluations=1)
+    joint = train_joint(shared_tiny_model, materials, recipe, tmp_path / "work", quiet)
+    texts = [pair.a for pair in DEV]
+    save_joint(shared_tiny_model, tmp_path / "joint", joint, {each.domain: {"steps": 6} for each in materials})
+    law, bio, general = (vectors(tmp_path / "joint", domain) for domain in ("law", "bio", GENERAL))
+    for one, other in ((law, bio), (law, general), (general, vectors(shared_tiny_model))):
+        assert np.abs(one - other).max() > 1e-4
+    other = SentenceTransformer(str(tmp_path / "joint"), device="cpu", trust_remote_code=True)
+    np.testing.assert_allclose(other.encode(texts, task="law"), law, atol=1e-5)
+    np.testing.assert_allclose(other.encode(texts), general, atol=1e-5)
+    entries = read_manifest(tmp_path / "joint", "joint").experts
+    assert [(each.id, each.kind, each.training["steps"]) for each in entries] == [("law", "ffn", 6), ("bio", "ffn", 6)]
+    assert all(each.routing_file for each in entries)
+
+
+def test_a_joint_training_that_is_stopped_goes_on_to_the_same_end(shared_tiny_model, tmp_path):
+    materials = [Material("law", PAIRS, DEV), Material("bio", PAIRS[::-1], DEV)]
+
+    def stop(step: int, _loss: float) -> None:
+        if step == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    whole = train_joint(shared_tiny_model, materials, RECIPE, tmp_path / "whole", quiet)
+    with pytest.raises(TrainingInterruptedError):
+        train_joint(shared_tiny_model, materials, RECIPE, tmp_path / "work", stop)
+    again = train_joint(shared_tiny_model, materials, RECIPE, tmp_path / "work", quiet)
+    for domain, tensors in whole.tensors.items():
+        for name, tensor in tensors.items():
+            torch.testing.assert_close(again.tensors[domain][name], tensor)

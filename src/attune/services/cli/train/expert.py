@@ -10,9 +10,10 @@ import typer
 
 from attune.embeddings.errors import SettingError
 from attune.services.cli.failures import told_plainly
+from attune.services.cli.measure.options import named
 from attune.services.cli.options import Json
 from attune.services.cli.output import console, print_json, progress, progress_console
-from attune.services.cli.train.plan import Plan
+from attune.services.cli.train.plan import Plan, Texts
 
 _NEEDED = ("accelerate", "bm25s", "datasets", "matplotlib", "sentence_transformers", "torch")
 _SHOWN_SKIPPED = 3
@@ -27,6 +28,12 @@ def expert(  # noqa: PLR0913 - options of a command
     ] = None,
     dev: Annotated[
         list[Path] | None, typer.Option(help="Pairs to judge by. Default: a tenth of --pairs is kept back.")
+    ] = None,
+    joint: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="DOMAIN=FILE: pairs of another domain, trained together with the shared weights, as --model."
+        ),
     ] = None,
     corpus: Annotated[
         Path | None, typer.Option(help="The domain's documents, in BEIR layout or JSONL: enough without pairs.")
@@ -49,7 +56,7 @@ def expert(  # noqa: PLR0913 - options of a command
     description: Annotated[str, typer.Option(help="What the domain is about, for ListDomains.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Train an expert for a domain; the others' vectors stay as they are, byte for byte.
+    """Train an expert for a domain; the others' vectors stay as they are, byte for byte, unless --joint is given.
 
     With pairs, it learns which texts belong together. With documents, it learns from queries made of them to rank as
     BM25 and the backbone do together. If it is not clearly better than the general expert on what was kept back, the
@@ -61,9 +68,7 @@ def expert(  # noqa: PLR0913 - options of a command
         plan = Plan.make(
             domain=domain,
             model=model,
-            pairs=pairs or [],
-            dev=dev or [],
-            corpus=corpus,
+            texts=Texts(pairs or [], dev or [], _files(joint or []), corpus),
             backbone=backbone,
             description=description,
             options={
@@ -90,6 +95,15 @@ def _training_installed() -> Iterator[None]:
     if missing:
         raise SettingError(f"training needs {', '.join(missing)}: run `pip install 'attune[train]'`")
     yield
+
+
+def _files(given: Sequence[str]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for name, file in (named(each, "--joint") for each in given):
+        if name in found:
+            raise SettingError(f"--joint {name} is given twice: put the domain's pairs into one file")
+        found[name] = Path(file)
+    return found
 
 
 def _tell_skipped(lines: Sequence[str]) -> None:

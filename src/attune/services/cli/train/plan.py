@@ -1,7 +1,7 @@
 """What a training is asked to do, checked before anything is computed."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +18,16 @@ _LEARNING_RATES = {"axes": 0.0, "ffn": 5e-5, "lora": 3e-4, "full": 5e-5}
 
 
 @dataclass(frozen=True)
+class Texts:
+    """Where the texts are: files of pairs to train on and to judge by, other domains' pairs, and documents."""
+
+    pairs: Sequence[Path]
+    dev: Sequence[Path] = ()
+    joint: Mapping[str, Path] = field(default_factory=dict)
+    corpus: Path | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
     """A training that can begin. `skipped` says which lines of the pairs are not used, and why."""
 
@@ -28,6 +38,7 @@ class Plan:
     materials: Sequence[Any]
     recipe: Any
     skipped: Sequence[str]
+    joint: bool = False
 
     @classmethod
     def make(
@@ -35,45 +46,64 @@ class Plan:
         *,
         domain: str,
         model: Path,
-        pairs: Sequence[Path],
-        dev: Sequence[Path],
-        corpus: Path | None,
+        texts: Texts,
         backbone: Path | None,
         description: str,
         options: Mapping[str, Any],
     ) -> Self:
         """Read and check everything. Raises `SettingError`, `TrainingDataError`, `CorpusError` or `ModelError`."""
-        check_domain_id(domain)
-        if domain == GENERAL:
-            raise SettingError(f"domain {GENERAL!r} is the backbone's own: choose another name")
-        if not pairs and corpus is None:
+        for name in (domain, *texts.joint):
+            check_domain_id(name)
+            if name == GENERAL:
+                raise SettingError(f"domain {GENERAL!r} is the backbone's own: choose another name")
+        if texts.joint:
+            _check_joint(domain, texts, options["kind"])
+        if not texts.pairs and texts.corpus is None:
             raise SettingError("nothing to train on: give --pairs, --corpus, or both")
-        if dev and not pairs:
+        if texts.dev and not texts.pairs:
             raise SettingError("--dev judges what --pairs train: give --pairs too")
         recipe = _recipe(options)
-        materials, skipped = _materials(domain, pairs, dev, corpus, one_each=recipe.shape.kind == "full")
-        directory = _directory(model, backbone, whole=recipe.shape.kind == "full")
-        return cls(domain, description, directory, model, materials, recipe, skipped)
+        materials, skipped = _materials(domain, texts, one_each=recipe.shape.kind == "full")
+        for name, file in texts.joint.items():
+            others, more = _materials(name, Texts([file]), one_each=False)
+            materials, skipped = [*materials, *others], [*skipped, *more]
+        directory = _directory(model, backbone, whole=bool(texts.joint) or recipe.shape.kind == "full")
+        return cls(domain, description, directory, model, materials, recipe, skipped, bool(texts.joint))
 
     def run(self, tell: Callable[[int, float], None]) -> dict[str, Any]:
         """Train, and save what came of it; what was done, for people and programs."""
-        from attune.embeddings.training.saving import forget_checkpoints, save_expert, save_model  # noqa: PLC0415
-        from attune.embeddings.training.training import TrainingInterruptedError, train  # noqa: PLC0415
+        from attune.embeddings.training.saving import forget_checkpoints  # noqa: PLC0415
+        from attune.embeddings.training.session import TrainingInterruptedError  # noqa: PLC0415
 
         work = self.target.with_name(f".{self.target.name}.training-{self.domain}")
         try:
-            trained = train(self.directory, self.materials, self.recipe, work, tell)
+            found = self._train(work, tell)
         except TrainingInterruptedError:
             raise KeyboardInterrupt from None
-        if self.recipe.shape.kind == "full":
-            save_model(self.directory, self.target, trained, self.domain)
-            metrics = {f"before_{name}": value for name, value in trained.before.items()} | dict(trained.after)
-            found = {"domain": self.domain, "outcome": f"trained as a whole, in {self.target}", "metrics": metrics}
-        else:
-            entry = save_expert(self.target, self.domain, self.description, trained, self._facts())
-            found = self._found(entry)
         forget_checkpoints(work)
         return found
+
+    def _train(self, work: Path, tell: Callable[[int, float], None]) -> dict[str, Any]:
+        from attune.embeddings.training.joint import train_joint  # noqa: PLC0415
+        from attune.embeddings.training.saving import save_expert, save_joint, save_model  # noqa: PLC0415
+        from attune.embeddings.training.training import train_expert, train_model  # noqa: PLC0415
+
+        if self.joint:
+            joint = train_joint(self.directory, self.materials, self.recipe, work, tell)
+            save_joint(self.directory, self.target, joint, {each.domain: self._facts(each) for each in self.materials})
+            return self._of_a_new_model("trained together with their shared weights", joint.before, joint.after)
+        if self.recipe.shape.kind == "full":
+            whole = train_model(self.directory, self.materials, self.recipe, work, tell)
+            save_model(self.directory, self.target, whole, self.domain)
+            return self._of_a_new_model("trained as a whole", whole.before, whole.after)
+        [material] = self.materials
+        trained = train_expert(self.directory, material, self.recipe, work, tell)
+        return self._found(save_expert(self.target, self.domain, self.description, trained, self._facts(material)))
+
+    def _of_a_new_model(self, how: str, before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, Any]:
+        domains = ", ".join(each.domain for each in self.materials)
+        metrics = {f"before_{name}": value for name, value in before.items()} | dict(after)
+        return {"domain": domains, "outcome": f"{how}, in {self.target}", "metrics": metrics}
 
     def _found(self, entry: ExpertEntry) -> dict[str, Any]:
         outcome = f"expert of kind {entry.kind}, in {self.target}"
@@ -82,10 +112,9 @@ class Plan:
         version = entry.version(weights_sha256(self.target))
         return {"domain": self.domain, "outcome": outcome, "version": version, "metrics": dict(entry.metrics)}
 
-    def _facts(self) -> dict[str, Any]:
-        from attune.embeddings.training.training import material_digest  # noqa: PLC0415
+    def _facts(self, material: Any) -> dict[str, Any]:
+        from attune.embeddings.training.session import material_digest  # noqa: PLC0415
 
-        [material] = self.materials
         return {
             "texts_sha256": material_digest(material),
             "pairs": len(material.pairs),
@@ -97,6 +126,15 @@ class Plan:
             "learning_rate": self.recipe.learning_rate,
             "seed": self.recipe.seed,
         }
+
+
+def _check_joint(domain: str, texts: Texts, kind: str) -> None:
+    if domain in texts.joint:
+        raise SettingError(f"--joint {domain}: that is --domain itself; name the other domains")
+    if not texts.pairs or texts.corpus is not None:
+        raise SettingError("--joint learns from pairs alone: give --pairs, and no --corpus")
+    if kind != "ffn":
+        raise SettingError(f"kind {kind!r} cannot be trained with --joint: use ffn, as the shared weights learn too")
 
 
 def _recipe(options: Mapping[str, Any]) -> Any:
@@ -117,9 +155,7 @@ def _recipe(options: Mapping[str, Any]) -> Any:
     )
 
 
-def _materials(
-    domain: str, files: Sequence[Path], dev: Sequence[Path], corpus: Path | None, *, one_each: bool
-) -> tuple[list[Any], list[str]]:
+def _materials(domain: str, texts: Texts, *, one_each: bool) -> tuple[list[Any], list[str]]:
     """The texts. A whole model may have several domains: each file of pairs is one, so that batches do not mix them."""
     from attune.embeddings.training.pairs import check_enough, held_back, read_pairs  # noqa: PLC0415
     from attune.embeddings.training.passages import Passage  # noqa: PLC0415
@@ -132,8 +168,8 @@ def _materials(
         skipped.extend(found.skipped)
         return found.pairs
 
-    groups = [[file] for file in files] if one_each else [list(files)]
-    judged = read(dev)
+    groups = [[file] for file in texts.pairs] if one_each else [list(texts.pairs)]
+    judged = read(texts.dev)
     materials = []
     for number, group in enumerate(group for group in groups if group):
         pairs = read(group)
@@ -141,6 +177,7 @@ def _materials(
         if not judged:
             pairs, kept = held_back(pairs, _DEV_SHARE)
         materials.append(Material(f"{domain}{number or ''}", pairs, judged or kept))
+    corpus = texts.corpus
     if corpus is not None:
         documents = read_documents(corpus, domain)
         passages = [Passage(each.title, each.text) for each in documents if each.title.strip() or each.text.strip()]
@@ -158,7 +195,7 @@ def _directory(model: Path, backbone: Path | None, *, whole: bool) -> Path:
     source = resolve_model(str(backbone) if backbone else None)
     if whole:
         if model.exists():
-            raise ModelError(f"{model} exists: a model that is trained as a whole needs a place of its own")
+            raise ModelError(f"{model} exists: a model whose shared weights are trained needs a place of its own")
         return source
     if not model.exists():
         make_model_directory(source, model)
