@@ -19,6 +19,7 @@ _SHRINKAGE = 0.9
 """Towards a sphere, which would leave vectors as they are."""
 _CENTRED = 0.5
 """The share of the passages' mean that is taken away."""
+_NO_SPREAD = 1e-9
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Axes:
         covariance = differences.T @ differences / len(differences)
         size = len(covariance)
         spread = np.trace(covariance) / size
+        if spread < _NO_SPREAD:  # texts that are all alike tell no directions
+            return cls(torch.zeros(size), torch.eye(size))
         values, directions = np.linalg.eigh((1 - _SHRINKAGE) * covariance + _SHRINKAGE * spread * np.eye(size))
         matrix = (directions * np.sqrt(spread / values)) @ directions.T
         return cls(*(torch.from_numpy(each.astype(np.float32)) for each in (_CENTRED * mean, matrix)))

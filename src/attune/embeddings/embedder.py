@@ -149,17 +149,33 @@ class Embedder:
     def compute(self, prepared: Sequence[Prepared]) -> tuple[NDArray[np.float32], list[Domain]]:
         """The vectors [n, d] of n prepared texts, and the domains that they were routed to.
 
-        A text that names no domain is embedded by the general expert, and if that vector is of another domain, again.
+        A text that names no domain is embedded by the general expert, and if that vector is of another domain, again;
+        unless that domain's expert makes its vectors from those.
         """
         domains = [entry.domain for entry in prepared]
         vectors = self._encode(prepared, domains)
         unknown = [place for place, entry in enumerate(prepared) if entry.candidates is not None]
         if unknown:
             domains = _routed(prepared, domains, vectors, unknown)
-            again = [place for place in unknown if domains[place].expert != prepared[place].domain.expert]
-            if again:
-                vectors[again] = self._encode([prepared[place] for place in again], [domains[place] for place in again])
+            routed = [place for place in unknown if domains[place].expert != prepared[place].domain.expert]
+            self._encode_again(vectors, prepared, domains, routed)
         return vectors, domains
+
+    def _encode_again(
+        self,
+        vectors: NDArray[np.float32],
+        prepared: Sequence[Prepared],
+        domains: Sequence[Domain],
+        places: Sequence[int],
+    ) -> None:
+        """Replace the general vectors at `places` by those of their domains' experts."""
+        numbers = {place: domains[place].expert.number for place in places}
+        moved = [place for place in places if self._encoder.moves_general_vectors(numbers[place])]
+        again = [place for place in places if place not in moved]
+        if moved:
+            vectors[moved] = self._encoder.moved(vectors[moved], [numbers[place] for place in moved])
+        if again:
+            vectors[again] = self._encode([prepared[place] for place in again], [domains[place] for place in again])
 
     def _encode(self, prepared: Sequence[Prepared], domains: Sequence[Domain]) -> NDArray[np.float32]:
         return self._encoder.encode([entry.tokens.ids for entry in prepared], [each.expert.number for each in domains])

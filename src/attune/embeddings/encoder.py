@@ -183,6 +183,18 @@ class Encoder:
             for sequence, expert in zip(token_ids, experts, strict=True)
         ]
 
+    def moves_general_vectors(self, expert: int) -> bool:
+        """Whether the expert has axes, and its layers are the backbone's own: see `moved`."""
+        banks = (cast("ExpertBank", layer.experts) for layer in self._packed.layers)
+        return expert in self._axes and expert not in self._tokens and all(bank.find(expert) is None for bank in banks)
+
+    def moved(self, vectors: NDArray[np.float32], experts: Sequence[int]) -> NDArray[np.float32]:
+        """The vectors [n, d] that sequences have by these experts, from those by the general one, without a pass."""
+        found = torch.from_numpy(vectors.copy())
+        self._put_into_axes(found, experts)
+        result: NDArray[np.float32] = found.numpy()
+        return result
+
     def _put_into_axes(self, vectors: Tensor, experts: Sequence[int]) -> None:
         """The vectors [n, d] of those experts that have axes, in place."""
         for expert in set(experts):

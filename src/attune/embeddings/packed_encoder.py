@@ -28,6 +28,7 @@ class PackedEncoder(nn.Module):
         self.layers = nn.ModuleList(_layer(config, index) for index in range(config.num_hidden_layers))
         self.final_norm = _final_norm(config)
         self.attention_dtype = torch.float32
+        self.hidden_size = config.hidden_size
         self._head_size = config.hidden_size // config.num_attention_heads
         self._has_bias = bool(config.relative_buckets)
 

@@ -69,6 +69,8 @@ def read_expert(directory: Path, entry: ExpertEntry, backbone: PackedEncoder) ->
     size = backbone.embeddings.word.weight.shape[1]
     if token is not None and token.shape != (size,):
         raise ModelError(f"{file}: {DOMAIN_TOKEN} has shape {list(token.shape)}, expected [{size}]: {_RETRAIN}")
+    if axes is not None and len(axes.centre) != backbone.hidden_size:
+        raise ModelError(f"{file}: axes of {len(axes.centre)}, expected {backbone.hidden_size}: {_RETRAIN}")
     general = [layer.get_submodule("feed_forward") for layer in backbone.layers]
     return ExpertWeights(make_blocks(tensors, entry.kind, general, str(file)), token, axes)
 

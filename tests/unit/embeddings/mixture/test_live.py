@@ -1,21 +1,26 @@
 """Experts in a running embedder: loaded, added, changed and dropped."""
 
 import gc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from tests.unit.embeddings.mixture.material import add_expert, backbone, copied, ffn_tensors, lora_tensors
 
+from attune.embeddings.axes import Axes
 from attune.embeddings.config import read_model_config
 from attune.embeddings.domains import ExpertKind
 from attune.embeddings.embedder import Embedder
 from attune.embeddings.encoder import Encoder
 from attune.embeddings.errors import ModelError, UnknownDomainError
 from attune.embeddings.items import EmbedItem
-from attune.embeddings.mixture.expert_files import DOMAIN_TOKEN, make_blocks
-from attune.embeddings.mixture.manifest import ExpertEntry, read_manifest, write_manifest
+from attune.embeddings.mixture.expert_files import DOMAIN_TOKEN, axes_tensors, make_blocks
+from attune.embeddings.mixture.manifest import ExpertEntry, put_expert, read_manifest, write_manifest
+from attune.embeddings.mixture.samples import write_sample
 from attune.embeddings.precision import Precision
+from attune.embeddings.router import DomainSample
 
 TEXTS = ["the cat", "dogs ran near the old green trees", "a"]
 
@@ -50,6 +55,72 @@ def test_a_text_is_embedded_by_the_expert_of_its_domain(model):
     ids = [entry.tokens.ids for entry in embedder.prepare([EmbedItem(text) for text in TEXTS])]
     np.testing.assert_allclose(vectors(embedder, "law"), encoder.encode(ids, [number] * len(ids)), atol=1e-5)
     assert np.abs(vectors(embedder, "law") - vectors(embedder)).max() > 0.01
+
+
+def axes_for(dimension: int) -> Axes:
+    generator = torch.Generator().manual_seed(3)
+    noise = torch.randn(dimension, dimension, generator=generator) / dimension**0.5
+    return Axes(0.1 * torch.randn(dimension, generator=generator), torch.eye(dimension) + 0.5 * noise)
+
+
+def test_the_vectors_of_an_expert_with_axes_are_put_into_them(model):
+    axes = axes_for(load(model).dimension)
+    add_expert(model, "law", ffn_tensors(model, 1))
+    add_expert(model, "bio", ffn_tensors(model, 1) | axes_tensors(axes))
+    add_expert(model, "fin", axes_tensors(axes), ExpertKind.AXES)
+    embedder = load(model)
+    for plain, moved in (("law", "bio"), ("", "fin")):
+        expected = axes(torch.from_numpy(vectors(embedder, plain))).numpy()
+        np.testing.assert_allclose(vectors(embedder, moved), expected, atol=1e-6)
+        assert np.abs(expected - vectors(embedder, plain)).max() > 0.01
+    [fin] = [domain for domain in embedder.domains.domains() if domain.id == "fin"]
+    assert fin.expert.memory_bytes == 4 * axes.parameters
+
+
+def test_an_axes_expert_that_leaves_takes_its_axes_with_it(model):
+    add_expert(model, "fin", axes_tensors(axes_for(load(model).dimension)), ExpertKind.AXES)
+    embedder = load(model)
+    before = vectors(embedder)
+    remove(model, "fin")
+    embedder.reload_experts()
+    gc.collect()
+    add_expert(model, "law", ffn_tensors(model, 1))
+    embedder.reload_experts()
+    np.testing.assert_allclose(vectors(embedder, "law"), vectors(load(model), "law"), atol=1e-6)
+    np.testing.assert_array_equal(vectors(embedder), before)
+
+
+def test_a_text_that_is_routed_to_axes_is_computed_once(model, monkeypatch):
+    add_expert(model, "fin", axes_tensors(axes_for(load(model).dimension)), ExpertKind.AXES)
+    own = vectors(load(model))
+    around = np.repeat(own, 30, axis=0) + np.random.default_rng(1).normal(0, 0.3, (90, own.shape[1]))
+    sample = DomainSample.of(around.astype(np.float32), around.astype(np.float32))
+    file, sha256 = write_sample(model, "fin", sample)
+    entry = replace(read_manifest(model, "tiny").find("fin"), routing_file=file, routing_sha256=sha256)
+    put_expert(model, entry, "tiny")
+    embedder = load(model)
+    given = vectors(embedder, "fin")
+    passes: list[int] = []
+    encode = embedder._encoder.encode
+    monkeypatch.setattr(embedder._encoder, "encode", lambda *them: passes.append(1) or encode(*them))
+    results = embedder.embed([EmbedItem(text) for text in TEXTS]).results
+    assert {result.domain for result in results} == {"fin"}
+    assert len(passes) == 1
+    np.testing.assert_allclose(np.array([result.vector for result in results]), given, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"axes.matrix": torch.eye(5)}, r"axes.centre \[d\] and axes.matrix \[d, d\] do not fit"),
+        ({"axes.centre": torch.zeros(5), "axes.matrix": torch.eye(5)}, "axes of 5, expected 32"),
+        ({"axes.centre": torch.full((32,), float("nan"))}, "axes.centre holds NaN"),
+    ],
+)
+def test_axes_that_do_not_fit_are_refused(model, changes, message):
+    add_expert(model, "fin", axes_tensors(axes_for(32)) | changes, ExpertKind.AXES)
+    with pytest.raises(ModelError, match=message):
+        load(model)
 
 
 def test_the_domain_token_alone_changes_the_vectors(model):
