@@ -39,9 +39,9 @@ class FrozenBackbone:
         self._known: dict[str, NDArray[np.float32]] = {}
 
     @classmethod
-    def load(cls, directory: Path) -> "FrozenBackbone":
-        """Raises `ModelError`."""
-        return cls(Embedder.load(str(directory)))
+    def load(cls, directory: Path, precision: str) -> "FrozenBackbone":
+        """`precision` is a `PrecisionSetting`. Raises `ModelError`."""
+        return cls(Embedder.load(str(directory), precision))
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         new = [text for text in dict.fromkeys(texts) if text not in self._known]

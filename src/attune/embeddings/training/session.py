@@ -13,9 +13,10 @@ from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
 from transformers.trainer_utils import get_last_checkpoint
 
 from attune.embeddings.config import ModelConfig, read_model_config
+from attune.embeddings.devices import choose_device
 from attune.embeddings.mixture.manifest import write_durably
 from attune.embeddings.mixture.sentence_transformer import ExpertTransformer
-from attune.embeddings.precision import choose_precision
+from attune.embeddings.precision import PrecisionSetting, choose_precision
 from attune.embeddings.training.frozen import FrozenBackbone
 from attune.embeddings.training.judge import DevEvaluator
 from attune.embeddings.training.pairs import TrainingDataError, digest
@@ -42,16 +43,16 @@ class Session:
 
     def __init__(self, directory: Path, materials: Sequence[Material], recipe: Recipe, work: Path, tell: Tell) -> None:
         self._recipe, self._work, self._tell = recipe, work, tell
-        self._checkpoint = _checkpoint(work, directory, materials, recipe)
+        self._checkpoint, precision = _begun(work, directory, materials, recipe)
         set_seed(recipe.seed)
         disable_progress_bars()
         self.config = read_model_config(directory)
         self.transformer = ExpertTransformer.load(str(directory))
         self.transformer.training_tokens = min(recipe.max_tokens, self.config.max_tokens)
         self.model = SentenceTransformer(modules=[self.transformer, *_after(self.config)])
-        self.backbone = FrozenBackbone.load(directory)
+        self.backbone = FrozenBackbone.load(directory, precision)
         self.tasks = [task for each in materials for task in tasks_of(self.model, self.backbone, each, recipe)]
-        self._dtype = choose_precision(device=self.model.device).dtype
+        self._dtype = choose_precision(precision, self.model.device).dtype
         self.evaluator = DevEvaluator([(task.judge, task.domain) for task in self.tasks], self._dtype)
         self.before = self.evaluator.measure(lambda _domain: self.backbone)
         self.facts = {name: value for task in self.tasks for name, value in task.facts.items()}
@@ -92,8 +93,11 @@ def _after(config: ModelConfig) -> list[torch.nn.Module]:
     return [pooling, Normalize()] if config.normalize else [pooling]
 
 
-def _checkpoint(work: Path, directory: Path, materials: Sequence[Material], recipe: Recipe) -> str | None:
-    """The checkpoint to go on from. Raises `TrainingDataError` if those in `work` are of another training."""
+def _begun(work: Path, directory: Path, materials: Sequence[Material], recipe: Recipe) -> tuple[str | None, str]:
+    """The checkpoint to go on from, and the precision, which is measured once: a busy machine may measure another one.
+
+    Raises `TrainingDataError` if the checkpoints in `work` are of another training.
+    """
     run = {
         "model": weights_sha256(directory),
         "recipe": asdict(recipe),
@@ -102,12 +106,19 @@ def _checkpoint(work: Path, directory: Path, materials: Sequence[Material], reci
     file = work / _RUN_FILE
     if not file.is_file():
         work.mkdir(parents=True, exist_ok=True)
-        write_durably(file, json.dumps(run).encode())
-        return None
-    if json.loads(file.read_bytes()) != json.loads(json.dumps(run)):
+        precision = _measured_precision()
+        write_durably(file, json.dumps({"run": run, "precision": precision}).encode())
+        return None, precision
+    begun = json.loads(file.read_bytes())
+    if begun.get("run") != json.loads(json.dumps(run)):
         raise TrainingDataError(f"{work} has checkpoints of another training (model, texts or options): remove it")
     checkpoint: str | None = get_last_checkpoint(str(work))  # type: ignore[no-untyped-call]
-    return checkpoint
+    return checkpoint, begun["precision"]
+
+
+def _measured_precision() -> str:
+    chosen = choose_precision(device=choose_device())
+    return PrecisionSetting.BF16 if chosen.dtype == torch.bfloat16 else PrecisionSetting.FP32
 
 
 def material_digest(material: Material) -> str:

@@ -23,7 +23,10 @@ _WEIGHT_DECAY = 0.01
 
 
 class ExpertTrainer(SentenceTransformerTrainer):
-    """Its checkpoints hold the parameters that learn, and none of the frozen ones."""
+    """Its checkpoints hold the parameters that learn, and none of the frozen ones. It writes no model card."""
+
+    def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+        """Adds none: it would embed examples and count the tokens of texts, for a card that nobody reads."""
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         del state_dict  # it has the frozen ones too

@@ -24,7 +24,7 @@ from attune.embeddings.training.pairs import TextPair, TrainingDataError
 from attune.embeddings.training.passages import Passage
 from attune.embeddings.training.recipe import Material, Recipe
 from attune.embeddings.training.saving import save_expert, save_joint, save_model
-from attune.embeddings.training.session import TrainingInterruptedError
+from attune.embeddings.training.session import Session, TrainingInterruptedError
 from attune.embeddings.training.trainable import Kind, Shape
 from attune.embeddings.training.training import Trained, train_expert, train_model
 
@@ -42,6 +42,11 @@ RECIPE = Recipe(steps=6, batch=8, evaluations=3, learning_rate=1e-2, max_tokens=
 
 def quiet(_step: int, _loss: float) -> None:
     pass
+
+
+@pytest.fixture(autouse=True)
+def _precision_does_not_depend_on_how_busy_the_machine_is(monkeypatch):
+    monkeypatch.setattr("attune.embeddings.training.session._measured_precision", lambda: "fp32")
 
 
 @pytest.fixture
@@ -153,6 +158,14 @@ def test_a_training_that_is_stopped_goes_on_to_the_same_end(model, tmp_path):
     assert steps[0] > 3
     for name, tensor in expected.items():
         torch.testing.assert_close(found[name], tensor)
+
+
+def test_a_training_goes_on_in_the_precision_that_it_began_in(model, tmp_path, monkeypatch):
+    monkeypatch.setattr("attune.embeddings.training.session._measured_precision", lambda: "bf16")
+    trained_on(model, tmp_path / "work")
+    monkeypatch.setattr("attune.embeddings.training.session._measured_precision", lambda: pytest.fail("known"))
+    session = Session(model, [Material("law", PAIRS, DEV)], RECIPE, tmp_path / "work", quiet)
+    assert session._dtype is torch.bfloat16
 
 
 def test_checkpoints_of_another_training_are_not_gone_on_from(model, tmp_path):
