@@ -43,14 +43,17 @@ def expert(  # noqa: PLR0913 - options of a command
     ] = None,
     kind: Annotated[
         str,
-        typer.Option(help="ffn: feed-forward blocks; lora: small factors; axes: no training; full: a whole model."),
-    ] = "ffn",
+        typer.Option(
+            help="axes: no training; ffn: feed-forward blocks; lora: small factors; full: a whole model. "
+            "Default: ffn where there are pairs, else axes."
+        ),
+    ] = "",
     layers: Annotated[int, typer.Option(min=0, help="Blocks in so many of the last layers only; 0: in all.")] = 0,
     rank: Annotated[int, typer.Option(min=1, help="The rank of lora's factors.")] = 16,
     steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 120,
     batch: Annotated[int, typer.Option(min=2, help="Pairs, or queries, in a step.")] = 32,
     max_tokens: Annotated[int, typer.Option(min=8, help="How much of a long text is read in training.")] = 128,
-    learning_rate: Annotated[float, typer.Option(min=0, help="0: what suits the kind.")] = 0.0,
+    learning_rate: Annotated[float, typer.Option(min=0, help="0: what suits the kind, and the texts.")] = 0.0,
     hard_negatives: Annotated[int, typer.Option(min=0, help="Mined for each pair from the other pairs.")] = 0,
     seed: Annotated[int, typer.Option(help="Another one trains another expert.")] = 0,
     description: Annotated[str, typer.Option(help="What the domain is about, for ListDomains.")] = "",
@@ -58,9 +61,10 @@ def expert(  # noqa: PLR0913 - options of a command
 ) -> None:
     """Train an expert for a domain; the others' vectors stay as they are, byte for byte, unless --joint is given.
 
-    With pairs, it learns which texts belong together. With documents, it learns from queries made of them to rank as
-    BM25 and the backbone do together. If it is not clearly better than the general expert on what was kept back, the
-    domain gets that one, and the manifest says so. A stopped training goes on when the same command is given again.
+    With pairs, it learns which texts belong together. With documents alone, its vectors are put into axes of the
+    domain's own; asked for ffn or lora, it learns from made queries to rank as BM25 and the backbone together. If it is
+    not clearly better than the general expert on what was kept back, the domain gets that one, and the manifest says
+    so. A stopped training goes on when the same command is given again.
 
     Example: attune train expert --model models/mine --domain law --pairs law.jsonl --corpus corpora/law
     """
@@ -84,7 +88,7 @@ def expert(  # noqa: PLR0913 - options of a command
             },
         )
         _tell_skipped(plan.skipped)
-        with _bar(f"training {domain}", steps) as tell:
+        with _bar(f"training {domain}", steps if plan.recipe.learns else None) as tell:
             found = plan.run(tell)
     print_json(found) if as_json else _show(found)
 
@@ -114,7 +118,7 @@ def _tell_skipped(lines: Sequence[str]) -> None:
 
 
 @contextmanager
-def _bar(title: str, steps: int) -> Iterator[Callable[[int, float], None]]:
+def _bar(title: str, steps: int | None) -> Iterator[Callable[[int, float], None]]:
     with progress() as bar:
         task = bar.add_task(title, total=steps)
         yield lambda step, loss: bar.update(task, completed=step, description=f"{title}, loss {loss:.3f}")

@@ -14,7 +14,9 @@ from attune.embeddings.weights import model_name, resolve_model, weights_sha256
 from attune.services.cli.indexing import read_documents
 
 _DEV_SHARE = 0.1
-_LEARNING_RATES = {"axes": 0.0, "ffn": 5e-5, "lora": 3e-4, "full": 5e-5}
+_LEARNING_RATES = {"axes": 0.0, "ffn": 2e-4, "lora": 3e-4, "full": 1e-4}
+_LEARNING_RATES_WITH_DOCUMENTS = _LEARNING_RATES | {"ffn": 5e-5, "full": 5e-5}
+"""To rank as a teacher does, smaller steps: larger ones forget what the backbone knows."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Plan:
         options: Mapping[str, Any],
     ) -> Self:
         """Read and check everything. Raises `SettingError`, `TrainingDataError`, `CorpusError` or `ModelError`."""
+        options = {**options, "kind": options["kind"] or ("ffn" if texts.pairs else "axes")}
         for name in (domain, *texts.joint):
             check_domain_id(name)
             if name == GENERAL:
@@ -62,7 +65,7 @@ class Plan:
             raise SettingError("nothing to train on: give --pairs, --corpus, or both")
         if texts.dev and not texts.pairs:
             raise SettingError("--dev judges what --pairs train: give --pairs too")
-        recipe = _recipe(options)
+        recipe = _recipe(options, _LEARNING_RATES if texts.corpus is None else _LEARNING_RATES_WITH_DOCUMENTS)
         materials, skipped = _materials(domain, texts, one_each=recipe.shape.kind == "full")
         for name, file in texts.joint.items():
             others, more = _materials(name, Texts([file]), one_each=False)
@@ -137,7 +140,7 @@ def _check_joint(domain: str, texts: Texts, kind: str) -> None:
         raise SettingError(f"kind {kind!r} cannot be trained with --joint: use ffn, as the shared weights learn too")
 
 
-def _recipe(options: Mapping[str, Any]) -> Any:
+def _recipe(options: Mapping[str, Any], learning_rates: Mapping[str, float]) -> Any:
     from attune.embeddings.training.recipe import Recipe  # noqa: PLC0415
     from attune.embeddings.training.trainable import Kind, Shape  # noqa: PLC0415
 
@@ -149,7 +152,7 @@ def _recipe(options: Mapping[str, Any]) -> Any:
         steps=options["steps"],
         batch=options["batch"],
         max_tokens=options["max_tokens"],
-        learning_rate=options["learning_rate"] or _LEARNING_RATES[kind],
+        learning_rate=options["learning_rate"] or learning_rates[kind],
         hard_negatives=options["hard_negatives"],
         seed=options["seed"],
     )
