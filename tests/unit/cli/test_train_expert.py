@@ -80,6 +80,19 @@ def test_a_whole_model_needs_a_place_of_its_own(pairs, backbone, tmp_path):
     assert (code, "a model whose shared weights are trained needs a place of its own" in err) == (1, True)
 
 
+def test_documents_alone_train_nothing_unless_asked_to(backbone, tmp_path):
+    documents = tmp_path / "documents.jsonl"
+    texts = {f"{x}{y}": f"dogs ran near the {x} {y} trees, and sat." for x in LETTERS for y in "ab"}
+    rows = [{"_id": name, "title": name, "text": text} for name, text in texts.items()]
+    documents.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    arguments = ("--domain", "bio", "--corpus", documents, "--backbone", backbone)
+    code, out, err = run(*arguments, "--model", tmp_path / "m", "--json")
+    assert code == 0, err
+    tried = [name for name in json.loads(out)["metrics"] if name.startswith("tried_")]
+    assert tried == ["tried_axes_dev"]
+    assert json.loads((tmp_path / "m" / "training" / "bio.json").read_text()) == []
+
+
 def test_domains_are_trained_together_with_what_they_share(pairs, backbone, tmp_path):
     arguments = ["--domain", "law", "--pairs", pairs, "--joint", f"bio={pairs}", "--backbone", backbone]
     code, out, err = run(*arguments, "--model", tmp_path / "both", "--steps", 4, "--batch", 4, "--json")
