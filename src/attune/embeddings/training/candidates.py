@@ -23,7 +23,7 @@ _CLEARLY_BETTER = 0.005
 class Candidate:
     """An expert that can be used, its figures on texts kept back, and by how much it must be better than a cheaper one.
 
-    Axes need only be better: on five judged collections they never cost anything (docs/adr/0016-axes.md).
+    Axes need only be better: what they cost or gained on judged collections is in docs/adr/0016-axes.md.
     """
 
     kind: ExpertKind
