@@ -4,6 +4,7 @@ There are no masks to be made and copied, and batches of as many sequences diffe
 hold, so that a recorded pass serves many of them.
 """
 
+import logging
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+_log = logging.getLogger(__name__)
 _LONGEST_STEPS = (16, 32, 64, 128, 256, 512)  # ours: what a recorded pass is recorded for
 _NO_REACH = -1
 _TOLERANCE = 0.02  # of the contexts' size, by which bf16 may round
@@ -64,9 +66,15 @@ def can_attend_by_spans(head_size: int, device: torch.device, dtype: torch.dtype
     if device.type != "cuda" or dtype not in (torch.bfloat16, torch.float16):
         return False
     try:
-        return _is_right(head_size, device, dtype)
-    except (ImportError, TypeError, ValueError, RuntimeError, NotImplementedError):
-        return False  # a torch before 2.11, a GPU or a head size without the kernel
+        right = _is_right(head_size, device, dtype)
+    except (ImportError, TypeError, ValueError, RuntimeError):  # an older torch, a GPU or head size without the kernel
+        _log.warning("attention in tiles, which are slower: the kernel cannot be used", exc_info=True)
+        return False
+    if not right:
+        _log.warning(
+            "attention in tiles, which are slower: the kernel is wrong for heads of %d on %s", head_size, device
+        )
+    return right
 
 
 def _is_right(head_size: int, device: torch.device, dtype: torch.dtype) -> bool:

@@ -126,10 +126,18 @@ def test_the_kernel_is_for_gpus_and_half_precision(device, dtype):
     assert not can_attend_by_spans(32, device, dtype)
 
 
-def test_a_gpu_on_which_the_kernel_fails_has_tiles(kernel):
-    kernel(lambda *_arguments, **_options: pytest.fail("a GPU is not here, so nothing gets so far"))
-    if not torch.cuda.is_available():
-        assert not can_attend_by_spans(32, GPU, torch.bfloat16)
+def failing(*_arguments):
+    raise RuntimeError("no kernel for this GPU")
+
+
+@pytest.mark.parametrize(
+    ("trial", "told"), [(failing, "cannot be used"), (lambda *_: False, "is wrong for heads of 32")]
+)
+def test_where_the_kernel_is_not_used_a_log_line_says_so(kernel, monkeypatch, caplog, trial, told):
+    kernel(nothing)
+    monkeypatch.setattr("attune.embeddings.spans._is_right", trial)
+    assert not can_attend_by_spans(32, GPU, torch.bfloat16)
+    assert told in caplog.text
 
 
 @needs_gpu
