@@ -72,7 +72,7 @@ def can_attend_by_spans(head_size: int, device: torch.device, dtype: torch.dtype
         return False
     if not right:
         _log.warning(
-            "attention in tiles, which are slower: the kernel is wrong for heads of %d on %s", head_size, device
+            "attention in tiles, which are slower: the kernel is wrong for heads of %d, %s", head_size, device
         )
     return right
 
