@@ -71,9 +71,7 @@ def can_attend_by_spans(head_size: int, device: torch.device, dtype: torch.dtype
         _log.warning("attention in tiles, which are slower: the kernel cannot be used", exc_info=True)
         return False
     if not right:
-        _log.warning(
-            "attention in tiles, which are slower: the kernel is wrong for heads of %d, %s", head_size, device
-        )
+        _log.warning("attention in tiles, which are slower: the kernel is wrong for heads of %d, %s", head_size, device)
     return right
 
 

@@ -126,7 +126,7 @@ def test_the_kernel_is_for_gpus_and_half_precision(device, dtype):
     assert not can_attend_by_spans(32, device, dtype)
 
 
-def failing(*_arguments):
+def failing(_head_size, _device, _dtype):
     raise RuntimeError("no kernel for this GPU")
 
 
