@@ -21,7 +21,7 @@ _LEGACY_POOLING_FIELDS = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 _WITH_EXPERTS = "ExpertTransformer"  # our own module, in directories that have experts
-_AXES = "ExpertAxes"
+_HEADS = "ExpertHeads"
 _PASSAGE_PROMPT_NAMES = ("document", "passage", "corpus")
 
 
@@ -92,7 +92,7 @@ def _read_modules(directory: Path) -> tuple[Pooling, bool]:
         raise ModelError(f"{file}: each module needs a type and a path: restore the model's own file") from error
     if kinds[:1] == [_WITH_EXPERTS]:
         kinds[0] = "Transformer"
-        kinds = [kind for kind in kinds if kind != _AXES]  # which are read with the experts
+        kinds = [kind for kind in kinds if kind != _HEADS]  # which are read with the experts
     if kinds not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]):
         raise ModelError(
             f"{file}: modules {kinds} are not supported: use Transformer, Pooling and optionally Normalize"

@@ -173,7 +173,8 @@ class Embedder:
         moved = [place for place in places if self._encoder.moves_general_vectors(numbers[place])]
         again = [place for place in places if place not in moved]
         if moved:
-            vectors[moved] = self._encoder.moved(vectors[moved], [numbers[place] for place in moved])
+            tokens = [prepared[place].tokens.ids for place in moved]
+            vectors[moved] = self._encoder.moved(vectors[moved], tokens, [numbers[place] for place in moved])
         if again:
             vectors[again] = self._encode([prepared[place] for place in again], [domains[place] for place in again])
 

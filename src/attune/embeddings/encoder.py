@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from attune.embeddings.axes import Axes
 from attune.embeddings.checkpoint import load_encoder
 from attune.embeddings.config import ModelConfig
 from attune.embeddings.devices import CPU, tokens_at_once
 from attune.embeddings.experts import GENERAL_EXPERT, ExpertBank, prepare_block
 from attune.embeddings.graphs import RecordedPasses, record_on_gpu
 from attune.embeddings.grouped import GroupedFeedForward, can_group
+from attune.embeddings.heads import Head
 from attune.embeddings.layers import FeedForward
 from attune.embeddings.packed_encoder import PackedEncoder
 from attune.embeddings.packing import PackedBatch, pack
@@ -47,7 +47,7 @@ class Encoder:
         self._experts = 1
         self._free: list[int] = []
         self._tokens: dict[int, int] = {}
-        self._axes: dict[int, Axes] = {}
+        self._heads: dict[int, Head] = {}
         self._changing = threading.RLock()  # an expert may be dropped, and so removed, while another is added
         self._config = config
         self._token_budget = token_budget or tokens_at_once(device)
@@ -78,26 +78,26 @@ class Encoder:
         return 1 if self._precision.quantized else self._precision.dtype.itemsize
 
     def add_expert(
-        self, blocks: Sequence[nn.Module | None], token: Tensor | None = None, axes: Axes | None = None
+        self, blocks: Sequence[nn.Module | None], token: Tensor | None = None, head: Head | None = None
     ) -> int:
         """The number of a new expert, to be given to `encode`; other experts' vectors stay as they are.
 
         `blocks` are its feed-forward blocks in fp32, one a layer, of the kind that the layers have: they become the
         encoder's own. None stands for the layer's own block. `token` [embedding size] stands in for the vector of its
-        sequences' first token, `axes` are what their vectors are put into. Sequences may be encoded meanwhile. Raises
-        `ValueError` for another number of blocks, and for axes of another size than vectors have.
+        sequences' first token, `head` is what their vectors go through at last. Sequences may be encoded meanwhile.
+        Raises `ValueError` for another number of blocks, and for a head of another size than vectors have.
         """
         layers = self._packed.layers
         if len(blocks) != len(layers):
             raise ValueError(f"the expert has {len(blocks)} feed-forward blocks: give {len(layers)}, one a layer")
-        if axes is not None and len(axes.centre) != self.dimension:
-            raise ValueError(f"the axes are for vectors of {len(axes.centre)}, these are of {self.dimension}")
+        if head is not None and head.size != self.dimension:
+            raise ValueError(f"the head is for vectors of {head.size}, these are of {self.dimension}")
         banks = [cast("ExpertBank", layer.experts) for layer in layers]
         with self._changing:
             number = self._place(banks, [self._prepared(block) for block in blocks])
             try:
-                if axes is not None:
-                    self._axes[number] = axes
+                if head is not None:
+                    self._heads[number] = head
                 if token is not None:
                     self._tokens[number] = self._packed.embeddings.word.append(token)
                 if self._precision.quantized:
@@ -114,7 +114,7 @@ class Encoder:
             for layer in self._packed.layers:
                 cast("ExpertBank", layer.experts).put(number, None)
             self._tokens.pop(number, None)
-            self._axes.pop(number, None)
+            self._heads.pop(number, None)
             self._free.append(number)
             self._group(self._packed.layers)
 
@@ -161,13 +161,13 @@ class Encoder:
         """
         self._check(token_ids)
         self._check_experts(experts, len(token_ids))
-        token_ids = self._with_domain_tokens(token_ids, experts)
+        seen = self._with_domain_tokens(token_ids, experts)
         vectors = torch.empty(len(token_ids), self.dimension)
-        batches = pack(token_ids, self._token_budget, self._packed.planner(self.device), experts)
+        batches = pack(seen, self._token_budget, self._packed.planner(self.device), experts)
         # A GPU computes one batch while the next is packed: nothing waits for it before the last is on its way.
         for order, found in [(batch.order, self._encode_placed(batch)) for batch in batches]:
             vectors[list(order)] = found.cpu()
-        self._put_into_axes(vectors, experts)
+        self._put_through_heads(vectors, token_ids, experts)
         result: NDArray[np.float32] = vectors.numpy()
         return result
 
@@ -184,24 +184,26 @@ class Encoder:
         ]
 
     def moves_general_vectors(self, expert: int) -> bool:
-        """Whether the expert has axes, and its layers are the backbone's own: see `moved`."""
+        """Whether the expert has a head, and its layers are the backbone's own: see `moved`."""
         banks = (cast("ExpertBank", layer.experts) for layer in self._packed.layers)
-        return expert in self._axes and expert not in self._tokens and all(bank.find(expert) is None for bank in banks)
+        return expert in self._heads and expert not in self._tokens and all(bank.find(expert) is None for bank in banks)
 
-    def moved(self, vectors: NDArray[np.float32], experts: Sequence[int]) -> NDArray[np.float32]:
+    def moved(
+        self, vectors: NDArray[np.float32], token_ids: Sequence[Sequence[int]], experts: Sequence[int]
+    ) -> NDArray[np.float32]:
         """The vectors [n, d] that sequences have by these experts, from those by the general one, without a pass."""
         found = torch.from_numpy(vectors.copy())
-        self._put_into_axes(found, experts)
+        self._put_through_heads(found, token_ids, experts)
         result: NDArray[np.float32] = found.numpy()
         return result
 
-    def _put_into_axes(self, vectors: Tensor, experts: Sequence[int]) -> None:
-        """The vectors [n, d] of those experts that have axes, in place."""
+    def _put_through_heads(self, vectors: Tensor, token_ids: Sequence[Sequence[int]], experts: Sequence[int]) -> None:
+        """The vectors [n, d] of those experts that have heads, in place."""
         for expert in set(experts):
-            axes = self._axes.get(expert)
-            if axes is not None:
+            head = self._heads.get(expert)
+            if head is not None:
                 rows = [place for place, each in enumerate(experts) if each == expert]
-                vectors[rows] = axes(vectors[rows])
+                vectors[rows] = head(vectors[rows], [token_ids[row] for row in rows])
 
     def _encode_placed(self, batch: PackedBatch) -> Tensor:
         if self._recorded is None:

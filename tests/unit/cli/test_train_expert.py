@@ -89,7 +89,7 @@ def test_documents_alone_train_nothing_unless_asked_to(backbone, tmp_path):
     code, out, err = run(*arguments, "--model", tmp_path / "m", "--json")
     assert code == 0, err
     tried = [name for name in json.loads(out)["metrics"] if name.startswith("tried_")]
-    assert tried == ["tried_axes_dev"]
+    assert tried == ["tried_axes_dev", "tried_words_dev"]
     assert json.loads((tmp_path / "m" / "training" / "bio.json").read_text()) == []
 
 

@@ -11,7 +11,7 @@ from attune.embeddings.mixture.manifest import MANIFEST_FILE, read_manifest, wri
 from attune.embeddings.weights import model_name
 
 EXPERT_MODULE = "attune.embeddings.mixture.sentence_transformer.ExpertTransformer"
-AXES_MODULE = "attune.embeddings.mixture.sentence_transformer.ExpertAxes"
+HEADS_MODULE = "attune.embeddings.mixture.sentence_transformer.ExpertHeads"
 _MODULES_FILE = "modules.json"
 
 
@@ -46,7 +46,7 @@ def copy_model(source: Path, target: Path, change: Callable[[Path], None]) -> No
 def open_with_experts(directory: Path) -> None:
     """Let sentence-transformers open the directory with our module in place of its first one, and one at its end."""
     modules = read_json(directory / _MODULES_FILE)
-    own = [{**modules[0], "type": EXPERT_MODULE}, *(each for each in modules[1:] if each["type"] != AXES_MODULE)]
-    own.append({"idx": len(own), "name": str(len(own)), "path": "", "type": AXES_MODULE})
+    own = [{**modules[0], "type": EXPERT_MODULE}, *(each for each in modules[1:] if each["type"] != HEADS_MODULE)]
+    own.append({"idx": len(own), "name": str(len(own)), "path": "", "type": HEADS_MODULE})
     if own != modules:
         write_durably(directory / _MODULES_FILE, json.dumps(own, indent=2).encode())

@@ -4,8 +4,9 @@ A file of kind `ffn` holds whole blocks, `layers.<index>.<parameter>`; one of ki
 block, two factors of what is added to its weight: `layers.<index>.<product>.up` [outputs, rank] and `.down` [rank,
 inputs] (Hu et al., "LoRA", arXiv 2106.09685, section 4.1; their factor alpha / r is in `up`). Layers without tensors
 keep the backbone's block. Either kind may hold `domain_token` [embedding size], which stands in for the first token's
-vector (Hallee et al., arXiv 2401.15713, section 2.2), and `axes.centre` [d] and `axes.matrix` [d, d], which the vectors
-are put into at last; a file of kind `axes` holds nothing else.
+vector (Hallee et al., arXiv 2401.15713, section 2.2), and a head: `axes.centre` [d] and `axes.matrix` [d, d], with or
+without `words.mixing` [d, d], `words.weights` [vocabulary], `words.ids` [some] and `words.rows` [some, d]. A file of
+kind `axes` holds a head alone.
 """
 
 import copy
@@ -22,35 +23,38 @@ from torch import Tensor, nn
 from attune.embeddings.axes import Axes
 from attune.embeddings.domains import ExpertKind
 from attune.embeddings.errors import ModelError
+from attune.embeddings.heads import Head
 from attune.embeddings.mixture.manifest import ExpertEntry, write_durably
 from attune.embeddings.packed_encoder import PackedEncoder
+from attune.embeddings.words import Words
 
 EXPERTS_DIRECTORY = "experts"
 DOMAIN_TOKEN = "domain_token"  # noqa: S105 - a tensor's name
 _CENTRE, _MATRIX = "axes.centre", "axes.matrix"
+_WORDS = ("words.mixing", "words.weights", "words.ids", "words.rows")
 _NAME_DIGITS = 12
 _RETRAIN = "copy the file again, or train the expert again"
 
 
 @dataclass(frozen=True)
 class ExpertWeights:
-    """What an encoder adds: a block for each layer, None for the backbone's own; the domain's token, and its axes."""
+    """What an encoder adds: a block for each layer, None for the backbone's own; the domain's token, and its head."""
 
     blocks: Sequence[nn.Module | None]
     token: Tensor | None = None
-    axes: Axes | None = None
+    head: Head | None = None
 
     def memory_bytes(self, parameter_bytes: int) -> int:
         """What the expert takes once it is loaded, if each number of its blocks takes so much; the rest is in fp32."""
         owned = [block for block in self.blocks if block is not None]
         count = sum(parameter.numel() for block in owned for parameter in block.parameters())
-        rest = (0 if self.token is None else self.token.numel()) + (0 if self.axes is None else self.axes.parameters)
-        return count * parameter_bytes + rest * torch.float32.itemsize
+        rest = (0 if self.token is None else self.token.nbytes) + (0 if self.head is None else self.head.nbytes)
+        return count * parameter_bytes + rest
 
 
 def write_expert(directory: Path, domain: str, tensors: Mapping[str, Tensor]) -> tuple[str, str]:
     """Write an expert's tensors into the model directory; the file's path in it, named by its content, and sha256."""
-    content = save({name: tensor.detach().float().contiguous() for name, tensor in tensors.items()})
+    content = save({name: _stored(tensor) for name, tensor in tensors.items()})
     sha256 = hashlib.sha256(content).hexdigest()
     (directory / EXPERTS_DIRECTORY).mkdir(exist_ok=True)
     file = f"{EXPERTS_DIRECTORY}/{domain}-{sha256[:_NAME_DIGITS]}.safetensors"
@@ -65,37 +69,68 @@ def read_expert(directory: Path, entry: ExpertEntry, backbone: PackedEncoder) ->
     """
     file = directory / entry.file
     tensors = _read_tensors(file, entry.sha256)
-    token, axes = tensors.pop(DOMAIN_TOKEN, None), _axes(tensors, file)
-    size = backbone.embeddings.word.weight.shape[1]
+    token, head = tensors.pop(DOMAIN_TOKEN, None), _head(tensors, file)
+    vocabulary, size = backbone.embeddings.word.weight.shape
     if token is not None and token.shape != (size,):
         raise ModelError(f"{file}: {DOMAIN_TOKEN} has shape {list(token.shape)}, expected [{size}]: {_RETRAIN}")
-    if axes is not None and len(axes.centre) != backbone.hidden_size:
-        raise ModelError(f"{file}: axes of {len(axes.centre)}, expected {backbone.hidden_size}: {_RETRAIN}")
+    if head is not None and head.size != backbone.hidden_size:
+        raise ModelError(f"{file}: axes of {head.size}, expected {backbone.hidden_size}: {_RETRAIN}")
+    if head is not None and head.words is not None and len(head.words.weights) > vocabulary:
+        raise ModelError(f"{file}: words of {len(head.words.weights)} tokens, expected {vocabulary}: {_RETRAIN}")
     general = [layer.get_submodule("feed_forward") for layer in backbone.layers]
-    return ExpertWeights(make_blocks(tensors, entry.kind, general, str(file)), token, axes)
+    return ExpertWeights(make_blocks(tensors, entry.kind, general, str(file)), token, head)
 
 
-def read_axes(directory: Path, entry: ExpertEntry) -> Axes | None:
-    """The expert's axes alone, if it has some. Raises `ModelError` for a file that is missing or damaged."""
+def read_head(directory: Path, entry: ExpertEntry) -> Head | None:
+    """The expert's head alone, if it has one. Raises `ModelError` for a file that is missing or damaged."""
     file = directory / entry.file
-    return _axes(_read_tensors(file, entry.sha256), file) if entry.file else None
+    return _head(_read_tensors(file, entry.sha256), file) if entry.file else None
 
 
-def axes_tensors(axes: Axes) -> dict[str, Tensor]:
-    """What an expert's file is to hold of its axes."""
-    return {_CENTRE: axes.centre, _MATRIX: axes.matrix}
+def head_tensors(head: Head) -> dict[str, Tensor]:
+    """What an expert's file is to hold of its head."""
+    found = {_CENTRE: head.axes.centre, _MATRIX: head.axes.matrix}
+    if head.words is not None:
+        words = head.words
+        found |= dict(zip(_WORDS, (words.mixing, words.weights, words.ids, words.rows), strict=True))
+    return found
 
 
-def _axes(tensors: dict[str, Tensor], file: Path) -> Axes | None:
-    """Taken out of the tensors, if they are there."""
-    centre, matrix = tensors.pop(_CENTRE, None), tensors.pop(_MATRIX, None)
-    if centre is None and matrix is None:
+def _stored(tensor: Tensor) -> Tensor:
+    """In fp32; ids as they are."""
+    return (tensor.detach().float() if tensor.is_floating_point() else tensor).contiguous()
+
+
+def _head(tensors: dict[str, Tensor], file: Path) -> Head | None:
+    """Taken out of the tensors, if it is there."""
+    centre, matrix, words = tensors.pop(_CENTRE, None), tensors.pop(_MATRIX, None), _words(tensors, file)
+    if centre is None and matrix is None and words is None:
         return None
     if centre is None or matrix is None or centre.dim() != 1 or matrix.shape != (len(centre), len(centre)):
         raise ModelError(
             f"{file}: {_CENTRE} [d] and {_MATRIX} [d, d] do not fit together, or one is missing: {_RETRAIN}"
         )
-    return Axes(centre, matrix)
+    if words is not None and len(words.mixing) != len(centre):
+        raise ModelError(f"{file}: words of {len(words.mixing)}, axes of {len(centre)}: {_RETRAIN}")
+    return Head(Axes(centre, matrix), words)
+
+
+def _words(tensors: dict[str, Tensor], file: Path) -> Words | None:
+    """Taken out of the tensors, if they are there."""
+    found = [tensors.pop(name, None) for name in _WORDS]
+    if all(tensor is None for tensor in found):
+        return None
+    mixing, weights, ids, rows = found
+    if mixing is None or weights is None or ids is None or rows is None or not _fit(mixing, weights, ids, rows):
+        raise ModelError(f"{file}: {', '.join(_WORDS)} do not fit together, or one is missing: {_RETRAIN}")
+    return Words(mixing, weights, ids, rows)
+
+
+def _fit(mixing: Tensor, weights: Tensor, ids: Tensor, rows: Tensor) -> bool:
+    size = len(mixing)
+    shapes = mixing.shape == (size, size) and weights.dim() == 1 and ids.dim() == 1 and rows.shape == (len(ids), size)
+    ascending = ids.dtype is torch.int64 and bool((ids.diff() > 0).all())
+    return shapes and ascending and len(ids) > 0 and bool(ids[0] >= 0) and bool(ids[-1] < len(weights))
 
 
 def make_blocks(

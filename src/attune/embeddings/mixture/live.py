@@ -82,7 +82,7 @@ class LiveExperts:
 
     def _added(self, weights: ExpertWeights) -> LoadedExpert:
         memory_bytes = weights.memory_bytes(self._encoder.parameter_bytes)
-        number = self._encoder.add_expert(weights.blocks, weights.token, weights.axes)  # which takes them over
+        number = self._encoder.add_expert(weights.blocks, weights.token, weights.head)  # which takes them over
         expert = LoadedExpert(number, memory_bytes)
         weakref.finalize(expert, self._encoder.remove_expert, number)
         return expert

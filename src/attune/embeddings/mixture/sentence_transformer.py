@@ -15,12 +15,12 @@ import torch
 from sentence_transformers.base.modules import InputModule, Module
 from torch import Tensor, nn
 
-from attune.embeddings.axes import Axes
 from attune.embeddings.checkpoint import load_encoder
 from attune.embeddings.config import ModelConfig, read_model_config, read_tokenizer
 from attune.embeddings.errors import TextError, UnknownDomainError
 from attune.embeddings.experts import GENERAL_EXPERT
-from attune.embeddings.mixture.expert_files import EXPERTS_DIRECTORY, read_axes, read_expert
+from attune.embeddings.heads import Head
+from attune.embeddings.mixture.expert_files import EXPERTS_DIRECTORY, read_expert, read_head
 from attune.embeddings.mixture.manifest import MANIFEST_FILE, read_manifest
 from attune.embeddings.packed_encoder import PackedEncoder
 from attune.embeddings.packing import PackedBatch, pack
@@ -110,13 +110,12 @@ class ExpertTransformer(InputModule):
 
     def forward(self, features: dict[str, Any], **_options: Any) -> dict[str, Any]:
         """Adds `token_embeddings` [n, longest, d], zero where there is no token."""
-        ids, lengths = features["input_ids"], features["attention_mask"].sum(1).tolist()
-        sequences = [row[:length] for row, length in zip(ids.tolist(), lengths, strict=True)]
+        ids, sequences = features["input_ids"], _sequences(features)
         dtype = _compute_dtype(ids.device)
         self.encoder.attention_dtype = dtype
         [batch] = pack(sequences, _UNBOUNDED, self.encoder.planner(ids.device), features["expert"].tolist())
         hidden = self.encoder(batch.to(ids.device))
-        features["token_embeddings"] = _unpacked(hidden, batch, lengths, ids.shape)
+        features["token_embeddings"] = _unpacked(hidden, batch, [len(each) for each in sequences], ids.shape)
         return features
 
     def save(self, output_path: str, *_args: Any, **_options: Any) -> None:
@@ -144,37 +143,37 @@ class ExpertTransformer(InputModule):
         return tokenized.ids if route.token is None else (route.token, *tokenized.ids[1:])
 
 
-class ExpertAxes(Module):
-    """The last module of such a model: puts the vectors of an expert that has axes into them.
+class ExpertHeads(Module):
+    """The last module of such a model: the heads of those experts that have one, on the CPU.
 
-    `axes` are by the experts' numbers, as `ExpertTransformer` counts them.
+    `heads` are by the experts' numbers, as `ExpertTransformer` counts them.
     """
 
     save_in_root = True
 
-    def __init__(self, axes: Mapping[int, Axes]) -> None:
+    def __init__(self, heads: Mapping[int, Head]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.axes = dict(axes)
+        self.heads = dict(heads)
 
     @classmethod
     def load(cls, model_name_or_path: str, **_options: Any) -> Self:  # type: ignore[override]
         """The module of a directory. Raises `ModelError`."""
         directory = Path(model_name_or_path)
         entries = enumerate(read_manifest(directory, model_name(directory)).experts, start=1)
-        found = {number: read_axes(directory, entry) for number, entry in entries}
-        return cls({number: axes for number, axes in found.items() if axes is not None})
+        found = {number: read_head(directory, entry) for number, entry in entries}
+        return cls({number: head for number, head in found.items() if head is not None})
 
     def forward(self, features: dict[str, Any], **_options: Any) -> dict[str, Any]:
-        """Changes `sentence_embedding` [n, d] by `expert` [n]."""
+        """Changes `sentence_embedding` [n, d] by `expert` [n], `input_ids` and `attention_mask` [n, longest]."""
         experts = features.get("expert")
-        for number in [] if experts is None else set(experts.tolist()) & self.axes.keys():
-            vectors, axes = features["sentence_embedding"], self.axes[number]
-            moved = Axes(axes.centre.to(vectors.device), axes.matrix.to(vectors.device))(vectors.float())
-            features["sentence_embedding"] = torch.where((experts == number)[:, None], moved.to(vectors.dtype), vectors)
+        for number in [] if experts is None else set(experts.tolist()) & self.heads.keys():
+            vectors = features["sentence_embedding"]
+            moved = self.heads[number](vectors.float().cpu(), _sequences(features)).to(vectors)
+            features["sentence_embedding"] = torch.where((experts == number)[:, None], moved, vectors)
         return features
 
     def save(self, output_path: str, *_args: Any, **_options: Any) -> None:
-        """Nothing: the axes are in the experts' files, which `ExpertTransformer` copies."""
+        """Nothing: the heads are in the experts' files, which `ExpertTransformer` copies."""
 
 
 def _add_experts(directory: Path, encoder: PackedEncoder) -> tuple[dict[str, Route], list[nn.Module]]:
@@ -190,6 +189,12 @@ def _add_experts(directory: Path, encoder: PackedEncoder) -> tuple[dict[str, Rou
         routes[entry.id] = Route(number, token)
         blocks += [block for block in weights.blocks if block is not None]
     return routes, blocks
+
+
+def _sequences(features: Mapping[str, Any]) -> list[list[int]]:
+    """Each text's ids, without the padding."""
+    lengths = features["attention_mask"].sum(1).tolist()
+    return [row[:length] for row, length in zip(features["input_ids"].tolist(), lengths, strict=True)]
 
 
 def _unpacked(hidden: Tensor, batch: PackedBatch, lengths: Sequence[int], shape: torch.Size) -> Tensor:

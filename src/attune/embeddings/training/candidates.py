@@ -3,15 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from attune.embeddings.axes import Axes
 from attune.embeddings.domains import ExpertKind
-from attune.embeddings.mixture.expert_files import axes_tensors
-from attune.embeddings.training.frozen import Embed
+from attune.embeddings.mixture.expert_files import head_tensors
+from attune.embeddings.training.frozen import Embed, Tokenize
+from attune.embeddings.training.heads import fitted_heads
 from attune.embeddings.training.judge import MAIN, DevEvaluator
 from attune.embeddings.training.tasks import TypicalTexts
 
@@ -26,10 +23,11 @@ class Candidate:
     Axes need only be better: what they cost or gained on judged collections is in docs/adr/0016-axes.md.
     """
 
+    name: str
     kind: ExpertKind
     tensors: Mapping[str, Tensor]
     figures: Mapping[str, float]
-    margin: float = 0.0
+    margin: float = _CLEARLY_BETTER
 
 
 def best_of(general: Mapping[str, float], candidates: Sequence[Candidate]) -> Candidate | None:
@@ -41,22 +39,25 @@ def best_of(general: Mapping[str, float], candidates: Sequence[Candidate]) -> Ca
     return found
 
 
-def in_axes(embed: Embed, texts: TypicalTexts, evaluator: DevEvaluator) -> Candidate:
-    """The vectors of `embed` in axes that are fitted to some texts of the domain, and nothing else."""
-    axes = Axes.fitted(embed(texts.passages), embed(texts.queries))
+def with_heads(
+    embed: Embed, tokenize: Tokenize, vocabulary: int, texts: TypicalTexts, evaluator: DevEvaluator
+) -> list[Candidate]:
+    """The vectors of `embed` through each head that is fitted to some texts of the domain, and nothing else."""
+    found = []
+    for name, head, moved in fitted_heads(embed, tokenize, vocabulary, texts):
+        found.append(Candidate(name, ExpertKind.AXES, head_tensors(head), _figures(evaluator, moved)))
+    return [replace(found[0], margin=0.0), *found[1:]]
 
-    def moved(given: Sequence[str]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = axes(torch.from_numpy(embed(given))).numpy()
-        return found
 
-    return Candidate(ExpertKind.AXES, axes_tensors(axes), evaluator.measure(lambda _domain: moved))
+def _figures(evaluator: DevEvaluator, embed: Embed) -> dict[str, float]:
+    return evaluator.measure(lambda _domain: embed)
 
 
 def learned(
-    kind: ExpertKind, tensors: Mapping[str, Tensor], figures: Mapping[str, float], axes: Candidate | None
+    kind: ExpertKind, tensors: Mapping[str, Tensor], figures: Mapping[str, float], heads: Sequence[Candidate]
 ) -> Candidate:
-    """What was learned, with its own `axes` if these are better."""
-    alone = Candidate(kind, tensors, figures, _CLEARLY_BETTER)
-    if axes is None or axes.figures[MAIN] <= figures[MAIN]:
-        return alone
-    return replace(alone, tensors={**tensors, **axes.tensors}, figures=axes.figures)
+    """What was learned, with one of its own `heads` if that is better."""
+    head = best_of(figures, heads)
+    if head is None:
+        return Candidate(kind.value, kind, tensors, figures)
+    return Candidate(f"{kind.value}_with_{head.name}", kind, {**tensors, **head.tensors}, head.figures)

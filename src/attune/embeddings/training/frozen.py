@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from attune.embeddings.embedder import Embedder
-from attune.embeddings.items import Embedded, EmbedItem
+from attune.embeddings.embedder import Embedder, Prepared
+from attune.embeddings.items import Embedded, EmbedItem, ItemError
 from attune.embeddings.router import GENERAL
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts to normalised vectors [n, d]."""
+Tokenize = Callable[[Sequence[str]], list[Sequence[int]]]
+"""Texts to their tokens' ids, as the model sees them."""
 _BATCH = 256
 
 
@@ -48,6 +50,17 @@ class FrozenBackbone:
         for start in range(0, len(new), _BATCH):
             self._compute(new[start : start + _BATCH])
         return np.stack([self._known[text] for text in texts])
+
+    def tokens(self, texts: Sequence[str]) -> list[Sequence[int]]:
+        """The texts' ids. Raises `TextError` for a text that has no tokens."""
+        prepared = self._embedder.prepare([EmbedItem(text, GENERAL) for text in texts])
+        return [self._whole(each).tokens.ids for each in prepared]
+
+    @staticmethod
+    def _whole(prepared: Prepared | ItemError) -> Prepared:
+        if not isinstance(prepared, Prepared):
+            raise prepared
+        return prepared
 
     def _compute(self, texts: Sequence[str]) -> None:
         results = self._embedder.embed([EmbedItem(text, GENERAL) for text in texts]).results

@@ -40,7 +40,7 @@ def save_expert(
         kind, figures = best.kind, best.figures
         file, sha256 = write_expert(directory, domain, best.tensors)
     metrics = {f"general_{name}": value for name, value in trained.before.items()} | {**figures, **trained.facts}
-    metrics |= {f"tried_{candidate.kind}_{MAIN}": candidate.figures[MAIN] for candidate in trained.candidates}
+    metrics |= {f"tried_{candidate.name}_{MAIN}": candidate.figures[MAIN] for candidate in trained.candidates}
     routing_file, routing_sha256 = write_sample(directory, domain, trained.sample) if trained.sample else ("", "")
     entry = ExpertEntry(
         id=domain,

@@ -29,7 +29,9 @@ _KNOWN_QUERIES = 300
 _FEWEST_KNOWN = 30  # of fewer, the reciprocal ranks say nothing
 _DEV_KNOWN = 150
 _FITTED_BATCHES = 20
-_TYPICAL_TEXTS = 1000
+_TYPICAL_PAIRS, _TYPICAL_QUERIES = 1500, 500
+ROUTED_BY = 1000
+"""How many of the typical passages tell the router of a domain: more do not move their mean."""
 
 
 @dataclass(frozen=True)
@@ -67,22 +69,25 @@ def tasks_of(model: SentenceTransformer, backbone: Embed, material: Material, re
 
 @dataclass(frozen=True)
 class TypicalTexts:
-    """Some of a domain's passages, and of the queries that may come for them: what the router and its axes keep."""
+    """Some of a domain's passages, of the queries that may come for them, and of its pairs: what its head is fitted to,
+    and the first of the passages, with the queries, what the router keeps.
+    """
 
     passages: Sequence[str]
     queries: Sequence[str]
+    pairs: Sequence[TextPair] = ()
 
 
 def typical_texts(material: Material, seed: int) -> TypicalTexts:
     """Passages as they are, with queries made of them. Of pairs, the shorter first texts are queries as well: of some
     domains they are questions.
     """
-    pairs = [pair for pair in material.pairs if len(pair.a) < len(pair.b)]
-    texts = [Passage("", text) for text in dict.fromkeys(pair.b for pair in material.pairs)]
-    passages = _drawn([*material.passages, *texts], _TYPICAL_TEXTS, seed)
-    asked = _drawn(list(dict.fromkeys(pair.a for pair in pairs)), _TYPICAL_TEXTS // 2, seed)
-    made = [query.text for query in QueryMaker(passages, STOPWORDS, seed).make(_TYPICAL_TEXTS // 2)]
-    return TypicalTexts([passage.whole for passage in passages], [*asked, *made])
+    pairs = _drawn(material.pairs, _TYPICAL_PAIRS, seed)
+    texts = [Passage("", text) for text in dict.fromkeys(pair.b for pair in pairs)]
+    passages = _drawn([*material.passages, *texts], _MOST_PASSAGES, seed)
+    asked = list(dict.fromkeys(pair.a for pair in pairs if len(pair.a) < len(pair.b)))[:_TYPICAL_QUERIES]
+    made = [query.text for query in QueryMaker(passages, STOPWORDS, seed).make(_TYPICAL_QUERIES)]
+    return TypicalTexts([passage.whole for passage in passages], [*asked, *made], pairs)
 
 
 def _drawn(items: Sequence[_T], count: int, seed: int) -> list[_T]:

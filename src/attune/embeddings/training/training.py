@@ -6,11 +6,11 @@ from pathlib import Path
 
 from attune.embeddings.mixture.sentence_transformer import ExpertTransformer
 from attune.embeddings.router import DomainSample
-from attune.embeddings.training.candidates import Candidate, in_axes, learned
-from attune.embeddings.training.frozen import remembered
+from attune.embeddings.training.candidates import Candidate, learned, with_heads
+from attune.embeddings.training.frozen import Embed, remembered
 from attune.embeddings.training.recipe import Material, Recipe
 from attune.embeddings.training.session import Session, Tell
-from attune.embeddings.training.tasks import typical_texts
+from attune.embeddings.training.tasks import ROUTED_BY, typical_texts
 from attune.embeddings.training.trainable import EXPERT_KINDS, TrainableExperts
 
 
@@ -41,10 +41,15 @@ def train_expert(directory: Path, material: Material, recipe: Recipe, work: Path
     session = Session(directory, [material], recipe, work, tell)
     session.transformer.encoder.requires_grad_(requires_grad=False)
     texts = typical_texts(material, recipe.seed)
-    sample = DomainSample.of(session.backbone(texts.passages), session.backbone(texts.queries))
-    has_axes = session.config.normalize  # vectors of any length have no axes
+    sample = DomainSample.of(session.backbone(texts.passages[:ROUTED_BY]), session.backbone(texts.queries))
     before, evaluator = session.before, session.evaluator
-    candidates = [in_axes(session.backbone, texts, evaluator)] if has_axes else []
+
+    def headed(embed: Embed) -> list[Candidate]:
+        if not session.config.normalize:  # vectors of any length have no axes
+            return []
+        return with_heads(embed, session.backbone.tokens, session.config.encoder.vocab_size, texts, evaluator)
+
+    candidates = headed(session.backbone)
     if not session.learning:
         return Trained(session.transformer, before, before, [], candidates, sample, session.facts)
     experts = TrainableExperts(session.transformer, [material.domain], recipe.shape)
@@ -52,9 +57,8 @@ def train_expert(directory: Path, material: Material, recipe: Recipe, work: Path
     log = session.run(session.learning)
     embed = remembered(evaluator.embed_of(session.model, material.domain))
     after = evaluator.measure(lambda _domain: embed)
-    own_axes = in_axes(embed, texts, evaluator) if has_axes else None
     tensors = experts.tensors(material.domain)
-    candidates.append(learned(EXPERT_KINDS[recipe.shape.kind], tensors, after, own_axes))
+    candidates.append(learned(EXPERT_KINDS[recipe.shape.kind], tensors, after, headed(embed)))
     return Trained(session.transformer, before, after, log, candidates, sample, session.facts)
 
 

@@ -15,12 +15,14 @@ from attune.embeddings.domains import ExpertKind
 from attune.embeddings.embedder import Embedder
 from attune.embeddings.encoder import Encoder
 from attune.embeddings.errors import ModelError, UnknownDomainError
+from attune.embeddings.heads import Head
 from attune.embeddings.items import EmbedItem
-from attune.embeddings.mixture.expert_files import DOMAIN_TOKEN, axes_tensors, make_blocks
+from attune.embeddings.mixture.expert_files import DOMAIN_TOKEN, head_tensors, make_blocks
 from attune.embeddings.mixture.manifest import ExpertEntry, put_expert, read_manifest, write_manifest
 from attune.embeddings.mixture.samples import write_sample
 from attune.embeddings.precision import Precision
 from attune.embeddings.router import DomainSample
+from attune.embeddings.words import Words
 
 TEXTS = ["the cat", "dogs ran near the old green trees", "a"]
 
@@ -57,28 +59,41 @@ def test_a_text_is_embedded_by_the_expert_of_its_domain(model):
     assert np.abs(vectors(embedder, "law") - vectors(embedder)).max() > 0.01
 
 
-def axes_for(dimension: int) -> Axes:
+def head_for(dimension: int, *, words: bool = False) -> Head:
     generator = torch.Generator().manual_seed(3)
-    noise = torch.randn(dimension, dimension, generator=generator) / dimension**0.5
-    return Axes(0.1 * torch.randn(dimension, generator=generator), torch.eye(dimension) + 0.5 * noise)
+
+    def noise(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator) / dimension**0.5
+
+    axes = Axes(0.5 * noise(dimension), torch.eye(dimension) + 0.5 * noise(dimension, dimension))
+    ids = torch.tensor([5, 9, 11, 30])
+    own = Words(
+        torch.eye(dimension) + noise(dimension, dimension),
+        torch.rand(40, generator=generator),
+        ids,
+        noise(4, dimension),
+    )
+    return Head(axes, own if words else None)
 
 
-def test_the_vectors_of_an_expert_with_axes_are_put_into_them(model):
-    axes = axes_for(load(model).dimension)
+@pytest.mark.parametrize("words", [False, True])
+def test_the_vectors_of_an_expert_with_a_head_go_through_it(model, words):
+    head = head_for(load(model).dimension, words=words)
     add_expert(model, "law", ffn_tensors(model, 1))
-    add_expert(model, "bio", ffn_tensors(model, 1) | axes_tensors(axes))
-    add_expert(model, "fin", axes_tensors(axes), ExpertKind.AXES)
+    add_expert(model, "bio", ffn_tensors(model, 1) | head_tensors(head))
+    add_expert(model, "fin", head_tensors(head), ExpertKind.AXES)
     embedder = load(model)
+    tokens = [entry.tokens.ids for entry in embedder.prepare([EmbedItem(text) for text in TEXTS])]
     for plain, moved in (("law", "bio"), ("", "fin")):
-        expected = axes(torch.from_numpy(vectors(embedder, plain))).numpy()
+        expected = head(torch.from_numpy(vectors(embedder, plain)), tokens).numpy()
         np.testing.assert_allclose(vectors(embedder, moved), expected, atol=1e-6)
         assert np.abs(expected - vectors(embedder, plain)).max() > 0.01
     [fin] = [domain for domain in embedder.domains.domains() if domain.id == "fin"]
-    assert fin.expert.memory_bytes == 4 * axes.parameters
+    assert fin.expert.memory_bytes == sum(tensor.nbytes for tensor in head_tensors(head).values())
 
 
 def test_an_axes_expert_that_leaves_takes_its_axes_with_it(model):
-    add_expert(model, "fin", axes_tensors(axes_for(load(model).dimension)), ExpertKind.AXES)
+    add_expert(model, "fin", head_tensors(head_for(load(model).dimension)), ExpertKind.AXES)
     embedder = load(model)
     before = vectors(embedder)
     remove(model, "fin")
@@ -90,8 +105,8 @@ def test_an_axes_expert_that_leaves_takes_its_axes_with_it(model):
     np.testing.assert_array_equal(vectors(embedder), before)
 
 
-def test_a_text_that_is_routed_to_axes_is_computed_once(model, monkeypatch):
-    add_expert(model, "fin", axes_tensors(axes_for(load(model).dimension)), ExpertKind.AXES)
+def test_a_text_that_is_routed_to_a_head_is_computed_once(model, monkeypatch):
+    add_expert(model, "fin", head_tensors(head_for(load(model).dimension, words=True)), ExpertKind.AXES)
     own = vectors(load(model))
     around = np.repeat(own, 30, axis=0) + np.random.default_rng(1).normal(0, 0.3, (90, own.shape[1]))
     sample = DomainSample.of(around.astype(np.float32), around.astype(np.float32))
@@ -113,13 +128,26 @@ def test_a_text_that_is_routed_to_axes_is_computed_once(model, monkeypatch):
     ("changes", "message"),
     [
         ({"axes.matrix": torch.eye(5)}, r"axes.centre \[d\] and axes.matrix \[d, d\] do not fit"),
-        ({"axes.centre": torch.zeros(5), "axes.matrix": torch.eye(5)}, "axes of 5, expected 32"),
+        ({"axes.centre": torch.zeros(5), "axes.matrix": torch.eye(5)}, "words of 32, axes of 5"),
         ({"axes.centre": torch.full((32,), float("nan"))}, "axes.centre holds NaN"),
+        ({"words.mixing": torch.eye(5)}, "words.mixing, .* do not fit"),
+        ({"words.rows": torch.zeros(3, 32)}, "words.mixing, .* do not fit"),
+        ({"words.ids": torch.tensor([5, 9, 9, 30])}, "words.mixing, .* do not fit"),
+        ({"words.ids": torch.tensor([5, 9, 11, 40])}, "words.mixing, .* do not fit"),
+        ({"words.ids": torch.tensor([5.0, 9.0, 11.0, 30.0])}, "words.mixing, .* do not fit"),
+        ({"words.mixing": torch.eye(5), "words.rows": torch.zeros(4, 5)}, "words of 5, axes of 32"),
+        ({"words.weights": torch.ones(10_000)}, "words of 10000 tokens, expected"),
     ],
 )
-def test_axes_that_do_not_fit_are_refused(model, changes, message):
-    add_expert(model, "fin", axes_tensors(axes_for(32)) | changes, ExpertKind.AXES)
+def test_heads_that_do_not_fit_are_refused(model, changes, message):
+    add_expert(model, "fin", head_tensors(head_for(32, words=True)) | changes, ExpertKind.AXES)
     with pytest.raises(ModelError, match=message):
+        load(model)
+
+
+def test_axes_of_another_backbone_are_refused(model):
+    add_expert(model, "fin", head_tensors(head_for(5)), ExpertKind.AXES)
+    with pytest.raises(ModelError, match="axes of 5, expected 32"):
         load(model)
 
 

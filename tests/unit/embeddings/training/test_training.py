@@ -3,7 +3,7 @@
 import json
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +15,12 @@ from sentence_transformers import SentenceTransformer
 from attune.embeddings.axes import Axes
 from attune.embeddings.domains import ExpertKind
 from attune.embeddings.embedder import Embedder
+from attune.embeddings.heads import Head
 from attune.embeddings.items import EmbedItem
 from attune.embeddings.mixture.directory import make_model_directory
 from attune.embeddings.mixture.manifest import read_manifest
 from attune.embeddings.router import GENERAL
+from attune.embeddings.training.frozen import FrozenBackbone
 from attune.embeddings.training.joint import train_joint
 from attune.embeddings.training.pairs import TextPair, TrainingDataError
 from attune.embeddings.training.passages import Passage
@@ -27,6 +29,7 @@ from attune.embeddings.training.saving import save_expert, save_joint, save_mode
 from attune.embeddings.training.session import Session, TrainingInterruptedError
 from attune.embeddings.training.trainable import Kind, Shape
 from attune.embeddings.training.training import Trained, train_expert, train_model
+from attune.embeddings.words import Words
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 PAIRS = [TextPair(f"{first} {second}", f"{first} {second} green") for first in LETTERS for second in LETTERS[:4]]
@@ -60,8 +63,14 @@ def trained_on(model: Path, work: Path, recipe: Recipe = RECIPE, tell: Callable[
 
 
 def blocks_of(trained: Trained) -> dict[str, torch.Tensor]:
-    """What was learned, the axes left out."""
+    """What was learned, the head left out."""
     return {name: each for name, each in trained.candidates[-1].tensors.items() if name.startswith("layers.")}
+
+
+def head_of(tensors: Mapping[str, torch.Tensor]) -> Head:
+    axes = Axes(tensors["axes.centre"], tensors["axes.matrix"])
+    words = [tensors[f"words.{name}"] for name in ("mixing", "weights", "ids", "rows") if "words.ids" in tensors]
+    return Head(axes, Words(*words) if words else None)
 
 
 def vectors(directory: Path, domain: str = GENERAL) -> np.ndarray:
@@ -78,9 +87,9 @@ def test_an_expert_learns_and_is_served_as_it_was_trained(model, tmp_path, kind)
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
     before = vectors(model)
     [alone] = [replace(each, figures={"dev": 1.0}) for each in trained.candidates if each.kind.value == kind]
-    without_axes = {name: each for name, each in alone.tensors.items() if not name.startswith("axes")}
+    without_head = {name: each for name, each in alone.tensors.items() if not name.startswith(("axes.", "words."))}
     # What is saved does not depend on how good it is.
-    trained = replace(trained, before={"dev": 0.0}, candidates=[replace(alone, tensors=without_axes)])
+    trained = replace(trained, before={"dev": 0.0}, candidates=[replace(alone, tensors=without_head)])
     entry = save_expert(model, "law", "Statutes", trained, {"steps": 30})
     assert (entry.kind, entry.training, entry.metrics["general_dev"]) == (kind.value, {"steps": 30}, 0.0)
     np.testing.assert_array_equal(vectors(model), before)
@@ -202,17 +211,22 @@ def test_training_outside_the_main_thread_cannot_be_stopped_but_runs(model, tmp_
     assert len(found) == 1
 
 
-def test_axes_need_no_training(model, tmp_path):
+@pytest.mark.parametrize("name", ["axes", "axes_of_pairs", "words", "words_of_pairs"])
+def test_heads_need_no_training(model, tmp_path, name):
     """And are served, by the service and by sentence-transformers, as they were judged."""
     recipe = replace(RECIPE, shape=Shape(Kind.AXES))
-    trained = train_expert(model, Material("law", passages=PASSAGES), recipe, tmp_path / "work", quiet)
-    [candidate] = trained.candidates
+    material = Material("law", PAIRS, DEV, passages=PASSAGES)
+    trained = train_expert(model, material, recipe, tmp_path / "work", quiet)
     assert (trained.after, trained.log) == (trained.before, [])
+    [candidate] = [each for each in trained.candidates if each.name == name]
+    assert ("words.rows" in candidate.tensors) == name.startswith("words")
     before = vectors(model)
-    chosen = replace(trained, before={"dev": -1.0})
+    chosen = replace(trained, before={"dev": -1.0}, candidates=[candidate])
     assert save_expert(model, "law", "", chosen, {}).kind is ExpertKind.AXES
-    axes = Axes(candidate.tensors["axes.centre"], candidate.tensors["axes.matrix"])
-    np.testing.assert_allclose(vectors(model, "law"), axes(torch.from_numpy(before)).numpy(), atol=1e-5)
+    tokens = FrozenBackbone.load(model, "fp32").tokens([pair.a for pair in DEV])
+    expected = head_of(candidate.tensors)(torch.from_numpy(before), tokens)
+    np.testing.assert_allclose(vectors(model, "law"), expected.numpy(), atol=1e-5)
+    assert np.abs(vectors(model, "law") - before).max() > 0.01
     np.testing.assert_array_equal(vectors(model), before)
     other = SentenceTransformer(str(model), device="cpu", trust_remote_code=True)
     texts = [pair.a for pair in DEV]
@@ -220,15 +234,16 @@ def test_axes_need_no_training(model, tmp_path):
     np.testing.assert_allclose(other.encode(texts), before, atol=1e-5)
 
 
-def test_what_was_learned_has_axes_of_its_own_where_they_are_better(model, tmp_path):
+def test_what_was_learned_has_a_head_of_its_own_where_that_is_better(model, tmp_path):
     trained = trained_on(model, tmp_path / "work", replace(RECIPE, steps=30))
-    axes, best = trained.candidates
-    has_axes = any(name.startswith("axes") for name in best.tensors)
-    assert (best.figures["dev"] > trained.after["dev"]) == has_axes
-    assert (axes.kind, best.kind) == (ExpertKind.AXES, ExpertKind.FFN)
+    *heads, best = trained.candidates
+    has_head = "axes.matrix" in best.tensors
+    assert (best.figures["dev"] > trained.after["dev"]) == has_head == ("_with_" in best.name)
+    assert {each.kind for each in heads} == {ExpertKind.AXES}
+    assert best.kind is ExpertKind.FFN
 
 
-def test_a_model_whose_vectors_have_any_length_gets_no_axes(write_model, tmp_path):
+def test_a_model_whose_vectors_have_any_length_gets_no_head(write_model, tmp_path):
     make_model_directory(write_model(tmp_path / "plain", normalize=False), tmp_path / "model")
     recipe = replace(RECIPE, shape=Shape(Kind.AXES))
     trained = train_expert(tmp_path / "model", Material("law", passages=PASSAGES), recipe, tmp_path / "work", quiet)

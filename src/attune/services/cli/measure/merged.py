@@ -1,0 +1,47 @@
+"""`attune eval merge`: several reports in one file, as what is measured of experts takes several commands."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from attune.embeddings.errors import SettingError
+from attune.services.cli.failures import told_plainly
+from attune.services.cli.measure.report import Report
+from attune.services.cli.options import Json
+from attune.services.cli.output import console, print_json
+
+
+def merge(
+    *,
+    reports: Annotated[list[Path], typer.Argument(help="What --out of other measurements wrote.")],
+    out: Annotated[Path, typer.Option(help="The JSON file to write.")],
+    as_json: Json = False,
+) -> None:
+    """Put reports into one file: each as it is, and the figures of all their summaries together.
+
+    Of a figure that several reports have, the first one's counts.
+
+    Example: attune eval merge pairs.json retrieval.json routing.json --out experts.json
+    """
+    with told_plainly():
+        found = [_read(file) for file in reports]
+        summary: dict[str, float] = {}
+        for each in found:
+            summary = {**each["summary"], **summary}
+        merged = {"summary": summary, "reports": found}
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(merged, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    print_json(summary) if as_json else console.print(f"{len(summary)} figures of {len(found)} reports, in {out}")
+
+
+def _read(file: Path) -> Report:
+    try:
+        found: Report = json.loads(file.read_bytes())
+        _ = found["rows"], dict(found["summary"])
+    except FileNotFoundError:
+        raise SettingError(f"{file} does not exist: give files that --out of a measurement wrote") from None
+    except (ValueError, KeyError, TypeError):
+        raise SettingError(f"{file} is no report: give files that --out of a measurement wrote") from None
+    return found
