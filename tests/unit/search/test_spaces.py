@@ -10,7 +10,7 @@ from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import Call, enter_call
 from attune.services.search.index.port import Candidate, Document, Index, IndexedDocument
 from attune.services.search.searching import Found, Searcher, Wish
-from attune.services.search.spaces import Space, merge, worth_searching
+from attune.services.search.spaces import Space, merge, with_hits, worth_searching
 
 INHABITED = {"law": "law@1", "bio": "bio@1", "code": "code@1", "news": "news@1"}
 
@@ -28,6 +28,24 @@ def test_the_likeliest_experts_are_searched_and_the_general_one_always():
 def test_unlikely_experts_are_not_searched():
     found = worth_searching(INHABITED, {"bio": 0.97, "law": 0.01, "general": 0.02})
     assert [space.domain for space in found] == ["bio", "general"]
+
+
+def test_what_is_likely_of_no_expert_with_documents_is_likely_in_the_general_space():
+    """A domain may be the router's and have no expert, as the general one serves it best."""
+    found = worth_searching({"law": "law@1"}, {"law": 0.3, "health": 0.65, "general": 0.05})
+    assert [(space.domain, round(space.weight, 9)) for space in found] == [("general", 0.7), ("law", 0.3)]
+
+
+def test_the_domains_of_hits_by_words_count_as_much_as_the_router():
+    """Where both doubt, the one that is surer decides; a domain without hits is not ruled out."""
+    probabilities = {"law": 0.55, "bio": 0.4, "general": 0.05}
+    found = with_hits(probabilities, {"bio": 12.0, "law": 3.0})
+    assert found["bio"] > 2 * found["law"]
+    assert sum(found.values()) == pytest.approx(1)
+    sure = with_hits({"law": 0.999, "bio": 0.0009, "general": 0.0001}, {"bio": 20.0})
+    assert sure["law"] > 0.9
+    assert with_hits(probabilities, {}) == probabilities
+    assert with_hits(probabilities, {"unheard of": 5.0})["general"] > with_hits(probabilities, {"law": 5.0})["general"]
 
 
 def test_experts_without_documents_are_not_searched():
@@ -71,6 +89,18 @@ async def test_documents_are_found_in_the_spaces_of_now(mixed_index, services):
     found = await search(mixed_index, services)
     assert [each.fused.id for each in found.ranked] == ["by the law expert", "by the general expert"]
     assert [space.domain for space in found.spaces] == ["law", "general"]
+
+
+async def test_words_that_only_one_domain_has_lead_to_its_space(small_index, services):
+    for domain, title in (("law", "zzz"), ("bio", "other")):
+        vector = np.eye(1, DIMENSION, dtype=np.float32)
+        document = IndexedDocument.of(Document(f"of {domain}", title, "text", domain), f"{domain}@1")
+        small_index.upsert("acme", [document], vector)
+    services.spaces = {"law": "law@1", "bio": "bio@1"}
+    services.probabilities = {"bio": 0.6, "law": 0.35, "general": 0.05}
+    found = await search(small_index, services)
+    assert found.spaces[0].domain == "law"
+    assert found.ranked[0].fused.id == "of law"
 
 
 async def test_without_experts_there_is_one_space(mixed_index, services):

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import grpc
@@ -15,11 +15,13 @@ from attune.services.search.gateway import Gateway
 from attune.services.search.index.port import Candidate, Document, FloatVector, Index
 from attune.services.search.person import NOBODY, Person
 from attune.services.search.personal import Ranked, Weight, personal_ranking, weigh
-from attune.services.search.spaces import EVERYTHING, Space, merge, worth_searching
+from attune.services.search.spaces import EVERYTHING, Space, merge, with_hits, worth_searching
 
 _log = structlog.get_logger("attune.search")
 CANDIDATES = 100
 """How many documents each ranking contributes, and so how far one can page."""
+_TELLING_HITS = 20
+"""Of BM25: whose domains say where the answer is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +68,14 @@ class Searcher:
         times: dict[str, float] = {}
         tenant = current_call().tenant
         started = time.monotonic()
-        spaces = await self._spaces(tenant, wish.query)
+        by_words = asyncio.create_task(
+            asyncio.to_thread(self._index.bm25, tenant, wish.query, CANDIDATES, wish.domains)
+        )
+        spaces = await self._spaces(tenant, wish.query, by_words)
         vectors = await self._gateway.query_vectors(wish.query, [space.domain for space in spaces])
         times["embed_ms"] = _since(started)
         started = time.monotonic()
-        dense, bm25 = await asyncio.gather(
-            self._dense(tenant, wish.domains, spaces, vectors),
-            asyncio.to_thread(self._index.bm25, tenant, wish.query, CANDIDATES, wish.domains),
-        )
+        dense, bm25 = await asyncio.gather(self._dense(tenant, wish.domains, spaces, vectors), by_words)
         fused, documents = await self._documents(tenant, dense, bm25)
         empty_domains = await self._empty_domains(tenant, wish.domains, documents)
         times["retrieve_ms"] = _since(started)
@@ -84,7 +86,7 @@ class Searcher:
         times["personalize_ms"] = _since(started)
         return Found(ranked, documents, weight, spaces, empty_domains, times)
 
-    async def _spaces(self, tenant: str, query: str) -> list[Space]:
+    async def _spaces(self, tenant: str, query: str, by_words: Awaitable[Sequence[Candidate]]) -> list[Space]:
         """Those worth searching; the general one alone, at no cost, where no expert has embedded a document."""
         experts = {domain: key for domain, key in (await self._gateway.domains()).items() if key}
         if not experts:
@@ -92,7 +94,20 @@ class Searcher:
         keys = list(experts.values())
         inhabited = await asyncio.to_thread(self._index.inhabited_spaces, tenant, keys)
         found = {domain: key for domain, key in experts.items() if key in inhabited}
-        return worth_searching(found, await self._gateway.route(query) if found else {})
+        if not found:
+            return worth_searching({}, {})
+        probabilities, hits = await asyncio.gather(self._gateway.route(query), by_words)
+        return worth_searching(found, with_hits(probabilities, await self._domains_of(tenant, hits[:_TELLING_HITS])))
+
+    async def _domains_of(self, tenant: str, hits: Sequence[Candidate]) -> dict[str, float]:
+        """The sums of the hits' scores by their documents' domains."""
+        documents = await asyncio.to_thread(self._index.documents, tenant, [hit.id for hit in hits])
+        scores: dict[str, float] = {}
+        for hit in hits:
+            if hit.id in documents:
+                domain = documents[hit.id].domain
+                scores[domain] = scores.get(domain, 0.0) + hit.score
+        return scores
 
     async def _dense(
         self, tenant: str, domains: Sequence[str], spaces: Sequence[Space], vectors: Sequence[FloatVector]

@@ -13,8 +13,10 @@ from attune.services.search.index.port import Candidate
 GENERAL = "general"
 _MOST_SPACES = 3
 _UNLIKELY = 0.02
+_UNSEEN = 0.02
+"""The share of BM25's hits that a domain without any is given: words may be missing where the meaning is not."""
 _LEAST_WEIGHT = 0.1
-"""Of the general space: its documents may be of any domain, so its router's probability says little of them."""
+"""Of the general space: its documents may be of any domain, so the router's probabilities say little of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ EVERYTHING = Space(GENERAL, None, 1.0)
 def worth_searching(inhabited: Mapping[str, str], probabilities: Mapping[str, float]) -> list[Space]:
     """The general space, and those of the likeliest experts, at most three, the likeliest first.
 
-    `inhabited` are the experts' domains that have documents, with their spaces' keys; `probabilities` are the router's.
+    `inhabited` are the experts' domains that have documents, with their spaces' keys.
     """
     likely = sorted(inhabited, key=lambda domain: (-probabilities.get(domain, 0.0), domain))
     experts = [
@@ -44,8 +46,26 @@ def worth_searching(inhabited: Mapping[str, str], probabilities: Mapping[str, fl
         for domain in likely[:_MOST_SPACES]
         if probabilities.get(domain, 0.0) >= _UNLIKELY
     ]
-    general = Space(GENERAL, "", max(_LEAST_WEIGHT, probabilities.get(GENERAL, 0.0)))
+    elsewhere = 1 - sum(probabilities.get(domain, 0.0) for domain in inhabited)
+    general = Space(GENERAL, "", max(_LEAST_WEIGHT, elsewhere))
     return sorted([*experts, general], key=lambda space: -space.weight)
+
+
+def with_hits(probabilities: Mapping[str, float], hits: Mapping[str, float]) -> dict[str, float]:
+    """The router's probabilities of domains, given the domains of BM25's hits too: as independent of one another.
+
+    `hits` are by how much each domain has, in any unit; those of domains that the router does not know are the general
+    one's. Without any, the router's word stands.
+    """
+    total = sum(hits.values())
+    if total <= 0:
+        return dict(probabilities)
+    shares = {domain: hits.get(domain, 0.0) / total for domain in probabilities}
+    if GENERAL in shares:
+        shares[GENERAL] += 1 - sum(shares.values())
+    found = {domain: each * (shares[domain] + _UNSEEN) for domain, each in probabilities.items()}
+    sum_found = sum(found.values()) or 1.0
+    return {domain: each / sum_found for domain, each in found.items()}
 
 
 def merge(found: Sequence[tuple[Space, Sequence[Candidate]]], limit: int) -> list[Candidate]:
