@@ -57,14 +57,18 @@ class Task:
 
 
 def tasks_of(model: SentenceTransformer, backbone: Embed, material: Material, recipe: Recipe) -> Iterator[Task]:
-    """The tasks of a domain's pairs and documents, for the `model` that is to learn them."""
+    """The tasks of a domain's pairs and documents, for the `model` that is to learn them.
+
+    Where there are pairs, documents are not learned from: people's word for what belongs together is the better one.
+    """
     if material.pairs:
         negatives = _negatives(backbone, material.pairs, recipe)
         dev = _drawn(material.dev_pairs, _DEV_PAIRS, recipe.seed)
         rows, judge = pair_rows(material.pairs if recipe.learns else [], negatives), PairJudge(dev, recipe.seed)
         yield Task(f"{material.domain}-{PAIRS}", material.domain, judge, rows, pair_loss(model))
     if material.passages:
-        yield _ranking_task(model, backbone, material.domain, material.passages, recipe)
+        learns = recipe.learns and not material.pairs
+        yield _ranking_task(model, backbone, material.domain, material.passages, recipe, learns=learns)
 
 
 @dataclass(frozen=True)
@@ -103,16 +107,22 @@ def _negatives(backbone: Embed, pairs: Sequence[TextPair], recipe: Recipe) -> li
 
 
 def _ranking_task(
-    model: SentenceTransformer, backbone: Embed, domain: str, passages: Sequence[Passage], recipe: Recipe
+    model: SentenceTransformer,
+    backbone: Embed,
+    domain: str,
+    passages: Sequence[Passage],
+    recipe: Recipe,
+    *,
+    learns: bool,
 ) -> Task:
     """Queries made of the passages, ranked as the teacher ranks them; the judge has queries and passages of its own.
 
-    There is nothing to learn where BM25 adds nothing to the backbone.
+    There is nothing to learn where BM25 adds nothing to the backbone; the judge is there all the same.
     """
     passages = _drawn(passages, _MOST_PASSAGES, recipe.seed)
     maker, texts = QueryMaker(passages, STOPWORDS, recipe.seed), [passage.whole for passage in passages]
     known = maker.make_known(_KNOWN_QUERIES)
-    shares = lexical_shares(texts, known, backbone) if recipe.learns and len(known) >= _FEWEST_KNOWN else {}
+    shares = lexical_shares(texts, known, backbone) if learns and len(known) >= _FEWEST_KNOWN else {}
     share = chosen_share(shares)
     facts = {"lexical_share": share, **{f"known_item_mrr_at_{each}": mrr for each, mrr in shares.items()}}
     sample = np.random.default_rng(recipe.seed).permutation(len(passages))[:_DEV_PASSAGES].tolist()

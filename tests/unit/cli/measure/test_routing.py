@@ -65,6 +65,14 @@ def test_the_share_of_each_domains_texts_that_are_taken_for_its_own(trained, tmp
     assert out.with_suffix(".md").is_file()
 
 
+def test_some_of_many_texts_are_drawn_the_same_ones_each_time(trained):
+    model, [pets, _] = trained
+    command = ("eval", "routing", "--model", model, "--data", pets, "--at-most", 15, "--json")
+    first, again = (json.loads(run(*command)[1])["rows"] for _ in range(2))
+    assert (first[0]["documents"], first[0]["queries"]) == (15, 15)
+    assert first == again
+
+
 def test_a_corpus_that_is_no_domain_of_the_model_is_refused(trained, tmp_path):
     code, _, err = run("eval", "routing", "--model", trained[0], "--data", corpus(tmp_path / "law", "the mat"))
     assert (code, "the model has no domain 'law': train it, or leave the corpus out" in " ".join(err.split())) == (

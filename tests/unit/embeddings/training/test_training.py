@@ -243,6 +243,13 @@ def test_what_was_learned_has_a_head_of_its_own_where_that_is_better(model, tmp_
     assert best.kind is ExpertKind.FFN
 
 
+def test_where_there_are_pairs_documents_judge_and_are_not_learned_from(model, tmp_path):
+    session = Session(model, [Material("law", PAIRS, DEV, passages=PASSAGES)], RECIPE, tmp_path / "work", quiet)
+    assert [task.name for task in session.tasks] == ["law-pairs", "law-rankings"]
+    assert [task.name for task in session.learning] == ["law-pairs"]
+    assert session.tasks[1].judge.measure(session.backbone)["ranking"] > 0
+
+
 def test_a_model_whose_vectors_have_any_length_gets_no_head(write_model, tmp_path):
     make_model_directory(write_model(tmp_path / "plain", normalize=False), tmp_path / "model")
     recipe = replace(RECIPE, shape=Shape(Kind.AXES))

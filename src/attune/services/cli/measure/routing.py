@@ -1,7 +1,9 @@
 """`attune eval routing`: are texts that name no domain taken for their own?"""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from random import Random
 from statistics import fmean
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +35,10 @@ def routing(
         list[Path], typer.Option(help="A judged corpus in BEIR layout, whose name is a domain; may be repeated.")
     ],
     split: Annotated[str, typer.Option(help="Only the queries of qrels/<split>.tsv.")] = "",
+    at_most: Annotated[
+        int, typer.Option(min=0, help="So many documents of each corpus, drawn at random, as are its queries; 0: all.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the report to this JSON file, and tables beside it.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -49,7 +55,7 @@ def routing(
         known = {each.id for each in embedder.domains.domains()}
         with progress() as bar:
             tracked = bar.track(data, description="routing")
-            rows = [_row(embedder, known, directory, split) for directory in tracked]
+            rows = [_row(embedder, known, directory, split, partial(_drawn, at_most, seed)) for directory in tracked]
         summary = {f"routing_{kind}": fmean(float(row[f"{kind}_right"]) for row in rows) for kind in _KINDS}
         made = make_report(rows, summary, system_clock(), [f"{embedder.device}: {embedder.precision.reason}"])
         if out is not None:
@@ -60,7 +66,13 @@ def routing(
 _KINDS = ("documents", "queries")
 
 
-def _row(embedder: "Embedder", known: set[str], directory: Path, split: str) -> Row:
+def _drawn(at_most: int, seed: int, texts: list[str]) -> list[str]:
+    return Random(seed).sample(texts, at_most) if 0 < at_most < len(texts) else texts  # noqa: S311 - no secret
+
+
+def _row(
+    embedder: "Embedder", known: set[str], directory: Path, split: str, drawn: Callable[[list[str]], list[str]]
+) -> Row:
     documents = read_documents(directory, "")
     name = documents[0].domain
     if name not in known:
@@ -71,7 +83,7 @@ def _row(embedder: "Embedder", known: set[str], directory: Path, split: str) -> 
     texts = {"documents": [text for text in whole if text.strip()], "queries": queries}
     row: dict[str, str | int | float] = {"domain": name}
     for kind, role in zip(_KINDS, (Role.PASSAGE, Role.QUERY), strict=True):
-        routed = _routed(embedder, texts[kind], role)
+        routed = _routed(embedder, drawn(texts[kind]), role)
         row |= {
             kind: len(routed),
             f"{kind}_right": fmean(each == name for each in routed),

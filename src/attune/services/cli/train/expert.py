@@ -61,10 +61,10 @@ def expert(  # noqa: PLR0913 - options of a command
 ) -> None:
     """Train an expert for a domain; the others' vectors stay as they are, byte for byte, unless --joint is given.
 
-    With pairs, it learns which texts belong together. With documents alone, its vectors are put into axes of the
-    domain's own; asked for ffn or lora, it learns from made queries to rank as BM25 and the backbone together. If it is
-    not clearly better than the general expert on what was kept back, the domain gets that one, and the manifest says
-    so. A stopped training goes on when the same command is given again.
+    With pairs, it learns which texts belong together. Of documents, and of pairs, it gets words and axes of the
+    domain's own, without training; asked for ffn or lora without pairs, it learns from made queries to rank as BM25 and
+    the backbone together. If it is not clearly better than the general expert on what was kept back, the domain gets
+    that one, and the manifest says so. A stopped training goes on when the same command is given again.
 
     Example: attune train expert --model models/mine --domain law --pairs law.jsonl --corpus corpora/law
     """

@@ -15,7 +15,7 @@ from attune.services.cli.indexing import read_documents
 
 _DEV_SHARE = 0.1
 _LEARNING_RATES = {"axes": 0.0, "ffn": 2e-4, "lora": 3e-4, "full": 1e-4}
-_LEARNING_RATES_WITH_DOCUMENTS = _LEARNING_RATES | {"ffn": 5e-5, "full": 5e-5}
+_LEARNING_RATES_OF_DOCUMENTS = _LEARNING_RATES | {"ffn": 5e-5, "full": 5e-5}
 """To rank as a teacher does, smaller steps: larger ones forget what the backbone knows."""
 
 
@@ -65,7 +65,7 @@ class Plan:
             raise SettingError("nothing to train on: give --pairs, --corpus, or both")
         if texts.dev and not texts.pairs:
             raise SettingError("--dev judges what --pairs train: give --pairs too")
-        recipe = _recipe(options, _LEARNING_RATES if texts.corpus is None else _LEARNING_RATES_WITH_DOCUMENTS)
+        recipe = _recipe(options, _LEARNING_RATES if texts.pairs else _LEARNING_RATES_OF_DOCUMENTS)
         materials, skipped = _materials(domain, texts, one_each=recipe.shape.kind == "full")
         for name, file in texts.joint.items():
             others, more = _materials(name, Texts([file]), one_each=False)
