@@ -111,6 +111,14 @@ class Embedder:
         )
 
     @property
+    def prompt_tokens(self) -> frozenset[int]:
+        """The ids that prompts put before texts, whatever these are."""
+        prompts = [prompt for prompt in self._prompts.values() if prompt.strip()]
+        return frozenset(
+            token for each in self._tokenizer.tokenize(prompts) if isinstance(each, Tokenized) for token in each.ids
+        )
+
+    @property
     def domains(self) -> DomainRegistry:
         """The domains whose experts are loaded."""
         return self._experts.domains

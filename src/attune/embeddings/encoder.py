@@ -167,7 +167,7 @@ class Encoder:
         # A GPU computes one batch while the next is packed: nothing waits for it before the last is on its way.
         for order, found in [(batch.order, self._encode_placed(batch)) for batch in batches]:
             vectors[list(order)] = found.cpu()
-        self._put_through_heads(vectors, token_ids, experts)
+        self._put_through_heads(vectors, seen, experts)  # a domain's token is no word
         result: NDArray[np.float32] = vectors.numpy()
         return result
 

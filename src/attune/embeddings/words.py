@@ -10,7 +10,7 @@ docs/adr/0017-words.md.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -65,22 +65,34 @@ class Words:
         )
 
     @classmethod
-    def fitted(cls, vectors: NDArray[np.float32], sequences: Sequence[Sequence[int]], vocabulary: int) -> Self:
-        """To normalised vectors [n, d] of some of the domain's texts, and to their tokens."""
+    def fitted(
+        cls,
+        vectors: NDArray[np.float32],
+        sequences: Sequence[Sequence[int]],
+        vocabulary: int,
+        silent: Collection[int] = (),
+    ) -> Self | None:
+        """To normalised vectors [n, d] of some of the domain's texts, and to their tokens.
+
+        `silent` tokens tell nothing, such as those of a prompt. None where no token tells the texts apart.
+        """
         count, size = vectors.shape
         weights = _weights(sequences, vocabulary)
+        weights[list(silent)] = 0
         ids = np.unique(np.concatenate([np.asarray(each, np.int64) for each in sequences]))
         ids = ids[weights[ids] > 0]
+        if not len(ids):
+            return None
         bags = np.zeros((count, len(ids)), np.float32)
         for row, sequence in enumerate(sequences):
             tokens, shares = _bag(sequence, weights)
             told = weights[tokens] > 0
             bags[row, np.searchsorted(ids, tokens[told])] = math.sqrt(_SHARE) * shares[told]
-        vectors = np.concatenate([vectors, np.eye(size, dtype=np.float32)])
-        bags = np.concatenate([bags, np.zeros((size, len(ids)), np.float32)])
-        values, texts = np.linalg.eigh((vectors @ vectors.T + bags @ bags.T).astype(np.float64))
+        described = vectors @ vectors.T + bags @ bags.T
+        gram = np.block([[described, vectors], [vectors.T, np.eye(size, dtype=np.float32)]])
+        values, texts = np.linalg.eigh(gram.astype(np.float64))
         first = (texts[:, -size:] / np.sqrt(np.maximum(values[-size:], _TINY))).astype(np.float32)
-        mixing, rows = vectors.T @ first, math.sqrt(_SHARE) * (bags.T @ first)
+        mixing, rows = vectors.T @ first[:count] + first[count:], math.sqrt(_SHARE) * (bags.T @ first[:count])
         return cls(*(torch.from_numpy(each) for each in (mixing, weights, ids, rows)))
 
 

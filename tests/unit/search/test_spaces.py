@@ -1,5 +1,7 @@
 """Documents of several experts: which spaces a query is embedded in, and how their rankings become one."""
 
+import asyncio
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -45,6 +47,7 @@ def test_the_domains_of_hits_by_words_count_as_much_as_the_router():
     sure = with_hits({"law": 0.999, "bio": 0.0009, "general": 0.0001}, {"bio": 20.0})
     assert sure["law"] > 0.9
     assert with_hits(probabilities, {}) == probabilities
+    assert with_hits(probabilities, {"news": 5.0}, INHABITED)["news"] > 0.2  # the router does not know its texts
     assert with_hits(probabilities, {"unheard of": 5.0})["general"] > with_hits(probabilities, {"law": 5.0})["general"]
 
 
@@ -101,6 +104,20 @@ async def test_words_that_only_one_domain_has_lead_to_its_space(small_index, ser
     found = await search(small_index, services)
     assert found.spaces[0].domain == "law"
     assert found.ranked[0].fused.id == "of law"
+
+
+@pytest.mark.parametrize("fails", ["domains", "route", "query_vectors"])
+async def test_a_search_that_fails_leaves_no_search_by_words_behind(mixed_index, services, monkeypatch, fails):
+    services.spaces, services.probabilities = {"law": "law@2"}, {"law": 0.9, "general": 0.1}
+
+    async def broken(*_: object) -> None:
+        raise RuntimeError(fails)
+
+    monkeypatch.setattr(services, fails, broken)
+    with pytest.raises(RuntimeError, match=fails):
+        await search(mixed_index, services)
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_without_experts_there_is_one_space(mixed_index, services):

@@ -551,7 +551,7 @@ class SearchTimings(_message.Message):
     PERSONALIZE_MS_FIELD_NUMBER: _builtins.int
     TOTAL_MS_FIELD_NUMBER: _builtins.int
     embed_ms: _builtins.float
-    """The query's vector."""
+    """The query's vectors; where experts have documents, also which of them are likely to have the answer."""
     retrieve_ms: _builtins.float
     """Dense and BM25 retrieval, and the documents."""
     personalize_ms: _builtins.float

@@ -31,7 +31,7 @@ from attune.embeddings.words import Words
 EXPERTS_DIRECTORY = "experts"
 DOMAIN_TOKEN = "domain_token"  # noqa: S105 - a tensor's name
 _CENTRE, _MATRIX = "axes.centre", "axes.matrix"
-_WORDS = ("words.mixing", "words.weights", "words.ids", "words.rows")
+_WORDS, _IDS = ("words.mixing", "words.weights", "words.rows"), "words.ids"
 _NAME_DIGITS = 12
 _RETRAIN = "copy the file again, or train the expert again"
 
@@ -76,7 +76,9 @@ def read_expert(directory: Path, entry: ExpertEntry, backbone: PackedEncoder) ->
     if head is not None and head.size != backbone.hidden_size:
         raise ModelError(f"{file}: axes of {head.size}, expected {backbone.hidden_size}: {_RETRAIN}")
     if head is not None and head.words is not None and len(head.words.weights) > vocabulary:
-        raise ModelError(f"{file}: words of {len(head.words.weights)} tokens, expected {vocabulary}: {_RETRAIN}")
+        raise ModelError(f"{file}: words of {len(head.words.weights)} tokens, at most {vocabulary} are: {_RETRAIN}")
+    if head is None and entry.kind is ExpertKind.AXES:
+        raise ModelError(f"{file} has neither {_CENTRE} nor {_MATRIX}, which kind axes is made of: {_RETRAIN}")
     general = [layer.get_submodule("feed_forward") for layer in backbone.layers]
     return ExpertWeights(make_blocks(tensors, entry.kind, general, str(file)), token, head)
 
@@ -92,7 +94,7 @@ def head_tensors(head: Head) -> dict[str, Tensor]:
     found = {_CENTRE: head.axes.centre, _MATRIX: head.axes.matrix}
     if head.words is not None:
         words = head.words
-        found |= dict(zip(_WORDS, (words.mixing, words.weights, words.ids, words.rows), strict=True))
+        found |= dict(zip((*_WORDS, _IDS), (words.mixing, words.weights, words.rows, words.ids), strict=True))
     return found
 
 
@@ -103,7 +105,7 @@ def _stored(tensor: Tensor) -> Tensor:
 
 def _head(tensors: dict[str, Tensor], file: Path) -> Head | None:
     """Taken out of the tensors, if it is there."""
-    centre, matrix, words = tensors.pop(_CENTRE, None), tensors.pop(_MATRIX, None), _words(tensors, file)
+    centre, matrix, words = _floats(tensors, _CENTRE), _floats(tensors, _MATRIX), _words(tensors, file)
     if centre is None and matrix is None and words is None:
         return None
     if centre is None or matrix is None or centre.dim() != 1 or matrix.shape != (len(centre), len(centre)):
@@ -117,20 +119,27 @@ def _head(tensors: dict[str, Tensor], file: Path) -> Head | None:
 
 def _words(tensors: dict[str, Tensor], file: Path) -> Words | None:
     """Taken out of the tensors, if they are there."""
-    found = [tensors.pop(name, None) for name in _WORDS]
-    if all(tensor is None for tensor in found):
+    ids = tensors.pop(_IDS, None)
+    mixing, weights, rows = (_floats(tensors, name) for name in _WORDS)
+    if ids is None and mixing is None and weights is None and rows is None:
         return None
-    mixing, weights, ids, rows = found
     if mixing is None or weights is None or ids is None or rows is None or not _fit(mixing, weights, ids, rows):
-        raise ModelError(f"{file}: {', '.join(_WORDS)} do not fit together, or one is missing: {_RETRAIN}")
+        raise ModelError(f"{file}: {', '.join((*_WORDS, _IDS))} do not fit together, or one is missing: {_RETRAIN}")
     return Words(mixing, weights, ids, rows)
 
 
+def _floats(tensors: dict[str, Tensor], name: str) -> Tensor | None:
+    """Taken out of the tensors, in fp32, if it is there and of floating point."""
+    found = tensors.pop(name, None)
+    return found.float() if found is not None and found.is_floating_point() else None
+
+
 def _fit(mixing: Tensor, weights: Tensor, ids: Tensor, rows: Tensor) -> bool:
+    if (mixing.dim(), weights.dim(), ids.dim(), rows.dim()) != (2, 1, 1, 2) or ids.dtype is not torch.int64:
+        return False
     size = len(mixing)
-    shapes = mixing.shape == (size, size) and weights.dim() == 1 and ids.dim() == 1 and rows.shape == (len(ids), size)
-    ascending = ids.dtype is torch.int64 and bool((ids.diff() > 0).all())
-    return shapes and ascending and len(ids) > 0 and bool(ids[0] >= 0) and bool(ids[-1] < len(weights))
+    shapes = mixing.shape == (size, size) and rows.shape == (len(ids), size) and len(ids) > 0
+    return shapes and bool((ids.diff() > 0).all()) and bool(ids[0] >= 0) and bool(ids[-1] < len(weights))
 
 
 def make_blocks(

@@ -81,6 +81,10 @@ class LiveExperts:
         return [read_expert(self._directory, entry, backbone) for entry in entries]
 
     def _added(self, weights: ExpertWeights) -> LoadedExpert:
+        if weights.head is not None and not self._config.normalize:
+            raise ModelError(
+                f"{self._directory}: an expert has axes, and the model's vectors are of any length: train it again"
+            )
         memory_bytes = weights.memory_bytes(self._encoder.parameter_bytes)
         number = self._encoder.add_expert(weights.blocks, weights.token, weights.head)  # which takes them over
         expert = LoadedExpert(number, memory_bytes)

@@ -149,8 +149,6 @@ class ExpertHeads(Module):
     `heads` are by the experts' numbers, as `ExpertTransformer` counts them.
     """
 
-    save_in_root = True
-
     def __init__(self, heads: Mapping[int, Head]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.heads = dict(heads)

@@ -1,14 +1,14 @@
 """The experts that may come of one training, from the cheapest to the dearest, and which of them is used."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from attune.embeddings.domains import ExpertKind
 from attune.embeddings.mixture.expert_files import head_tensors
-from attune.embeddings.training.frozen import Embed, Tokenize
-from attune.embeddings.training.heads import fitted_heads
+from attune.embeddings.training.frozen import Embed
+from attune.embeddings.training.heads import Reader, fitted_heads
 from attune.embeddings.training.judge import MAIN, DevEvaluator
 from attune.embeddings.training.tasks import TypicalTexts
 
@@ -40,13 +40,20 @@ def best_of(general: Mapping[str, float], candidates: Sequence[Candidate]) -> Ca
 
 
 def with_heads(
-    embed: Embed, tokenize: Tokenize, vocabulary: int, texts: TypicalTexts, evaluator: DevEvaluator
+    reader: Reader, texts: TypicalTexts, judged: Collection[str], evaluator: DevEvaluator
 ) -> list[Candidate]:
-    """The vectors of `embed` through each head that is fitted to some texts of the domain, and nothing else."""
-    found = []
-    for name, head, moved in fitted_heads(embed, tokenize, vocabulary, texts):
-        found.append(Candidate(name, ExpertKind.AXES, head_tensors(head), _figures(evaluator, moved)))
-    return [replace(found[0], margin=0.0), *found[1:]]
+    """The vectors through each head that is fitted to some texts of the domain, and nothing else.
+
+    Words know the texts that they were fitted to better than others, so what is judged is fitted without those that it
+    is `judged` by; what is used, with them.
+    """
+    judged_ones, heads = fitted_heads(reader, texts.without(judged)), fitted_heads(reader, texts)
+    found = [
+        Candidate(name, ExpertKind.AXES, head_tensors(heads[name]), _figures(evaluator, reader.through(head)))
+        for name, head in judged_ones.items()
+        if name in heads
+    ]
+    return [replace(each, margin=0.0) if each.name == "axes" else each for each in found]
 
 
 def _figures(evaluator: DevEvaluator, embed: Embed) -> dict[str, float]:

@@ -51,6 +51,11 @@ class FrozenBackbone:
             self._compute(new[start : start + _BATCH])
         return np.stack([self._known[text] for text in texts])
 
+    @property
+    def prompt_tokens(self) -> frozenset[int]:
+        """The ids that prompts put before texts, whatever these are."""
+        return self._embedder.prompt_tokens
+
     def tokens(self, texts: Sequence[str]) -> list[Sequence[int]]:
         """The texts' ids. Raises `TextError` for a text that has no tokens."""
         prepared = self._embedder.prepare([EmbedItem(text, GENERAL) for text in texts])

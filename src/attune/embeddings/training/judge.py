@@ -32,11 +32,17 @@ class Judge(Protocol):
         """The figure that decides."""
         ...
 
+    @property
+    def passages(self) -> Sequence[str]:
+        """Of the domain's passages, those that it judges by."""
+        ...
+
 
 class PairJudge:
     """Tells pairs that belong together from those that do not, by a threshold chosen on these pairs: for dev only."""
 
     main = "average_precision"
+    passages: Sequence[str] = ()
 
     def __init__(self, pairs: Sequence[TextPair], seed: int) -> None:
         self._firsts = [pair.a for pair in pairs]
@@ -62,7 +68,7 @@ class RankingJudge:
 
     def __init__(self, passages: Sequence[Passage], sample: Sequence[int], known: Sequence[MadeQuery]) -> None:
         self._sample = sample
-        self._passages = [passages[place].whole for place in sample]
+        self.passages = [passages[place].whole for place in sample]
         self._known = known
         self._others = [np.array([place != query.passage for place in sample]) for query in known]
         self._queries: Sequence[str] = ()
@@ -79,7 +85,7 @@ class RankingJudge:
 
         A figure for which there are no queries is left out.
         """
-        passages, figures = embed(self._passages), {}
+        passages, figures = embed(self.passages), {}
         if self._queries:
             figures["teacher_overlap"] = self._overlap(embed, passages)
         if self._known:

@@ -58,6 +58,11 @@ class Session:
         self.facts = {name: value for task in self.tasks for name, value in task.facts.items()}
 
     @property
+    def judged_passages(self) -> frozenset[str]:
+        """The passages that judges rank."""
+        return frozenset(text for task in self.tasks for text in task.judge.passages)
+
+    @property
     def learning(self) -> list[Task]:
         """The tasks that have something to learn."""
         return [task for task in self.tasks if task.learns]

@@ -1,6 +1,6 @@
 """What an expert learns from a domain's texts: rows, a loss that says what is right, a judge of what was kept back."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -81,6 +81,14 @@ class TypicalTexts:
     queries: Sequence[str]
     pairs: Sequence[TextPair] = ()
 
+    def without(self, passages: Collection[str]) -> "TypicalTexts":
+        """Without some of the passages, and the pairs that have one of them; all, where nothing else is left."""
+        kept = [text for text in self.passages if text not in passages]
+        if not kept:
+            return self
+        pairs = [pair for pair in self.pairs if pair.a not in passages and pair.b not in passages]
+        return TypicalTexts(kept, self.queries, pairs)
+
 
 def typical_texts(material: Material, seed: int) -> TypicalTexts:
     """Passages as they are, with queries made of them. Of pairs, the shorter first texts are queries as well: of some
@@ -125,8 +133,8 @@ def _ranking_task(
     shares = lexical_shares(texts, known, backbone) if learns and len(known) >= _FEWEST_KNOWN else {}
     share = chosen_share(shares)
     facts = {"lexical_share": share, **{f"known_item_mrr_at_{each}": mrr for each, mrr in shares.items()}}
-    sample = np.random.default_rng(recipe.seed).permutation(len(passages))[:_DEV_PASSAGES].tolist()
     kept = _kept_back(known, len(passages))
+    sample = _sample(kept, len(passages), recipe.seed)
     judge = RankingJudge(passages, sample, kept)
     if not share:
         return Task(f"{domain}-{RANKINGS}", domain, judge, Dataset.from_list([]), nn.Identity(), facts)
@@ -138,6 +146,13 @@ def _ranking_task(
     labels = torch.tensor(rows[: _FITTED_BATCHES * recipe.batch]["label"])
     loss = RankingDistillation(model, teacher, fitted_temperature(teacher, labels, recipe.batch))
     return Task(f"{domain}-{RANKINGS}", domain, judge, rows, loss, facts)
+
+
+def _sample(kept: Sequence[MadeQuery], passages: int, seed: int) -> list[int]:
+    """The places of passages to be ranked: those that queries were kept back of, and others, half of all at most."""
+    own = dict.fromkeys(query.passage for query in kept)
+    others = dict.fromkeys(np.random.default_rng(seed).permutation(passages).tolist())
+    return list(own | others)[: max(min(_DEV_PASSAGES, passages // 2), len(own))]
 
 
 def _kept_back(known: Sequence[MadeQuery], passages: int) -> list[MadeQuery]:

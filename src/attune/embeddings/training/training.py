@@ -8,6 +8,7 @@ from attune.embeddings.mixture.sentence_transformer import ExpertTransformer
 from attune.embeddings.router import DomainSample
 from attune.embeddings.training.candidates import Candidate, learned, with_heads
 from attune.embeddings.training.frozen import Embed, remembered
+from attune.embeddings.training.heads import Reader
 from attune.embeddings.training.recipe import Material, Recipe
 from attune.embeddings.training.session import Session, Tell
 from attune.embeddings.training.tasks import ROUTED_BY, typical_texts
@@ -47,7 +48,9 @@ def train_expert(directory: Path, material: Material, recipe: Recipe, work: Path
     def headed(embed: Embed) -> list[Candidate]:
         if not session.config.normalize:  # vectors of any length have no axes
             return []
-        return with_heads(embed, session.backbone.tokens, session.config.encoder.vocab_size, texts, evaluator)
+        backbone, vocabulary = session.backbone, session.config.encoder.vocab_size
+        reader = Reader(embed, backbone.tokens, vocabulary, backbone.prompt_tokens)
+        return with_heads(reader, texts, session.judged_passages, evaluator)
 
     candidates = headed(session.backbone)
     if not session.learning:

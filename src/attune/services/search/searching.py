@@ -71,11 +71,15 @@ class Searcher:
         by_words = asyncio.create_task(
             asyncio.to_thread(self._index.bm25, tenant, wish.query, CANDIDATES, wish.domains)
         )
-        spaces = await self._spaces(tenant, wish.query, by_words)
-        vectors = await self._gateway.query_vectors(wish.query, [space.domain for space in spaces])
-        times["embed_ms"] = _since(started)
-        started = time.monotonic()
-        dense, bm25 = await asyncio.gather(self._dense(tenant, wish.domains, spaces, vectors), by_words)
+        try:
+            spaces = await self._spaces(tenant, wish.query, by_words)
+            vectors = await self._gateway.query_vectors(wish.query, [space.domain for space in spaces])
+            times["embed_ms"] = _since(started)
+            started = time.monotonic()
+            dense, bm25 = await asyncio.gather(self._dense(tenant, wish.domains, spaces, vectors), by_words)
+        except BaseException:
+            by_words.cancel()  # else nobody would hear of its failure
+            raise
         fused, documents = await self._documents(tenant, dense, bm25)
         empty_domains = await self._empty_domains(tenant, wish.domains, documents)
         times["retrieve_ms"] = _since(started)
@@ -97,7 +101,9 @@ class Searcher:
         if not found:
             return worth_searching({}, {})
         probabilities, hits = await asyncio.gather(self._gateway.route(query), by_words)
-        return worth_searching(found, with_hits(probabilities, await self._domains_of(tenant, hits[:_TELLING_HITS])))
+        return worth_searching(
+            found, with_hits(probabilities, await self._domains_of(tenant, hits[:_TELLING_HITS]), found)
+        )
 
     async def _domains_of(self, tenant: str, hits: Sequence[Candidate]) -> dict[str, float]:
         """The sums of the hits' scores by their documents' domains."""

@@ -4,7 +4,7 @@ Each expert, at each version, makes a space of its own. The query is embedded on
 searching, its neighbours are found among the documents of that space, and the rankings are merged.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from attune.services.search.fusion import reciprocal_rank
@@ -51,15 +51,19 @@ def worth_searching(inhabited: Mapping[str, str], probabilities: Mapping[str, fl
     return sorted([*experts, general], key=lambda space: -space.weight)
 
 
-def with_hits(probabilities: Mapping[str, float], hits: Mapping[str, float]) -> dict[str, float]:
+def with_hits(
+    probabilities: Mapping[str, float], hits: Mapping[str, float], inhabited: Collection[str] = ()
+) -> dict[str, float]:
     """The router's probabilities of domains, given the domains of BM25's hits too: as independent of one another.
 
-    `hits` are by how much each domain has, in any unit; those of domains that the router does not know are the general
-    one's. Without any, the router's word stands.
+    `hits` are by how much each domain has, in any unit. Those of domains that the router does not know are the general
+    one's, unless an expert of their own has embedded them (`inhabited`): then the router thinks little of them, but not
+    nothing. Without any hits, its word stands.
     """
     total = sum(hits.values())
     if total <= 0:
         return dict(probabilities)
+    probabilities = {**dict.fromkeys(set(hits).intersection(inhabited), _UNLIKELY), **probabilities}
     shares = {domain: hits.get(domain, 0.0) / total for domain in probabilities}
     if GENERAL in shares:
         shares[GENERAL] += 1 - sum(shares.values())

@@ -44,7 +44,18 @@ def test_the_first_report_that_has_a_figure_gives_it(tmp_path: Path) -> None:
     assert summary == {"macro": 0.5, "routed_minus_given": -0.01}
 
 
-@pytest.mark.parametrize("content", ["", "[1]", "{}", '{"rows": [], "summary": 3}', "\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[1]",
+        "{}",
+        '{"rows": [], "summary": 3}',
+        '{"rows": [], "summary": []}',
+        '{"rows": [], "summary": {"a": "b"}}',
+        "\xff",
+    ],
+)
 def test_a_file_that_is_no_report_is_named_and_nothing_is_written(tmp_path: Path, content: str) -> None:
     file = tmp_path / "some.json"
     file.write_bytes(content.encode("latin-1"))
@@ -60,4 +71,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     code, _, said = run(tmp_path / "none.json", "--out", tmp_path / "out.json")
 
     assert code == 1
-    assert "none.json does not exist" in said
+    assert "none.json cannot be read (No such file or directory)" in said
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    code, _, said = run(written(tmp_path / "pairs.json", a=1.0), "--out", tmp_path)
+
+    assert code == 1
+    assert f"--out {tmp_path} cannot be written (Is a directory)" in said

@@ -37,7 +37,11 @@ def load(model: Path) -> Embedder:
 
 
 def vectors(embedder: Embedder, domain: str = "") -> np.ndarray:
-    results = embedder.embed([EmbedItem(text, domain=domain) for text in TEXTS]).results
+    return vectors_of(embedder, TEXTS, domain)
+
+
+def vectors_of(embedder: Embedder, texts: list[str], domain: str = "") -> np.ndarray:
+    results = embedder.embed([EmbedItem(text, domain=domain) for text in texts]).results
     return np.array([result.vector for result in results])
 
 
@@ -84,8 +88,9 @@ def test_the_vectors_of_an_expert_with_a_head_go_through_it(model, words):
     add_expert(model, "fin", head_tensors(head), ExpertKind.AXES)
     embedder = load(model)
     tokens = [entry.tokens.ids for entry in embedder.prepare([EmbedItem(text) for text in TEXTS])]
-    for plain, moved in (("law", "bio"), ("", "fin")):
-        expected = head(torch.from_numpy(vectors(embedder, plain)), tokens).numpy()
+    bare = [ids[1:] for ids in tokens]  # with a domain's token in place of the first one, which is no word
+    for plain, moved, seen in (("law", "bio", bare), ("", "fin", tokens)):
+        expected = head(torch.from_numpy(vectors(embedder, plain)), seen).numpy()
         np.testing.assert_allclose(vectors(embedder, moved), expected, atol=1e-6)
         assert np.abs(expected - vectors(embedder, plain)).max() > 0.01
     [fin] = [domain for domain in embedder.domains.domains() if domain.id == "fin"]
@@ -131,12 +136,16 @@ def test_a_text_that_is_routed_to_a_head_is_computed_once(model, monkeypatch):
         ({"axes.centre": torch.zeros(5), "axes.matrix": torch.eye(5)}, "words of 32, axes of 5"),
         ({"axes.centre": torch.full((32,), float("nan"))}, "axes.centre holds NaN"),
         ({"words.mixing": torch.eye(5)}, "words.mixing, .* do not fit"),
+        ({"words.mixing": torch.tensor(1.0)}, "words.mixing, .* do not fit"),
+        ({"words.ids": torch.tensor(5)}, "words.mixing, .* do not fit"),
+        ({"words.rows": torch.ones(4, 32, dtype=torch.int64)}, "words.mixing, .* do not fit"),
+        ({"axes.matrix": torch.ones(32, 32, dtype=torch.int64)}, r"axes.centre \[d\] and axes.matrix \[d, d\] do not"),
         ({"words.rows": torch.zeros(3, 32)}, "words.mixing, .* do not fit"),
         ({"words.ids": torch.tensor([5, 9, 9, 30])}, "words.mixing, .* do not fit"),
         ({"words.ids": torch.tensor([5, 9, 11, 40])}, "words.mixing, .* do not fit"),
         ({"words.ids": torch.tensor([5.0, 9.0, 11.0, 30.0])}, "words.mixing, .* do not fit"),
         ({"words.mixing": torch.eye(5), "words.rows": torch.zeros(4, 5)}, "words of 5, axes of 32"),
-        ({"words.weights": torch.ones(10_000)}, "words of 10000 tokens, expected"),
+        ({"words.weights": torch.ones(10_000)}, "words of 10000 tokens, at most"),
     ],
 )
 def test_heads_that_do_not_fit_are_refused(model, changes, message):
@@ -149,6 +158,55 @@ def test_axes_of_another_backbone_are_refused(model):
     add_expert(model, "fin", head_tensors(head_for(5)), ExpertKind.AXES)
     with pytest.raises(ModelError, match="axes of 5, expected 32"):
         load(model)
+
+
+def test_an_axes_expert_without_axes_is_refused(model):
+    add_expert(model, "fin", {}, ExpertKind.AXES)
+    with pytest.raises(ModelError, match=r"has neither axes\.centre nor axes\.matrix"):
+        load(model)
+
+
+def test_axes_in_a_model_whose_vectors_have_any_length_are_refused(write_model, tmp_path):
+    model = write_model(tmp_path / "plain", normalize=False)
+    add_expert(model, "fin", head_tensors(head_for(32)), ExpertKind.AXES)
+    with pytest.raises(ModelError, match="an expert has axes, and the model's vectors are of any length"):
+        load(model)
+
+
+def test_texts_of_several_domains_go_each_through_its_own_head(model):
+    """Mixed in one batch, as each of them alone: a head takes its own texts' tokens, and no others'."""
+    for number, name in enumerate(("bio", "fin", "law")):
+        head = head_for(32, words=True)
+        words = replace(head.words, rows=(1 + number) * head.words.rows)
+        add_expert(model, name, head_tensors(replace(head, words=words)), ExpertKind.AXES)
+    embedder = load(model)
+    texts = [*TEXTS, "old water near the mat", "a cat ran", "green trees sat"]
+    items = [EmbedItem(text, domain=["law", "", "fin", "bio"][place % 4]) for place, text in enumerate(texts)]
+    mixed = np.array([result.vector for result in embedder.embed(items).results])
+    alone = np.array([embedder.embed([item]).results[0].vector for item in items])
+    np.testing.assert_allclose(mixed, alone, atol=1e-6)
+    general = vectors_of(embedder, texts)
+    moved = [place for place, item in enumerate(items) if item.domain]
+    assert np.abs(mixed[moved] - general[moved]).max(axis=1).min() > 0.01
+
+
+def test_of_a_routed_batch_only_the_texts_of_the_domain_go_through_its_head(model):
+    add_expert(model, "fin", head_tensors(head_for(32, words=True)), ExpertKind.AXES)
+    own = vectors(load(model))[:2]
+    around = np.repeat(own, 40, axis=0) + np.random.default_rng(1).normal(0, 0.05, (80, own.shape[1]))
+    sample = DomainSample.of(around.astype(np.float32), around.astype(np.float32))
+    file, sha256 = write_sample(model, "fin", sample)
+    entry = replace(read_manifest(model, "tiny").find("fin"), routing_file=file, routing_sha256=sha256)
+    put_expert(model, entry, "tiny")
+    embedder = load(model)
+    texts = ["a", *TEXTS[:2], "z z z z"]
+    results = embedder.embed([EmbedItem(text) for text in texts]).results
+    domains = [result.domain for result in results]
+    assert domains[1:3] == ["fin", "fin"]
+    assert "general" in domains
+    named = [EmbedItem(text, domain=domain) for text, domain in zip(texts, domains, strict=True)]
+    expected = [result.vector for result in embedder.embed(named).results]
+    np.testing.assert_allclose([result.vector for result in results], expected, atol=1e-6)
 
 
 def test_the_domain_token_alone_changes_the_vectors(model):

@@ -1,6 +1,7 @@
 """`attune eval merge`: several reports in one file, as what is measured of experts takes several commands."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,8 @@ from attune.services.cli.failures import told_plainly
 from attune.services.cli.measure.report import Report
 from attune.services.cli.options import Json
 from attune.services.cli.output import console, print_json
+
+_GIVE = "give files that --out of eval retrieval, pairs or routing, or of bench, wrote"
 
 
 def merge(
@@ -30,18 +33,29 @@ def merge(
         summary: dict[str, float] = {}
         for each in found:
             summary = {**each["summary"], **summary}
-        merged = {"summary": summary, "reports": found}
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(merged, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        _write(out, {"summary": summary, "reports": found})
     print_json(summary) if as_json else console.print(f"{len(summary)} figures of {len(found)} reports, in {out}")
 
 
 def _read(file: Path) -> Report:
     try:
         found: Report = json.loads(file.read_bytes())
-        _ = found["rows"], dict(found["summary"])
-    except FileNotFoundError:
-        raise SettingError(f"{file} does not exist: give files that --out of a measurement wrote") from None
-    except (ValueError, KeyError, TypeError):
-        raise SettingError(f"{file} is no report: give files that --out of a measurement wrote") from None
+    except OSError as error:
+        raise SettingError(f"{file} cannot be read ({error.strerror}): {_GIVE}") from None
+    except ValueError:
+        raise SettingError(f"{file} is no report, as it is not JSON: {_GIVE}") from None
+    if not (isinstance(found, dict) and isinstance(found.get("rows"), list) and _figures(found.get("summary"))):
+        raise SettingError(f"{file} is no report, as it has no rows, or no figures in its summary: {_GIVE}")
     return found
+
+
+def _figures(summary: object) -> bool:
+    return isinstance(summary, dict) and all(isinstance(value, int | float) for value in summary.values())
+
+
+def _write(out: Path, merged: Mapping[str, object]) -> None:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(merged, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise SettingError(f"--out {out} cannot be written ({error.strerror}): give another file") from None
