@@ -531,7 +531,8 @@ class Domain(_message.Message):
     """What it is about."""
     expert: _builtins.str
     """The kind of expert: "general" is the untouched backbone, "ffn" has feed-forward blocks of its own, "lora" adds
-    something of low rank to the backbone's.
+    something of low rank to the backbone's, "axes" has the backbone's vectors in axes of its own. All but the first may
+    have vectors for the domain's words.
     """
     version: _builtins.str
     """Changes whenever the expert's vectors change."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from attune.embeddings.checkpoint import published_tensors
 from attune.embeddings.config import read_model_config
@@ -106,7 +106,7 @@ def _weights_of(transformer: ExpertTransformer, backbone: Path) -> Callable[[Pat
         (directory / MANIFEST_FILE).unlink(missing_ok=True)  # its experts belong to the backbone's weights
         for part in (EXPERTS_DIRECTORY, ROUTING_DIRECTORY, TRAINING_DIRECTORY):
             shutil.rmtree(directory / part, ignore_errors=True)
-        save_file(tensors, directory / WEIGHTS_FILE, metadata={"format": "pt"})
+        write_durably(directory / WEIGHTS_FILE, save(tensors, metadata={"format": "pt"}))
 
     return put_weights
 

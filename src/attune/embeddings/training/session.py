@@ -1,6 +1,7 @@
 """A training from its last checkpoint to its end: a model, the tasks that it learns, and what judges it."""
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +11,7 @@ from datasets import disable_progress_bars
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import get_last_checkpoint
 
 from attune.embeddings.config import ModelConfig, read_model_config
@@ -117,8 +119,16 @@ def _begun(work: Path, directory: Path, materials: Sequence[Material], recipe: R
     begun = json.loads(file.read_bytes())
     if begun.get("run") != json.loads(json.dumps(run)):
         raise TrainingDataError(f"{work} has checkpoints of another training (model, texts or options): remove it")
-    checkpoint: str | None = get_last_checkpoint(str(work))  # type: ignore[no-untyped-call]
-    return checkpoint, begun["precision"]
+    return _last_whole_checkpoint(work), begun["precision"]
+
+
+def _last_whole_checkpoint(work: Path) -> str | None:
+    """What a training was killed while writing is removed: the trainer writes its own state last."""
+    while (checkpoint := get_last_checkpoint(str(work))) is not None:  # type: ignore[no-untyped-call]
+        if (Path(checkpoint) / TRAINER_STATE_NAME).is_file():
+            return str(checkpoint)
+        shutil.rmtree(checkpoint)
+    return None
 
 
 def _measured_precision() -> str:

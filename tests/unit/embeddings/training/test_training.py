@@ -153,7 +153,7 @@ def test_the_same_seed_trains_the_same_expert(model, tmp_path):
     assert not all(torch.equal(first[name], other[name]) for name in first)
 
 
-def test_a_training_that_is_stopped_goes_on_to_the_same_end(model, tmp_path):
+def test_a_training_that_is_stopped_or_killed_goes_on_to_the_same_end(model, tmp_path):
     expected = blocks_of(trained_on(model, tmp_path / "whole"))
 
     def stop(step: int, _loss: float) -> None:
@@ -162,9 +162,12 @@ def test_a_training_that_is_stopped_goes_on_to_the_same_end(model, tmp_path):
 
     with pytest.raises(TrainingInterruptedError, match="goes on from its last checkpoint"):
         trained_on(model, tmp_path / "work", tell=stop)
+    half_written = tmp_path / "work" / "checkpoint-5"  # as kill -9 leaves it
+    half_written.mkdir()
+    (half_written / ".tmpE49iMe").write_bytes(b"half")
     steps: list[int] = []
     found = blocks_of(trained_on(model, tmp_path / "work", tell=lambda step, _loss: steps.append(step)))
-    assert steps[0] > 3
+    assert 3 < steps[0] <= 5
     for name, tensor in expected.items():
         torch.testing.assert_close(found[name], tensor)
 
@@ -193,6 +196,8 @@ def test_a_whole_model_is_saved_as_its_family_publishes_it(shared_tiny_model, tm
         hidden = trained.transformer(features)["token_embeddings"].sum(1)
     expected = torch.nn.functional.normalize(hidden / features["attention_mask"].sum(1, keepdim=True)).numpy()
     np.testing.assert_allclose(vectors(tmp_path / "whole"), expected, atol=1e-5)
+    weights = tmp_path / "whole" / "model.safetensors"
+    assert weights.stat().st_mode == (tmp_path / "whole" / "config.json").stat().st_mode  # for other users to serve
     assert np.abs(vectors(tmp_path / "whole") - vectors(shared_tiny_model)).max() > 1e-3
 
 
