@@ -110,14 +110,19 @@ def test_an_axes_expert_that_leaves_takes_its_axes_with_it(model):
     np.testing.assert_array_equal(vectors(embedder), before)
 
 
+def route_around(vectors: np.ndarray, spread: float, model: Path, domain: str) -> None:
+    """Let texts whose general vectors are so near to some of `vectors` be taken for the domain's."""
+    around = np.repeat(vectors, 90 // len(vectors), axis=0)
+    around = (around + np.random.default_rng(1).normal(0, spread, around.shape)).astype(np.float32)
+    file, sha256 = write_sample(model, domain, DomainSample.of(around, around))
+    entry = replace(read_manifest(model, "tiny").find(domain), routing_file=file, routing_sha256=sha256)
+    put_expert(model, entry, "tiny")
+
+
 def test_a_text_that_is_routed_to_a_head_is_computed_once(model, monkeypatch):
     add_expert(model, "fin", head_tensors(head_for(load(model).dimension, words=True)), ExpertKind.AXES)
     own = vectors(load(model))
-    around = np.repeat(own, 30, axis=0) + np.random.default_rng(1).normal(0, 0.3, (90, own.shape[1]))
-    sample = DomainSample.of(around.astype(np.float32), around.astype(np.float32))
-    file, sha256 = write_sample(model, "fin", sample)
-    entry = replace(read_manifest(model, "tiny").find("fin"), routing_file=file, routing_sha256=sha256)
-    put_expert(model, entry, "tiny")
+    route_around(own, 0.3, model, "fin")
     embedder = load(model)
     given = vectors(embedder, "fin")
     passes: list[int] = []
@@ -193,11 +198,7 @@ def test_texts_of_several_domains_go_each_through_its_own_head(model):
 def test_of_a_routed_batch_only_the_texts_of_the_domain_go_through_its_head(model):
     add_expert(model, "fin", head_tensors(head_for(32, words=True)), ExpertKind.AXES)
     own = vectors(load(model))[:2]
-    around = np.repeat(own, 40, axis=0) + np.random.default_rng(1).normal(0, 0.05, (80, own.shape[1]))
-    sample = DomainSample.of(around.astype(np.float32), around.astype(np.float32))
-    file, sha256 = write_sample(model, "fin", sample)
-    entry = replace(read_manifest(model, "tiny").find("fin"), routing_file=file, routing_sha256=sha256)
-    put_expert(model, entry, "tiny")
+    route_around(own, 0.05, model, "fin")
     embedder = load(model)
     texts = ["a", *TEXTS[:2], "z z z z"]
     results = embedder.embed([EmbedItem(text) for text in texts]).results
