@@ -1,6 +1,6 @@
 """The experts that may come of one training, from the cheapest to the dearest, and which of them is used."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -10,6 +10,7 @@ from attune.embeddings.mixture.expert_files import head_tensors
 from attune.embeddings.training.frozen import Embed
 from attune.embeddings.training.heads import Reader, fitted_heads
 from attune.embeddings.training.judge import MAIN, DevEvaluator
+from attune.embeddings.training.passages import MadeQuery
 from attune.embeddings.training.tasks import TypicalTexts
 
 _CLEARLY_BETTER = 0.005
@@ -40,14 +41,15 @@ def best_of(general: Mapping[str, float], candidates: Sequence[Candidate]) -> Ca
 
 
 def with_heads(
-    reader: Reader, texts: TypicalTexts, judged: Collection[str], evaluator: DevEvaluator
+    reader: Reader, texts: TypicalTexts, taken: Mapping[str, MadeQuery], evaluator: DevEvaluator
 ) -> list[Candidate]:
     """The vectors through each head that is fitted to some texts of the domain, and nothing else.
 
-    Words know the texts that they were fitted to better than others, so what is judged is fitted without those that it
-    is `judged` by; what is used, with them.
+    An index is known when its queries are not, and words know the texts that they were fitted to better than others. So
+    what is judged is fitted to the passages without the queries that were `taken` from them, as they are judged by;
+    what is used, to the whole passages.
     """
-    judged_ones, heads = fitted_heads(reader, texts.without(judged)), fitted_heads(reader, texts)
+    judged_ones, heads = fitted_heads(reader, texts.without(taken)), fitted_heads(reader, texts)
     found = [
         Candidate(name, ExpertKind.AXES, head_tensors(heads[name]), _figures(evaluator, reader.through(head)))
         for name, head in judged_ones.items()

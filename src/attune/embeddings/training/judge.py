@@ -1,6 +1,6 @@
 """How good an expert is on what was kept back from its training; decides when to stop, and whether it is used."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol, Self
 
@@ -33,8 +33,8 @@ class Judge(Protocol):
         ...
 
     @property
-    def passages(self) -> Sequence[str]:
-        """Of the domain's passages, those that it judges by."""
+    def taken(self) -> Mapping[str, MadeQuery]:
+        """Passages that it asks for, each with the query that was taken from it."""
         ...
 
 
@@ -42,9 +42,9 @@ class PairJudge:
     """Tells pairs that belong together from those that do not, by a threshold chosen on these pairs: for dev only."""
 
     main = "average_precision"
-    passages: Sequence[str] = ()
 
     def __init__(self, pairs: Sequence[TextPair], seed: int) -> None:
+        self.taken: Mapping[str, MadeQuery] = {}
         self._firsts = [pair.a for pair in pairs]
         self._seconds = [pair.b for pair in pairs]
         self._apart = draw_apart(self._firsts, self._seconds, seed)
@@ -68,7 +68,8 @@ class RankingJudge:
 
     def __init__(self, passages: Sequence[Passage], sample: Sequence[int], known: Sequence[MadeQuery]) -> None:
         self._sample = sample
-        self.passages = [passages[place].whole for place in sample]
+        self._passages = [passages[place].whole for place in sample]
+        self.taken = {passages[query.passage].whole: query for query in known}
         self._known = known
         self._others = [np.array([place != query.passage for place in sample]) for query in known]
         self._queries: Sequence[str] = ()
@@ -85,7 +86,7 @@ class RankingJudge:
 
         A figure for which there are no queries is left out.
         """
-        passages, figures = embed(self.passages), {}
+        passages, figures = embed(self._passages), {}
         if self._queries:
             figures["teacher_overlap"] = self._overlap(embed, passages)
         if self._known:

@@ -22,6 +22,7 @@ from attune.embeddings.precision import PrecisionSetting, choose_precision
 from attune.embeddings.training.frozen import FrozenBackbone
 from attune.embeddings.training.judge import DevEvaluator
 from attune.embeddings.training.pairs import TrainingDataError, digest
+from attune.embeddings.training.passages import MadeQuery
 from attune.embeddings.training.recipe import Material, Recipe
 from attune.embeddings.training.tasks import Task, tasks_of
 from attune.embeddings.training.trainer import ExpertTrainer, Progress, stopped_by_ctrl_c, training_arguments
@@ -60,9 +61,9 @@ class Session:
         self.facts = {name: value for task in self.tasks for name, value in task.facts.items()}
 
     @property
-    def judged_passages(self) -> frozenset[str]:
-        """The passages that judges rank."""
-        return frozenset(text for task in self.tasks for text in task.judge.passages)
+    def taken(self) -> dict[str, MadeQuery]:
+        """The passages that judges ask for, each with the query that was taken from it."""
+        return {passage: query for task in self.tasks for passage, query in task.judge.taken.items()}
 
     @property
     def learning(self) -> list[Task]:

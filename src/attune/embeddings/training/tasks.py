@@ -1,6 +1,6 @@
 """What an expert learns from a domain's texts: rows, a loss that says what is right, a judge of what was kept back."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -81,13 +81,13 @@ class TypicalTexts:
     queries: Sequence[str]
     pairs: Sequence[TextPair] = ()
 
-    def without(self, passages: Collection[str]) -> "TypicalTexts":
-        """Without some of the passages, and the pairs that have one of them; all, where nothing else is left."""
-        kept = [text for text in self.passages if text not in passages]
-        if not kept:
-            return self
-        pairs = [pair for pair in self.pairs if pair.a not in passages and pair.b not in passages]
-        return TypicalTexts(kept, self.queries, pairs)
+    def without(self, taken: Mapping[str, MadeQuery]) -> "TypicalTexts":
+        """Without the queries that were taken from some passages, and without the pairs that have one of these."""
+        asked = {query.text for query in taken.values()}
+        passages = [taken[text].rest if text in taken else text for text in self.passages]
+        queries = [query for query in self.queries if query not in asked] or self.queries
+        pairs = [pair for pair in self.pairs if pair.a not in taken and pair.b not in taken]
+        return TypicalTexts(passages, queries, pairs)
 
 
 def typical_texts(material: Material, seed: int) -> TypicalTexts:
@@ -156,6 +156,7 @@ def _sample(kept: Sequence[MadeQuery], passages: int, seed: int) -> list[int]:
 
 
 def _kept_back(known: Sequence[MadeQuery], passages: int) -> list[MadeQuery]:
-    """Queries to be judged by, whose passages no other query is made of: those of half of the passages at most."""
+    """Queries to be judged by, one for a passage, of which no other query is made: of half of the passages at most."""
+    first = {query.passage: query for query in reversed(known)}
     places = list(dict.fromkeys(query.passage for query in known))[: passages // 2]
-    return [query for query in known if query.passage in places][:_DEV_KNOWN]
+    return [first[place] for place in places][:_DEV_KNOWN]

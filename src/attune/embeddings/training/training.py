@@ -50,7 +50,7 @@ def train_expert(directory: Path, material: Material, recipe: Recipe, work: Path
             return []
         backbone, vocabulary = session.backbone, session.config.encoder.vocab_size
         reader = Reader(embed, backbone.tokens, vocabulary, backbone.prompt_tokens)
-        return with_heads(reader, texts, session.judged_passages, evaluator)
+        return with_heads(reader, texts, session.taken, evaluator)
 
     candidates = headed(session.backbone)
     if not session.learning:
