@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from attune.embeddings.bags import Bags, bag, document_frequencies, inverse_document_frequencies
+
 _SHARE = 0.5
 """Of a bag's cosine, beside 1 for that of the backbone's vectors."""
-_SATURATION = 1.2
-"""BM25's k1: so many mentions count half as much as any number of them."""
 _TINY = 1e-9
 
 
@@ -50,19 +50,7 @@ class Words:
         return sum(each.nbytes for each in (self.mixing, self.weights, self.ids, self.rows))
 
     def _sums(self, sequences: Sequence[Sequence[int]]) -> Tensor:
-        known, weights = self.ids.numpy(), self.weights.numpy()
-        bags = [_bag(sequence, weights) for sequence in sequences]
-        ids = np.concatenate([ids for ids, _ in bags])
-        places = np.searchsorted(known, ids).clip(max=len(known) - 1)
-        shares = np.concatenate([shares for _, shares in bags]) * (known[places] == ids)
-        ends = np.cumsum([len(ids) for ids, _ in bags])
-        return functional.embedding_bag(
-            torch.from_numpy(places),
-            self.rows,
-            torch.from_numpy(np.concatenate([[0], ends[:-1]])),
-            mode="sum",
-            per_sample_weights=torch.from_numpy(shares.astype(np.float32)),
-        )
+        return Bags.of(sequences, self.weights.numpy()).sums(self.rows, self.ids)
 
     @classmethod
     def fitted(
@@ -77,7 +65,9 @@ class Words:
         `silent` tokens tell nothing, such as those of a prompt. None where no token tells the texts apart.
         """
         count, size = vectors.shape
-        weights = _weights(sequences, vocabulary)
+        # The root, as both texts of a cosine bring theirs.
+        rarity = inverse_document_frequencies(document_frequencies(sequences, vocabulary), len(sequences))
+        weights = np.sqrt(rarity).astype(np.float32)
         weights[list(silent)] = 0
         ids = np.unique(np.concatenate([np.asarray(each, np.int64) for each in sequences]))
         ids = ids[weights[ids] > 0]
@@ -85,7 +75,7 @@ class Words:
             return None
         bags = np.zeros((count, len(ids)), np.float32)
         for row, sequence in enumerate(sequences):
-            tokens, shares = _bag(sequence, weights)
+            tokens, shares = bag(sequence, weights)
             told = weights[tokens] > 0
             bags[row, np.searchsorted(ids, tokens[told])] = math.sqrt(_SHARE) * shares[told]
         described = vectors @ vectors.T + bags @ bags.T
@@ -94,25 +84,3 @@ class Words:
         first = (texts[:, -size:] / np.sqrt(np.maximum(values[-size:], _TINY))).astype(np.float32)
         mixing, rows = vectors.T @ first[:count] + first[count:], math.sqrt(_SHARE) * (bags.T @ first[:count])
         return cls(*(torch.from_numpy(each) for each in (mixing, weights, ids, rows)))
-
-
-def _weights(sequences: Sequence[Sequence[int]], vocabulary: int) -> NDArray[np.float32]:
-    """[vocabulary]: the root of BM25's inverse document frequency, as both texts of a cosine bring theirs.
-
-    Tokens of every text, such as those that begin and end it, tell nothing.
-    """
-    count = len(sequences)
-    frequency = np.zeros(vocabulary, np.int64)
-    for sequence in sequences:
-        frequency[np.unique(sequence)] += 1
-    weights = np.sqrt(np.log1p((count - frequency + 0.5) / (frequency + 0.5)))
-    return np.where(frequency == count, 0, weights).astype(np.float32)
-
-
-def _bag(sequence: Sequence[int], weights: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """A sequence's different tokens of the vocabulary, and their shares, whose squares sum up to 1 or 0."""
-    ids, counts = np.unique(np.asarray(sequence, np.int64), return_counts=True)
-    known = ids < len(weights)
-    ids, counts = ids[known], counts[known]
-    shares = weights[ids] * counts * (_SATURATION + 1) / (counts + _SATURATION)
-    return ids, (shares / max(float(np.linalg.norm(shares)), _TINY)).astype(np.float32)
