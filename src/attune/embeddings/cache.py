@@ -32,8 +32,9 @@ class VectorCache:
     def key(self, item: EmbedItem, version: str = "") -> bytes:
         """What `find` and `keep` know the text by, where that version of its domain embeds it."""
         digest = hashlib.blake2b(digest_size=_DIGEST_BYTES, key=self._secret)
-        # Neither a domain that can be routed, nor a version, nor a role has a NUL.
-        keyed = f"{item.domain}\0{version}\0{item.role}\0{item.truncate:d}\0{item.text}"
+        # Nothing before the text has a NUL where it can be computed.
+        how = f"{item.domain}\0{version}\0{item.role}\0{item.truncate:d}\0{item.augmentation}\0{item.explain:d}"
+        keyed = f"{how}\0{item.text}"
         digest.update(keyed.encode("utf-8", "surrogatepass"))
         return digest.digest()
 

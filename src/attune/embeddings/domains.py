@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from attune.embeddings.errors import SettingError, UnknownDomainError
+from attune.embeddings.augmentation.kinds import Augmentation
+from attune.embeddings.errors import SettingError, UnknownAugmentationError, UnknownDomainError
 from attune.embeddings.router import GENERAL, Router
 
 _DOMAIN_ID = re.compile(r"[a-z][a-z0-9_-]{0,63}")
@@ -38,6 +39,28 @@ class LoadedExpert:
 
 
 @dataclass(frozen=True)
+class LoadedAugmenter:
+    """An augmenter where it is loaded: its number in the encoder, and what it takes there.
+
+    Who will compute texts with it holds on to this object until then. `tower` is the expert that queries go through
+    instead of the domain's own; `reads_hidden` whether they must be computed for it.
+    """
+
+    kind: Augmentation
+    version: str
+    default: bool = False
+    number: int = 0
+    memory_bytes: int = 0
+    reads_hidden: bool = False
+    tower: LoadedExpert | None = None
+
+    @property
+    def computes(self) -> bool:
+        """Whether the domain's own vector of a query is not enough to augment it."""
+        return self.reads_hidden or self.tower is not None
+
+
+@dataclass(frozen=True)
 class Domain:
     """One domain: its expert, of what kind that is, and the version that changes whenever the expert's vectors do."""
 
@@ -46,6 +69,27 @@ class Domain:
     kind: ExpertKind
     version: str
     expert: LoadedExpert = LoadedExpert()
+    augmenters: tuple[LoadedAugmenter, ...] = ()
+
+    @property
+    def query_version(self) -> str:
+        """Changes whenever the vector of a query may."""
+        return " ".join([self.version, *(f"{each.kind}={each.version}{each.default:d}" for each in self.augmenters)])
+
+    def augmenter(self, augmentation: str) -> LoadedAugmenter | None:
+        """The one that a query asks for; the empty string means the default. None leaves vectors as they are.
+
+        Raises `UnknownAugmentationError`.
+        """
+        if augmentation == Augmentation.NONE:
+            return None
+        for each in self.augmenters:
+            if each.kind == augmentation or (not augmentation and each.default):
+                return each
+        if augmentation:
+            known = [Augmentation.NONE, *(each.kind for each in self.augmenters)]
+            raise UnknownAugmentationError(augmentation, self.id, known)
+        return None
 
 
 class DomainRegistry:
@@ -77,8 +121,8 @@ class DomainRegistry:
     def version(self, domain: str) -> str:
         """Changes whenever the vector of a text for that domain may; for the empty one, whenever any domain's does."""
         if domain:
-            return self._domains[domain].version if domain in self._domains else ""
-        return " ".join([self.router.version, *(f"{each.id}={each.version}" for each in self.domains())])
+            return self._domains[domain].query_version if domain in self._domains else ""
+        return " ".join([self.router.version, *(f"{each.id}={each.query_version}" for each in self.domains())])
 
     def domains(self) -> tuple[Domain, ...]:
         """All domains, in order of id."""

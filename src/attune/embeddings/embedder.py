@@ -8,13 +8,15 @@ from typing import Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from attune.embeddings.augmentation.kinds import Augmentation
 from attune.embeddings.config import ModelConfig, read_model_config, read_tokenizer
 from attune.embeddings.devices import AUTO, choose_device, tokens_at_once
-from attune.embeddings.domains import Domain, DomainRegistry
+from attune.embeddings.domains import Domain, DomainRegistry, LoadedAugmenter
 from attune.embeddings.encoder import Encoder
-from attune.embeddings.errors import SettingError, TextError, UnknownDomainError
-from attune.embeddings.items import Embedded, EmbeddedBatch, EmbedItem, ItemError, Role, Timings
+from attune.embeddings.errors import SettingError, TextError, UnknownAugmentationError, UnknownDomainError
+from attune.embeddings.items import PLAIN, Augmented, Embedded, EmbeddedBatch, EmbedItem, ItemError, Role, Timings
 from attune.embeddings.mixture.live import LiveExperts
 from attune.embeddings.precision import Precision, PrecisionSetting, choose_precision
 from attune.embeddings.tokenizer import TextTokenizer, Tokenized
@@ -31,6 +33,18 @@ class Prepared:
     domain: Domain
     candidates: DomainRegistry | None = None
     """For a text that names no domain: those that it may turn out to be of."""
+    augmentation: str = Augmentation.NONE
+    """As in `EmbedItem`; of a passage, none."""
+    explain: bool = False
+
+    def augmenter(self, domain: Domain) -> LoadedAugmenter | None:
+        """What augments the text, now that its domain is known; one that was routed to it need not have what it asked
+        for.
+        """
+        try:
+            return domain.augmenter(self.augmentation)
+        except UnknownAugmentationError:
+            return None
 
     @property
     def token_count(self) -> int:
@@ -42,9 +56,17 @@ class Prepared:
         """Whether the text was longer."""
         return self.tokens.truncated
 
-    def embedded(self, vector: NDArray[np.float32], domain: Domain) -> Embedded:
-        """With its vector [d], and the domain that it was routed to."""
-        return Embedded(vector, domain.id, self.token_count, self.truncated)
+    def embedded(self, vector: NDArray[np.float32], end: "Computation") -> Embedded:
+        """With its vector [d], and how it was computed."""
+        return Embedded(vector, end.domain.id, self.token_count, self.truncated, end.augmented)
+
+
+@dataclass(frozen=True)
+class Computation:
+    """How a text's vector came about: the domain that it was routed to, and how it was augmented."""
+
+    domain: Domain
+    augmented: Augmented = PLAIN
 
 
 class Embedder:
@@ -67,6 +89,7 @@ class Embedder:
         self._prompts = {Role.QUERY: config.query_prompt, Role.PASSAGE: config.passage_prompt}
         self._clock = clock
         self._experts = experts
+        self._augmenters = experts.augmenters
         self.name = name
         self.revision = revision
         self.precision = precision
@@ -154,11 +177,11 @@ class Embedder:
         )
         return [self._routed(item, tokens) for item, tokens in zip(items, tokenized, strict=True)]
 
-    def compute(self, prepared: Sequence[Prepared]) -> tuple[NDArray[np.float32], list[Domain]]:
-        """The vectors [n, d] of n prepared texts, and the domains that they were routed to.
+    def compute(self, prepared: Sequence[Prepared]) -> tuple[NDArray[np.float32], list[Computation]]:
+        """The vectors [n, d] of n prepared texts, and how they came about.
 
         A text that names no domain is embedded by the general expert, and if that vector is of another domain, again;
-        unless that domain's expert makes its vectors from those.
+        unless that domain's expert makes its vectors from those. Queries are augmented at last.
         """
         domains = [entry.domain for entry in prepared]
         vectors = self._encode(prepared, domains)
@@ -167,7 +190,62 @@ class Embedder:
             domains = _routed(prepared, domains, vectors, unknown)
             routed = [place for place in unknown if domains[place].expert != prepared[place].domain.expert]
             self._encode_again(vectors, prepared, domains, routed)
-        return vectors, domains
+        augmented = self._augment(vectors, prepared, domains)
+        return vectors, [Computation(*each) for each in zip(domains, augmented, strict=True)]
+
+    def hidden(self, prepared: Sequence[Prepared]) -> list[Tensor]:
+        """For each prepared text its tokens' vectors [tokens, d] in the last layer of its domain's expert."""
+        experts = [entry.domain.expert.number for entry in prepared]
+        return self._encoder.encode_with_hidden([entry.tokens.ids for entry in prepared], experts)[1]
+
+    @property
+    def token_embeddings(self) -> NDArray[np.float32]:
+        """[vocabulary, e]: what the encoder's first layer knows each token by."""
+        return self._encoder.token_embeddings
+
+    def _augment(
+        self, vectors: NDArray[np.float32], prepared: Sequence[Prepared], domains: Sequence[Domain]
+    ) -> list[Augmented]:
+        """Change the vectors of those queries that are to be augmented, in place; how each was."""
+        found = [PLAIN] * len(prepared)
+        groups: dict[int, list[int]] = {}
+        asked = [entry.augmenter(domain) for entry, domain in zip(prepared, domains, strict=True)]
+        for place, augmenter in enumerate(asked):
+            if augmenter is not None:
+                groups.setdefault(augmenter.number, []).append(place)
+        for number, places in groups.items():
+            augmenter = asked[places[0]]
+            if augmenter is not None:
+                plain, hidden = self._plain(vectors, prepared, domains, places, augmenter)
+                sequences = [prepared[place].tokens.ids for place in places]
+                vectors[places] = self._augmenters.augment(number, plain, sequences, hidden)
+                for row, place in enumerate(places):
+                    found[place] = Augmented(augmenter.kind)
+                    if prepared[place].explain:
+                        found[place] = self._explained(number, plain[row], sequences[row], hidden[row : row + 1])
+        return found
+
+    def _plain(
+        self,
+        vectors: NDArray[np.float32],
+        prepared: Sequence[Prepared],
+        domains: Sequence[Domain],
+        places: Sequence[int],
+        augmenter: LoadedAugmenter,
+    ) -> tuple[NDArray[np.float32], list[Tensor]]:
+        """The vectors that the augmenter changes, and if it reads them, the tokens' own: both of one more pass."""
+        if not augmenter.computes:
+            return vectors[places], []
+        experts = [(augmenter.tower or domains[place].expert).number for place in places]
+        sequences = [prepared[place].tokens.ids for place in places]
+        if not augmenter.reads_hidden:
+            return self._encoder.encode(sequences, experts), []
+        return self._encoder.encode_with_hidden(sequences, experts)
+
+    def _explained(
+        self, number: int, vector: NDArray[np.float32], sequence: Sequence[int], hidden: Sequence[Tensor]
+    ) -> Augmented:
+        return self._augmenters.explain(number, vector, sequence, hidden, self._tokenizer.written)
 
     def _encode_again(
         self,
@@ -194,9 +272,12 @@ class Embedder:
             return tokens
         try:
             registry = self.domains
-            unknown = not item.domain and registry.router.knows_domains
-            return Prepared(tokens, registry.route(item.domain), registry if unknown else None)
-        except UnknownDomainError as error:
+            domain, unknown = registry.route(item.domain), not item.domain and registry.router.knows_domains
+            augmentation = item.augmentation if item.role is Role.QUERY else Augmentation.NONE
+            if not unknown:
+                domain.augmenter(augmentation)
+            return Prepared(tokens, domain, registry if unknown else None, augmentation, item.explain)
+        except (UnknownDomainError, UnknownAugmentationError) as error:
             return error
 
 

@@ -68,6 +68,14 @@ class Encoder:
         return self._config.encoder.hidden_size
 
     @property
+    def token_embeddings(self) -> NDArray[np.float32]:
+        """[vocabulary, e]: the backbone's table of tokens."""
+        table: NDArray[np.float32] = (
+            self._packed.embeddings.word.weight[: self._config.encoder.vocab_size].float().cpu().numpy()
+        )
+        return table
+
+    @property
     def experts(self) -> int:
         """How many experts there are, the general one included."""
         return self._experts
@@ -171,6 +179,26 @@ class Encoder:
         result: NDArray[np.float32] = vectors.numpy()
         return result
 
+    @torch.inference_mode()
+    def encode_with_hidden(
+        self, token_ids: Sequence[Sequence[int]], experts: Sequence[int]
+    ) -> tuple[NDArray[np.float32], list[Tensor]]:
+        """As `encode`, and for each sequence its tokens' vectors [tokens, d] in the last layer, in fp32 on the CPU."""
+        if not token_ids:
+            return np.zeros((0, self.dimension), np.float32), []
+        self._check(token_ids)
+        self._check_experts(experts, len(token_ids))
+        seen = self._with_domain_tokens(token_ids, experts)
+        vectors, states = torch.empty(len(seen), self.dimension), [torch.empty(0)] * len(seen)
+        for batch in pack(seen, self._token_budget, self._packed.planner(self.device), experts):
+            hidden = self._packed(batch.to(self.device))
+            vectors[list(batch.order)] = self._normalized(self._pooled(hidden, batch.to(self.device))).cpu()
+            lengths = [len(seen[place]) for place in batch.order]
+            for place, rows in zip(batch.order, hidden[: sum(lengths)].float().cpu().split(lengths), strict=True):
+                states[place] = rows
+        self._put_through_heads(vectors, seen, experts)
+        return vectors.numpy(), states
+
     def _with_domain_tokens(
         self, token_ids: Sequence[Sequence[int]], experts: Sequence[int]
     ) -> Sequence[Sequence[int]]:
@@ -211,7 +239,9 @@ class Encoder:
         return self._recorded(batch.routed().to(self.device))
 
     def _encode_batch(self, batch: PackedBatch) -> Tensor:
-        vectors = self._pooled(self._packed(batch), batch)
+        return self._normalized(self._pooled(self._packed(batch), batch))
+
+    def _normalized(self, vectors: Tensor) -> Tensor:
         return functional.normalize(vectors) if self._config.normalize else vectors
 
     def _pooled(self, hidden: Tensor, batch: PackedBatch) -> Tensor:

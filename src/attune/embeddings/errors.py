@@ -55,6 +55,23 @@ class UnknownDomainError(EmbeddingsError):
         return UnknownDomainError, (self.domain, self.known)
 
 
+class UnknownAugmentationError(EmbeddingsError):
+    """A query asks for an augmentation that its domain does not have."""
+
+    def __init__(self, augmentation: str, domain: str, known: Iterable[str]) -> None:
+        self.augmentation = augmentation
+        self.domain = domain
+        self.known = tuple(known)
+        super().__init__(
+            f"domain {domain!r} has no augmentation {augmentation!r}: use one of {', '.join(self.known)}, or train it "
+            "(attune train augmenter)"
+        )
+
+    def __reduce__(self) -> tuple[type["UnknownAugmentationError"], tuple[str, str, tuple[str, ...]]]:
+        """How it travels between processes."""
+        return UnknownAugmentationError, (self.augmentation, self.domain, self.known)
+
+
 class ComputeError(EmbeddingsError):
     """A text could not be computed, alone neither; its neighbours were."""
 

@@ -6,7 +6,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from attune.embeddings.errors import ComputeError, TextError, UnknownDomainError
+from attune.embeddings.augmentation.kinds import Augmentation, Influence
+from attune.embeddings.errors import ComputeError, TextError, UnknownAugmentationError, UnknownDomainError
 
 
 class Role(StrEnum):
@@ -25,6 +26,23 @@ class EmbedItem:
     role: Role = Role.PASSAGE
     truncate: bool = True
     """Whether a text longer than the model's limit is cut, or is an error."""
+    augmentation: str = ""
+    """Of a query: an `Augmentation`; empty means the domain's default. A passage is never augmented."""
+    explain: bool = False
+    """Whether to tell which tokens moved the vector of a query."""
+
+
+@dataclass(frozen=True)
+class Augmented:
+    """How a query's vector was augmented; if that is `explained`, how far it `moved` (1 - cosine), by which tokens."""
+
+    kind: Augmentation = Augmentation.NONE
+    explained: bool = False
+    moved: float = 0.0
+    influences: tuple[Influence, ...] = ()
+
+
+PLAIN = Augmented()
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +53,10 @@ class Embedded:
     domain: str
     token_count: int
     truncated: bool
+    augmented: Augmented = PLAIN
 
 
-ItemError = TextError | UnknownDomainError | ComputeError
+ItemError = TextError | UnknownDomainError | UnknownAugmentationError | ComputeError
 EmbedResult = Embedded | ItemError
 
 

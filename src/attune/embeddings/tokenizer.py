@@ -84,6 +84,10 @@ class TextTokenizer:
             results[index] = self._limit(index, encoding, truncate=may_cut)
         return [result for result in results if result is not None]
 
+    def written(self, token: int) -> str:
+        """A token as the vocabulary writes it; a continued word's part begins with "##" in BERT's."""
+        return self._tokenizer.id_to_token(token) or ""
+
     def _encoded(self, texts: Sequence[str], cut: Sequence[bool]) -> list[Encoding]:
         """The encodings, or of a long text that may be cut one that begins in the same way and is long enough to be.
 

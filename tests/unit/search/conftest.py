@@ -1,6 +1,6 @@
 """A small index on the embedded engine, and the other services as search sees them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from attune.knowledge.v1.context_pb2 import Context
+from attune.services.search.gateway import Augmentation, Expert
 from attune.services.search.index.edge import open_edge_index
 from attune.services.search.index.identity import IndexIdentity
 from attune.services.search.index.port import Document, Index
@@ -23,7 +24,7 @@ DIMENSION = 8
 class Services:
     """Stands where `Gateway` does: every text has the same vector, no text has entities, and nobody is known."""
 
-    experts: frozenset[str] = frozenset({"general"})
+    known: frozenset[str] = frozenset({"general"})
     refused: frozenset[str] = frozenset()
     """Ids of documents that cannot be embedded."""
     embedded: list[str] = field(default_factory=list)
@@ -31,15 +32,20 @@ class Services:
     spaces: dict[str, str] = field(default_factory=dict)
     """The space of each expert that has one of its own."""
     probabilities: dict[str, float] = field(default_factory=dict)
+    augmentations: frozenset[Augmentation] = frozenset()
+    """What each of those experts has for queries."""
 
-    async def domains(self) -> dict[str, str]:
-        return dict.fromkeys(self.experts, "") | self.spaces
+    async def experts(self) -> dict[str, Expert]:
+        own = {domain: Expert(key, self.augmentations) for domain, key in self.spaces.items()}
+        return {domain: Expert("") for domain in self.known} | own
 
     async def route(self, _query: str) -> dict[str, float]:
         return self.probabilities
 
-    async def query_vectors(self, _query: str, domains: Sequence[str]) -> list[np.ndarray]:
-        return [np.ones(DIMENSION, np.float32)] * len(domains)
+    async def query_vectors(
+        self, _query: str, asked: Mapping[str, Augmentation]
+    ) -> list[tuple[np.ndarray, Augmentation]]:
+        return [(np.ones(DIMENSION, np.float32), augmentation) for augmentation in asked.values()]
 
     async def passage_vectors(self, documents: Sequence[Document], _experts: object) -> list[np.ndarray | str]:
         self.embedded += [each.id for each in documents]

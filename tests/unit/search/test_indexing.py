@@ -29,7 +29,7 @@ async def indexed(index: Index, services: Services, *documents: pb.Document) -> 
 async def test_documents_of_a_domain_without_an_expert_are_indexed_and_told(
     small_index: Index, services: Services
 ) -> None:
-    services.experts = frozenset({"general", "medicine"})
+    services.known = frozenset({"general", "medicine"})
     report = await indexed(
         small_index,
         services,

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.search.conftest import DIMENSION, Services
 
+from attune.embedding.v1 import embedding_pb2 as embedding
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import Call, enter_call
+from attune.services.search.gateway import Augmentation
 from attune.services.search.index.port import Candidate, Document, Index, IndexedDocument
 from attune.services.search.searching import Found, Searcher, Wish
 from attune.services.search.spaces import Space, merge, with_hits, worth_searching
@@ -74,9 +76,12 @@ def put(index: Index, name: str, space: str, direction: int) -> None:
     index.upsert("acme", [IndexedDocument.of(Document(name, "title", "text", "any"), space)], vector)
 
 
-async def search(index: Index, services: Services) -> Found:
+async def search(
+    index: Index, services: Services, augmentation: Augmentation = embedding.AUGMENTATION_UNSPECIFIED
+) -> Found:
     enter_call(Call("Search", "acme", float("inf")))
-    return await Searcher(index, services).search(Wish("zzz", "", Context(), (), 10))  # type: ignore[arg-type]
+    wish = Wish("zzz", "", Context(), (), 10, augmentation)
+    return await Searcher(index, services).search(wish)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -106,7 +111,7 @@ async def test_words_that_only_one_domain_has_lead_to_its_space(small_index, ser
     assert found.ranked[0].fused.id == "of law"
 
 
-@pytest.mark.parametrize("fails", ["domains", "route", "query_vectors"])
+@pytest.mark.parametrize("fails", ["experts", "route", "query_vectors"])
 async def test_a_search_that_fails_leaves_no_search_by_words_behind(mixed_index, services, monkeypatch, fails):
     services.spaces, services.probabilities = {"law": "law@2"}, {"law": 0.9, "general": 0.1}
 
@@ -124,3 +129,12 @@ async def test_without_experts_there_is_one_space(mixed_index, services):
     found = await search(mixed_index, services)
     assert len(found.ranked) == 3
     assert [space.domain for space in found.spaces] == ["general"]
+
+
+async def test_an_expert_without_the_augmentation_asked_for_gets_the_plain_query(mixed_index, services):
+    services.spaces = {"law": "law@2"}
+    services.probabilities = {"law": 0.9, "general": 0.1}
+    services.augmentations = frozenset({embedding.AUGMENTATION_PROBES})
+    found = await search(mixed_index, services, embedding.AUGMENTATION_PROBES)
+    used = dict(zip([space.domain for space in found.spaces], found.augmentations, strict=True))
+    assert used == {"law": embedding.AUGMENTATION_PROBES, "general": embedding.AUGMENTATION_NONE}

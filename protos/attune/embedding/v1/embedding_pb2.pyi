@@ -100,6 +100,46 @@ LANE_BULK: Lane.ValueType  # 2
 """Indexing and other background work: yields to people, but is never starved."""
 Global___Lane: _TypeAlias = Lane  # noqa: Y015
 
+class _Augmentation:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AugmentationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Augmentation.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AUGMENTATION_UNSPECIFIED: _Augmentation.ValueType  # 0
+    """As the domain's default says, which may be: not at all."""
+    AUGMENTATION_NONE: _Augmentation.ValueType  # 1
+    """Not at all."""
+    AUGMENTATION_STATISTICAL: _Augmentation.ValueType  # 2
+    """A gate by the query's own tokens, as rare as they are."""
+    AUGMENTATION_LEARNED: _Augmentation.ValueType  # 3
+    """A gate by the query's own tokens, as telling as their contexts say."""
+    AUGMENTATION_CONTEXTUAL: _Augmentation.ValueType  # 4
+    """A gate by any tokens that the query brings to mind."""
+    AUGMENTATION_PROBES: _Augmentation.ValueType  # 5
+    """Towards where passages with the query's tokens are."""
+    AUGMENTATION_TOWER: _Augmentation.ValueType  # 6
+    """Layers of its own for queries, and probes."""
+
+class Augmentation(_Augmentation, metaclass=_AugmentationEnumTypeWrapper):
+    """How the vector of a query is changed by its tokens. Passages' vectors never are, so an existing index stays valid."""
+
+AUGMENTATION_UNSPECIFIED: Augmentation.ValueType  # 0
+"""As the domain's default says, which may be: not at all."""
+AUGMENTATION_NONE: Augmentation.ValueType  # 1
+"""Not at all."""
+AUGMENTATION_STATISTICAL: Augmentation.ValueType  # 2
+"""A gate by the query's own tokens, as rare as they are."""
+AUGMENTATION_LEARNED: Augmentation.ValueType  # 3
+"""A gate by the query's own tokens, as telling as their contexts say."""
+AUGMENTATION_CONTEXTUAL: Augmentation.ValueType  # 4
+"""A gate by any tokens that the query brings to mind."""
+AUGMENTATION_PROBES: Augmentation.ValueType  # 5
+"""Towards where passages with the query's tokens are."""
+AUGMENTATION_TOWER: Augmentation.ValueType  # 6
+"""Layers of its own for queries, and probes."""
+Global___Augmentation: _TypeAlias = Augmentation  # noqa: Y015
+
 @_typing.final
 class TextInput(_message.Message):
     """One text to embed."""
@@ -109,22 +149,26 @@ class TextInput(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     DOMAIN_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
+    AUGMENTATION_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text, UTF-8, at most 1 MiB."""
     domain: _builtins.str
     """The domain whose expert embeds it; empty means: route it."""
     role: Global___Role.ValueType
     """Query or passage."""
+    augmentation: Global___Augmentation.ValueType
+    """How a query is augmented; of a passage it means nothing. A text whose named domain does not have it gets an error."""
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
         domain: _builtins.str = ...,
         role: Global___Role.ValueType = ...,
+        augmentation: Global___Augmentation.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "role", b"role", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmentation", b"augmentation", "domain", b"domain", "role", b"role", "text", b"text"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -199,6 +243,8 @@ class EmbeddedItem(_message.Message):
     TRUNCATED_FIELD_NUMBER: _builtins.int
     DOMAIN_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    AUGMENTATION_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
     row: _builtins.int
     """The row of its vector; absent where error is set."""
     token_count: _builtins.int
@@ -207,9 +253,15 @@ class EmbeddedItem(_message.Message):
     """Whether the text was longer than the model reads, and was cut."""
     domain: _builtins.str
     """The domain whose expert embedded it."""
+    augmentation: Global___Augmentation.ValueType
+    """How its vector was augmented. A query that was routed to a domain without what it asked for is left as it is."""
     @_builtins.property
     def error(self) -> _status_pb2.Status:
         """Why this text has no vector."""
+
+    @_builtins.property
+    def explanation(self) -> Global___AugmentationReport:
+        """How far that moved the vector, and by which tokens; only where the request asks for it."""
 
     def __init__(
         self,
@@ -219,16 +271,76 @@ class EmbeddedItem(_message.Message):
         truncated: _builtins.bool = ...,
         domain: _builtins.str = ...,
         error: _status_pb2.Status | None = ...,
+        augmentation: Global___Augmentation.ValueType = ...,
+        explanation: Global___AugmentationReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_row", b"_row", "error", b"error", "row", b"row"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_row", b"_row", "error", b"error", "explanation", b"explanation", "row", b"row"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_row", b"_row", "domain", b"domain", "error", b"error", "row", b"row", "token_count", b"token_count", "truncated", b"truncated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_row", b"_row", "augmentation", b"augmentation", "domain", b"domain", "error", b"error", "explanation", b"explanation", "row", b"row", "token_count", b"token_count", "truncated", b"truncated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__row: _TypeAlias = _typing.Literal["row"]  # noqa: Y015
     _WhichOneofArgType__row: _TypeAlias = _typing.Literal["_row", b"_row"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__row) -> _WhichOneofReturnType__row | None: ...
 
 Global___EmbeddedItem: _TypeAlias = EmbeddedItem  # noqa: Y015
+
+@_typing.final
+class TokenInfluence(_message.Message):
+    """What a token did to the vector of a query."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    MOVED_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The token, as the model's vocabulary writes it."""
+    weight: _builtins.float
+    """How much it counts beside the others; the squares of one query's weights add up to at most 1."""
+    moved: _builtins.float
+    """1 - cosine of the vectors with and without it."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        weight: _builtins.float = ...,
+        moved: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moved", b"moved", "token", b"token", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenInfluence: _TypeAlias = TokenInfluence  # noqa: Y015
+
+@_typing.final
+class AugmentationReport(_message.Message):
+    """Why a query's vector is where it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MOVED_FIELD_NUMBER: _builtins.int
+    INFLUENCES_FIELD_NUMBER: _builtins.int
+    moved: _builtins.float
+    """1 - cosine of the plain vector and the augmented one."""
+    @_builtins.property
+    def influences(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenInfluence]:
+        """The weightiest tokens, at most 32, the most moving first."""
+
+    def __init__(
+        self,
+        *,
+        moved: _builtins.float = ...,
+        influences: _abc.Iterable[Global___TokenInfluence] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["influences", b"influences", "moved", b"moved"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AugmentationReport: _TypeAlias = AugmentationReport  # noqa: Y015
 
 @_typing.final
 class EmbedTimings(_message.Message):
@@ -274,10 +386,13 @@ class EmbedRequest(_message.Message):
     OUTPUT_FIELD_NUMBER: _builtins.int
     REFUSE_LONG_FIELD_NUMBER: _builtins.int
     LANE_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
     refuse_long: _builtins.bool
     """Refuse a text that is longer than the model reads, instead of cutting it."""
     lane: Global___Lane.ValueType
     """Interactive or bulk."""
+    explain: _builtins.bool
+    """Say of each augmented query which tokens moved its vector; it takes about as long again as augmenting it."""
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___TextInput]:
         """At least one and at most 1,024 texts."""
@@ -293,10 +408,11 @@ class EmbedRequest(_message.Message):
         output: Global___OutputFormat | None = ...,
         refuse_long: _builtins.bool = ...,
         lane: Global___Lane.ValueType = ...,
+        explain: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["output", b"output"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["inputs", b"inputs", "lane", b"lane", "output", b"output", "refuse_long", b"refuse_long"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["explain", b"explain", "inputs", b"inputs", "lane", b"lane", "output", b"output", "refuse_long", b"refuse_long"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -525,6 +641,7 @@ class Domain(_message.Message):
     EXPERT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    AUGMENTERS_FIELD_NUMBER: _builtins.int
     domain: _builtins.str
     """The id that TextInput.domain names."""
     description: _builtins.str
@@ -538,6 +655,10 @@ class Domain(_message.Message):
     """Changes whenever the expert's vectors change."""
     memory_bytes: _builtins.int
     """What its weights take in each worker, beside the backbone's."""
+    @_builtins.property
+    def augmenters(self) -> _containers.RepeatedCompositeFieldContainer[Global___Augmenter]:
+        """How its queries can be augmented."""
+
     def __init__(
         self,
         *,
@@ -546,14 +667,49 @@ class Domain(_message.Message):
         expert: _builtins.str = ...,
         version: _builtins.str = ...,
         memory_bytes: _builtins.int = ...,
+        augmenters: _abc.Iterable[Global___Augmenter] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "domain", b"domain", "expert", b"expert", "memory_bytes", b"memory_bytes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmenters", b"augmenters", "description", b"description", "domain", b"domain", "expert", b"expert", "memory_bytes", b"memory_bytes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Domain: _TypeAlias = Domain  # noqa: Y015
+
+@_typing.final
+class Augmenter(_message.Message):
+    """A way to augment the queries of a domain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AUGMENTATION_FIELD_NUMBER: _builtins.int
+    DEFAULT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    augmentation: Global___Augmentation.ValueType
+    """Which way."""
+    default: _builtins.bool
+    """Whether it is what queries get that do not ask."""
+    version: _builtins.str
+    """Changes whenever augmented vectors change, the domain's version being the same."""
+    memory_bytes: _builtins.int
+    """What it takes in each worker."""
+    def __init__(
+        self,
+        *,
+        augmentation: Global___Augmentation.ValueType = ...,
+        default: _builtins.bool = ...,
+        version: _builtins.str = ...,
+        memory_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmentation", b"augmentation", "default", b"default", "memory_bytes", b"memory_bytes", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Augmenter: _TypeAlias = Augmenter  # noqa: Y015
 
 @_typing.final
 class ListDomainsResponse(_message.Message):

@@ -22,6 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from attune.embedding.v1 import embedding_pb2 as attune_dot_embedding_dot_v1_dot_embedding__pb2
 from attune.events.v1 import rules_pb2 as attune_dot_events_dot_v1_dot_rules__pb2
 from attune.knowledge.v1 import context_pb2 as attune_dot_knowledge_dot_v1_dot_context__pb2
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
@@ -29,7 +30,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61ttune/search/v1/search.proto\x12\x10\x61ttune.search.v1\x1a\x1c\x61ttune/events/v1/rules.proto\x1a!attune/knowledge/v1/context.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x02\n\x08\x44ocument\x12\x1f\n\x0b\x64ocument_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x17\n\x05title\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80@\x12\x17\n\x04text\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@\x12\x17\n\x06\x64omain\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\x03url\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12W\n\nattributes\x18\x06 \x03(\x0b\x32*.attune.search.v1.Document.AttributesEntryB\x17\xbaH\x14\x9a\x01\x11\x10@\"\x06r\x04\x10\x01\x18@*\x05r\x03(\x80 \x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"E\n\x15IndexDocumentsRequest\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.attune.search.v1.Document\"U\n\x10RejectedDocument\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\x9b\x01\n\x16IndexDocumentsResponse\x12\x0f\n\x07indexed\x18\x01 \x01(\x04\x12\x11\n\tunchanged\x18\x02 \x01(\x04\x12\x34\n\x08rejected\x18\x03 \x03(\x0b\x32\".attune.search.v1.RejectedDocument\x12\x16\n\x0erejected_count\x18\x04 \x01(\x04\x12\x0f\n\x07notices\x18\x05 \x03(\t\"D\n\x16\x44\x65leteDocumentsRequest\x12*\n\x0c\x64ocument_ids\x18\x01 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10\xe8\x07\"\x07r\x05\x10\x01\x18\x80\x04\"*\n\x17\x44\x65leteDocumentsResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x04\"5\n\x12GetDocumentRequest\x12\x1f\n\x0b\x64ocument_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\"W\n\x13GetDocumentResponse\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.attune.search.v1.Document\x12\x12\n\nentity_ids\x18\x02 \x03(\t\"\xd4\x01\n\rSearchRequest\x12\x19\n\x05query\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80@\x12\x1c\n\x07user_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\xc0\xb3\xae\xb1\x02\x01\x12-\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x1c.attune.knowledge.v1.Context\x12\x1f\n\x07\x64omains\x18\x04 \x03(\tB\x0e\xbaH\x0b\x92\x01\x08\x10@\"\x04r\x02\x18@\x12\x1c\n\tpage_size\x18\x05 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"Z\n\tScorePart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x63ontribution\x18\x02 \x01(\x01\x12\x11\n\x04rank\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\r\n\x05value\x18\x04 \x01(\x01\x42\x07\n\x05_rank\"\x97\x01\n\x0c\x45ntityReason\x12\x11\n\tentity_id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\x12-\n\tlast_seen\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63ontribution\x18\x05 \x01(\x01\x12\x11\n\tvia_label\x18\x06 \x01(\t\"\x90\x01\n\x0b\x45xplanation\x12\x0f\n\x07summary\x18\x01 \x01(\t\x12*\n\x05parts\x18\x02 \x03(\x0b\x32\x1b.attune.search.v1.ScorePart\x12\x30\n\x08\x65ntities\x18\x03 \x03(\x0b\x32\x1e.attune.search.v1.EntityReason\x12\x12\n\nplain_rank\x18\x04 \x01(\r\"v\n\x03Hit\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.attune.search.v1.Document\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x32\n\x0b\x65xplanation\x18\x03 \x01(\x0b\x32\x1d.attune.search.v1.Explanation\"H\n\x15PersonalizationReport\x12\x0f\n\x07\x61pplied\x18\x01 \x01(\x08\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\x0e\n\x06reason\x18\x03 \x01(\t\"`\n\rSearchTimings\x12\x10\n\x08\x65mbed_ms\x18\x01 \x01(\x01\x12\x13\n\x0bretrieve_ms\x18\x02 \x01(\x01\x12\x16\n\x0epersonalize_ms\x18\x03 \x01(\x01\x12\x10\n\x08total_ms\x18\x04 \x01(\x01\"\x98\x02\n\x0eSearchResponse\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.attune.search.v1.Hit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08query_id\x18\x03 \x01(\t\x12@\n\x0fpersonalization\x18\x04 \x01(\x0b\x32\'.attune.search.v1.PersonalizationReport\x12\x30\n\x07timings\x18\x05 \x01(\x0b\x32\x1f.attune.search.v1.SearchTimings\x12\x0f\n\x07notices\x18\x06 \x03(\t\x12\x31\n\x07\x65xperts\x18\x07 \x03(\x0b\x32 .attune.search.v1.SearchedExpert\"0\n\x0eSearchedExpert\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\"\xe9\x01\n\x15SubmitFeedbackRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18x\x12\x1e\n\x07user_id\x18\x02 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12\x1a\n\x08query_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1f\n\x0b\x64ocument_id\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x36\n\x07verdict\x18\x05 \x01(\x0e\x32\x19.attune.search.v1.VerdictB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1c\n\nsession_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"\x18\n\x16SubmitFeedbackResponse*P\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_RELEVANT\x10\x01\x12\x16\n\x12VERDICT_IRRELEVANT\x10\x02\x32\xf1\x04\n\rSearchService\x12\x65\n\x0eIndexDocuments\x12\'.attune.search.v1.IndexDocumentsRequest\x1a(.attune.search.v1.IndexDocumentsResponse(\x01\x12\x87\x01\n\x0f\x44\x65leteDocuments\x12(.attune.search.v1.DeleteDocumentsRequest\x1a).attune.search.v1.DeleteDocumentsResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/documents:delete:\x01*\x12\x82\x01\n\x0bGetDocument\x12$.attune.search.v1.GetDocumentRequest\x1a%.attune.search.v1.GetDocumentResponse\"&\x82\xd3\xe4\x93\x02 \x12\x1e/v1/documents/{document_id=**}\x12l\n\x06Search\x12\x1f.attune.search.v1.SearchRequest\x1a .attune.search.v1.SearchResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/documents:search:\x01*\x12|\n\x0eSubmitFeedback\x12\'.attune.search.v1.SubmitFeedbackRequest\x1a(.attune.search.v1.SubmitFeedbackResponse\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/feedback:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61ttune/search/v1/search.proto\x12\x10\x61ttune.search.v1\x1a#attune/embedding/v1/embedding.proto\x1a\x1c\x61ttune/events/v1/rules.proto\x1a!attune/knowledge/v1/context.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x02\n\x08\x44ocument\x12\x1f\n\x0b\x64ocument_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x17\n\x05title\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80@\x12\x17\n\x04text\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@\x12\x17\n\x06\x64omain\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\x03url\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12W\n\nattributes\x18\x06 \x03(\x0b\x32*.attune.search.v1.Document.AttributesEntryB\x17\xbaH\x14\x9a\x01\x11\x10@\"\x06r\x04\x10\x01\x18@*\x05r\x03(\x80 \x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"E\n\x15IndexDocumentsRequest\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.attune.search.v1.Document\"U\n\x10RejectedDocument\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\x9b\x01\n\x16IndexDocumentsResponse\x12\x0f\n\x07indexed\x18\x01 \x01(\x04\x12\x11\n\tunchanged\x18\x02 \x01(\x04\x12\x34\n\x08rejected\x18\x03 \x03(\x0b\x32\".attune.search.v1.RejectedDocument\x12\x16\n\x0erejected_count\x18\x04 \x01(\x04\x12\x0f\n\x07notices\x18\x05 \x03(\t\"D\n\x16\x44\x65leteDocumentsRequest\x12*\n\x0c\x64ocument_ids\x18\x01 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10\xe8\x07\"\x07r\x05\x10\x01\x18\x80\x04\"*\n\x17\x44\x65leteDocumentsResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x04\"5\n\x12GetDocumentRequest\x12\x1f\n\x0b\x64ocument_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\"W\n\x13GetDocumentResponse\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.attune.search.v1.Document\x12\x12\n\nentity_ids\x18\x02 \x03(\t\"\x97\x02\n\rSearchRequest\x12\x19\n\x05query\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80@\x12\x1c\n\x07user_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\xc0\xb3\xae\xb1\x02\x01\x12-\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x1c.attune.knowledge.v1.Context\x12\x1f\n\x07\x64omains\x18\x04 \x03(\tB\x0e\xbaH\x0b\x92\x01\x08\x10@\"\x04r\x02\x18@\x12\x1c\n\tpage_size\x18\x05 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x41\n\x0c\x61ugmentation\x18\x07 \x01(\x0e\x32!.attune.embedding.v1.AugmentationB\x08\xbaH\x05\x82\x01\x02\x10\x01\"Z\n\tScorePart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x63ontribution\x18\x02 \x01(\x01\x12\x11\n\x04rank\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\r\n\x05value\x18\x04 \x01(\x01\x42\x07\n\x05_rank\"\x97\x01\n\x0c\x45ntityReason\x12\x11\n\tentity_id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\x12-\n\tlast_seen\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63ontribution\x18\x05 \x01(\x01\x12\x11\n\tvia_label\x18\x06 \x01(\t\"\x90\x01\n\x0b\x45xplanation\x12\x0f\n\x07summary\x18\x01 \x01(\t\x12*\n\x05parts\x18\x02 \x03(\x0b\x32\x1b.attune.search.v1.ScorePart\x12\x30\n\x08\x65ntities\x18\x03 \x03(\x0b\x32\x1e.attune.search.v1.EntityReason\x12\x12\n\nplain_rank\x18\x04 \x01(\r\"v\n\x03Hit\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.attune.search.v1.Document\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x32\n\x0b\x65xplanation\x18\x03 \x01(\x0b\x32\x1d.attune.search.v1.Explanation\"H\n\x15PersonalizationReport\x12\x0f\n\x07\x61pplied\x18\x01 \x01(\x08\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\x0e\n\x06reason\x18\x03 \x01(\t\"`\n\rSearchTimings\x12\x10\n\x08\x65mbed_ms\x18\x01 \x01(\x01\x12\x13\n\x0bretrieve_ms\x18\x02 \x01(\x01\x12\x16\n\x0epersonalize_ms\x18\x03 \x01(\x01\x12\x10\n\x08total_ms\x18\x04 \x01(\x01\"\x98\x02\n\x0eSearchResponse\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.attune.search.v1.Hit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08query_id\x18\x03 \x01(\t\x12@\n\x0fpersonalization\x18\x04 \x01(\x0b\x32\'.attune.search.v1.PersonalizationReport\x12\x30\n\x07timings\x18\x05 \x01(\x0b\x32\x1f.attune.search.v1.SearchTimings\x12\x0f\n\x07notices\x18\x06 \x03(\t\x12\x31\n\x07\x65xperts\x18\x07 \x03(\x0b\x32 .attune.search.v1.SearchedExpert\"i\n\x0eSearchedExpert\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\x37\n\x0c\x61ugmentation\x18\x03 \x01(\x0e\x32!.attune.embedding.v1.Augmentation\"\xe9\x01\n\x15SubmitFeedbackRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18x\x12\x1e\n\x07user_id\x18\x02 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12\x1a\n\x08query_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1f\n\x0b\x64ocument_id\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x36\n\x07verdict\x18\x05 \x01(\x0e\x32\x19.attune.search.v1.VerdictB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1c\n\nsession_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"\x18\n\x16SubmitFeedbackResponse*P\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_RELEVANT\x10\x01\x12\x16\n\x12VERDICT_IRRELEVANT\x10\x02\x32\xf1\x04\n\rSearchService\x12\x65\n\x0eIndexDocuments\x12\'.attune.search.v1.IndexDocumentsRequest\x1a(.attune.search.v1.IndexDocumentsResponse(\x01\x12\x87\x01\n\x0f\x44\x65leteDocuments\x12(.attune.search.v1.DeleteDocumentsRequest\x1a).attune.search.v1.DeleteDocumentsResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/documents:delete:\x01*\x12\x82\x01\n\x0bGetDocument\x12$.attune.search.v1.GetDocumentRequest\x1a%.attune.search.v1.GetDocumentResponse\"&\x82\xd3\xe4\x93\x02 \x12\x1e/v1/documents/{document_id=**}\x12l\n\x06Search\x12\x1f.attune.search.v1.SearchRequest\x1a .attune.search.v1.SearchResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/documents:search:\x01*\x12|\n\x0eSubmitFeedback\x12\'.attune.search.v1.SubmitFeedbackRequest\x1a(.attune.search.v1.SubmitFeedbackResponse\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/feedback:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -64,6 +65,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEARCHREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\006\032\004\030d(\000'
   _globals['_SEARCHREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_SEARCHREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_SEARCHREQUEST'].fields_by_name['augmentation']._loaded_options = None
+  _globals['_SEARCHREQUEST'].fields_by_name['augmentation']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_SUBMITFEEDBACKREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_SUBMITFEEDBACKREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\006r\004\020\001\030x'
   _globals['_SUBMITFEEDBACKREQUEST'].fields_by_name['user_id']._loaded_options = None
@@ -84,48 +87,48 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEARCHSERVICE'].methods_by_name['Search']._serialized_options = b'\202\323\344\223\002\031\"\024/v1/documents:search:\001*'
   _globals['_SEARCHSERVICE'].methods_by_name['SubmitFeedback']._loaded_options = None
   _globals['_SEARCHSERVICE'].methods_by_name['SubmitFeedback']._serialized_options = b'\202\323\344\223\002\021\"\014/v1/feedback:\001*'
-  _globals['_VERDICT']._serialized_start=2561
-  _globals['_VERDICT']._serialized_end=2641
-  _globals['_DOCUMENT']._serialized_start=209
-  _globals['_DOCUMENT']._serialized_end=490
-  _globals['_DOCUMENT_ATTRIBUTESENTRY']._serialized_start=441
-  _globals['_DOCUMENT_ATTRIBUTESENTRY']._serialized_end=490
-  _globals['_INDEXDOCUMENTSREQUEST']._serialized_start=492
-  _globals['_INDEXDOCUMENTSREQUEST']._serialized_end=561
-  _globals['_REJECTEDDOCUMENT']._serialized_start=563
-  _globals['_REJECTEDDOCUMENT']._serialized_end=648
-  _globals['_INDEXDOCUMENTSRESPONSE']._serialized_start=651
-  _globals['_INDEXDOCUMENTSRESPONSE']._serialized_end=806
-  _globals['_DELETEDOCUMENTSREQUEST']._serialized_start=808
-  _globals['_DELETEDOCUMENTSREQUEST']._serialized_end=876
-  _globals['_DELETEDOCUMENTSRESPONSE']._serialized_start=878
-  _globals['_DELETEDOCUMENTSRESPONSE']._serialized_end=920
-  _globals['_GETDOCUMENTREQUEST']._serialized_start=922
-  _globals['_GETDOCUMENTREQUEST']._serialized_end=975
-  _globals['_GETDOCUMENTRESPONSE']._serialized_start=977
-  _globals['_GETDOCUMENTRESPONSE']._serialized_end=1064
-  _globals['_SEARCHREQUEST']._serialized_start=1067
-  _globals['_SEARCHREQUEST']._serialized_end=1279
-  _globals['_SCOREPART']._serialized_start=1281
-  _globals['_SCOREPART']._serialized_end=1371
-  _globals['_ENTITYREASON']._serialized_start=1374
-  _globals['_ENTITYREASON']._serialized_end=1525
-  _globals['_EXPLANATION']._serialized_start=1528
-  _globals['_EXPLANATION']._serialized_end=1672
-  _globals['_HIT']._serialized_start=1674
-  _globals['_HIT']._serialized_end=1792
-  _globals['_PERSONALIZATIONREPORT']._serialized_start=1794
-  _globals['_PERSONALIZATIONREPORT']._serialized_end=1866
-  _globals['_SEARCHTIMINGS']._serialized_start=1868
-  _globals['_SEARCHTIMINGS']._serialized_end=1964
-  _globals['_SEARCHRESPONSE']._serialized_start=1967
-  _globals['_SEARCHRESPONSE']._serialized_end=2247
-  _globals['_SEARCHEDEXPERT']._serialized_start=2249
-  _globals['_SEARCHEDEXPERT']._serialized_end=2297
-  _globals['_SUBMITFEEDBACKREQUEST']._serialized_start=2300
-  _globals['_SUBMITFEEDBACKREQUEST']._serialized_end=2533
-  _globals['_SUBMITFEEDBACKRESPONSE']._serialized_start=2535
-  _globals['_SUBMITFEEDBACKRESPONSE']._serialized_end=2559
-  _globals['_SEARCHSERVICE']._serialized_start=2644
-  _globals['_SEARCHSERVICE']._serialized_end=3269
+  _globals['_VERDICT']._serialized_start=2722
+  _globals['_VERDICT']._serialized_end=2802
+  _globals['_DOCUMENT']._serialized_start=246
+  _globals['_DOCUMENT']._serialized_end=527
+  _globals['_DOCUMENT_ATTRIBUTESENTRY']._serialized_start=478
+  _globals['_DOCUMENT_ATTRIBUTESENTRY']._serialized_end=527
+  _globals['_INDEXDOCUMENTSREQUEST']._serialized_start=529
+  _globals['_INDEXDOCUMENTSREQUEST']._serialized_end=598
+  _globals['_REJECTEDDOCUMENT']._serialized_start=600
+  _globals['_REJECTEDDOCUMENT']._serialized_end=685
+  _globals['_INDEXDOCUMENTSRESPONSE']._serialized_start=688
+  _globals['_INDEXDOCUMENTSRESPONSE']._serialized_end=843
+  _globals['_DELETEDOCUMENTSREQUEST']._serialized_start=845
+  _globals['_DELETEDOCUMENTSREQUEST']._serialized_end=913
+  _globals['_DELETEDOCUMENTSRESPONSE']._serialized_start=915
+  _globals['_DELETEDOCUMENTSRESPONSE']._serialized_end=957
+  _globals['_GETDOCUMENTREQUEST']._serialized_start=959
+  _globals['_GETDOCUMENTREQUEST']._serialized_end=1012
+  _globals['_GETDOCUMENTRESPONSE']._serialized_start=1014
+  _globals['_GETDOCUMENTRESPONSE']._serialized_end=1101
+  _globals['_SEARCHREQUEST']._serialized_start=1104
+  _globals['_SEARCHREQUEST']._serialized_end=1383
+  _globals['_SCOREPART']._serialized_start=1385
+  _globals['_SCOREPART']._serialized_end=1475
+  _globals['_ENTITYREASON']._serialized_start=1478
+  _globals['_ENTITYREASON']._serialized_end=1629
+  _globals['_EXPLANATION']._serialized_start=1632
+  _globals['_EXPLANATION']._serialized_end=1776
+  _globals['_HIT']._serialized_start=1778
+  _globals['_HIT']._serialized_end=1896
+  _globals['_PERSONALIZATIONREPORT']._serialized_start=1898
+  _globals['_PERSONALIZATIONREPORT']._serialized_end=1970
+  _globals['_SEARCHTIMINGS']._serialized_start=1972
+  _globals['_SEARCHTIMINGS']._serialized_end=2068
+  _globals['_SEARCHRESPONSE']._serialized_start=2071
+  _globals['_SEARCHRESPONSE']._serialized_end=2351
+  _globals['_SEARCHEDEXPERT']._serialized_start=2353
+  _globals['_SEARCHEDEXPERT']._serialized_end=2458
+  _globals['_SUBMITFEEDBACKREQUEST']._serialized_start=2461
+  _globals['_SUBMITFEEDBACKREQUEST']._serialized_end=2694
+  _globals['_SUBMITFEEDBACKRESPONSE']._serialized_start=2696
+  _globals['_SUBMITFEEDBACKRESPONSE']._serialized_end=2720
+  _globals['_SEARCHSERVICE']._serialized_start=2805
+  _globals['_SEARCHSERVICE']._serialized_end=3430
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 isort:skip_file
 Documents in, ranked for a user, with reasons."""
 
+from attune.embedding.v1 import embedding_pb2 as _embedding_pb2
 from attune.knowledge.v1 import context_pb2 as _context_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -324,6 +325,7 @@ class SearchRequest(_message.Message):
     DOMAINS_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    AUGMENTATION_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """What is searched for."""
     user_id: _builtins.str
@@ -332,6 +334,8 @@ class SearchRequest(_message.Message):
     """At most so many hits; 0 means 10."""
     page_token: _builtins.str
     """next_page_token of the previous page. Every other field must be as it was then."""
+    augmentation: _embedding_pb2.Augmentation.ValueType
+    """How the query's vector is changed by its tokens. An expert that does not have it gets the plain query."""
     @_builtins.property
     def context(self) -> _context_pb2.Context:
         """What the user is in the middle of, and how much personalization is wanted."""
@@ -349,10 +353,11 @@ class SearchRequest(_message.Message):
         domains: _abc.Iterable[_builtins.str] | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        augmentation: _embedding_pb2.Augmentation.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "domains", b"domains", "page_size", b"page_size", "page_token", b"page_token", "query", b"query", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmentation", b"augmentation", "context", b"context", "domains", b"domains", "page_size", b"page_size", "page_token", b"page_token", "query", b"query", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -642,21 +647,25 @@ class SearchedExpert(_message.Message):
 
     DOMAIN_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
+    AUGMENTATION_FIELD_NUMBER: _builtins.int
     domain: _builtins.str
     """The domain that it is for; "general" is the backbone."""
     weight: _builtins.float
     """What its ranking counts beside the others': the probability that the query is of that domain, and for the general
     expert, whose documents may be of any, at least 0.1.
     """
+    augmentation: _embedding_pb2.Augmentation.ValueType
+    """How the query's vector was augmented for it."""
     def __init__(
         self,
         *,
         domain: _builtins.str = ...,
         weight: _builtins.float = ...,
+        augmentation: _embedding_pb2.Augmentation.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["domain", b"domain", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmentation", b"augmentation", "domain", b"domain", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

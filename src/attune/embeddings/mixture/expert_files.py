@@ -68,7 +68,7 @@ def read_expert(directory: Path, entry: ExpertEntry, backbone: PackedEncoder) ->
     Raises `ModelError` for a file that is missing, damaged, or of another backbone.
     """
     file = directory / entry.file
-    tensors = _read_tensors(file, entry.sha256)
+    tensors = read_tensors(file, entry.sha256)
     token, head = tensors.pop(DOMAIN_TOKEN, None), _head(tensors, file)
     vocabulary, size = backbone.embeddings.word.weight.shape
     if token is not None and token.shape != (size,):
@@ -86,7 +86,7 @@ def read_expert(directory: Path, entry: ExpertEntry, backbone: PackedEncoder) ->
 def read_head(directory: Path, entry: ExpertEntry) -> Head | None:
     """The expert's head alone, if it has one. Raises `ModelError` for a file that is missing or damaged."""
     file = directory / entry.file
-    return _head(_read_tensors(file, entry.sha256), file) if entry.file else None
+    return _head(read_tensors(file, entry.sha256), file) if entry.file else None
 
 
 def head_tensors(head: Head) -> dict[str, Tensor]:
@@ -187,7 +187,8 @@ def _add_factors(block: nn.Module, tensors: Mapping[str, Tensor], source: str) -
         weight.add_(up @ down)
 
 
-def _read_tensors(file: Path, sha256: str) -> dict[str, Tensor]:
+def read_tensors(file: Path, sha256: str) -> dict[str, Tensor]:
+    """The tensors of a file. Raises `ModelError` for one that is missing, damaged, or not of that sha256."""
     try:
         content = file.read_bytes()
     except OSError as error:

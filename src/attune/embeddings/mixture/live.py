@@ -1,20 +1,29 @@
 """The experts of a model directory in a running encoder: loaded at start, and again whenever the manifest changes."""
 
+import logging
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from torch import nn
+
+from attune.embeddings.augmentation.files import read_augmenter
+from attune.embeddings.augmentation.live import LiveAugmenters
+from attune.embeddings.augmentation.manifest import AugmenterEntry, read_augmenters
 from attune.embeddings.checkpoint import load_encoder
 from attune.embeddings.config import ModelConfig
-from attune.embeddings.domains import Domain, DomainRegistry, ExpertKind, LoadedExpert
+from attune.embeddings.domains import Domain, DomainRegistry, ExpertKind, LoadedAugmenter, LoadedExpert
 from attune.embeddings.encoder import Encoder
 from attune.embeddings.errors import ModelError
 from attune.embeddings.mixture.expert_files import ExpertWeights, read_expert
 from attune.embeddings.mixture.manifest import ExpertEntry, Manifest, read_manifest
 from attune.embeddings.mixture.samples import read_sample
+from attune.embeddings.packed_encoder import PackedEncoder
 from attune.embeddings.router import GENERAL, Router
 
+_log = logging.getLogger(__name__)
 _GENERAL_DESCRIPTION = "The shared backbone, for text of any domain"
 
 
@@ -30,6 +39,7 @@ class LiveExperts:
         self._config = config
         self._name = name
         self._encoder = encoder
+        self.augmenters = LiveAugmenters()
         self._reloading = threading.Lock()
         manifest = read_manifest(directory, name)
         self._backbone_sha256 = manifest.backbone_sha256
@@ -54,9 +64,29 @@ class LiveExperts:
             for entry in manifest.experts
             if entry.routing_file
         }
-        return DomainRegistry(self._load(manifest, held), Router(samples))
+        domains = self._load(manifest, held)
+        return DomainRegistry(self._augmented(domains, manifest, held), Router(samples))
 
-    def _load(self, manifest: Manifest, held: dict[str, Domain]) -> Iterable[Domain]:
+    def _augmented(self, domains: Sequence[Domain], manifest: Manifest, held: dict[str, Domain]) -> Iterable[Domain]:
+        """The domains with their augmenters; those that did not change are not loaded again."""
+        augmenters = read_augmenters(self._directory)
+        outdated = augmenters.outdated({domain.id: domain.version for domain in domains})
+        if outdated:
+            _log.warning("augmenters of %s are out of date, and not used: train them again", ", ".join(outdated))
+        for domain in domains:
+            found = augmenters.of(domain.id, domain.version).values()
+            yield replace(domain, augmenters=tuple(self._augmenter(each, domain, manifest, held) for each in found))
+
+    def _augmenter(
+        self, entry: AugmenterEntry, domain: Domain, manifest: Manifest, held: dict[str, Domain]
+    ) -> LoadedAugmenter:
+        before = held.get(domain.id)
+        for each in before.augmenters if before is not None and before.version == domain.version else ():
+            if each.kind is entry.kind and each.version == entry.version:
+                return replace(each, default=entry.default)
+        return self._added_augmenter(entry, domain, manifest)
+
+    def _load(self, manifest: Manifest, held: dict[str, Domain]) -> list[Domain]:
         experts = {entry.id: self._kept(held.get(entry.id), entry) for entry in manifest.experts}
         missing = [entry for entry in manifest.experts if experts[entry.id] is None]
         for entry, weights in zip(missing, self._read(missing), strict=True):
@@ -90,3 +120,31 @@ class LiveExperts:
         expert = LoadedExpert(number, memory_bytes)
         weakref.finalize(expert, self._encoder.remove_expert, number)
         return expert
+
+    def _added_augmenter(self, entry: AugmenterEntry, domain: Domain, manifest: Manifest) -> LoadedAugmenter:
+        if not self._config.normalize:
+            raise ModelError(
+                f"{self._directory}: augmenters are for vectors of length 1, the model's are of any length"
+            )
+        backbone = load_encoder(self._directory, self._config.encoder)
+        weights = read_augmenter(self._directory, entry, backbone)
+        tower = self._tower(weights.blocks, domain, manifest, backbone) if weights.blocks else None
+        number = self.augmenters.add(weights.augmenter)
+        memory_bytes = weights.augmenter.nbytes + (0 if tower is None else tower.memory_bytes)
+        reads_hidden = weights.augmenter.reads_hidden
+        found = LoadedAugmenter(entry.kind, entry.version, entry.default, number, memory_bytes, reads_hidden, tower)
+        weakref.finalize(found, self.augmenters.remove, number)
+        return found
+
+    def _tower(
+        self, blocks: Sequence[nn.Module | None], domain: Domain, manifest: Manifest, backbone: PackedEncoder
+    ) -> LoadedExpert:
+        """An expert like the domain's own, but with those blocks."""
+        entry = manifest.find(domain.id)
+        own = (
+            read_expert(self._directory, entry, backbone)
+            if entry and entry.file
+            else ExpertWeights([None] * len(blocks))
+        )
+        merged = [block or before for block, before in zip(blocks, own.blocks, strict=True)]
+        return self._added(replace(own, blocks=merged))

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
+from attune.embeddings.augmentation.kinds import Augmentation
 from attune.embeddings.embedder import Embedder, Prepared
-from attune.embeddings.items import Embedded, EmbedItem, ItemError
+from attune.embeddings.items import Embedded, EmbedItem, ItemError, Role
 from attune.embeddings.router import GENERAL
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -31,13 +33,15 @@ def remembered(embed: Embed) -> Embed:
 
 
 class FrozenBackbone:
-    """Texts to the vectors [n, d] of a directory's general expert, normalised, each text computed once.
+    """Texts to the vectors [n, d] of a model's general expert, or of another, normalised, each text computed once.
 
-    Raises `TextError` for a text that has no tokens.
+    Queries are not augmented. Raises `TextError` for a text that has no tokens.
     """
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Embedder, domain: str = GENERAL, role: Role = Role.PASSAGE) -> None:
         self._embedder = embedder
+        self._domain = domain
+        self._role = role
         self._known: dict[str, NDArray[np.float32]] = {}
 
     @classmethod
@@ -58,8 +62,16 @@ class FrozenBackbone:
 
     def tokens(self, texts: Sequence[str]) -> list[Sequence[int]]:
         """The texts' ids. Raises `TextError` for a text that has no tokens."""
-        prepared = self._embedder.prepare([EmbedItem(text, GENERAL) for text in texts])
+        prepared = self._embedder.prepare(self._items(texts))
         return [self._whole(each).tokens.ids for each in prepared]
+
+    def hidden(self, texts: Sequence[str]) -> list[Tensor]:
+        """For each text its tokens' vectors [tokens, d] in the last layer. Raises `TextError`."""
+        prepared = self._embedder.prepare(self._items(texts))
+        return self._embedder.hidden([self._whole(each) for each in prepared])
+
+    def _items(self, texts: Sequence[str]) -> list[EmbedItem]:
+        return [EmbedItem(text, self._domain, self._role, augmentation=Augmentation.NONE) for text in texts]
 
     @staticmethod
     def _whole(prepared: Prepared | ItemError) -> Prepared:
@@ -68,7 +80,7 @@ class FrozenBackbone:
         return prepared
 
     def _compute(self, texts: Sequence[str]) -> None:
-        results = self._embedder.embed([EmbedItem(text, GENERAL) for text in texts]).results
+        results = self._embedder.embed(self._items(texts)).results
         for text, result in zip(texts, results, strict=True):
             if not isinstance(result, Embedded):
                 raise result

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from attune.embeddings.domains import DomainRegistry
 from attune.embeddings.errors import DeadlineExpiredError, EmbeddingsError
-from attune.embeddings.items import Embedded, EmbedItem, ItemError
+from attune.embeddings.items import PLAIN, Augmented, Embedded, EmbedItem, ItemError
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,11 @@ class Computed:
     domain: str
     token_count: int
     truncated: bool
+    augmented: Augmented = PLAIN
 
     def embedded(self, vector: NDArray[np.float32]) -> Embedded:
         """With its vector [d]."""
-        return Embedded(vector, self.domain, self.token_count, self.truncated)
+        return Embedded(vector, self.domain, self.token_count, self.truncated, self.augmented)
 
 
 End = Computed | ItemError | DeadlineExpiredError

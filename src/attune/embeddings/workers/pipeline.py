@@ -162,15 +162,17 @@ class Pipeline:
         """How each text ends. A batch that cannot be computed, for want of memory say, is tried in halves."""
         prepared = [entry.prepared for entry in live if isinstance(entry.prepared, Prepared)]
         try:
-            vectors, domains = self._embedder.compute(prepared)
+            vectors, computations = self._embedder.compute(prepared)
         except Exception as error:  # noqa: BLE001 - whatever it is, the neighbours of the text at fault go on
             _log.warning("a batch of %d texts could not be computed", len(live), exc_info=error)
             reason = str(error)
         else:
             finite = np.asarray(np.isfinite(vectors).all(axis=1))
             ends: list[End] = [
-                Computed(domain.id, each.token_count, each.truncated) if sound else ComputeError(_NOT_FINITE)
-                for each, domain, sound in zip(prepared, domains, finite, strict=True)
+                Computed(how.domain.id, each.token_count, each.truncated, how.augmented)
+                if sound
+                else ComputeError(_NOT_FINITE)
+                for each, how, sound in zip(prepared, computations, finite, strict=True)
             ]
             return ends, vectors[finite]
         # Only here, as the error holds on to all that the failed pass had in memory.

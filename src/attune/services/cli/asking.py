@@ -15,6 +15,10 @@ def search(
     user: User = "",
     domain: Annotated[list[str] | None, typer.Option(help="Only documents of this domain; may be repeated.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="At most so many hits.")] = 10,
+    augmentation: Annotated[
+        str,
+        typer.Option(help="How the query's vector is changed by its tokens; none, probes, ... Default: the domain's."),
+    ] = "",
     token: Token = "",
     as_json: Json = False,
 ) -> None:
@@ -23,7 +27,7 @@ def search(
     Example: attune search "run several tasks at once" --user ada
     """
     with told_plainly(), connect(token) as client:
-        answer = client.search(text, user=user, domains=domain or [], page_size=limit)
+        answer = client.search(text, user=user, domains=domain or [], page_size=limit, augmentation=augmentation)
     if as_json:
         print_json(as_dict(answer))
         return

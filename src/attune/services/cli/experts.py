@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from attune.embedding.v1.embedding_pb2 import Domain, ReloadDomainsResponse
+from attune.embedding.v1.embedding_pb2 import Augmenter, Domain, ReloadDomainsResponse
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json, Token, connect
 from attune.services.cli.output import as_dict, console, print_json
+from attune.services.client.augmentations import name_of
 
 experts = typer.Typer(help="The domains that have an expert, in a running service.", no_args_is_help=True)
 _MIB = 1 << 20
@@ -61,11 +63,43 @@ def route(
         console.print(f"{each.probability:.3f}  {each.domain}", markup=False)
 
 
+@experts.command()
+def augment(
+    text: Annotated[str, typer.Argument(help="A query.")],
+    domain: Annotated[str, typer.Option(help="Whose expert embeds it. Default: it is routed.")] = "",
+    augmentation: Annotated[str, typer.Option(help="How; none leaves it. Default: the domain's default.")] = "",
+    token: Token = "",
+    as_json: Json = False,
+) -> None:
+    """Show how a query's vector is augmented: which tokens move it, and how far.
+
+    Example: attune experts augment "wing flutter at mach 2" --domain cran --augmentation probes
+    """
+    with told_plainly(), connect(token) as client:
+        found = client.explain_query(text, domain=domain, augmentation=augmentation)
+    if as_json:
+        print_json(as_dict(found))
+        return
+    kind = name_of(found.augmentation) or "none"
+    console.print(f"domain {found.domain}: {kind}, moved by {found.explanation.moved:.3f} (1 - cosine)", markup=False)
+    table = Table("token", "weight", "moved")
+    for each in found.explanation.influences:
+        table.add_row(escape(each.token), f"{each.weight:.2f}", f"{each.moved:.4f}")
+    if found.explanation.influences:
+        console.print(table)
+
+
 def _table(domains: Iterable[Domain]) -> None:
-    table = Table("domain", "expert", "version", "memory, MiB", "description")
+    table = Table("domain", "expert", "version", "memory, MiB", "augmenters, MiB", "description")
     for each in domains:
-        table.add_row(each.domain, each.expert, each.version, f"{each.memory_bytes / _MIB:.1f}", each.description)
+        memory, augmenters = f"{each.memory_bytes / _MIB:.1f}", ", ".join(map(_augmenter, each.augmenters))
+        table.add_row(each.domain, each.expert, each.version, memory, augmenters, escape(each.description))
     console.print(table)
+
+
+def _augmenter(found: Augmenter) -> str:
+    name = name_of(found.augmentation) + (" (default)" if found.default else "")
+    return f"{name} {found.memory_bytes / _MIB:.1f}"
 
 
 def _changes(answer: ReloadDomainsResponse) -> str:

@@ -13,7 +13,7 @@ from attune.services.cli.measure.pairs import pairs
 from attune.services.cli.measure.retrieval import retrieval
 from attune.services.cli.measure.routing import routing
 from attune.services.cli.pipes import QuietGroup
-from attune.services.cli.train import expert
+from attune.services.cli.train import augmenter, expert
 from attune.services.cli.up import up
 from attune.services.cli.user import user
 
@@ -41,7 +41,7 @@ evaluate.command()(merge)
 app.add_typer(evaluate, name="eval")
 training = typer.Typer(help="Train on your own texts.", no_args_is_help=True)
 training.command()(expert)
-training.callback()(lambda: None)
+training.command()(augmenter)
 app.add_typer(training, name="train")
 bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 bench.command()(embedding)

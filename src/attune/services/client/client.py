@@ -15,6 +15,7 @@ from attune.knowledge.v1.context_pb2 import Context
 from attune.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceStub
 from attune.search.v1 import search_pb2
 from attune.search.v1.search_pb2_grpc import SearchServiceStub
+from attune.services.client.augmentations import augmentation_number
 from attune.services.client.channels import Addresses, Channels
 from attune.services.runtime.vectors import to_matrix
 from attune.suggestion.v1 import suggestion_pb2 as suggestion
@@ -60,24 +61,47 @@ class Client:
         """Close the channels."""
         self._channels.close()
 
-    def embed(self, texts: Sequence[str], *, domain: str = "", query: bool = False) -> NDArray[np.float32]:
-        """Vectors [n, d] of up to 1,024 texts.
+    def embed(
+        self, texts: Sequence[str], *, domain: str = "", query: bool = False, augmentation: str = ""
+    ) -> NDArray[np.float32]:
+        """Vectors [n, d] of up to 1,024 texts. `augmentation` is of queries: "none", "probes", ...; empty: the default.
 
         Raises:
             TypeError: `texts` is a string, whose letters would be the texts.
             ValueError: one of the texts cannot be embedded; the message says which and why.
         """
+        role = embedding.ROLE_QUERY if query else embedding.ROLE_PASSAGE
+        return to_matrix(self._embed(texts, domain, role, augmentation, explain=False).vectors)
+
+    def explain_query(self, text: str, *, domain: str = "", augmentation: str = "") -> embedding.EmbeddedItem:
+        """How a query's vector is augmented, and which tokens move it how far.
+
+        Raises:
+            ValueError: it cannot be embedded; the message says why.
+        """
+        return self._embed([text], domain, embedding.ROLE_QUERY, augmentation, explain=True).items[0]
+
+    def _embed(
+        self,
+        texts: Sequence[str],
+        domain: str,
+        role: embedding.Role.ValueType,
+        augmentation: str,
+        *,
+        explain: bool,
+    ) -> embedding.EmbedResponse:
         if isinstance(texts, str):
             raise TypeError("texts is a string: give a list of texts, as in embed([text])")
-        role = embedding.ROLE_QUERY if query else embedding.ROLE_PASSAGE
+        asked = augmentation_number(augmentation)
         request = embedding.EmbedRequest(
-            inputs=[embedding.TextInput(text=text, domain=domain, role=role) for text in texts]
+            inputs=[embedding.TextInput(text=text, domain=domain, role=role, augmentation=asked) for text in texts],
+            explain=explain,
         )
         response = self._embedding.Embed(request, timeout=self._timeout_s, metadata=self._metadata)
         for index, item in enumerate(response.items):
             if item.HasField("error"):
                 raise ValueError(f"texts[{index}]: {item.error.message}")
-        return to_matrix(response.vectors)
+        return response
 
     def model_info(self) -> embedding.GetModelInfoResponse:
         """The model behind the vectors."""
@@ -118,10 +142,17 @@ class Client:
         domains: Sequence[str] = (),
         page_size: int = 10,
         page_token: str = "",
+        augmentation: str = "",
     ) -> search_pb2.SearchResponse:
-        """The documents that answer a query, the best for `user` first."""
+        """The documents that answer a query, the best for `user` first; `augmentation` is as in `embed`."""
         request = search_pb2.SearchRequest(
-            query=query, user_id=user, context=context, domains=domains, page_size=page_size, page_token=page_token
+            query=query,
+            user_id=user,
+            context=context,
+            domains=domains,
+            page_size=page_size,
+            page_token=page_token,
+            augmentation=augmentation_number(augmentation),
         )
         return self._search.Search(request, timeout=self._timeout_s, metadata=self._metadata)
 

@@ -7,6 +7,7 @@ from google.rpc import code_pb2, status_pb2
 from numpy.typing import NDArray
 
 from attune.embedding.v1 import embedding_pb2 as pb
+from attune.embeddings.augmentation.kinds import Augmentation
 from attune.embeddings.domains import Domain
 from attune.embeddings.errors import ComputeError, TextError
 from attune.embeddings.items import Embedded, EmbedItem, EmbedResult, ItemError, Role
@@ -24,6 +25,18 @@ _DTYPES = {
 }
 
 
+AUGMENTATIONS = {
+    pb.AUGMENTATION_UNSPECIFIED: "",
+    pb.AUGMENTATION_NONE: Augmentation.NONE,
+    pb.AUGMENTATION_STATISTICAL: Augmentation.STATISTICAL,
+    pb.AUGMENTATION_LEARNED: Augmentation.LEARNED,
+    pb.AUGMENTATION_CONTEXTUAL: Augmentation.CONTEXTUAL,
+    pb.AUGMENTATION_PROBES: Augmentation.PROBES,
+    pb.AUGMENTATION_TOWER: Augmentation.TOWER,
+}
+_NUMBERS = {kind: number for number, kind in AUGMENTATIONS.items() if isinstance(kind, Augmentation)}
+
+
 def lane_of(lane: pb.Lane.ValueType, default: Lane) -> Lane:
     """The lane that a request asks for."""
     return {pb.LANE_INTERACTIVE: Lane.INTERACTIVE, pb.LANE_BULK: Lane.BULK}.get(lane, default)
@@ -32,7 +45,14 @@ def lane_of(lane: pb.Lane.ValueType, default: Lane) -> Lane:
 def embed_items(request: pb.EmbedRequest) -> list[EmbedItem]:
     """The texts of a request."""
     return [
-        EmbedItem(text=each.text, domain=each.domain, role=_ROLES[each.role], truncate=not request.refuse_long)
+        EmbedItem(
+            text=each.text,
+            domain=each.domain,
+            role=_ROLES[each.role],
+            truncate=not request.refuse_long,
+            augmentation=AUGMENTATIONS[each.augmentation],
+            explain=request.explain,
+        )
         for each in request.inputs
     ]
 
@@ -58,9 +78,7 @@ def embedded_items(results: Sequence[EmbedResult]) -> list[pb.EmbeddedItem]:
     row = 0
     for each in results:
         if isinstance(each, Embedded):
-            items.append(
-                pb.EmbeddedItem(row=row, token_count=each.token_count, truncated=each.truncated, domain=each.domain)
-            )
+            items.append(_embedded_item(each, row))
             row += 1
         else:
             items.append(pb.EmbeddedItem(error=_item_error(each)))
@@ -104,8 +122,36 @@ def domain_messages(domains: Sequence[Domain]) -> list[pb.Domain]:
             expert=each.kind.value,
             version=each.version,
             memory_bytes=each.expert.memory_bytes,
+            augmenters=_augmenters(each),
         )
         for each in domains
+    ]
+
+
+def _embedded_item(embedded: Embedded, row: int) -> pb.EmbeddedItem:
+    item = pb.EmbeddedItem(
+        row=row, token_count=embedded.token_count, truncated=embedded.truncated, domain=embedded.domain
+    )
+    augmented = embedded.augmented
+    if augmented.kind is not Augmentation.NONE:
+        item.augmentation = _NUMBERS[augmented.kind]
+    if augmented.explained:
+        item.explanation.moved = augmented.moved
+        item.explanation.influences.extend(
+            pb.TokenInfluence(token=each.token, weight=each.weight, moved=each.moved) for each in augmented.influences
+        )
+    return item
+
+
+def _augmenters(domain: Domain) -> list[pb.Augmenter]:
+    return [
+        pb.Augmenter(
+            augmentation=_NUMBERS[each.kind],
+            default=each.default,
+            version=each.version,
+            memory_bytes=each.memory_bytes,
+        )
+        for each in domain.augmenters
     ]
 
 

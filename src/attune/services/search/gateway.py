@@ -1,7 +1,9 @@
 """The services that search is made with, behind one small face."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC
+from typing import TypeAlias
 
 import grpc
 import numpy as np
@@ -30,6 +32,22 @@ _READ_CHARACTERS = 16_384
 """More of a text than any encoder here reads."""
 
 
+Augmentation: TypeAlias = embedding.Augmentation.ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Expert:
+    """A domain's expert: the key of its space, empty where it is the general one, and what it has for queries."""
+
+    key: str = ""
+    augmentations: Collection[Augmentation] = ()
+
+    def augmentation(self, wanted: Augmentation) -> Augmentation:
+        """What to ask of it where `wanted` is; nothing, if it does not have that."""
+        always = (embedding.AUGMENTATION_UNSPECIFIED, embedding.AUGMENTATION_NONE)
+        return wanted if wanted in always or wanted in self.augmentations else embedding.AUGMENTATION_NONE
+
+
 class Gateway:
     """Asks embedding and knowledge on behalf of the current call."""
 
@@ -38,15 +56,10 @@ class Gateway:
         self._knowledge = KnowledgeServiceStub(knowledge_channel)
         self._channels = (embedding_channel, knowledge_channel)
 
-    async def domains(self) -> dict[str, str]:
-        """The domains that the embedding service knows, each with the key of its expert's space.
-
-        It is empty where the general expert serves the domain.
-        """
+    async def experts(self) -> dict[str, Expert]:
+        """The domains that the embedding service knows, and their experts."""
         answer = await self._embedding.ListDomains(embedding.ListDomainsRequest(page_size=1000), **onward())
-        return {
-            each.domain: "" if each.expert == GENERAL else f"{each.domain}@{each.version}" for each in answer.domains
-        }
+        return {each.domain: _expert(each) for each in answer.domains}
 
     async def route(self, text: str) -> dict[str, float]:
         """How likely each domain is.
@@ -57,21 +70,27 @@ class Gateway:
         answer = await self._embedding.RouteDomains(embedding.RouteDomainsRequest(texts=[text]), **onward())
         return {each.domain: each.probability for each in answer.routes[0].domains}
 
-    async def query_vectors(self, query: str, domains: Sequence[str]) -> list[NDArray[np.float32]]:
-        """For each of the domains the unit vector [d] of a query by its expert.
+    async def query_vectors(
+        self, query: str, asked: Mapping[str, Augmentation]
+    ) -> list[tuple[NDArray[np.float32], Augmentation]]:
+        """For each of the domains `asked` the unit vector [d] of a query by its expert, and how that was augmented.
 
         Raises:
             ServiceError: INVALID_ARGUMENT, where the query cannot be embedded.
         """
         request = embedding.EmbedRequest(
-            inputs=[embedding.TextInput(text=query, domain=domain, role=embedding.ROLE_QUERY) for domain in domains],
+            inputs=[
+                embedding.TextInput(text=query, domain=domain, role=embedding.ROLE_QUERY, augmentation=augmentation)
+                for domain, augmentation in asked.items()
+            ],
             lane=embedding.LANE_INTERACTIVE,
         )
         answer = await self._embedding.Embed(request, **onward())
         refused = next((each.error.message for each in answer.items if each.HasField("error")), None)
         if refused is not None:
             raise invalid("query", refused)
-        return list(to_matrix(answer.vectors))
+        matrix = to_matrix(answer.vectors)
+        return [(matrix[item.row], item.augmentation) for item in answer.items]
 
     async def passage_vectors(
         self, documents: Sequence[Document], experts: Collection[str]
@@ -139,6 +158,11 @@ class Gateway:
         """Close the channels."""
         for channel in self._channels:
             await channel.close()
+
+
+def _expert(domain: embedding.Domain) -> Expert:
+    key = "" if domain.expert == GENERAL else f"{domain.domain}@{domain.version}"
+    return Expert(key, frozenset(each.augmentation for each in domain.augmenters))
 
 
 def _passage(document: Document, experts: Collection[str]) -> embedding.TextInput:

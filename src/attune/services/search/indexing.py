@@ -80,7 +80,7 @@ class Indexer:
 
     async def index(self, messages: AsyncIterator[pb.Document]) -> Report:
         """Everything that is valid is durable and searchable when this returns."""
-        spaces = await self._gateway.domains()
+        spaces = {domain: expert.key for domain, expert in (await self._gateway.experts()).items()}
         report = Report(GeneralistCount(frozenset(spaces)), spaces)
         batch = _Batch()
         place = 0

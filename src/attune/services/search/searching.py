@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import grpc
 import structlog
 
+from attune.embedding.v1.embedding_pb2 import AUGMENTATION_UNSPECIFIED
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import current_call
 from attune.services.search.fusion import Fused, reciprocal_rank_fusion
-from attune.services.search.gateway import Gateway
+from attune.services.search.gateway import Augmentation, Expert, Gateway
 from attune.services.search.index.port import Candidate, Document, FloatVector, Index
 from attune.services.search.person import NOBODY, Person
 from attune.services.search.personal import Ranked, Weight, personal_ranking, weigh
@@ -33,6 +34,7 @@ class Wish:
     context: Context
     domains: tuple[str, ...]
     page_size: int
+    augmentation: Augmentation = AUGMENTATION_UNSPECIFIED
 
     @property
     def personalization(self) -> float:
@@ -51,6 +53,8 @@ class Found:
     weight: Weight
     spaces: Sequence[Space] = ()
     """Where the query was embedded, the likeliest first."""
+    augmentations: Sequence[Augmentation] = ()
+    """How it was augmented in each of them."""
     empty_domains: Sequence[str] = ()
     """The domains asked for that no document has, in the order asked."""
     milliseconds: dict[str, float] = field(default_factory=dict)
@@ -72,8 +76,14 @@ class Searcher:
             asyncio.to_thread(self._index.bm25, tenant, wish.query, CANDIDATES, wish.domains)
         )
         try:
-            spaces = await self._spaces(tenant, wish.query, by_words)
-            vectors = await self._gateway.query_vectors(wish.query, [space.domain for space in spaces])
+            experts = await self._gateway.experts()
+            spaces = await self._spaces(tenant, wish.query, experts, by_words)
+            asked = {
+                space.domain: experts.get(space.domain, Expert()).augmentation(wish.augmentation) for space in spaces
+            }
+            embedded = await self._gateway.query_vectors(wish.query, asked)
+            vectors = [vector for vector, _ in embedded]
+            augmentations = [augmentation for _, augmentation in embedded]
             times["embed_ms"] = _since(started)
             started = time.monotonic()
             dense, bm25 = await asyncio.gather(self._dense(tenant, wish.domains, spaces, vectors), by_words)
@@ -88,11 +98,13 @@ class Searcher:
         person, weight = await self._weighed(wish, fused, entities)
         ranked = personal_ranking(fused, entities, person, weight.value, wish.page_size)
         times["personalize_ms"] = _since(started)
-        return Found(ranked, documents, weight, spaces, empty_domains, times)
+        return Found(ranked, documents, weight, spaces, augmentations, empty_domains, times)
 
-    async def _spaces(self, tenant: str, query: str, by_words: Awaitable[Sequence[Candidate]]) -> list[Space]:
+    async def _spaces(
+        self, tenant: str, query: str, known: Mapping[str, Expert], by_words: Awaitable[Sequence[Candidate]]
+    ) -> list[Space]:
         """Those worth searching; the general one alone, at no cost, where no expert has embedded a document."""
-        experts = {domain: key for domain, key in (await self._gateway.domains()).items() if key}
+        experts = {domain: expert.key for domain, expert in known.items() if expert.key}
         if not experts:
             return [EVERYTHING]
         keys = list(experts.values())

@@ -115,6 +115,7 @@ def _wish(request: pb.SearchRequest) -> Wish:
         context=request.context,
         domains=tuple(request.domains),
         page_size=request.page_size or _DEFAULT_PAGE,
+        augmentation=request.augmentation,
     )
 
 
@@ -128,6 +129,7 @@ def _page(request: pb.SearchRequest, wish: Wish) -> tuple[int, str]:
             wish.user,
             *wish.domains,
             str(wish.page_size),
+            str(wish.augmentation),
             request.context.SerializeToString(deterministic=True).hex(),
         ]
     )
@@ -147,7 +149,10 @@ def _response(found: Found, offset: int, size: int, made_for: str) -> pb.SearchR
         ),
         timings=pb.SearchTimings(**found.milliseconds),
         notices=of_empty_domains(found.empty_domains),
-        experts=[pb.SearchedExpert(domain=space.domain, weight=space.weight) for space in found.spaces],
+        experts=[
+            pb.SearchedExpert(domain=space.domain, weight=space.weight, augmentation=augmentation)
+            for space, augmentation in zip(found.spaces, found.augmentations, strict=True)
+        ],
     )
     for each in found.ranked[offset : offset + size]:
         document = to_message(found.documents[each.fused.id])

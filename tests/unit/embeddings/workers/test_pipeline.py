@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from attune.embeddings.domains import Domain, ExpertKind
-from attune.embeddings.embedder import Prepared
+from attune.embeddings.embedder import Computation, Prepared
 from attune.embeddings.errors import ComputeError, DeadlineExpiredError, TextError
 from attune.embeddings.items import EmbedItem
 from attune.embeddings.tokenizer import Tokenized
@@ -41,14 +41,14 @@ class CountingEmbedder:
             for index, item in enumerate(items)
         ]
 
-    def compute(self, prepared: Sequence[Prepared]) -> tuple[np.ndarray, list[Domain]]:
+    def compute(self, prepared: Sequence[Prepared]) -> tuple[np.ndarray, list[Computation]]:
         lengths = [each.token_count for each in prepared]
         self.batches.append(lengths)
         if any(each.tokens.ids == tuple(map(ord, "poison")) for each in prepared):
             raise RuntimeError("out of memory")
         vectors = np.array([[length] * DIMENSION for length in lengths], np.float32).reshape(-1, DIMENSION)
         vectors[[each.tokens.ids == tuple(map(ord, "abyss")) for each in prepared]] = np.nan
-        return vectors, [each.domain for each in prepared]
+        return vectors, [Computation(each.domain) for each in prepared]
 
 
 class Ends:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,9 +12,9 @@ from attune.services.cli.failures import told_plainly
 from attune.services.cli.measure.options import named
 from attune.services.cli.options import Json
 from attune.services.cli.output import console, print_json, progress, progress_console
+from attune.services.cli.train.installed import training_installed
 from attune.services.cli.train.plan import Plan, Texts
 
-_NEEDED = ("accelerate", "bm25s", "datasets", "matplotlib", "sentence_transformers", "torch")
 _SHOWN_SKIPPED = 3
 
 
@@ -68,7 +67,7 @@ def expert(  # noqa: PLR0913 - options of a command
 
     Example: attune train expert --model models/mine --domain law --pairs law.jsonl --corpus corpora/law
     """
-    with told_plainly(), _training_installed():
+    with told_plainly(), training_installed():
         plan = Plan.make(
             domain=domain,
             model=model,
@@ -91,14 +90,6 @@ def expert(  # noqa: PLR0913 - options of a command
         with _bar(f"training {domain}", steps if plan.recipe.learns else None) as tell:
             found = plan.run(tell)
     print_json(found) if as_json else _show(found)
-
-
-@contextmanager
-def _training_installed() -> Iterator[None]:
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise SettingError(f"training needs {', '.join(missing)}: run `pip install 'attune[train]'`")
-    yield
 
 
 def _files(given: Sequence[str]) -> dict[str, Path]:

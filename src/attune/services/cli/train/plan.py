@@ -70,7 +70,8 @@ class Plan:
         for name, file in texts.joint.items():
             others, more = _materials(name, Texts([file]), one_each=False)
             materials, skipped = [*materials, *others], [*skipped, *more]
-        directory = _directory(model, backbone, whole=bool(texts.joint) or recipe.shape.kind == "full")
+        whole = bool(texts.joint) or recipe.shape.kind == "full"
+        directory = _new_model(model, backbone) if whole else model_directory(model, backbone)
         return cls(domain, description, directory, model, materials, recipe, skipped, bool(texts.joint))
 
     def run(self, tell: Callable[[int, float], None]) -> dict[str, Any]:
@@ -193,13 +194,16 @@ def _materials(domain: str, texts: Texts, *, one_each: bool) -> tuple[list[Any],
     return materials, skipped
 
 
-def _directory(model: Path, backbone: Path | None, *, whole: bool) -> Path:
-    """The directory to train from. An expert's is made if there is none; a whole model must not overwrite one."""
+def _new_model(model: Path, backbone: Path | None) -> Path:
+    """The directory to train a whole model from, which must not overwrite one."""
+    if model.exists():
+        raise ModelError(f"{model} exists: a model whose shared weights are trained needs a place of its own")
+    return resolve_model(str(backbone) if backbone else None)
+
+
+def model_directory(model: Path, backbone: Path | None) -> Path:
+    """The directory that is added to, made of `backbone` if there is none. Raises `ModelError`."""
     source = resolve_model(str(backbone) if backbone else None)
-    if whole:
-        if model.exists():
-            raise ModelError(f"{model} exists: a model whose shared weights are trained needs a place of its own")
-        return source
     if not model.exists():
         make_model_directory(source, model)
     elif backbone is not None and weights_sha256(source) != weights_sha256(resolve_model(str(model))):

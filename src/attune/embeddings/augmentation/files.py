@@ -1,0 +1,115 @@
+"""An augmenter's tensors on disk.
+
+A gate's are those of its module, under `gate.`; probes are `probes.weights` [vocabulary], `probes.ids` [some],
+`probes.rows` [some, d] and `probes.strength`; a tower has probes too, and feed-forward blocks as an expert of kind
+`ffn` has them: `layers.<index>.<parameter>`.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from attune.embeddings.augmentation.gate import GATES, Gate, Learned, Statistical
+from attune.embeddings.augmentation.kinds import Augmentation, Augmenter
+from attune.embeddings.augmentation.manifest import AugmenterEntry, put_augmenter
+from attune.embeddings.augmentation.probes import Probes
+from attune.embeddings.domains import ExpertKind
+from attune.embeddings.errors import ModelError
+from attune.embeddings.mixture.expert_files import make_blocks, read_tensors
+from attune.embeddings.mixture.manifest import write_durably
+from attune.embeddings.packed_encoder import PackedEncoder
+
+AUGMENTERS_DIRECTORY = "augmenters"
+_GATE, _PROBES = "gate.", "probes."
+_NAME_DIGITS = 12
+_RETRAIN = "copy the file again, or train the augmenter again"
+
+
+@dataclass(frozen=True)
+class AugmenterWeights:
+    """What an encoder adds: the augmenter, and of a tower its blocks, one a layer, None for the domain's own."""
+
+    augmenter: Augmenter
+    blocks: Sequence[nn.Module | None] = ()
+
+
+def write_augmenter(directory: Path, name: str, tensors: Mapping[str, Tensor]) -> tuple[str, str]:
+    """Write the tensors into the model directory; the file's path in it, named by its content, and sha256."""
+    content = save({key: tensor.detach().contiguous() for key, tensor in tensors.items()})
+    sha256 = hashlib.sha256(content).hexdigest()
+    (directory / AUGMENTERS_DIRECTORY).mkdir(exist_ok=True)
+    file = f"{AUGMENTERS_DIRECTORY}/{name}-{sha256[:_NAME_DIGITS]}.safetensors"
+    write_durably(directory / file, content)
+    return file, sha256
+
+
+def save_augmenter(directory: Path, augmenter: Augmenter, entry: AugmenterEntry) -> AugmenterEntry:
+    """Add the augmenter to the model directory; `entry` says all of it but its file. The manifest names it last."""
+    tensors = gate_tensors(augmenter) if isinstance(augmenter, Gate) else {}
+    if isinstance(augmenter, Probes):
+        tensors = probe_tensors(augmenter)
+    file, sha256 = write_augmenter(directory, entry.kind.value, tensors)
+    saved = replace(entry, file=file, sha256=sha256)
+    put_augmenter(directory, saved)
+    return saved
+
+
+def gate_tensors(gate: Gate) -> dict[str, Tensor]:
+    """What a gate's file is to hold."""
+    return {f"{_GATE}{name}": tensor for name, tensor in gate.state_dict().items()}
+
+
+def probe_tensors(probes: Probes) -> dict[str, Tensor]:
+    """What a file is to hold of probes."""
+    found = {"weights": probes.weights, "ids": probes.ids, "rows": probes.rows}
+    return {f"{_PROBES}{name}": each for name, each in (found | {"strength": torch.tensor(probes.strength)}).items()}
+
+
+def read_augmenter(directory: Path, entry: AugmenterEntry, backbone: PackedEncoder) -> AugmenterWeights:
+    """The augmenter, for a backbone in fp32.
+
+    Raises `ModelError` for a file that is missing, damaged, or of another vocabulary or width.
+    """
+    file = directory / entry.file
+    tensors = read_tensors(file, entry.sha256)
+    try:
+        augmenter = (
+            _probes(tensors) if entry.kind in (Augmentation.PROBES, Augmentation.TOWER) else _gate(tensors, entry)
+        )
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise ModelError(f"{file} is no augmenter of kind {entry.kind} ({error}): {_RETRAIN}") from error
+    if augmenter.size != backbone.hidden_size:
+        raise ModelError(f"{file}: for vectors of {augmenter.size}, these are of {backbone.hidden_size}: {_RETRAIN}")
+    vocabulary = len(backbone.embeddings.word.weight)
+    if augmenter.vocabulary > vocabulary:
+        raise ModelError(f"{file}: for {augmenter.vocabulary} tokens, the backbone has {vocabulary}: {_RETRAIN}")
+    layers = {name: tensor for name, tensor in tensors.items() if name.startswith("layers.")}
+    if entry.kind is not Augmentation.TOWER:
+        return AugmenterWeights(augmenter)
+    general = [layer.get_submodule("feed_forward") for layer in backbone.layers]
+    return AugmenterWeights(augmenter, make_blocks(layers, ExpertKind.FFN, general, str(file)))
+
+
+def _probes(tensors: Mapping[str, Tensor]) -> Probes:
+    weights, ids, rows, strength = (tensors[f"{_PROBES}{name}"] for name in ("weights", "ids", "rows", "strength"))
+    if weights.dim() != 1 or rows.dim() != 2 or len(ids) != len(rows) or not len(ids):
+        raise ValueError(f"shapes {list(weights.shape)}, {list(ids.shape)} and {list(rows.shape)} do not fit")
+    return Probes(weights.float(), ids.long(), rows.float(), float(strength))
+
+
+def _gate(tensors: Mapping[str, Tensor], entry: AugmenterEntry) -> Gate:
+    own = {name.removeprefix(_GATE): tensor for name, tensor in tensors.items() if name.startswith(_GATE)}
+    table, size = own["table"], own["projection"].shape[1]
+    make: Callable[..., Gate] = GATES[entry.kind]
+    gate = (
+        make(table, size)
+        if make is Learned
+        else make(table, size, own["weights" if make is Statistical else "frequent"])
+    )
+    gate.load_state_dict(own)
+    return gate.requires_grad_(requires_grad=False)

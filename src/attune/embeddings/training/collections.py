@@ -1,0 +1,81 @@
+"""Collections of passages, as the experts of domains see them: what augmenters are made of, and judged by."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attune.embeddings.embedder import Embedder
+from attune.embeddings.items import Role
+from attune.embeddings.training.frozen import FrozenBackbone
+from attune.embeddings.training.pairs import TrainingDataError
+
+Tell = Callable[[str, int, int], None]
+"""Told what is being done, how much of it is done, and how much there is."""
+_FEWEST_PASSAGES = 10
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Passages that are searched together, and people's queries for them, with grades by the passages' places."""
+
+    name: str
+    passages: Sequence[str]
+    queries: Sequence[tuple[str, Mapping[int, int]]] = ()
+
+
+@dataclass(frozen=True)
+class Views:
+    """One domain's expert, frozen: passages and queries to vectors and tokens."""
+
+    passages: FrozenBackbone
+    queries: FrozenBackbone
+
+    @classmethod
+    def of(cls, embedder: Embedder, domain: str) -> "Views":
+        """As the domain's expert sees them."""
+        return cls(FrozenBackbone(embedder, domain), FrozenBackbone(embedder, domain, Role.QUERY))
+
+
+@dataclass(frozen=True)
+class Source:
+    """A collection as a domain's expert sees it: the vectors [n, d] of its passages, and their tokens."""
+
+    domain: str
+    views: Views
+    collection: Collection
+    vectors: NDArray[np.float32] = field(repr=False)
+    tokens: Sequence[Sequence[int]] = field(repr=False)
+
+
+def read_sources(
+    embedder: Embedder, domains: Sequence[str], collections: Sequence[Collection], tell: Tell
+) -> list[Source]:
+    """Each collection, seen by each domain's expert; what takes long is done here.
+
+    Raises `TrainingDataError` for a collection of too few passages, `UnknownDomainError` for a domain, `TextError` for
+    a passage without tokens.
+    """
+    for collection in collections:
+        if len(collection.passages) < _FEWEST_PASSAGES:
+            raise TrainingDataError(
+                f"{collection.name}: {len(collection.passages)} passages: at least {_FEWEST_PASSAGES} are needed"
+            )
+    for domain in domains:
+        embedder.domains.route(domain)
+    total = len(domains) * sum(len(collection.passages) for collection in collections)
+    found: list[Source] = []
+    done = 0
+    for domain in domains:
+        views = Views.of(embedder, domain)
+        for collection in collections:
+            parts = []
+            for start in range(0, len(collection.passages), _BATCH):
+                parts.append(views.passages(collection.passages[start : start + _BATCH]))
+                done += len(parts[-1])
+                tell("reading passages", done, total)
+            tokens = views.passages.tokens(collection.passages)
+            found.append(Source(domain, views, collection, np.concatenate(parts), tokens))
+    return found
