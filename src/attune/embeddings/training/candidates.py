@@ -15,13 +15,17 @@ from attune.embeddings.training.tasks import TypicalTexts
 
 _CLEARLY_BETTER = 0.005
 """A smaller gain on a few hundred kept-back texts is chance, and not worth an expert's memory."""
+_CHANCE = 0.02
+"""By so much may 150 made queries be wrong. Heads gained with people's queries on all five development collections
+(docs/adr/0017-words.md), so where nobody's queries are at hand, only a clear loss speaks against them."""
 
 
 @dataclass(frozen=True)
 class Candidate:
     """An expert that can be used, its figures on texts kept back, and by how much it must be better than a cheaper one.
 
-    Axes need only be better: what they cost or gained on judged collections is in docs/adr/0016-axes.md.
+    Axes need only be better: what they cost or gained on judged collections is in docs/adr/0016-axes.md. `leeway` is by
+    how much it may seem worse than the general expert.
     """
 
     name: str
@@ -29,14 +33,16 @@ class Candidate:
     tensors: Mapping[str, Tensor]
     figures: Mapping[str, float]
     margin: float = _CLEARLY_BETTER
+    leeway: float = 0.0
 
 
 def best_of(general: Mapping[str, float], candidates: Sequence[Candidate]) -> Candidate | None:
     """The expert to use, by the figures of the `general` one and of each; None where none is clearly better."""
-    found, mark = None, general[MAIN]
+    found = None
     for candidate in candidates:
+        mark = general[MAIN] - candidate.leeway if found is None else found.figures[MAIN]
         if candidate.figures[MAIN] > mark + candidate.margin:
-            found, mark = candidate, candidate.figures[MAIN]
+            found = candidate
     return found
 
 
@@ -55,7 +61,8 @@ def with_heads(
         for name, head in judged_ones.items()
         if name in heads
     ]
-    return [replace(each, margin=0.0) if each.name == "axes" else each for each in found]
+    leeway = 0.0 if texts.pairs else _CHANCE
+    return [replace(each, margin=0.0 if each.name == "axes" else each.margin, leeway=leeway) for each in found]
 
 
 def _figures(evaluator: DevEvaluator, embed: Embed) -> dict[str, float]:
