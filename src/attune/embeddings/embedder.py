@@ -1,7 +1,8 @@
 """The library's front: texts with a domain and a role in, vectors or reasons out."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -197,6 +198,28 @@ class Embedder:
         """For each prepared text its tokens' vectors [tokens, d] in the last layer of its domain's expert."""
         experts = [entry.domain.expert.number for entry in prepared]
         return self._encoder.encode_with_hidden([entry.tokens.ids for entry in prepared], experts)[1]
+
+    def moves_general_vectors(self, domain: Domain) -> bool:
+        """Whether the domain's expert makes its vectors from the general expert's: see `moved`."""
+        return self._encoder.moves_general_vectors(domain.expert.number)
+
+    def moved(self, vectors: NDArray[np.float32], texts: Sequence[str], domain: Domain) -> NDArray[np.float32]:
+        """The domain's vectors [n, d] of passages, from those by the general expert. Raises `TextError`."""
+        prepared = self.prepare([EmbedItem(text, domain.id) for text in texts])
+        tokens = [each.tokens.ids for each in prepared if isinstance(each, Prepared)]
+        refused = next((each for each in prepared if not isinstance(each, Prepared)), None)
+        if refused is not None:
+            raise refused
+        return self._encoder.moved(vectors, tokens, [domain.expert.number] * len(tokens))
+
+    @contextmanager
+    def heads_dropped(self) -> Iterator[None]:
+        """Queries are computed as if no augmenter's head had been saved: for ablations, by one thread."""
+        self._augmenters.dropped = True
+        try:
+            yield
+        finally:
+            self._augmenters.dropped = False
 
     @property
     def token_embeddings(self) -> NDArray[np.float32]:

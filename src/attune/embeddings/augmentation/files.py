@@ -48,12 +48,17 @@ def write_augmenter(directory: Path, name: str, tensors: Mapping[str, Tensor]) -
     return file, sha256
 
 
-def save_augmenter(directory: Path, augmenter: Augmenter, entry: AugmenterEntry) -> AugmenterEntry:
-    """Add the augmenter to the model directory; `entry` says all of it but its file. The manifest names it last."""
+def save_augmenter(
+    directory: Path, augmenter: Augmenter, entry: AugmenterEntry, blocks: Mapping[str, Tensor] | None = None
+) -> AugmenterEntry:
+    """Add the augmenter to the model directory; `entry` says all of it but its file. The manifest names it last.
+
+    `blocks` are those of a tower.
+    """
     tensors = gate_tensors(augmenter) if isinstance(augmenter, Gate) else {}
     if isinstance(augmenter, Probes):
         tensors = probe_tensors(augmenter)
-    file, sha256 = write_augmenter(directory, entry.kind.value, tensors)
+    file, sha256 = write_augmenter(directory, entry.kind.value, {**tensors, **(blocks or {})})
     saved = replace(entry, file=file, sha256=sha256)
     put_augmenter(directory, saved)
     return saved

@@ -1,6 +1,6 @@
 """Augmenters of queries: fitted to, or trained on, passages whose vectors do not change."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,19 +14,13 @@ from attune.embeddings.augmentation.probes import STRENGTH, Probes
 from attune.embeddings.bags import document_frequencies, inverse_document_frequencies
 from attune.embeddings.embedder import Embedder
 from attune.embeddings.errors import SettingError
-from attune.embeddings.evaluation.finegrained import keyword_queries, span_queries
-from attune.embeddings.evaluation.ranking import ndcg
-from attune.embeddings.training.collections import Collection, Source, Tell, Views
-from attune.embeddings.training.contrast import Lesson, learn
+from attune.embeddings.training.collections import Source, Tell, Views
+from attune.embeddings.training.contrast import Lesson, Pace, Places, learn
+from attune.embeddings.training.lessons import Asked, lesson_of, questions
 from attune.embeddings.training.pairs import TrainingDataError
-from attune.embeddings.training.passages import Passage, QueryMaker
-from attune.embeddings.training.teacher import STOPWORDS
 
 _FREQUENT = 2
-_JUDGED, _JUDGED_SPAN, _DEPTH = 150, 16, 10
-_JUDGING_SEED = 90_001  # queries that judge are never those that teach
-_SPANS = (16, 32)
-_NATURAL_LOSS = 0.002
+_NEGATIVES = 6000
 
 
 @dataclass(frozen=True)
@@ -47,7 +41,12 @@ def make_augmenter(embedder: Embedder, sources: Sequence[Source], recipe: Augmen
     if recipe.kind in GATES:
         return _gate(embedder, sources, recipe, tell)
     if recipe.kind is not Augmentation.PROBES:
-        raise SettingError(f"kind {recipe.kind} cannot be trained: use one of probes, {', '.join(GATES)}")
+        raise SettingError(f"kind {recipe.kind} cannot be trained so: use one of probes, {', '.join(GATES)}")
+    return fit_probes(embedder, sources, recipe)
+
+
+def fit_probes(embedder: Embedder, sources: Sequence[Source], recipe: AugmenterRecipe) -> Probes:
+    """Probes of the sources' passages. Raises `TrainingDataError` for passages that no token tells apart."""
     probes = Probes.fitted(
         [(source.vectors, source.tokens) for source in sources],
         len(embedder.token_embeddings),
@@ -59,47 +58,12 @@ def make_augmenter(embedder: Embedder, sources: Sequence[Source], recipe: Augmen
     return probes
 
 
-def judge_augmenter(augmenter: Augmenter, sources: Sequence[Source], tell: Tell) -> dict[str, float]:
-    """nDCG@10 of queries that nothing was learned from, as they are and augmented: means over the collections.
-
-    Keywords and spans are made of the passages; `natural` ones are people's, where there are any.
-    """
-    figures: dict[str, list[float]] = {}
-    for done, source in enumerate(sources, start=1):
-        for name, queries in _judging(source.collection).items():
-            texts, wanted = [text for text, _ in queries], [grades for _, grades in queries]
-            plain = source.views.queries(texts)
-            with torch.inference_mode():
-                bags = augmenter.weigh(source.views.queries.tokens(texts), _hidden(augmenter, source.views, texts))
-                changed = augmenter.change(torch.from_numpy(plain), bags).numpy()
-            for prefix, vectors in (("plain_", plain), ("", changed)):
-                figures.setdefault(f"{prefix}{name}", []).append(_ndcg(vectors @ source.vectors.T, wanted))
-        tell("judging", done, len(sources))
-    return {name: float(np.mean(values)) for name, values in figures.items()}
-
-
-def is_better(figures: Mapping[str, float]) -> bool:
-    """Whether queries should be augmented without asking: made ones gain, and people's lose no more than .002."""
-    made = [figures[name] > figures[f"plain_{name}"] for name in ("keywords", "spans") if name in figures]
-    natural = figures.get("natural", 0.0) >= figures.get("plain_natural", 0.0) - _NATURAL_LOSS
-    return bool(made) and all(made) and natural
-
-
-def _judging(collection: Collection) -> dict[str, list[tuple[str, Mapping[int, int]]]]:
-    made = {
-        "keywords": keyword_queries(collection.passages, _JUDGED, _JUDGING_SEED),
-        "spans": span_queries(collection.passages, _JUDGED_SPAN, _JUDGED, _JUDGING_SEED),
-    }
-    found: dict[str, list[tuple[str, Mapping[int, int]]]] = {
-        name: [(query.text, {query.passage: 1}) for query in queries] for name, queries in made.items()
-    }
-    return {name: queries for name, queries in (found | {"natural": list(collection.queries)}).items() if queries}
-
-
-def _ndcg(scores: NDArray[np.float32], wanted: Iterable[Mapping[int, int]]) -> float:
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :_DEPTH]
-    graded = ({str(place): grade for place, grade in grades.items()} for grades in wanted)
-    return float(np.mean([ndcg([str(place) for place in row], each) for row, each in zip(best, graded, strict=True)]))
+def through(augmenter: Augmenter, views: Views, texts: Sequence[str]) -> NDArray[np.float32]:
+    """The vectors [n, d] of queries, augmented."""
+    with torch.inference_mode():
+        bags = augmenter.weigh(views.queries.tokens(texts), _hidden(augmenter, views, texts))
+        found: NDArray[np.float32] = augmenter.change(torch.from_numpy(views.queries(texts)), bags).numpy()
+    return found
 
 
 def _hidden(augmenter: Augmenter, views: Views, texts: Sequence[str]) -> list[Tensor]:
@@ -109,15 +73,11 @@ def _hidden(augmenter: Augmenter, views: Views, texts: Sequence[str]) -> list[Te
 def _gate(embedder: Embedder, sources: Sequence[Source], recipe: AugmenterRecipe, tell: Tell) -> Gate:
     torch.manual_seed(recipe.seed)
     gate = _new_gate(embedder, sources, recipe.kind)
-    lessons = [_lesson(gate, source, recipe) for source in sources]
     learn(
-        list(gate.parameters()),
-        lessons,
-        steps=recipe.steps,
-        batch=recipe.batch,
-        learning_rate=recipe.learning_rate,
-        seed=recipe.seed,
-        tell=lambda step, loss: tell(f"training, loss {loss:.3f}", step, recipe.steps),
+        [(1.0, list(gate.parameters()))],
+        [_lesson(gate, asked) for asked in questions(sources, recipe.queries, recipe.seed)],
+        Pace(recipe.steps, recipe.batch, _NEGATIVES, recipe.learning_rate, recipe.seed),
+        lambda step, loss: tell(f"training, loss {loss:.3f}", step, recipe.steps),
     )
     return gate.requires_grad_(requires_grad=False)
 
@@ -135,21 +95,17 @@ def _new_gate(embedder: Embedder, sources: Sequence[Source], kind: Augmentation)
     return Contextual(table, size, torch.from_numpy(((frequency >= _FREQUENT) & (rarity > 0)).astype(np.float32)))
 
 
-def _lesson(gate: Gate, source: Source, recipe: AugmenterRecipe) -> Lesson:
-    """Half keywords, a third spans, and a sixth sentences, titles and words as people may ask."""
-    passages, count = source.collection.passages, recipe.queries
-    made = keyword_queries(passages, count // 2, recipe.seed)
-    for words in _SPANS:
-        made += span_queries(passages, words, count // (3 * len(_SPANS)), recipe.seed)
-    asked = QueryMaker([Passage("", text) for text in passages], STOPWORDS, recipe.seed).make(count // 6)
-    taught = [(each.text, each.passage) for each in made] + [(each.text, each.passage) for each in asked]
-    texts = [text for text, _ in taught]
-    vectors = torch.from_numpy(source.views.queries(texts))
-    tokens, hidden = source.views.queries.tokens(texts), _hidden(gate, source.views, texts)
+def _lesson(gate: Gate, asked: Asked) -> Lesson:
+    views, texts = asked.source.views, asked.texts
+    vectors, tokens, hidden = (
+        torch.from_numpy(views.queries(texts)),
+        views.queries.tokens(texts),
+        _hidden(gate, views, texts),
+    )
 
-    def through(places: Sequence[int]) -> Tensor:
-        bags = gate.weigh([tokens[place] for place in places], [hidden[place] for place in places] if hidden else [])
-        return gate.change(vectors[list(places)], bags)
+    def through(places: Places) -> Tensor:
+        each = places.tolist()
+        bags = gate.weigh([tokens[place] for place in each], [hidden[place] for place in each] if hidden else [])
+        return gate.change(vectors[each], bags)
 
-    passage = np.array([place for _, place in taught])
-    return Lesson(len(texts), passage, torch.from_numpy(source.vectors), through)
+    return lesson_of(asked, through)

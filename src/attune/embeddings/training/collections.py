@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from attune.embeddings.embedder import Embedder
 from attune.embeddings.items import Role
+from attune.embeddings.stored_vectors import StoredVectors
 from attune.embeddings.training.frozen import FrozenBackbone
 from attune.embeddings.training.pairs import TrainingDataError
 
@@ -24,6 +25,8 @@ class Collection:
     name: str
     passages: Sequence[str]
     queries: Sequence[tuple[str, Mapping[int, int]]] = ()
+    people_only: bool = False
+    """Whether only people's queries are learned from: where passages are answers, of no collection."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,12 @@ class Views:
     queries: FrozenBackbone
 
     @classmethod
-    def of(cls, embedder: Embedder, domain: str) -> "Views":
+    def of(cls, embedder: Embedder, domain: str, stored: StoredVectors) -> "Views":
         """As the domain's expert sees them."""
-        return cls(FrozenBackbone(embedder, domain), FrozenBackbone(embedder, domain, Role.QUERY))
+        return cls(
+            FrozenBackbone(embedder, domain, Role.PASSAGE, stored),
+            FrozenBackbone(embedder, domain, Role.QUERY, stored),
+        )
 
 
 @dataclass(frozen=True)
@@ -51,9 +57,9 @@ class Source:
 
 
 def read_sources(
-    embedder: Embedder, domains: Sequence[str], collections: Sequence[Collection], tell: Tell
+    embedder: Embedder, domains: Sequence[str], collections: Sequence[Collection], stored: StoredVectors, tell: Tell
 ) -> list[Source]:
-    """Each collection, seen by each domain's expert; what takes long is done here.
+    """Each collection, seen by each domain's expert; what takes long is done here, and `stored` now and then.
 
     Raises `TrainingDataError` for a collection of too few passages, `UnknownDomainError` for a domain, `TextError` for
     a passage without tokens.
@@ -69,13 +75,14 @@ def read_sources(
     found: list[Source] = []
     done = 0
     for domain in domains:
-        views = Views.of(embedder, domain)
+        views = Views.of(embedder, domain, stored)
         for collection in collections:
             parts = []
             for start in range(0, len(collection.passages), _BATCH):
                 parts.append(views.passages(collection.passages[start : start + _BATCH]))
                 done += len(parts[-1])
                 tell("reading passages", done, total)
+            stored.save()
             tokens = views.passages.tokens(collection.passages)
             found.append(Source(domain, views, collection, np.concatenate(parts), tokens))
     return found

@@ -1,7 +1,7 @@
-"""Contrastive learning against vectors that stay: each query's own passage must be nearest, of all its collection.
+"""Contrastive learning from queries of whole collections: each query's own passage must be nearest, of all of them.
 
-InfoNCE (van den Oord et al., arXiv 1807.03748) with a whole collection as the negatives, so that the hardest ones are
-always among them; it costs one product, as the passages were embedded once.
+InfoNCE (van den Oord et al., arXiv 1807.03748) with thousands of negatives, so that the hardest ones are among them: it
+costs one product, as what is frozen was embedded once.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,40 +14,54 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _TEMPERATURE = 0.05
-_MOST_NEGATIVES = 6000
 _WARM_UP_SHARE = 0.1
+Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """Queries of one collection: how many there are, the place of each one's passage, and all passages' vectors."""
+    """Queries of one collection: the place of each one's passage [queries], and what makes vectors of either, with
+    gradients where they learn.
 
-    count: int
-    passage: NDArray[np.int64]
-    passages: Tensor
-    vectors: Callable[[Sequence[int]], Tensor]
-    """Places of queries to their vectors [n, d], with gradients."""
+    `kept` is how much the ranking must stay what it is by the plain vectors of queries and passages, so that people's
+    queries keep what they have. `share` is how often the lesson comes, beside the others.
+    """
+
+    passage: Places
+    passages: int
+    query_vectors: Callable[[Places], Tensor]
+    passage_vectors: Callable[[Places], Tensor]
+    plain: tuple[Tensor, Tensor]
+    kept: float = 0.0
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How it is learned: steps of so many queries, against so many passages."""
+
+    steps: int
+    batch: int
+    passages: int
+    learning_rate: float
+    seed: int
 
 
 def learn(
-    parameters: Sequence[nn.Parameter],
+    groups: Sequence[tuple[float, Sequence[nn.Parameter]]],
     lessons: Sequence[Lesson],
-    *,
-    steps: int,
-    batch: int,
-    learning_rate: float,
-    seed: int,
+    pace: Pace,
     tell: Callable[[int, float], None],
 ) -> None:
-    """Train the parameters; `tell` is given each step's number and loss. Larger collections come more often."""
-    random = np.random.default_rng(seed)
-    shares = np.sqrt([lesson.count for lesson in lessons])
-    optimizer = torch.optim.AdamW(list(parameters), lr=learning_rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
-    for step in range(steps):
+    """Train groups of parameters, each at its part of the learning rate; `tell` is given each step and its loss."""
+    random = np.random.default_rng(pace.seed)
+    shares = np.array([lesson.share for lesson in lessons])
+    rates = [{"params": list(group), "lr": part * pace.learning_rate} for part, group in groups]
+    optimizer = torch.optim.Adam(rates)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, pace.steps))
+    for step in range(pace.steps):
         lesson = lessons[int(random.choice(len(lessons), p=shares / shares.sum()))]
-        rows = random.permutation(lesson.count)[:batch]
-        loss = _loss(lesson, rows, random)
+        loss = _loss(lesson, pace, random)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -55,12 +69,19 @@ def learn(
         tell(step + 1, float(loss.detach()))
 
 
-def _loss(lesson: Lesson, rows: NDArray[np.int64], random: np.random.Generator) -> Tensor:
+def _loss(lesson: Lesson, pace: Pace, random: np.random.Generator) -> Tensor:
+    rows = random.permutation(len(lesson.passage))[: pace.batch]
     own, wanted = np.unique(lesson.passage[rows], return_inverse=True)
-    others = np.setdiff1d(random.permutation(len(lesson.passages))[:_MOST_NEGATIVES], own)
-    candidates = lesson.passages[torch.from_numpy(np.concatenate([own, others]))]
-    cosines = lesson.vectors(rows.tolist()) @ candidates.T
-    return functional.cross_entropy(cosines / _TEMPERATURE, torch.from_numpy(wanted))
+    others = np.setdiff1d(random.permutation(lesson.passages)[: pace.passages], own)
+    candidates = np.concatenate([own, others[: max(0, pace.passages - len(own))]])
+    logits = lesson.query_vectors(rows) @ lesson.passage_vectors(candidates).T / _TEMPERATURE
+    loss = functional.cross_entropy(logits, torch.from_numpy(wanted))
+    if not lesson.kept:
+        return loss
+    queries, passages = lesson.plain
+    before = functional.softmax(queries[rows] @ passages[candidates].T / _TEMPERATURE, dim=1)
+    after = functional.log_softmax(logits, dim=1)
+    return loss + lesson.kept * functional.kl_div(after, before, reduction="batchmean")
 
 
 def _rate(step: int, steps: int) -> float:

@@ -11,6 +11,7 @@ from attune.embeddings.augmentation.kinds import Augmentation
 from attune.embeddings.embedder import Embedder, Prepared
 from attune.embeddings.items import Embedded, EmbedItem, ItemError, Role
 from attune.embeddings.router import GENERAL
+from attune.embeddings.stored_vectors import StoredVectors
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts to normalised vectors [n, d]."""
@@ -38,10 +39,18 @@ class FrozenBackbone:
     Queries are not augmented. Raises `TextError` for a text that has no tokens.
     """
 
-    def __init__(self, embedder: Embedder, domain: str = GENERAL, role: Role = Role.PASSAGE) -> None:
+    def __init__(
+        self,
+        embedder: Embedder,
+        domain: str = GENERAL,
+        role: Role = Role.PASSAGE,
+        stored: StoredVectors | None = None,
+    ) -> None:
         self._embedder = embedder
         self._domain = domain
         self._role = role
+        self._stored = stored or StoredVectors()
+        self._maker = f"{embedder.domains.route(domain).version} {role} {embedder.precision.dtype}"
         self._known: dict[str, NDArray[np.float32]] = {}
 
     @classmethod
@@ -50,6 +59,10 @@ class FrozenBackbone:
         return cls(Embedder.load(str(directory), precision))
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        for text in texts:
+            stored = None if text in self._known else self._stored.find(self._maker, text)
+            if stored is not None:
+                self._known[text] = stored
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
         for start in range(0, len(new), _BATCH):
             self._compute(new[start : start + _BATCH])
@@ -85,6 +98,7 @@ class FrozenBackbone:
             if not isinstance(result, Embedded):
                 raise result
             self._known[text] = _unit(result.vector)
+        self._stored.keep(self._maker, texts, np.stack([self._known[text] for text in texts]))
 
 
 def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:

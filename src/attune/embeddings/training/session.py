@@ -52,7 +52,7 @@ class Session:
         self.config = read_model_config(directory)
         self.transformer = ExpertTransformer.load(str(directory))
         self.transformer.training_tokens = min(recipe.max_tokens, self.config.max_tokens)
-        self.model = SentenceTransformer(modules=[self.transformer, *_after(self.config)])
+        self.model = SentenceTransformer(modules=[self.transformer, *after_layers(self.config)])
         self.backbone = FrozenBackbone.load(directory, precision)
         self.tasks = [task for each in materials for task in tasks_of(self.model, self.backbone, each, recipe)]
         self._dtype = choose_precision(precision, self.model.device).dtype
@@ -96,7 +96,8 @@ def _domains(tasks: Sequence[Task]) -> dict[str, dict[str, str]]:
     return {task.name: dict.fromkeys(task.columns, task.domain) for task in tasks}
 
 
-def _after(config: ModelConfig) -> list[torch.nn.Module]:
+def after_layers(config: ModelConfig) -> list[torch.nn.Module]:
+    """What follows the tokens' vectors: pooling, and if the model does it, normalisation."""
     pooling = Pooling(config.encoder.hidden_size, pooling_mode=config.pooling.value)
     return [pooling, Normalize()] if config.normalize else [pooling]
 

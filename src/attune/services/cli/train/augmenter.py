@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from random import Random
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.progress import TaskID
@@ -19,7 +21,31 @@ from attune.services.cli.output import console, print_json, progress
 from attune.services.cli.train.installed import training_installed
 from attune.services.cli.train.plan import model_directory
 
-_KINDS = [each for each in Augmentation if each not in (Augmentation.NONE, Augmentation.TOWER)]
+_T = TypeVar("_T")
+_PAIRED = "paired"
+_KINDS = [*(each.value for each in Augmentation if each is not Augmentation.NONE), _PAIRED]
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """Where passages are, and pairs of people's queries and what answers them."""
+
+    corpora: Sequence[Path]
+    pairs: Sequence[Path]
+    at_most: int
+    vectors: Path | None
+
+    def read(self) -> list[Any]:
+        from attune.embeddings.training.collections import Collection  # noqa: PLC0415
+        from attune.embeddings.training.pairs import read_pairs  # noqa: PLC0415
+
+        found = [read_collection(each, self.at_most) for each in self.corpora]
+        for file in self.pairs:
+            pairs = _drawn(read_pairs([file]).pairs, self.at_most)
+            places = {text: place for place, text in enumerate(dict.fromkeys(pair.b for pair in pairs))}
+            queries = [(pair.a, {places[pair.b]: 1}) for pair in pairs]
+            found.append(Collection(file.stem, list(places), queries, people_only=True))
+        return found
 
 
 def augmenter(  # noqa: PLR0913 - options of a command
@@ -28,6 +54,10 @@ def augmenter(  # noqa: PLR0913 - options of a command
     corpus: Annotated[
         list[Path], typer.Option(help="Documents, in BEIR layout or JSONL; may be repeated. Best those of the index.")
     ],
+    pairs: Annotated[
+        list[Path] | None,
+        typer.Option(help='What people asked and what answers it, {"a": ..., "b": ...} a line; may be repeated.'),
+    ] = None,
     domain: Annotated[
         list[str] | None, typer.Option(help="The domain whose queries it is for; may be repeated. Default: general.")
     ] = None,
@@ -36,6 +66,9 @@ def augmenter(  # noqa: PLR0913 - options of a command
     steps: Annotated[int, typer.Option(min=1, help="Optimizer steps of a gate.")] = 200,
     queries: Annotated[int, typer.Option(min=64, help="Made of each corpus, for a gate to learn from.")] = 3000,
     at_most: Annotated[int, typer.Option(min=0, help="So many documents of each corpus, drawn at random; 0: all.")] = 0,
+    vectors: Annotated[
+        Path | None, typer.Option(help="Keep vectors in this file, and do not compute again what it has.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Another one makes other queries of the documents.")] = 0,
     backbone: Annotated[
         Path | None, typer.Option(help="What a new --model is made of. Default: the packaged all-MiniLM-L6-v2.")
@@ -45,83 +78,69 @@ def augmenter(  # noqa: PLR0913 - options of a command
     """Make an augmenter of queries for a domain: passages' vectors, and so the index, stay as they are.
 
     Probes are computed, from the documents alone: best from those of the very index, and again when many are new. A
-    gate (statistical, learned or contextual) is trained on queries made of the documents. It becomes the domain's
-    default if made queries that it has not seen gain, and people's, where the corpus has some, do not lose.
+    gate (statistical, learned or contextual) is trained on queries made of the documents; so is a tower, which is
+    layers for queries, with probes. It becomes the domain's default if made queries that it has not seen gain, and
+    people's, where the corpus has some, do not lose. Kind paired changes passages too: it makes an expert of words for
+    a new domain, whose documents are to be indexed again.
 
     Example: attune train augmenter --model models/mine --domain law --corpus corpora/law
     """
     with told_plainly(), training_installed():
-        found = _train(
-            model_directory(model, backbone),
-            domain or [GENERAL],
-            corpus,
-            {
-                "kind": _kind(kind),
-                "strength": strength,
-                "steps": steps,
-                "queries": queries,
-                "seed": seed,
-            },
-            at_most,
-        )
+        options = {"kind": _kind(kind), "strength": strength, "steps": steps, "queries": queries, "seed": seed}
+        found = _train(model, backbone, domain or [GENERAL], _Texts(corpus, pairs or [], at_most, vectors), options)
     print_json(found) if as_json else _show(found)
 
 
-def _kind(given: str) -> Augmentation:
+def _kind(given: str) -> str:
     if given not in _KINDS:
         raise SettingError(f"kind {given!r} is unknown: use one of {', '.join(_KINDS)}")
-    return Augmentation(given)
+    return given
 
 
 def _train(
-    directory: Path, domains: Sequence[str], corpora: Sequence[Path], options: dict[str, Any], at_most: int
+    model: Path, backbone: Path | None, domains: Sequence[str], texts: _Texts, options: dict[str, Any]
 ) -> dict[str, Any]:
-    from attune.embeddings.augmentation.files import save_augmenter  # noqa: PLC0415 - torch, which takes seconds
-    from attune.embeddings.augmentation.manifest import AugmenterEntry  # noqa: PLC0415
-    from attune.embeddings.embedder import Embedder  # noqa: PLC0415
-    from attune.embeddings.training.augmenters import (  # noqa: PLC0415
-        AugmenterRecipe,
-        is_better,
-        judge_augmenter,
-        make_augmenter,
-    )
+    from attune.embeddings.embedder import Embedder  # noqa: PLC0415 - torch, which takes seconds
+    from attune.embeddings.stored_vectors import StoredVectors  # noqa: PLC0415
+    from attune.embeddings.training.augmenters import AugmenterRecipe  # noqa: PLC0415
     from attune.embeddings.training.collections import read_sources  # noqa: PLC0415
+    from attune.embeddings.training.making import make_and_save, make_pair  # noqa: PLC0415
     from attune.embeddings.training.pairs import digest  # noqa: PLC0415
 
-    collections = [read_collection(each, at_most, options["seed"]) for each in corpora]
+    paired = options["kind"] == _PAIRED
+    if paired and (len(domains) != 1 or domains[0] == GENERAL):
+        raise SettingError("kind paired makes other vectors of passages too: name a domain for them with --domain")
+    collections = texts.read()
+    stored = StoredVectors(texts.vectors)
+    directory = model_directory(model, backbone)
     embedder = Embedder.load(str(directory))
-    recipe = AugmenterRecipe(**options)
-    with _bar() as tell:
-        sources = read_sources(embedder, domains, collections, tell)
-        made = make_augmenter(embedder, sources, recipe, tell)
-        figures = judge_augmenter(made, sources, tell)
+    recipe = AugmenterRecipe(**options | {"kind": Augmentation.PROBES if paired else Augmentation(options["kind"])})
     facts = {
         "corpora": {each.name: len(each.passages) for each in collections},
         "texts_sha256": digest(text for each in collections for text in each.passages),
         **{name: value for name, value in options.items() if name != "kind"},
     }
-    entry = AugmenterEntry(
-        kind=recipe.kind,
-        domains={name: embedder.domains.route(name).version for name in domains},
-        default=is_better(figures),
-        training=facts,
-        metrics=figures,
-    )
-    saved = save_augmenter(directory, made, entry)
-    outcome = "the default of" if saved.default else "not better than plain queries, so not the default of"
+    with _bar() as tell:
+        try:
+            sources = read_sources(embedder, [GENERAL] if paired else domains, collections, stored, tell)
+            if paired:
+                made = make_pair(directory, embedder, domains[0], sources, recipe, facts, tell)
+            else:
+                made = make_and_save(directory, embedder, domains, sources, recipe, facts, tell)
+        finally:
+            stored.save()
+    outcome = "the default of" if made.default else "not better than plain queries, so not the default of"
     return {
-        "kind": saved.kind.value,
-        "outcome": f"{outcome} {', '.join(domains)}, in {directory}",
-        "version": saved.version,
-        "memory_bytes": made.nbytes,
-        "metrics": figures,
+        "kind": made.kind,
+        "outcome": f"{'to be indexed:' if paired else outcome} {', '.join(domains)}, in {directory}",
+        "version": made.version,
+        "memory_bytes": made.memory_bytes,
+        "metrics": dict(made.metrics),
     }
 
 
-def read_collection(directory: Path, at_most: int, seed: int) -> Any:
+def read_collection(directory: Path, at_most: int) -> Any:
     """A corpus' passages, and its judged queries; of `at_most` passages (0: all), drawn at random, only the former."""
-    from random import Random  # noqa: PLC0415
-
     from attune.embeddings.training.collections import Collection  # noqa: PLC0415
     from attune.embeddings.training.passages import Passage  # noqa: PLC0415
 
@@ -129,8 +148,7 @@ def read_collection(directory: Path, at_most: int, seed: int) -> Any:
     passages = {each.id: text for each in documents if (text := Passage(each.title, each.text).whole)}
     name = documents[0].domain if documents else directory.name
     if 0 < at_most < len(passages):
-        drawn = Random(seed).sample(list(passages.values()), at_most)  # noqa: S311 - no secret
-        return Collection(name, drawn)
+        return Collection(name, _drawn(list(passages.values()), at_most))
     places = {id_: place for place, id_ in enumerate(passages)}
     qrels = read_qrels(directory) if directory.is_dir() else {}
     asked = read_queries(directory) if qrels else []
@@ -141,6 +159,11 @@ def read_collection(directory: Path, at_most: int, seed: int) -> Any:
     ]
     judged = [(text, grades) for text, grades in queries if any(grade > 0 for grade in grades.values())]
     return Collection(name, list(passages.values()), judged)
+
+
+def _drawn(items: list[_T], at_most: int) -> list[_T]:
+    """Always the same ones, whatever is made of them."""
+    return Random(0).sample(items, at_most) if 0 < at_most < len(items) else items  # noqa: S311 - no secret
 
 
 @contextmanager

@@ -112,7 +112,9 @@ class Plan:
     def _found(self, entry: ExpertEntry) -> dict[str, Any]:
         outcome = f"expert of kind {entry.kind}, in {self.target}"
         if entry.kind is ExpertKind.GENERAL:
-            outcome = f"no expert was good enough beside the general one (dev), which serves it from now on, in {self.target}"
+            outcome = (
+                f"no expert was good enough beside the general one (dev), which serves it from now on, in {self.target}"
+            )
         version = entry.version(weights_sha256(self.target))
         return {"domain": self.domain, "outcome": outcome, "version": version, "metrics": dict(entry.metrics)}
 

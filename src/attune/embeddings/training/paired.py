@@ -1,0 +1,76 @@
+"""Words for both towers: queries and passages get directions of their tokens' own, beside what the backbone sees.
+
+A head like that of a domain's words (`attune.embeddings.words`), but trained on queries of many collections, so that it
+is for texts that it has not seen. Tokens begin with random directions, whose sums tell bags of tokens apart (random
+indexing: Kanerva et al., 2000), and learn better ones; so do the backbone's. Passages change: a new version of vectors,
+to be indexed again.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from attune.embeddings.bags import Bags, document_frequencies, inverse_document_frequencies
+from attune.embeddings.embedder import Embedder
+from attune.embeddings.training.augmenters import AugmenterRecipe
+from attune.embeddings.training.collections import Source, Tell
+from attune.embeddings.training.contrast import Lesson, Pace, Places, learn
+from attune.embeddings.training.lessons import Asked, lesson_of, questions
+from attune.embeddings.words import Words
+
+_SHARE = 0.15
+"""Of a bag's cosine, beside 1 for that of the backbone's vectors, at first."""
+_CANDIDATES = 1536
+
+
+class _Tower(nn.Module):
+    """Vectors and bags of tokens to vectors, as `Words` does."""
+
+    def __init__(self, vocabulary: int, size: int) -> None:
+        super().__init__()
+        self.change = nn.Parameter(torch.zeros(size, size))
+        self.rows = nn.Parameter(torch.randn(vocabulary, size) * (_SHARE / size) ** 0.5)
+
+    def forward(self, vectors: Tensor, bags: Bags) -> Tensor:
+        found: Tensor = functional.normalize(vectors + vectors @ self.change + bags.sums(self.rows))
+        return found
+
+
+def train_paired(embedder: Embedder, sources: Sequence[Source], recipe: AugmenterRecipe, tell: Tell) -> Words:
+    """The words for both towers, of all tokens that texts may have."""
+    torch.manual_seed(recipe.seed)
+    sequences = [tokens for source in sources for tokens in source.tokens]
+    frequency = document_frequencies(sequences, len(embedder.token_embeddings))
+    weights = inverse_document_frequencies(frequency, len(sequences)).astype(np.float32)
+    weights[list(embedder.prompt_tokens)] = 0
+    tower = _Tower(len(weights), embedder.dimension)
+    learn(
+        [(1.0, list(tower.parameters()))],
+        [_lesson(tower, asked, weights) for asked in questions(sources, recipe.queries, recipe.seed)],
+        Pace(recipe.steps, recipe.batch, _CANDIDATES, recipe.learning_rate, recipe.seed),
+        lambda step, loss: tell(f"training, loss {loss:.3f}", step, recipe.steps),
+    )
+    mixing = torch.eye(embedder.dimension) + tower.change.detach()
+    ids = np.flatnonzero(weights > 0)
+    rows = tower.rows.detach()[torch.from_numpy(ids)].clone()
+    return Words(mixing, torch.from_numpy(weights), torch.from_numpy(ids), rows)
+
+
+def _lesson(tower: _Tower, asked: Asked, weights: np.ndarray) -> Lesson:
+    source = asked.source
+    queries, passages = torch.from_numpy(source.views.queries(asked.texts)), torch.from_numpy(source.vectors)
+    tokens = source.views.queries.tokens(asked.texts)
+
+    def through(vectors: Tensor, sequences: Sequence[Sequence[int]], places: Places) -> Tensor:
+        bags = Bags.of([sequences[place] for place in places.tolist()], weights)
+        found: Tensor = tower(vectors[torch.from_numpy(places)], bags)
+        return found
+
+    return lesson_of(
+        asked,
+        lambda places: through(queries, tokens, places),
+        lambda places: through(passages, source.tokens, places),
+    )

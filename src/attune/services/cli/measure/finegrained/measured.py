@@ -1,0 +1,123 @@
+"""How well each system answers each task: a value for every query."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attune.embeddings.evaluation.finegrained import PassageQuery
+from attune.embeddings.training.augmenter_judge import ndcg_of
+from attune.services.cli.measure.finegrained.systems import Level, Matrix, Ranked, Vectors, best, fused
+from attune.services.cli.measure.finegrained.tasks import MADE, NATURAL, PARTS, Corpora
+from attune.services.cli.measure.finegrained.words import WordIndex
+from attune.services.cli.measure.report import Row
+
+PLAIN, DROPPED, APPLIED, BM25, PLAIN_FUSED, APPLIED_FUSED = SYSTEMS = (
+    "plain",
+    "dropped",
+    "applied",
+    "bm25",
+    "plain + bm25",
+    "applied + bm25",
+)
+Values = NDArray[np.float64]
+Wanted = Sequence[dict[int, int]]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One level with one seed: for each system and task, nDCG@10 of every query, corpus by corpus."""
+
+    level: str
+    seed: int
+    values: dict[str, dict[str, list[Values]]] = field(default_factory=dict)
+
+    def rows(self) -> list[Row]:
+        """The means."""
+        return [
+            {
+                "level": self.level,
+                "seed": self.seed,
+                "system": system,
+                **{task: mean_of(task, values) for task, values in tasks.items()},
+                "parts_of_passages": fmean(mean_of(task, tasks[task]) for task in PARTS),
+            }
+            for system, tasks in self.values.items()
+        ]
+
+
+def mean_of(task: str, corpora: Sequence[Values]) -> float:
+    """Of people's queries the mean over the corpora; of others the mean over all queries, as they share an index."""
+    known = [each for each in corpora if len(each)]
+    if task == NATURAL:
+        return fmean(float(each.mean()) for each in known)
+    return float(np.concatenate(known).mean())
+
+
+class Bench:
+    """All corpora in one index, by meaning for each level, and by words."""
+
+    def __init__(self, corpora: Corpora, vectors: Vectors) -> None:
+        self._corpora = corpora
+        self._vectors = vectors
+        self._words = WordIndex(corpora.passages)
+        self._words_of_each = [WordIndex(each.passages) for each in corpora.collections]
+
+    def measure(self, level: Level, plain: Level, seed: int, made: dict[str, list[list[PassageQuery]]]) -> Measured:
+        """The level beside its backbone, `plain`, on made queries, and on people's."""
+        measured = Measured(level.name, seed, {system: {} for system in SYSTEMS})
+        passages = self._corpora.passages
+        indexes = self._vectors.passages(plain, passages), self._vectors.passages(level, passages)
+        for task in MADE:
+            self._ask(measured, task, level, plain, indexes, made[task])
+        self._ask_people(measured, level, plain, indexes)
+        return measured
+
+    def _ask(
+        self,
+        measured: Measured,
+        task: str,
+        level: Level,
+        plain: Level,
+        indexes: tuple[Matrix, Matrix],
+        made: Sequence[Sequence[PassageQuery]],
+    ) -> None:
+        for queries in made:
+            texts, wanted = [each.text for each in queries], [{each.passage: 1} for each in queries]
+            self._note(measured, task, self._rankings(level, plain, indexes, self._words, texts), wanted)
+
+    def _ask_people(self, measured: Measured, level: Level, plain: Level, indexes: tuple[Matrix, Matrix]) -> None:
+        for collection, places, words in zip(
+            self._corpora.collections, self._corpora.ranges, self._words_of_each, strict=True
+        ):
+            texts = [text for text, _ in collection.queries]
+            own = indexes[0][places.start : places.stop], indexes[1][places.start : places.stop]
+            rankings = self._rankings(level, plain, own, words, texts)
+            self._note(measured, NATURAL, rankings, [dict(grades) for _, grades in collection.queries])
+
+    def _rankings(
+        self, level: Level, plain: Level, indexes: tuple[Matrix, Matrix], words: WordIndex, texts: Sequence[str]
+    ) -> dict[str, Ranked]:
+        if not texts:
+            return {system: [] for system in SYSTEMS}
+        own = level.version == plain.version
+        queries: dict[str, Callable[[], Matrix]] = {
+            PLAIN: lambda: self._vectors.plain(plain, texts) @ indexes[0].T,
+            DROPPED: lambda: (
+                (self._vectors.dropped(level, texts) if own else self._vectors.plain(plain, texts)) @ indexes[0].T
+            ),
+            APPLIED: lambda: self._vectors.queries(level, texts) @ indexes[1].T,
+        }
+        found = {system: best(scores()) for system, scores in queries.items()}
+        found[BM25] = best(words.scores(texts), above=0.0)
+        found[PLAIN_FUSED] = fused(found[PLAIN], found[BM25])
+        found[APPLIED_FUSED] = fused(found[APPLIED], found[BM25])
+        return found
+
+    @staticmethod
+    def _note(measured: Measured, task: str, rankings: dict[str, Ranked], wanted: Wanted) -> None:
+        for system, ranked in rankings.items():
+            values = np.array([ndcg_of(row, grades) for row, grades in zip(ranked, wanted, strict=True)])
+            measured.values[system].setdefault(task, []).append(values)

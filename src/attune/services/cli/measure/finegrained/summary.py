@@ -1,0 +1,98 @@
+"""What the values come to: gains of each level over plain vectors, and of the best one fused, with intervals."""
+
+from collections.abc import Callable, Sequence
+from statistics import fmean
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attune.embeddings.evaluation.significance import resampled_all
+from attune.services.cli.measure.finegrained.measured import (
+    APPLIED,
+    APPLIED_FUSED,
+    BM25,
+    DROPPED,
+    PLAIN,
+    PLAIN_FUSED,
+    Measured,
+    Values,
+)
+from attune.services.cli.measure.finegrained.tasks import KEYWORDS, NATURAL, PARTS
+
+_GAINS = {"keyword": (KEYWORDS,), "part_of_passage": PARTS}
+
+
+def summarised(measured: Sequence[Measured]) -> dict[str, float]:
+    """Of each level, all seeds together; `fused_` is of the level with the highest gain on keywords."""
+    by_level: dict[str, list[Measured]] = {}
+    for each in measured:
+        by_level.setdefault(each.level, []).append(each)
+    summary: dict[str, float] = {}
+    for level, runs in by_level.items():
+        for name, tasks in _GAINS.items():
+            summary |= _relative(f"{level}_{name}_relative_gain", runs, tasks, APPLIED, PLAIN)
+            summary |= {f"{level}_{name}_relative_gain_dropped": _gain(runs, tasks, DROPPED, PLAIN)}
+        summary |= _natural_gain(f"{level}_natural_gain", runs)
+    best = max(by_level, key=lambda level: summary[f"{level}_keyword_relative_gain"])
+    for name, tasks in _GAINS.items():
+        summary |= _absolute(f"fused_{name}_gain", by_level[best], tasks, APPLIED_FUSED, PLAIN_FUSED)
+        summary |= _absolute(f"fused_minus_bm25_{name}", by_level[best], tasks, APPLIED_FUSED, BM25)
+    return summary
+
+
+def _means(
+    runs: Sequence[Measured], tasks: Sequence[str], system: str
+) -> Callable[[Sequence[NDArray[np.intp]]], float]:
+    """The macro mean over tasks, of places drawn of each run's and task's queries."""
+    groups = [_joined(run, task, system) for task in tasks for run in runs]
+
+    def mean(drawn: Sequence[NDArray[np.intp]]) -> float:
+        means = [float(values[places].mean()) for values, places in zip(groups, drawn, strict=True)]
+        return fmean(means)
+
+    return mean
+
+
+def _counts(runs: Sequence[Measured], tasks: Sequence[str]) -> list[int]:
+    return [len(_joined(run, task, PLAIN)) for task in tasks for run in runs]
+
+
+def _joined(run: Measured, task: str, system: str) -> Values:
+    return np.concatenate(run.values[system][task])
+
+
+def _gain(runs: Sequence[Measured], tasks: Sequence[str], ours: str, theirs: str) -> float:
+    everything = [np.arange(count) for count in _counts(runs, tasks)]
+    return _means(runs, tasks, ours)(everything) / _means(runs, tasks, theirs)(everything) - 1
+
+
+def _relative(name: str, runs: Sequence[Measured], tasks: Sequence[str], ours: str, theirs: str) -> dict[str, float]:
+    ours_of, theirs_of = _means(runs, tasks, ours), _means(runs, tasks, theirs)
+    return _interval(name, _counts(runs, tasks), lambda drawn: ours_of(drawn) / theirs_of(drawn) - 1)
+
+
+def _absolute(name: str, runs: Sequence[Measured], tasks: Sequence[str], ours: str, theirs: str) -> dict[str, float]:
+    ours_of, theirs_of = _means(runs, tasks, ours), _means(runs, tasks, theirs)
+    return _interval(name, _counts(runs, tasks), lambda drawn: ours_of(drawn) - theirs_of(drawn))
+
+
+def _natural_gain(name: str, runs: Sequence[Measured]) -> dict[str, float]:
+    """Of people's queries: the mean over corpora, seeds and queries drawn together."""
+    differences = [
+        ours - theirs
+        for run in runs
+        for ours, theirs in zip(run.values[APPLIED][NATURAL], run.values[PLAIN][NATURAL], strict=True)
+        if len(ours)
+    ]
+
+    def macro(drawn: Sequence[NDArray[np.intp]]) -> float:
+        return fmean(float(each[places].mean()) for each, places in zip(differences, drawn, strict=True))
+
+    return _interval(name, [len(each) for each in differences], macro)
+
+
+def _interval(
+    name: str, counts: Sequence[int], measure: Callable[[Sequence[NDArray[np.intp]]], float]
+) -> dict[str, float]:
+    found = resampled_all(counts, measure)
+    return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}

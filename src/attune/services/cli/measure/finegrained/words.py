@@ -1,0 +1,45 @@
+"""BM25 over a list of passages, with the weights of the search service's own index."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, diags
+
+from attune.services.search.index.bm25 import Bm25Encoder, SparseWeights
+
+_AVERAGE_LENGTH = 100.0  # terms, as an index has it that nobody set
+
+
+class WordIndex:
+    """Passages by their words. Term ids are hashes; those of the passages become columns."""
+
+    def __init__(self, passages: Sequence[str]) -> None:
+        self._encoder = Bm25Encoder(_AVERAGE_LENGTH)
+        documents = [self._encoder.document("", text) for text in passages]
+        terms = sorted({term for document in documents for term in document.indices})
+        self._columns = {term: column for column, term in enumerate(terms)}
+        matrix = self._matrix(documents)
+        frequency = np.asarray((matrix > 0).sum(axis=0)).ravel()
+        self._documents = (matrix @ diags(np.log1p((len(passages) - frequency + 0.5) / (frequency + 0.5)))).T.tocsr()
+
+    def scores(self, queries: Sequence[str]) -> NDArray[np.float32]:
+        """[queries, passages]."""
+        found: NDArray[np.float32] = (
+            self._matrix([self._encoder.query(text) for text in queries]) @ self._documents
+        ).toarray()
+        return found
+
+    def _matrix(self, weights: Sequence[SparseWeights]) -> csr_matrix:
+        known = [
+            [
+                (self._columns[term], value)
+                for term, value in zip(each.indices, each.values, strict=True)
+                if term in self._columns
+            ]
+            for each in weights
+        ]
+        ends = np.cumsum([0, *(len(each) for each in known)])
+        columns = [column for each in known for column, _ in each]
+        values = np.array([value for each in known for _, value in each], np.float32)
+        return csr_matrix((values, columns, ends), (len(weights), len(self._columns)))
