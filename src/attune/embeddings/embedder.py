@@ -197,7 +197,8 @@ class Embedder:
     def hidden(self, prepared: Sequence[Prepared]) -> list[Tensor]:
         """For each prepared text its tokens' vectors [tokens, d] in the last layer of its domain's expert."""
         experts = [entry.domain.expert.number for entry in prepared]
-        return self._encoder.encode_with_hidden([entry.tokens.ids for entry in prepared], experts)[1]
+        states = self._encoder.encode_with_hidden([entry.tokens.ids for entry in prepared], experts)[1]
+        return [each.clone() for each in states]  # outside of inference, so that what reads them can learn
 
     def moves_general_vectors(self, domain: Domain) -> bool:
         """Whether the domain's expert makes its vectors from the general expert's: see `moved`."""

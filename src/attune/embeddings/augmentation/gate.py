@@ -122,9 +122,10 @@ class Contextual(Gate):
     def weigh(self, sequences: Sequence[Sequence[int]], hidden: Sequence[Tensor]) -> Bags:  # noqa: ARG002
         first = torch.stack([states[0] for states in hidden])
         logits = (first @ self.transform) @ self.columns.T
-        told, ids = torch.log1p(functional.relu(logits) * self.get_buffer("frequent")).topk(_EXPANDED, dim=1)
+        most = min(_EXPANDED, self.vocabulary)
+        told, ids = torch.log1p(functional.relu(logits) * self.get_buffer("frequent")).topk(most, dim=1)
         shares = told / told.norm(dim=1, keepdim=True).clamp_min(_TINY)
-        return Bags(ids.flatten(), shares.flatten(), starts_of([_EXPANDED] * len(hidden)))
+        return Bags(ids.flatten(), shares.flatten(), starts_of([most] * len(hidden)))
 
 
 GATES = {each.kind: each for each in (Statistical, Learned, Contextual)}
