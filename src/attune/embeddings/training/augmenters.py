@@ -21,18 +21,20 @@ from attune.embeddings.training.pairs import TrainingDataError
 
 _FREQUENT = 2
 _NEGATIVES = 6000
+_LEARNING_RATE, _STEPS = 3e-3, 200
 
 
 @dataclass(frozen=True)
 class AugmenterRecipe:
-    """How an augmenter is made. `strength` is of probes, the rest of gates; `queries` are made of each collection."""
+    """How an augmenter is made. `strength` is of probes; the rest is of what is trained, from so many `queries` made of
+    each collection, in batches. No steps means as many as suit the kind.
+    """
 
     kind: Augmentation = Augmentation.PROBES
     strength: float = STRENGTH
-    steps: int = 200
+    steps: int = 0
     queries: int = 3000
     batch: int = 512
-    learning_rate: float = 3e-3
     seed: int = 0
 
 
@@ -72,12 +74,13 @@ def _hidden(augmenter: Augmenter, views: Views, texts: Sequence[str]) -> list[Te
 
 def _gate(embedder: Embedder, sources: Sequence[Source], recipe: AugmenterRecipe, tell: Tell) -> Gate:
     torch.manual_seed(recipe.seed)
+    steps = recipe.steps or _STEPS
     gate = _new_gate(embedder, sources, recipe.kind)
     learn(
         [(1.0, list(gate.parameters()))],
         [_lesson(gate, asked) for asked in questions(sources, recipe.queries, recipe.seed)],
-        Pace(recipe.steps, recipe.batch, _NEGATIVES, recipe.learning_rate, recipe.seed),
-        lambda step, loss: tell(f"training, loss {loss:.3f}", step, recipe.steps),
+        Pace(steps, recipe.batch, _NEGATIVES, _LEARNING_RATE, recipe.seed),
+        lambda step, loss: tell(f"training, loss {loss:.3f}", step, steps),
     )
     return gate.requires_grad_(requires_grad=False)
 

@@ -12,8 +12,7 @@ from attune.embeddings.training.collections import Source
 from attune.embeddings.training.contrast import Lesson, Places
 
 _SPANS = (16, 32)
-_KEPT = 1.0
-_NATURAL_SHARE = 2.0
+_NATURAL_SHARE = 3.0
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,12 @@ def lesson_of(
     asked: Asked,
     query_vectors: Callable[[Places], Tensor],
     passage_vectors: Callable[[Places], Tensor] | None = None,
+    kept: float = 1.0,
 ) -> Lesson:
-    """The lesson; without `passage_vectors`, passages are as they are. Larger ones come more often, by roots."""
+    """The lesson; without `passage_vectors`, passages are as they are. Larger ones come more often, by roots.
+
+    `kept` is of people's queries.
+    """
     source = asked.source
     plain = torch.from_numpy(source.views.queries(asked.texts)), torch.from_numpy(source.vectors)
     return Lesson(
@@ -54,6 +57,6 @@ def lesson_of(
         query_vectors=query_vectors,
         passage_vectors=passage_vectors or (lambda places: plain[1][torch.from_numpy(places)]),
         plain=plain,
-        kept=_KEPT if asked.natural else 0.0,
+        kept=kept if asked.natural else 0.0,
         share=float(np.sqrt(len(asked.texts))) * (_NATURAL_SHARE if asked.natural else 1.0),
     )

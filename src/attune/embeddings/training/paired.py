@@ -24,6 +24,8 @@ from attune.embeddings.words import Words
 _SHARE = 0.15
 """Of a bag's cosine, beside 1 for that of the backbone's vectors, at first."""
 _CANDIDATES = 1536
+_LEARNING_RATE = 1e-3
+_STEPS = 360
 
 
 class _Tower(nn.Module):
@@ -42,6 +44,7 @@ class _Tower(nn.Module):
 def train_paired(embedder: Embedder, sources: Sequence[Source], recipe: AugmenterRecipe, tell: Tell) -> Words:
     """The words for both towers, of all tokens that texts may have."""
     torch.manual_seed(recipe.seed)
+    steps = recipe.steps or _STEPS
     sequences = [tokens for source in sources for tokens in source.tokens]
     frequency = document_frequencies(sequences, len(embedder.token_embeddings))
     weights = inverse_document_frequencies(frequency, len(sequences)).astype(np.float32)
@@ -50,8 +53,8 @@ def train_paired(embedder: Embedder, sources: Sequence[Source], recipe: Augmente
     learn(
         [(1.0, list(tower.parameters()))],
         [_lesson(tower, asked, weights) for asked in questions(sources, recipe.queries, recipe.seed)],
-        Pace(recipe.steps, recipe.batch, _CANDIDATES, recipe.learning_rate, recipe.seed),
-        lambda step, loss: tell(f"training, loss {loss:.3f}", step, recipe.steps),
+        Pace(steps, recipe.batch, _CANDIDATES, _LEARNING_RATE, recipe.seed),
+        lambda step, loss: tell(f"training, loss {loss:.3f}", step, steps),
     )
     mixing = torch.eye(embedder.dimension) + tower.change.detach()
     ids = np.flatnonzero(weights > 0)

@@ -34,6 +34,9 @@ _LAYERS = 3
 _BATCH = 96
 _NEGATIVES = 6000
 _LEARNING_RATE = 1e-4
+_STEPS = 240
+_KEPT = 4.0
+"""With less, people's queries lost .013 on the development collections."""
 
 
 def train_tower(
@@ -44,6 +47,7 @@ def train_tower(
     Raises `SettingError` for another domain.
     """
     torch.manual_seed(recipe.seed)
+    steps = recipe.steps or _STEPS
     config = read_model_config(directory)
     transformer = ExpertTransformer.load(str(directory))
     entry = read_manifest(directory, model_name(directory)).find(domain)
@@ -56,8 +60,8 @@ def train_tower(
     learn(
         [(1.0, list(experts.parameters()))],
         [_lesson(embed, probes, asked) for asked in questions(sources, recipe.queries, recipe.seed)],
-        Pace(recipe.steps, _BATCH, _NEGATIVES, _LEARNING_RATE, recipe.seed),
-        lambda step, loss: tell(f"training, loss {loss:.3f}", step, recipe.steps),
+        Pace(steps, _BATCH, _NEGATIVES, _LEARNING_RATE, recipe.seed),
+        lambda step, loss: tell(f"training, loss {loss:.3f}", step, steps),
     )
     return Tower({name: each.contiguous() for name, each in experts.tensors(_ROUTE).items()}, probes, embed)
 
@@ -88,7 +92,7 @@ def _lesson(embed: _Queries, probes: Probes, asked: Asked) -> Lesson:
         vectors = embed([asked.texts[place] for place in places.tolist()], sequences)
         return probes.change(vectors, probes.weigh(sequences))
 
-    return lesson_of(asked, through)
+    return lesson_of(asked, through, kept=_KEPT)
 
 
 @dataclass(frozen=True)

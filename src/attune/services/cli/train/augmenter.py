@@ -63,8 +63,8 @@ def augmenter(  # noqa: PLR0913 - options of a command
     ] = None,
     kind: Annotated[str, typer.Option(help=f"One of {', '.join(_KINDS)}.")] = Augmentation.PROBES,
     strength: Annotated[float, typer.Option(min=0, help="How far probes move a query.")] = 0.3,
-    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps of a gate.")] = 200,
-    queries: Annotated[int, typer.Option(min=64, help="Made of each corpus, for a gate to learn from.")] = 3000,
+    steps: Annotated[int, typer.Option(min=0, help="Optimizer steps; 0: as many as suit the kind.")] = 0,
+    queries: Annotated[int, typer.Option(min=64, help="Made of each corpus, to learn from.")] = 3000,
     at_most: Annotated[int, typer.Option(min=0, help="So many documents of each corpus, drawn at random; 0: all.")] = 0,
     vectors: Annotated[
         Path | None, typer.Option(help="Keep vectors in this file, and do not compute again what it has.")

@@ -1,6 +1,6 @@
 """How well each system answers each task: a value for every query."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
@@ -41,19 +41,22 @@ class Measured:
                 "level": self.level,
                 "seed": self.seed,
                 "system": system,
-                **{task: mean_of(task, values) for task, values in tasks.items()},
-                "parts_of_passages": fmean(mean_of(task, tasks[task]) for task in PARTS),
+                **_means(tasks),
             }
             for system, tasks in self.values.items()
         ]
 
 
-def mean_of(task: str, corpora: Sequence[Values]) -> float:
-    """Of people's queries the mean over the corpora; of others the mean over all queries, as they share an index."""
-    known = [each for each in corpora if len(each)]
-    if task == NATURAL:
-        return fmean(float(each.mean()) for each in known)
-    return float(np.concatenate(known).mean())
+def _means(tasks: Mapping[str, Sequence[Values]]) -> dict[str, float]:
+    """Of each task that has queries, and of all parts of passages. Of people's queries the mean over the corpora; of
+    others that of all queries, as they share an index.
+    """
+    asked = {task: [each for each in corpora if len(each)] for task, corpora in tasks.items()}
+    means = {task: float(np.concatenate(each).mean()) for task, each in asked.items() if each}
+    if NATURAL in means:
+        means[NATURAL] = fmean(float(each.mean()) for each in asked[NATURAL])
+    parts = [means[task] for task in PARTS if task in means]
+    return means | ({"parts_of_passages": fmean(parts)} if parts else {})
 
 
 class Bench:
@@ -102,12 +105,9 @@ class Bench:
     ) -> dict[str, Ranked]:
         if not texts:
             return {system: [] for system in SYSTEMS}
-        own = level.version == plain.version
         queries: dict[str, Callable[[], Matrix]] = {
             PLAIN: lambda: self._vectors.plain(plain, texts) @ indexes[0].T,
-            DROPPED: lambda: (
-                (self._vectors.dropped(level, texts) if own else self._vectors.plain(plain, texts)) @ indexes[0].T
-            ),
+            DROPPED: lambda: self._dropped(level, plain, texts) @ indexes[0].T,
             APPLIED: lambda: self._vectors.queries(level, texts) @ indexes[1].T,
         }
         found = {system: best(scores()) for system, scores in queries.items()}
@@ -115,6 +115,10 @@ class Bench:
         found[PLAIN_FUSED] = fused(found[PLAIN], found[BM25])
         found[APPLIED_FUSED] = fused(found[APPLIED], found[BM25])
         return found
+
+    def _dropped(self, level: Level, plain: Level, texts: Sequence[str]) -> Matrix:
+        """Where nothing but the head was trained, the backbone is left."""
+        return self._vectors.dropped(level, texts) if level.has_tower else self._vectors.plain(plain, texts)
 
     @staticmethod
     def _note(measured: Measured, task: str, rankings: dict[str, Ranked], wanted: Wanted) -> None:

@@ -19,6 +19,7 @@ from attune.services.cli.measure.finegrained.measured import (
 )
 from attune.services.cli.measure.finegrained.tasks import KEYWORDS, NATURAL, PARTS
 
+_TINY = 1e-6
 _GAINS = {"keyword": (KEYWORDS,), "part_of_passage": PARTS}
 
 
@@ -29,15 +30,21 @@ def summarised(measured: Sequence[Measured]) -> dict[str, float]:
         by_level.setdefault(each.level, []).append(each)
     summary: dict[str, float] = {}
     for level, runs in by_level.items():
-        for name, tasks in _GAINS.items():
+        for name, tasks in _asked(runs).items():
             summary |= _relative(f"{level}_{name}_relative_gain", runs, tasks, APPLIED, PLAIN)
             summary |= {f"{level}_{name}_relative_gain_dropped": _gain(runs, tasks, DROPPED, PLAIN)}
         summary |= _natural_gain(f"{level}_natural_gain", runs)
     best = max(by_level, key=lambda level: summary[f"{level}_keyword_relative_gain"])
-    for name, tasks in _GAINS.items():
+    for name, tasks in _asked(by_level[best]).items():
         summary |= _absolute(f"fused_{name}_gain", by_level[best], tasks, APPLIED_FUSED, PLAIN_FUSED)
         summary |= _absolute(f"fused_minus_bm25_{name}", by_level[best], tasks, APPLIED_FUSED, BM25)
     return summary
+
+
+def _asked(runs: Sequence[Measured]) -> dict[str, list[str]]:
+    """The tasks of each figure that there are queries of; parts may be longer than all passages."""
+    asked = {name: [task for task in tasks if len(_joined(runs[0], task, PLAIN))] for name, tasks in _GAINS.items()}
+    return {name: tasks for name, tasks in asked.items() if tasks}
 
 
 def _means(
@@ -63,12 +70,16 @@ def _joined(run: Measured, task: str, system: str) -> Values:
 
 def _gain(runs: Sequence[Measured], tasks: Sequence[str], ours: str, theirs: str) -> float:
     everything = [np.arange(count) for count in _counts(runs, tasks)]
-    return _means(runs, tasks, ours)(everything) / _means(runs, tasks, theirs)(everything) - 1
+    return _ratio(_means(runs, tasks, ours)(everything), _means(runs, tasks, theirs)(everything))
+
+
+def _ratio(ours: float, theirs: float) -> float:
+    return ours / max(theirs, _TINY) - 1
 
 
 def _relative(name: str, runs: Sequence[Measured], tasks: Sequence[str], ours: str, theirs: str) -> dict[str, float]:
     ours_of, theirs_of = _means(runs, tasks, ours), _means(runs, tasks, theirs)
-    return _interval(name, _counts(runs, tasks), lambda drawn: ours_of(drawn) / theirs_of(drawn) - 1)
+    return _interval(name, _counts(runs, tasks), lambda drawn: _ratio(ours_of(drawn), theirs_of(drawn)))
 
 
 def _absolute(name: str, runs: Sequence[Measured], tasks: Sequence[str], ours: str, theirs: str) -> dict[str, float]:
@@ -84,6 +95,9 @@ def _natural_gain(name: str, runs: Sequence[Measured]) -> dict[str, float]:
         for ours, theirs in zip(run.values[APPLIED][NATURAL], run.values[PLAIN][NATURAL], strict=True)
         if len(ours)
     ]
+
+    if not differences:
+        return {}
 
     def macro(drawn: Sequence[NDArray[np.intp]]) -> float:
         return fmean(float(each[places].mean()) for each, places in zip(differences, drawn, strict=True))

@@ -42,6 +42,12 @@ class Level:
         return level
 
     @property
+    def has_tower(self) -> bool:
+        """Whether layers were trained beside the head."""
+        augmenter = self.embedder.domains.route(self.domain).augmenter(self.augmentation)
+        return augmenter is not None and augmenter.tower is not None
+
+    @property
     def version(self) -> str:
         """Of the passages' vectors."""
         return self.embedder.domains.route(self.domain).version

@@ -1,0 +1,127 @@
+"""`attune train augmenter` and `attune eval finegrained` as commands."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.unit.embeddings.conftest import write_tiny_model
+from typer.testing import CliRunner
+
+from attune.services.cli.main import app
+
+WORDS = ["cat", "sat", "mat", "dogs", "ran", "fast", "under", "some", "old", "green", "trees", "near", "water"]
+FIGURES = [
+    "keyword_relative_gain",
+    "keyword_relative_gain_dropped",
+    "part_of_passage_relative_gain",
+    "natural_gain",
+    "natural_gain_low",
+    "added_latency_share",
+]
+
+
+def corpus(directory: Path, seed: int, *, judged: bool = True) -> Path:
+    random = np.random.default_rng(seed)
+    (directory / "qrels").mkdir(parents=True)
+    texts = [" ".join(random.choice(WORDS, 150)) for _ in range(30)]
+    texts += [f"{each} {' '.join(random.choice(WORDS, 20))}" for each in "abcdefgh"]
+    documents = [{"_id": f"d{place}", "title": "", "text": text} for place, text in enumerate(texts)]
+    (directory / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in documents))
+    if judged:
+        queries = [{"_id": f"q{place}", "text": " ".join(random.choice(WORDS, 3))} for place in range(6)]
+        (directory / "queries.jsonl").write_text("".join(json.dumps(row) + "\n" for row in queries))
+        rows = "".join(f"q{place}\td{place}\t1\n" for place in range(6))
+        (directory / "qrels" / "test.tsv").write_text(f"query-id\tcorpus-id\tscore\n{rows}")
+    return directory
+
+
+def run(*arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    return result.exit_code, result.stdout, result.stderr
+
+
+def train(*arguments: object) -> dict[str, object]:
+    code, out, err = run("train", "augmenter", *arguments, "--steps", 4, "--queries", 64, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+@pytest.fixture
+def backbone(tmp_path: Path) -> Path:
+    return write_tiny_model(tmp_path / "backbone")
+
+
+def test_levels_are_trained_and_measured_with_their_ablations(backbone, tmp_path):
+    common = ("--corpus", corpus(tmp_path / "one", 1), "--vectors", tmp_path / "vectors.npz")
+    for kind, *more in (["probes"], ["tower"], ["paired", "--domain", "words"]):
+        found = train("--model", tmp_path / kind, "--backbone", backbone, "--kind", kind, *more, *common)
+        assert {"keywords", "plain_keywords", "natural"} <= found["metrics"].keys()
+    levels = {"plugin": "probes", "query_route": "tower@general:tower", "paired": "paired@words"}
+    code, out, err = run(
+        "eval",
+        "finegrained",
+        *("--data", corpus(tmp_path / "two", 2), "--data", corpus(tmp_path / "three", 3, judged=False)),
+        *(option for name, place in levels.items() for option in ("--level", f"{name}={tmp_path / place}")),
+        *("--level", f"plugin={tmp_path / 'probes'}", "--queries", 12, "--out", tmp_path / "out.json", "--json"),
+    )
+    assert code == 0, err
+    report = json.loads(out)
+    assert report == json.loads((tmp_path / "out.json").read_text())
+    assert {f"{level}_{figure}" for level in levels for figure in FIGURES} <= report["summary"].keys()
+    assert {"fused_keyword_gain", "fused_part_of_passage_gain", "added_latency_share"} <= report["summary"].keys()
+    rows = {(row["level"], row["seed"], row["system"]): row for row in report["rows"]}
+    assert {key[:2] for key in rows} == {("plugin", 0), ("query_route", 0), ("paired", 0), ("plugin", 1)}
+    assert rows["plugin", 0, "dropped"]["keywords"] == rows["plugin", 0, "plain"]["keywords"]
+    assert rows["query_route", 0, "dropped"]["keywords"] != rows["query_route", 0, "plain"]["keywords"]
+    plain = {level: rows[level, 0, "plain"] for level in levels}
+    assert plain["plugin"]["keywords"] == plain["paired"]["keywords"] == plain["query_route"]["keywords"]
+    assert rows["plugin", 0, "bm25"]["parts_of_passages"] > rows["plugin", 0, "plain"]["parts_of_passages"]
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--kind", "magic"], "kind 'magic' is unknown: use one of statistical"),
+        (["--kind", "paired"], "name a domain for them with --domain"),
+        (["--domain", "law"], "domain 'law' is unknown"),
+        (["--kind", "tower", "--domain", "general", "--domain", "law"], "domain 'law' is unknown"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(backbone, tmp_path, options, problem):
+    made = ("--model", tmp_path / "model", "--backbone", backbone, "--corpus", corpus(tmp_path / "one", 1))
+    code, _, err = run("train", "augmenter", *made, *options)
+    assert code == 1
+    assert problem in " ".join(err.split())
+
+
+def test_a_corpus_of_few_documents_is_refused(backbone, tmp_path):
+    file = tmp_path / "few.jsonl"
+    file.write_text('{"_id": "1", "title": "", "text": "the cat sat"}\n')
+    code, _, err = run("train", "augmenter", "--model", tmp_path / "model", "--backbone", backbone, "--corpus", file)
+    assert code == 1
+    assert "few: 1 passages: at least 10 are needed" in " ".join(err.split())
+
+
+def test_pairs_of_people_teach_too(backbone, tmp_path):
+    pairs = tmp_path / "asked.jsonl"
+    rows = [{"a": f"{one} {other}", "b": f"the {one} near the {other}"} for one in WORDS for other in WORDS[:4]]
+    pairs.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    made = ("--model", tmp_path / "model", "--backbone", backbone, "--corpus", corpus(tmp_path / "one", 1))
+    found = train(*made, "--pairs", pairs, "--kind", "learned")
+    assert found["kind"] == "learned"
+
+
+@pytest.mark.parametrize(
+    ("level", "problem"),
+    [
+        ("plugin", "write NAME=PATH"),
+        ("plugin={model}@law", "has no domain 'law'"),
+        ("plugin={model}@general:learned", "no augmentation 'learned': use one of none"),
+    ],
+)
+def test_a_level_that_is_not_there_is_told(backbone, tmp_path, level, problem):
+    level = level.replace("{model}", str(backbone))
+    code, _, err = run("eval", "finegrained", "--data", corpus(tmp_path / "one", 1), "--level", level)
+    assert code == 1
+    assert problem in " ".join(err.split())

@@ -1,0 +1,126 @@
+"""Augmenters made of a tiny model's passages, judged, and served as they were judged."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.unit.embeddings.mixture.material import add_expert, copied, ffn_tensors
+
+from attune.embeddings.augmentation.kinds import Augmentation
+from attune.embeddings.augmentation.manifest import read_augmenters
+from attune.embeddings.embedder import Embedder
+from attune.embeddings.errors import SettingError, UnknownDomainError
+from attune.embeddings.items import EmbedItem, Role
+from attune.embeddings.stored_vectors import StoredVectors
+from attune.embeddings.training.augmenter_judge import is_better, judge
+from attune.embeddings.training.augmenters import AugmenterRecipe
+from attune.embeddings.training.collections import Collection, Source, read_sources
+from attune.embeddings.training.making import Made, make_and_save, make_pair
+from attune.embeddings.training.pairs import TrainingDataError
+
+WORDS = ["cat", "sat", "mat", "dogs", "ran", "fast", "under", "some", "old", "green", "trees", "near", "water"]
+RANDOM = np.random.default_rng(0)
+PASSAGES = [" ".join(RANDOM.choice(WORDS, 26)) for _ in range(60)]
+PEOPLE = [("old green trees", {0: 1}), ("dogs ran", {1: 2, 2: 1})]
+COLLECTION = Collection("park", PASSAGES, PEOPLE)
+RECIPE = AugmenterRecipe(steps=8, queries=64, batch=32)
+
+
+def quiet(_what: str, _done: int, _total: int) -> None:
+    pass
+
+
+@pytest.fixture
+def model(shared_tiny_model, tmp_path) -> Path:
+    return copied(shared_tiny_model, tmp_path / "model")
+
+
+def made(model: Path, recipe: AugmenterRecipe, *domains: str, collection: Collection = COLLECTION) -> Made:
+    embedder = Embedder.load(str(model), "fp32")
+    sources = read_sources(embedder, domains or ["general"], [collection], StoredVectors(), quiet)
+    return make_and_save(model, embedder, domains or ["general"], sources, recipe, {"seed": recipe.seed}, quiet)
+
+
+def figures_of(model: Path, kind: str, domain: str = "general") -> dict[str, float]:
+    """The judge's, of what is served."""
+    embedder = Embedder.load(str(model), "fp32")
+    sources = read_sources(embedder, [domain], [COLLECTION], StoredVectors(), quiet)
+
+    def queries(_source: Source, texts: list[str]) -> np.ndarray:
+        items = [EmbedItem(text, domain, Role.QUERY, augmentation=kind) for text in texts]
+        return np.stack([each.vector for each in embedder.embed(items).results])
+
+    return judge(queries, lambda source: source.vectors, sources, quiet)
+
+
+@pytest.mark.parametrize("kind", [each for each in Augmentation if each is not Augmentation.NONE])
+def test_each_kind_is_served_as_it_was_judged(model, kind):
+    found = made(model, replace(RECIPE, kind=kind))
+    assert found.kind == kind
+    assert found.memory_bytes > 0
+    assert figures_of(model, kind) == pytest.approx(found.metrics, abs=1e-6)
+    [entry] = read_augmenters(model).augmenters
+    assert entry.training == {"seed": 0}
+    assert entry.default == found.default == is_better(found.metrics)
+
+
+def test_probes_of_the_passages_that_are_searched_find_more(model):
+    found = made(model, replace(RECIPE, strength=1.0))
+    assert found.metrics["keywords"] > found.metrics["plain_keywords"] + 0.03
+    assert found.metrics["spans"] >= found.metrics["plain_spans"]
+
+
+def test_it_is_made_for_the_vectors_of_a_domain(model):
+    add_expert(model, "law", ffn_tensors(model, 1))
+    made(model, RECIPE, "general", "law")
+    domains = {each.id: each for each in Embedder.load(str(model), "fp32").domains.domains()}
+    assert [len(each.augmenters) for each in domains.values()] == [1, 1]
+    with pytest.raises(UnknownDomainError):
+        made(model, RECIPE, "medicine")
+
+
+def test_another_seed_trains_another_gate(model):
+    versions = [made(model, replace(RECIPE, kind=Augmentation.STATISTICAL, seed=seed)).version for seed in (0, 0, 1)]
+    assert versions[0] == versions[1] != versions[2]
+
+
+def test_a_tower_is_for_one_domain_without_layers_of_its_own(model):
+    tower = replace(RECIPE, kind=Augmentation.TOWER)
+    add_expert(model, "law", ffn_tensors(model, 1))
+    with pytest.raises(SettingError, match="a tower is for one domain, not for general, law"):
+        made(model, tower, "general", "law")
+    with pytest.raises(SettingError, match="domain 'law' has layers of its own"):
+        made(model, tower, "law")
+
+
+def test_a_pair_of_words_is_an_expert(model):
+    embedder = Embedder.load(str(model), "fp32")
+    sources = read_sources(embedder, ["general"], [COLLECTION], StoredVectors(), quiet)
+    before = sources[0].vectors
+    found = make_pair(model, embedder, "words", sources, RECIPE, {}, quiet)
+    served = Embedder.load(str(model), "fp32")
+    again = read_sources(served, ["general", "words"], [COLLECTION], StoredVectors(), quiet)
+    np.testing.assert_allclose(again[0].vectors, before, atol=1e-6)
+    assert np.abs(again[1].vectors - before).max() > 0.01
+    assert found.metrics.keys() == figures_of(model, "none", "words").keys()
+    own = figures_of(model, "none", "words")
+    assert own["keywords"] == pytest.approx(found.metrics["keywords"], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("passages", "problem"),
+    [(["the cat"] * 9, "park: 9 passages: at least 10"), (["the cat sat on the mat"] * 20, "no token tells")],
+)
+def test_passages_that_teach_nothing_are_refused(model, passages, problem):
+    with pytest.raises(TrainingDataError, match=problem):
+        made(model, RECIPE, collection=Collection("park", passages))
+
+
+def test_a_default_must_gain_on_made_queries_and_keep_peoples():
+    figures = {"plain_keywords": 0.5, "keywords": 0.6, "plain_spans": 0.5, "spans": 0.6}
+    assert is_better(figures)
+    assert not is_better(figures | {"spans": 0.5})
+    assert is_better(figures | {"plain_natural": 0.5, "natural": 0.499})
+    assert not is_better(figures | {"plain_natural": 0.5, "natural": 0.49})
+    assert not is_better({})
