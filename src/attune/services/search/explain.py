@@ -8,6 +8,7 @@ from attune.search.v1 import search_pb2 as pb
 from attune.services.search.fusion import Fused, reciprocal_rank
 from attune.services.search.person import Acquaintance
 from attune.services.search.personal import Evidence, Ranked
+from attune.services.search.quotes import RANKING
 
 _MOST_ENTITIES = 5
 _WORTH_SAYING = 0.01
@@ -31,6 +32,8 @@ def _summary(ranked: Ranked) -> str:
 
 
 def _plain_sentence(fused: Fused) -> str:
+    if RANKING in fused.ranks:
+        return "has all the words of your query, and is the first by them"
     means, says = fused.ranks.get("dense"), fused.ranks.get("bm25")
     if means and says:
         return f"matches what your query means (place {means}) and its words (place {says})"

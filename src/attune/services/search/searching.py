@@ -11,8 +11,10 @@ import structlog
 from attune.embedding.v1.embedding_pb2 import AUGMENTATION_UNSPECIFIED
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import current_call
+from attune.services.search import quotes
 from attune.services.search.fusion import Fused, reciprocal_rank_fusion
 from attune.services.search.gateway import Augmentation, Expert, Gateway
+from attune.services.search.index.bm25 import terms_of
 from attune.services.search.index.port import Candidate, Document, FloatVector, Index
 from attune.services.search.person import NOBODY, Person
 from attune.services.search.personal import Ranked, Weight, personal_ranking, weigh
@@ -90,7 +92,7 @@ class Searcher:
         except BaseException:
             by_words.cancel()  # else nobody would hear of its failure
             raise
-        fused, documents = await self._documents(tenant, dense, bm25)
+        fused, documents = await self._documents(tenant, wish.query, dense, bm25)
         empty_domains = await self._empty_domains(tenant, wish.domains, documents)
         times["retrieve_ms"] = _since(started)
         started = time.monotonic()
@@ -139,12 +141,19 @@ class Searcher:
         return merge(list(zip(spaces, found, strict=True)), CANDIDATES)
 
     async def _documents(
-        self, tenant: str, dense: Sequence[Candidate], bm25: Sequence[Candidate]
+        self, tenant: str, query: str, dense: Sequence[Candidate], bm25: Sequence[Candidate]
     ) -> tuple[list[Fused], dict[str, Document]]:
-        fused = reciprocal_rank_fusion({"dense": dense, "bm25": bm25})
+        quote = await asyncio.to_thread(self._quoted, tenant, query, bm25)
+        fused = reciprocal_rank_fusion({"dense": dense, "bm25": bm25, quotes.RANKING: quote})
         documents = await asyncio.to_thread(self._index.documents, tenant, [each.id for each in fused])
         # A document deleted since it was found is no answer any more.
         return [each for each in fused if each.id in documents], documents
+
+    def _quoted(self, tenant: str, query: str, bm25: Sequence[Candidate]) -> list[Candidate]:
+        if not bm25:
+            return []
+        first = self._index.documents(tenant, [bm25[0].id]).get(bm25[0].id)
+        return quotes.quoted(terms_of(query), terms_of(f"{first.title}\n{first.text}"), bm25) if first else []
 
     async def _empty_domains(
         self, tenant: str, domains: Sequence[str], documents: Mapping[str, Document]

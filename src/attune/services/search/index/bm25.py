@@ -27,6 +27,11 @@ _B = 0.75
 _K3 = 8.0
 
 
+def terms_of(text: str) -> frozenset[int]:
+    """The hashes of a text's terms."""
+    return frozenset(_weights(_TERMS, text).indices)
+
+
 @dataclass(frozen=True, slots=True)
 class SparseWeights:
     """Weights by term: `values[i]` belongs to the term whose hash is `indices[i]`; no term twice."""
@@ -71,3 +76,6 @@ def _term_frequency_model(*, saturation: float, length_weight: float, average_le
 def _weights(model: qdrant_edge.Bm25, text: str) -> SparseWeights:
     vector = model.embed_document(text)
     return SparseWeights(vector.indices, vector.values)
+
+
+_TERMS = _term_frequency_model(saturation=_K3, length_weight=0.0, average_length=1.0)

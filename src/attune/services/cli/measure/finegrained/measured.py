@@ -14,14 +14,16 @@ from attune.services.cli.measure.finegrained.tasks import MADE, NATURAL, PARTS, 
 from attune.services.cli.measure.finegrained.words import WordIndex
 from attune.services.cli.measure.report import Row
 
-PLAIN, DROPPED, APPLIED, BM25, PLAIN_FUSED, APPLIED_FUSED = SYSTEMS = (
+PLAIN, DROPPED, APPLIED, BM25, PLAIN_FUSED, APPLIED_FUSED, SEARCHED = SYSTEMS = (
     "plain",
     "dropped",
     "applied",
     "bm25",
     "plain + bm25",
     "applied + bm25",
+    "as searched",
 )
+"""As the search service does it: both fused, and a passage that is quoted before all."""
 Values = NDArray[np.float64]
 Wanted = Sequence[dict[int, int]]
 
@@ -111,9 +113,12 @@ class Bench:
             APPLIED: lambda: self._vectors.queries(level, texts) @ indexes[1].T,
         }
         found = {system: best(scores()) for system, scores in queries.items()}
-        found[BM25] = best(words.scores(texts), above=0.0)
-        found[PLAIN_FUSED] = fused(found[PLAIN], found[BM25])
-        found[APPLIED_FUSED] = fused(found[APPLIED], found[BM25])
+        by_words = words.ranked(texts)
+        quotes = words.quoted(texts, by_words)
+        found[BM25] = [[int(each.id) for each in ranked] for ranked in by_words]
+        found[PLAIN_FUSED] = fused(found[PLAIN], by_words)
+        found[APPLIED_FUSED] = fused(found[APPLIED], by_words)
+        found[SEARCHED] = fused(found[APPLIED], by_words, quotes)
         return found
 
     def _dropped(self, level: Level, plain: Level, texts: Sequence[str]) -> Matrix:

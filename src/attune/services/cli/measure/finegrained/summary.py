@@ -14,6 +14,7 @@ from attune.services.cli.measure.finegrained.measured import (
     DROPPED,
     PLAIN,
     PLAIN_FUSED,
+    SEARCHED,
     Measured,
     Values,
 )
@@ -24,7 +25,7 @@ _GAINS = {"keyword": (KEYWORDS,), "part_of_passage": PARTS}
 
 
 def summarised(measured: Sequence[Measured]) -> dict[str, float]:
-    """Of each level, all seeds together; `fused_` is of the level with the highest gain on keywords."""
+    """Of each level, all seeds together; `fused_` and `searched_` are of the one with the highest gain on keywords."""
     by_level: dict[str, list[Measured]] = {}
     for each in measured:
         by_level.setdefault(each.level, []).append(each)
@@ -37,7 +38,9 @@ def summarised(measured: Sequence[Measured]) -> dict[str, float]:
     best = max(by_level, key=lambda level: summary[f"{level}_keyword_relative_gain"])
     for name, tasks in _asked(by_level[best]).items():
         summary |= _absolute(f"fused_{name}_gain", by_level[best], tasks, APPLIED_FUSED, PLAIN_FUSED)
-        summary |= _absolute(f"fused_minus_bm25_{name}", by_level[best], tasks, APPLIED_FUSED, BM25)
+        summary |= _absolute(f"searched_{name}_gain", by_level[best], tasks, SEARCHED, PLAIN_FUSED)
+        summary |= _absolute(f"searched_minus_bm25_{name}", by_level[best], tasks, SEARCHED, BM25)
+    summary |= _natural_gain("searched_natural_gain", by_level[best], SEARCHED, PLAIN_FUSED)
     return summary
 
 
@@ -87,12 +90,14 @@ def _absolute(name: str, runs: Sequence[Measured], tasks: Sequence[str], ours: s
     return _interval(name, _counts(runs, tasks), lambda drawn: ours_of(drawn) - theirs_of(drawn))
 
 
-def _natural_gain(name: str, runs: Sequence[Measured]) -> dict[str, float]:
+def _natural_gain(
+    name: str, runs: Sequence[Measured], ours_by: str = APPLIED, theirs_by: str = PLAIN
+) -> dict[str, float]:
     """Of people's queries: the mean over corpora, seeds and queries drawn together."""
     differences = [
         ours - theirs
         for run in runs
-        for ours, theirs in zip(run.values[APPLIED][NATURAL], run.values[PLAIN][NATURAL], strict=True)
+        for ours, theirs in zip(run.values[ours_by][NATURAL], run.values[theirs_by][NATURAL], strict=True)
         if len(ours)
     ]
 

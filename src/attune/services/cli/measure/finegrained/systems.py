@@ -14,6 +14,7 @@ from attune.embeddings.router import GENERAL
 from attune.embeddings.stored_vectors import StoredVectors
 from attune.services.search.fusion import reciprocal_rank_fusion
 from attune.services.search.index.port import Candidate
+from attune.services.search.quotes import RANKING
 
 DEPTH = 100
 _BATCH = 256
@@ -110,13 +111,12 @@ def best(scores: Matrix, *, above: float = -np.inf) -> Ranked:
     return [row[own[row] > above].tolist() for row, own in zip(places, scores, strict=True)]
 
 
-def fused(dense: Ranked, words: Ranked) -> list[list[int]]:
-    """The rankings of each query, fused as the search service does it."""
+def fused(dense: Ranked, words: Sequence[Sequence[Candidate]], quotes: Sequence[Sequence[Candidate]] = ()) -> Ranked:
+    """The rankings of each query, fused as the search service does it; `quotes` are those of `WordIndex.quoted`."""
     rankings = []
-    for by_meaning, by_words in zip(dense, words, strict=True):
-        found = {
-            name: [Candidate(str(place), 0.0) for place in places]
-            for name, places in (("dense", by_meaning), ("bm25", by_words))
-        }
-        rankings.append([int(each.id) for each in reciprocal_rank_fusion(found)])
+    for row, (by_meaning, by_words) in enumerate(zip(dense, words, strict=True)):
+        found = {"dense": [Candidate(str(place), 0.0) for place in by_meaning], "bm25": by_words}
+        rankings.append(
+            [int(each.id) for each in reciprocal_rank_fusion(found | {RANKING: quotes[row]} if quotes else found)]
+        )
     return rankings
