@@ -9,10 +9,15 @@ import grpc
 import numpy as np
 import pytest
 from tests.e2e.conftest import config_in
+from tests.unit.embeddings.augmentation.test_files import probes_for
 from tests.unit.embeddings.conftest import write_tiny_model
 from tests.unit.embeddings.mixture.material import add_expert, ffn_tensors
 from typer.testing import CliRunner
 
+from attune.embedding.v1 import embedding_pb2 as embedding
+from attune.embeddings.augmentation.files import save_augmenter
+from attune.embeddings.augmentation.kinds import Augmentation
+from attune.embeddings.augmentation.manifest import AugmenterEntry
 from attune.embeddings.embedder import Embedder
 from attune.embeddings.items import EmbedItem
 from attune.embeddings.mixture.manifest import read_manifest, write_manifest
@@ -131,3 +136,41 @@ def test_documents_of_an_expert_are_searched_by_that_expert(model, tmp_path):
         add_expert(model, "cats", ffn_tensors(model, 2))
         client.reload_domains()
         assert client.index(documents).indexed == 10
+
+
+def test_queries_are_augmented_by_default_by_request_and_with_an_explanation(client, model):
+    plain, passages = client.embed(CATS, query=True), client.embed(CATS)
+    versions = {each.id: each.version for each in Embedder.load(str(model), "fp32").domains.domains()}
+    save_augmenter(model, probes_for(), AugmenterEntry(Augmentation.PROBES, versions, default=True))
+    answer = client.reload_domains()
+    assert (len(answer.added), len(answer.changed)) == (0, 0)  # an index stays valid
+    assert [(each.default, each.memory_bytes > 0) for each in answer.domains[0].augmenters] == [(True, True)]
+    assert np.abs(client.embed(CATS, query=True) - plain).max() > 0.01
+    np.testing.assert_array_equal(client.embed(CATS, query=True, augmentation="none"), plain)
+    np.testing.assert_array_equal(client.embed(CATS, augmentation="probes"), passages)
+    told = command("augment", "the cat sat")
+    assert told["augmentation"] == "AUGMENTATION_PROBES"
+    assert {each["token"] for each in told["explanation"]["influences"]} >= {"the", "cat", "sat"}
+    assert "explanation" not in command("augment", "the cat sat", "--augmentation", "none")
+    with pytest.raises(ValueError, match="domain 'general' has no augmentation 'tower': use one of none, probes"):
+        client.embed(["the cat"], domain="general", query=True, augmentation="tower")
+    with pytest.raises(ValueError, match="augmentation 'magic' is unknown: use one of none, statistical"):
+        client.embed(["the cat"], query=True, augmentation="magic")
+    table = CliRunner().invoke(app, ["experts", "augment", "the cat", "--augmentation", "probes"])
+    assert "probes, moved by" in table.stdout
+    assert "probes (default)" in " ".join(CliRunner().invoke(app, ["experts", "list"]).stdout.split())
+
+
+def test_searches_are_augmented_as_they_ask(model, tmp_path):
+    configure_logs("error")
+    versions = {each.id: each.version for each in Embedder.load(str(model), "fp32").domains.domains()}
+    save_augmenter(model, probes_for(), AugmenterEntry(Augmentation.PROBES, versions))
+    config = config_in(tmp_path / "data", model_path=model, precision="fp32")
+    with running_system(config, system_clock) as system, Client(Addresses.of(system.config), timeout_s=60) as client:
+        client.index([Document(document_id=f"d{place}", title="", text=text) for place, text in enumerate(CATS)])
+        used = {
+            asked: client.search("the cat", augmentation=asked).experts[0].augmentation
+            for asked in ("", "none", "probes", "tower")
+        }
+    none, probes = embedding.AUGMENTATION_UNSPECIFIED, embedding.AUGMENTATION_PROBES
+    assert used == {"": none, "none": none, "probes": probes, "tower": none}

@@ -63,7 +63,7 @@ class UnknownAugmentationError(EmbeddingsError):
         self.domain = domain
         self.known = tuple(known)
         super().__init__(
-            f"domain {domain!r} has no augmentation {augmentation!r}: use one of {', '.join(self.known)}, or train it "
+            f"domain {domain!r} has no augmentation '{augmentation}': use one of {', '.join(self.known)}, or train it "
             "(attune train augmenter)"
         )
 
