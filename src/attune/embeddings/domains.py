@@ -39,20 +39,33 @@ class LoadedExpert:
 
 
 @dataclass(frozen=True)
-class LoadedAugmenter:
-    """An augmenter where it is loaded: its number in the encoder, and what it takes there.
+class LoadedHead:
+    """An augmenter's head where it is loaded: its number there, and what it takes.
 
-    Who will compute texts with it holds on to this object until then. `tower` is the expert that queries go through
-    instead of the domain's own; `reads_hidden` whether they must be computed for it.
+    Who will augment queries with it holds on to this object until then.
+    """
+
+    number: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class LoadedAugmenter:
+    """An augmenter of a domain. `tower` is the expert that queries go through instead of the domain's own;
+    `reads_hidden` whether they must be computed for it once more.
     """
 
     kind: Augmentation
     version: str
-    default: bool = False
-    number: int = 0
-    memory_bytes: int = 0
+    default: bool
+    head: LoadedHead
     reads_hidden: bool = False
     tower: LoadedExpert | None = None
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it takes in all."""
+        return self.head.memory_bytes + (0 if self.tower is None else self.tower.memory_bytes)
 
     @property
     def computes(self) -> bool:

@@ -236,7 +236,7 @@ class Embedder:
         asked = [entry.augmenter(domain) for entry, domain in zip(prepared, domains, strict=True)]
         for place, augmenter in enumerate(asked):
             if augmenter is not None:
-                groups.setdefault(augmenter.number, []).append(place)
+                groups.setdefault(augmenter.head.number, []).append(place)
         for number, places in groups.items():
             augmenter = asked[places[0]]
             if augmenter is not None:

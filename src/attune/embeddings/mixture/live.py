@@ -14,7 +14,7 @@ from attune.embeddings.augmentation.live import LiveAugmenters
 from attune.embeddings.augmentation.manifest import AugmenterEntry, read_augmenters
 from attune.embeddings.checkpoint import load_encoder
 from attune.embeddings.config import ModelConfig
-from attune.embeddings.domains import Domain, DomainRegistry, ExpertKind, LoadedAugmenter, LoadedExpert
+from attune.embeddings.domains import Domain, DomainRegistry, ExpertKind, LoadedAugmenter, LoadedExpert, LoadedHead
 from attune.embeddings.encoder import Encoder
 from attune.embeddings.errors import ModelError
 from attune.embeddings.mixture.expert_files import ExpertWeights, read_expert
@@ -129,12 +129,9 @@ class LiveExperts:
         backbone = load_encoder(self._directory, self._config.encoder)
         weights = read_augmenter(self._directory, entry, backbone)
         tower = self._tower(weights.blocks, domain, manifest, backbone) if weights.blocks else None
-        number = self.augmenters.add(weights.augmenter)
-        memory_bytes = weights.augmenter.nbytes + (0 if tower is None else tower.memory_bytes)
-        reads_hidden = weights.augmenter.reads_hidden
-        found = LoadedAugmenter(entry.kind, entry.version, entry.default, number, memory_bytes, reads_hidden, tower)
-        weakref.finalize(found, self.augmenters.remove, number)
-        return found
+        head = LoadedHead(self.augmenters.add(weights.augmenter), weights.augmenter.nbytes)
+        weakref.finalize(head, self.augmenters.remove, head.number)
+        return LoadedAugmenter(entry.kind, entry.version, entry.default, head, weights.augmenter.reads_hidden, tower)
 
     def _tower(
         self, blocks: Sequence[nn.Module | None], domain: Domain, manifest: Manifest, backbone: PackedEncoder

@@ -16,7 +16,7 @@ from tests.unit.embeddings.mixture.material import add_expert, copied, ffn_tenso
 from attune.embeddings.augmentation.files import save_augmenter
 from attune.embeddings.augmentation.gate import Contextual, Learned, tied_table
 from attune.embeddings.augmentation.kinds import Augmentation, Augmenter
-from attune.embeddings.augmentation.manifest import AugmenterEntry
+from attune.embeddings.augmentation.manifest import AugmenterEntry, put_augmenter
 from attune.embeddings.embedder import Embedder
 from attune.embeddings.errors import ModelError, UnknownAugmentationError
 from attune.embeddings.items import PLAIN, Embedded, EmbedItem, Role
@@ -169,6 +169,23 @@ def test_reloading_adds_changes_and_drops_augmenters(model):
     embedder.reload_experts()
     gc.collect()
     np.testing.assert_array_equal(vectors(embed(embedder, TEXTS)), before)
+
+
+def test_what_did_not_change_survives_reloads_and_texts_on_their_way_keep_theirs(model):
+    saved = put(model, probes_for())
+    embedder = load(model)
+    before = vectors(embed(embedder, TEXTS))
+    on_their_way = embedder.prepare([EmbedItem(text, role=Role.QUERY) for text in TEXTS])
+    put_augmenter(model, replace(saved, default=False))
+    for _ in range(2):
+        embedder.reload_experts()
+        gc.collect()
+    np.testing.assert_array_equal(vectors(embed(embedder, TEXTS, augmentation="probes")), before)
+    (model / "augmenters.json").unlink()
+    embedder.reload_experts()
+    gc.collect()
+    np.testing.assert_array_equal(embedder.compute(on_their_way)[0], before)
+    assert embed(embedder, TEXTS)[0].augmented is PLAIN
 
 
 def test_an_augmenter_of_an_expert_that_changed_is_not_used(model, caplog):
