@@ -109,7 +109,7 @@ class Bench:
             return {system: [] for system in SYSTEMS}
         queries: dict[str, Callable[[], Matrix]] = {
             PLAIN: lambda: self._vectors.plain(plain, texts) @ indexes[0].T,
-            DROPPED: lambda: self._dropped(level, plain, texts) @ indexes[0].T,
+            DROPPED: lambda: self._dropped(level, plain, indexes, texts),
             APPLIED: lambda: self._vectors.queries(level, texts) @ indexes[1].T,
         }
         found = {system: best(scores()) for system, scores in queries.items()}
@@ -121,9 +121,14 @@ class Bench:
         found[SEARCHED] = fused(found[APPLIED], by_words, quotes)
         return found
 
-    def _dropped(self, level: Level, plain: Level, texts: Sequence[str]) -> Matrix:
-        """Where nothing but the head was trained, the backbone is left."""
-        return self._vectors.dropped(level, texts) if level.has_tower else self._vectors.plain(plain, texts)
+    def _dropped(self, level: Level, plain: Level, indexes: tuple[Matrix, Matrix], texts: Sequence[str]) -> Matrix:
+        """Without the head: by a tower's layers, or the domain's expert; where words are all, by the backbone."""
+        augmenter = level.augmenter
+        if augmenter is None:
+            return self._vectors.plain(plain, texts) @ indexes[0].T
+        if augmenter.tower is None:
+            return self._vectors.unaugmented(level, texts) @ indexes[1].T
+        return self._vectors.dropped(level, texts) @ indexes[1].T
 
     @staticmethod
     def _note(measured: Measured, task: str, rankings: dict[str, Ranked], wanted: Wanted) -> None:

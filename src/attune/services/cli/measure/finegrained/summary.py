@@ -93,14 +93,13 @@ def _absolute(name: str, runs: Sequence[Measured], tasks: Sequence[str], ours: s
 def _natural_gain(
     name: str, runs: Sequence[Measured], ours_by: str = APPLIED, theirs_by: str = PLAIN
 ) -> dict[str, float]:
-    """Of people's queries: the mean over corpora, seeds and queries drawn together."""
+    """Of people's queries: the mean over corpora. All seeds have the same ones: each is one query, by its mean."""
+    corpora = zip(
+        *(zip(run.values[ours_by][NATURAL], run.values[theirs_by][NATURAL], strict=True) for run in runs), strict=True
+    )
     differences = [
-        ours - theirs
-        for run in runs
-        for ours, theirs in zip(run.values[ours_by][NATURAL], run.values[theirs_by][NATURAL], strict=True)
-        if len(ours)
+        np.mean([ours - theirs for ours, theirs in of_runs], axis=0) for of_runs in corpora if len(of_runs[0][0])
     ]
-
     if not differences:
         return {}
 

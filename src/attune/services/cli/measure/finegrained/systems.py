@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attune.embeddings.augmentation.kinds import Augmentation
+from attune.embeddings.domains import LoadedAugmenter
 from attune.embeddings.embedder import Embedder
 from attune.embeddings.errors import SettingError
 from attune.embeddings.items import Embedded, EmbedItem, Role
@@ -43,15 +44,9 @@ class Level:
         return level
 
     @property
-    def has_tower(self) -> bool:
-        """Whether layers were trained beside the head."""
-        augmenter = self.embedder.domains.route(self.domain).augmenter(self.augmentation)
-        return augmenter is not None and augmenter.tower is not None
-
-    @property
-    def version(self) -> str:
-        """Of the passages' vectors."""
-        return self.embedder.domains.route(self.domain).version
+    def augmenter(self) -> LoadedAugmenter | None:
+        """What augments its queries; nothing, where the domain's expert is all there is."""
+        return self.embedder.domains.route(self.domain).augmenter(self.augmentation)
 
 
 class Vectors:
@@ -71,6 +66,10 @@ class Vectors:
     def plain(self, level: Level, texts: Sequence[str]) -> Matrix:
         """Queries by the backbone."""
         return self._kept(level, texts, GENERAL, Role.QUERY)
+
+    def unaugmented(self, level: Level, texts: Sequence[str]) -> Matrix:
+        """Queries by the domain's expert."""
+        return self._kept(level, texts, level.domain, Role.QUERY)
 
     def queries(self, level: Level, texts: Sequence[str]) -> Matrix:
         """Queries, augmented."""

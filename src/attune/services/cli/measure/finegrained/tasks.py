@@ -37,8 +37,9 @@ def made_queries(corpora: Corpora, count: int, seed: int) -> dict[str, list[list
     found: dict[str, list[list[PassageQuery]]] = {task: [] for task in MADE}
     for collection, places in zip(corpora.collections, corpora.ranges, strict=True):
         texts = collection.passages
-        made = [keyword_queries(texts, min(count, len(texts)), seed)]
-        made += [span_queries(texts, words, min(count, len(texts)), seed) for words in SPANS]
+        made = [keyword_queries(texts, count, seed)]
+        made += [span_queries(texts, words, count, seed) for words in SPANS]
         for task, queries in zip(MADE, made, strict=True):
-            found[task].append([PassageQuery(each.text, places.start + each.passage) for each in queries])
+            once = {each.passage: each for each in reversed(queries)}.values()  # twice the same passage tells no more
+            found[task].append([PassageQuery(each.text, places.start + each.passage) for each in once])
     return found
