@@ -172,5 +172,5 @@ def test_searches_are_augmented_as_they_ask(model, tmp_path):
             asked: client.search("the cat", augmentation=asked).experts[0].augmentation
             for asked in ("", "none", "probes", "tower")
         }
-    none, probes = embedding.AUGMENTATION_UNSPECIFIED, embedding.AUGMENTATION_PROBES
+    none, probes = embedding.AUGMENTATION_NONE, embedding.AUGMENTATION_PROBES
     assert used == {"": none, "none": none, "probes": probes, "tower": none}

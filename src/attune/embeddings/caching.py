@@ -73,6 +73,8 @@ class CachingEngine:
 
     def _kept(self, key: bytes, place: int, result: EmbedResult) -> EmbedResult:
         """The result as one of the whole request."""
-        if isinstance(result, Embedded):
+        if (
+            isinstance(result, Embedded) and not result.augmented.explained
+        ):  # explanations are large, and seldom asked for
             self._cache.keep(key, result)
         return result.at(place) if isinstance(result, TextError) else result

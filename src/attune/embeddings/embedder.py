@@ -185,7 +185,7 @@ class Embedder:
         unless that domain's expert makes its vectors from those. Queries are augmented at last.
         """
         domains = [entry.domain for entry in prepared]
-        vectors = self._encode(prepared, domains)
+        vectors = self._encode_plain(prepared, domains)
         unknown = [place for place, entry in enumerate(prepared) if entry.candidates is not None]
         if unknown:
             domains = _routed(prepared, domains, vectors, unknown)
@@ -270,6 +270,21 @@ class Embedder:
         self, number: int, vector: NDArray[np.float32], sequence: Sequence[int], hidden: Sequence[Tensor]
     ) -> Augmented:
         return self._augmenters.explain(number, vector, sequence, hidden, self._tokenizer.written)
+
+    def _encode_plain(self, prepared: Sequence[Prepared], domains: Sequence[Domain]) -> NDArray[np.float32]:
+        """Zeros for those whose augmenter computes them otherwise."""
+        needed = [
+            place
+            for place, entry in enumerate(prepared)
+            if entry.candidates is not None
+            or (augmenter := entry.augmenter(entry.domain)) is None
+            or not augmenter.computes
+        ]
+        if len(needed) == len(prepared):
+            return self._encode(prepared, domains)
+        vectors = np.zeros((len(prepared), self.dimension), np.float32)
+        vectors[needed] = self._encode([prepared[place] for place in needed], [domains[place] for place in needed])
+        return vectors
 
     def _encode_again(
         self,

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,7 +33,12 @@ class StoredVectors:
         return self._vectors.get(_digest(maker, text))
 
     def keep(self, maker: str, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
-        """Remember vectors [n, d] of n texts."""
+        """Remember vectors [n, d] of n texts. Raises `ModelError` for another d than that of those it has."""
+        known = next(iter(self._vectors.values()), None)
+        if known is not None and len(texts) and known.shape != vectors.shape[1:]:
+            raise ModelError(
+                f"{self._file} has vectors of {len(known)}, these are of {vectors.shape[1]}: name another file"
+            )
         self._vectors |= {_digest(maker, text): vector for text, vector in zip(texts, vectors, strict=True)}
         self._unsaved = self._unsaved or bool(texts)
 
@@ -52,7 +58,7 @@ def _read(file: Path) -> dict[bytes, NDArray[np.float32]]:
         with np.load(file, allow_pickle=False) as stored:
             keys, vectors = stored["keys"], stored["vectors"].astype(np.float32)
         return {key.tobytes(): vector for key, vector in zip(keys, vectors, strict=True)}
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError(f"{file} has no vectors ({error}): name another file, or remove it") from error
 
 

@@ -85,7 +85,6 @@ def test_levels_are_trained_and_measured_with_their_ablations(backbone, tmp_path
         (["--kind", "magic"], "kind 'magic' is unknown: use one of statistical"),
         (["--kind", "paired"], "name a domain for them with --domain"),
         (["--domain", "law"], "domain 'law' is unknown"),
-        (["--kind", "tower", "--domain", "general", "--domain", "law"], "domain 'law' is unknown"),
     ],
 )
 def test_what_cannot_be_made_is_refused(backbone, tmp_path, options, problem):

@@ -33,3 +33,21 @@ def test_another_file_is_refused_and_left(tmp_path):
     with pytest.raises(ModelError, match=r"notes.txt has no vectors"):
         StoredVectors(file)
     assert file.read_text() == "my notes"
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    file = tmp_path / "vectors.npz"
+    stored = StoredVectors(file)
+    stored.keep("v1", ["a", "b"], VECTORS)
+    stored.save()
+    for content in (file.read_bytes()[:40], b""):
+        file.write_bytes(content)
+        with pytest.raises(ModelError, match="has no vectors"):
+            StoredVectors(file)
+
+
+def test_vectors_of_another_length_are_refused():
+    stored = StoredVectors()
+    stored.keep("v1", ["a", "b"], VECTORS)
+    with pytest.raises(ModelError, match="vectors of 3, these are of 2"):
+        stored.keep("v2", ["a"], VECTORS[:1, :2])

@@ -86,12 +86,12 @@ def read_augmenter(directory: Path, entry: AugmenterEntry, backbone: PackedEncod
         augmenter = (
             _probes(tensors) if entry.kind in (Augmentation.PROBES, Augmentation.TOWER) else _gate(tensors, entry)
         )
-    except (KeyError, RuntimeError, ValueError) as error:
+    except (KeyError, IndexError, RuntimeError, ValueError) as error:
         raise ModelError(f"{file} is no augmenter of kind {entry.kind} ({error}): {_RETRAIN}") from error
     if augmenter.size != backbone.hidden_size:
         raise ModelError(f"{file}: for vectors of {augmenter.size}, these are of {backbone.hidden_size}: {_RETRAIN}")
     vocabulary = len(backbone.embeddings.word.weight)
-    if augmenter.vocabulary > vocabulary:
+    if augmenter.vocabulary != vocabulary:
         raise ModelError(f"{file}: for {augmenter.vocabulary} tokens, the backbone has {vocabulary}: {_RETRAIN}")
     layers = {name: tensor for name, tensor in tensors.items() if name.startswith("layers.")}
     if entry.kind is not Augmentation.TOWER:
@@ -104,6 +104,8 @@ def _probes(tensors: Mapping[str, Tensor]) -> Probes:
     weights, ids, rows, strength = (tensors[f"{_PROBES}{name}"] for name in ("weights", "ids", "rows", "strength"))
     if weights.dim() != 1 or rows.dim() != 2 or len(ids) != len(rows) or not len(ids):
         raise ValueError(f"shapes {list(weights.shape)}, {list(ids.shape)} and {list(rows.shape)} do not fit")
+    if ids[0] < 0 or ids[-1] >= len(weights) or bool((ids.diff() <= 0).any()):
+        raise ValueError("ids are not those of the vocabulary in ascending order")
     return Probes(weights.float(), ids.long(), rows.float(), float(strength))
 
 
@@ -117,4 +119,7 @@ def _gate(tensors: Mapping[str, Tensor], entry: AugmenterEntry) -> Gate:
         else make(table, size, own["weights" if make is Statistical else "frequent"])
     )
     gate.load_state_dict(own)
+    told = own.get("weights", own.get("frequent"))
+    if table.dim() != 2 or (told is not None and told.shape != table.shape[:1]):
+        raise ValueError("weights and table are not of one vocabulary")
     return gate.requires_grad_(requires_grad=False)

@@ -52,14 +52,14 @@ class AugmenterManifest:
 
     def with_augmenter(self, entry: AugmenterEntry) -> "AugmenterManifest":
         """With another one, in place of those of its kind for its domains; if it is their default, no other is."""
-        kept = []
+        kept: list[AugmenterEntry] = []
         for each in self.augmenters:
             others = {name: version for name, version in each.domains.items() if name not in entry.domains}
-            if each.kind is entry.kind and others:
+            shared = {name: version for name, version in each.domains.items() if name in entry.domains}
+            if others:
                 kept.append(replace(each, domains=others))
-            elif each.kind is not entry.kind:
-                shares = entry.default and others.keys() != each.domains.keys()
-                kept.append(replace(each, default=each.default and not shares))
+            if shared and each.kind is not entry.kind:
+                kept.append(replace(each, domains=shared, default=each.default and not entry.default))
         return AugmenterManifest((*kept, entry))
 
     def of(self, domain: str, version: str) -> dict[Augmentation, AugmenterEntry]:

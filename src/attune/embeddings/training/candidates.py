@@ -40,7 +40,9 @@ def best_of(general: Mapping[str, float], candidates: Sequence[Candidate]) -> Ca
     """The expert to use, by the figures of the `general` one and of each; None where none is clearly better."""
     found = None
     for candidate in candidates:
-        mark = general[MAIN] - candidate.leeway if found is None else found.figures[MAIN]
+        mark = general[MAIN] - candidate.leeway
+        if found is not None:
+            mark = max(mark, found.figures[MAIN])
         if candidate.figures[MAIN] > mark + candidate.margin:
             found = candidate
     return found

@@ -10,6 +10,7 @@ from torch import Tensor
 from attune.embeddings.evaluation.finegrained import keyword_queries, span_queries
 from attune.embeddings.training.collections import Source
 from attune.embeddings.training.contrast import Lesson, Places
+from attune.embeddings.training.pairs import TrainingDataError
 
 _SPANS = (16, 32)
 _NATURAL_SHARE = 3.0
@@ -26,7 +27,10 @@ class Asked:
 
 
 def questions(sources: Sequence[Source], count: int, seed: int) -> list[Asked]:
-    """Of each source `count` made queries, three keywords to two spans, and people's queries by themselves."""
+    """Of each source `count` made queries, three keywords to two spans, and people's queries by themselves.
+
+    Raises `TrainingDataError` where there is none.
+    """
     found = []
     for source in sources:
         passages = [] if source.collection.people_only else source.collection.passages
@@ -34,9 +38,12 @@ def questions(sources: Sequence[Source], count: int, seed: int) -> list[Asked]:
         for words in _SPANS:
             made += span_queries(passages, words, count // (5 * len(_SPANS)) * 2, seed)
         found.append(Asked(source, [each.text for each in made], np.array([each.passage for each in made]), False))
-        people = [(text, max(grades, key=lambda place: grades[place])) for text, grades in source.collection.queries]
+        people = [(text, max(grades, key=lambda place: grades[place])) for text, grades in source.collection.taught]
         found.append(Asked(source, [text for text, _ in people], np.array([place for _, place in people]), True))
-    return [asked for asked in found if asked.texts]
+    asked = [each for each in found if each.texts]
+    if not asked:
+        raise TrainingDataError("the passages have too few words to make queries of: give longer ones, or --pairs")
+    return asked
 
 
 def lesson_of(

@@ -8,32 +8,33 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from attune.embeddings.augmentation.files import save_augmenter
-from attune.embeddings.augmentation.kinds import Augmentation
+from attune.embeddings.augmentation.kinds import Augmentation, Augmenter
 from attune.embeddings.augmentation.manifest import AugmenterEntry
 from attune.embeddings.axes import Axes
 from attune.embeddings.domains import ExpertKind
 from attune.embeddings.embedder import Embedder
-from attune.embeddings.errors import SettingError
 from attune.embeddings.heads import Head
 from attune.embeddings.mixture.expert_files import head_tensors, write_expert
 from attune.embeddings.mixture.manifest import ExpertEntry, put_expert
-from attune.embeddings.training.augmenter_judge import is_better, judge
+from attune.embeddings.training.augmenter_judge import Judging, QueryVectors, is_better, judge
 from attune.embeddings.training.augmenters import AugmenterRecipe, fit_probes, make_augmenter, through
 from attune.embeddings.training.collections import Source, Tell
 from attune.embeddings.training.paired import train_paired
 from attune.embeddings.training.tower import train_tower
-from attune.embeddings.weights import model_name
+from attune.embeddings.weights import model_name, weights_sha256
 
 PAIRED = "paired"
 
 
 @dataclass(frozen=True)
 class Made:
-    """What came of it: of which kind, in what version, whether it is a default now, and its figures."""
+    """What came of it: of which kind, for which domain, in what version, whether it is the default, and its figures."""
 
     kind: str
+    domain: str
     version: str
     default: bool
     memory_bytes: int
@@ -43,18 +44,32 @@ class Made:
 def make_and_save(
     directory: Path,
     embedder: Embedder,
-    domains: Sequence[str],
+    domain: str,
     sources: Sequence[Source],
     recipe: AugmenterRecipe,
     facts: Mapping[str, Any],
     tell: Tell,
 ) -> Made:
-    """An augmenter for the domains' queries, in the directory; `facts` say what it was made of.
+    """An augmenter for a domain's queries, in the directory; `facts` say what it was made of.
 
-    Raises `SettingError` for a kind that the domains cannot have, `TrainingDataError` for the texts.
+    Raises `SettingError` for a kind that the domain cannot have, `TrainingDataError` for the texts.
     """
-    make = _tower if recipe.kind is Augmentation.TOWER else _augmenter
-    return make(directory, embedder, domains, sources, recipe, facts, tell)
+    blocks: dict[str, Tensor] = {}
+    if recipe.kind is Augmentation.TOWER:
+        tower = train_tower(directory, domain, sources, fit_probes(embedder, sources, recipe), recipe, tell)
+        head: Augmenter = tower.probes
+        blocks = tower.tensors
+        queries: QueryVectors = lambda source, texts: tower(texts, source)  # noqa: E731 - a name for either
+    else:
+        head = make_augmenter(embedder, sources, recipe, tell)
+        queries = lambda source, texts: through(head, source.views, texts)  # noqa: E731
+    judging = Judging(recipe.seed, kept_back=recipe.kind is not Augmentation.PROBES)
+    metrics = judge(queries, lambda source: source.vectors, sources, judging, tell)
+    version = embedder.domains.route(domain).version
+    entry = AugmenterEntry(recipe.kind, {domain: version}, default=is_better(metrics), training=facts, metrics=metrics)
+    saved = save_augmenter(directory, head, entry, blocks)
+    memory = head.nbytes + sum(each.nbytes for each in blocks.values())
+    return Made(saved.kind.value, domain, saved.version, saved.default, memory, metrics)
 
 
 def make_pair(
@@ -77,6 +92,7 @@ def make_pair(
         lambda source, texts: changed(source.views.queries(texts), source.views.queries.tokens(texts)),
         lambda source: changed(source.vectors, source.tokens),
         sources,
+        Judging(recipe.seed),
         tell,
     )
     size = embedder.dimension
@@ -84,53 +100,5 @@ def make_pair(
     description = "Vectors with directions for words, for queries of keywords and parts of passages"
     entry = ExpertEntry(domain, description, ExpertKind.AXES, file, sha256, facts, metrics)
     put_expert(directory, entry, model_name(directory))
-    return Made(PAIRED, sha256[:12], False, words.nbytes, metrics)
-
-
-def _augmenter(
-    directory: Path,
-    embedder: Embedder,
-    domains: Sequence[str],
-    sources: Sequence[Source],
-    recipe: AugmenterRecipe,
-    facts: Mapping[str, Any],
-    tell: Tell,
-) -> Made:
-    augmenter = make_augmenter(embedder, sources, recipe, tell)
-    metrics = judge(
-        lambda source, texts: through(augmenter, source.views, texts), lambda source: source.vectors, sources, tell
-    )
-    entry = _entry(embedder, domains, recipe, facts, metrics)
-    saved = save_augmenter(directory, augmenter, entry)
-    return Made(saved.kind.value, saved.version, saved.default, augmenter.nbytes, metrics)
-
-
-def _tower(
-    directory: Path,
-    embedder: Embedder,
-    domains: Sequence[str],
-    sources: Sequence[Source],
-    recipe: AugmenterRecipe,
-    facts: Mapping[str, Any],
-    tell: Tell,
-) -> Made:
-    if len(domains) > 1:
-        raise SettingError(f"a tower is for one domain, not for {', '.join(domains)}: train one for each")
-    [domain] = domains
-    tower = train_tower(directory, domain, sources, fit_probes(embedder, sources, recipe), recipe, tell)
-    metrics = judge(lambda source, texts: tower(texts, source), lambda source: source.vectors, sources, tell)
-    entry = _entry(embedder, domains, recipe, facts, metrics)
-    saved = save_augmenter(directory, tower.probes, entry, tower.tensors)
-    memory = tower.probes.nbytes + sum(each.nbytes for each in tower.tensors.values())
-    return Made(saved.kind.value, saved.version, saved.default, memory, metrics)
-
-
-def _entry(
-    embedder: Embedder,
-    domains: Sequence[str],
-    recipe: AugmenterRecipe,
-    facts: Mapping[str, Any],
-    metrics: Mapping[str, float],
-) -> AugmenterEntry:
-    versions = {name: embedder.domains.route(name).version for name in domains}
-    return AugmenterEntry(recipe.kind, versions, default=is_better(metrics), training=facts, metrics=metrics)
+    version = entry.version(weights_sha256(directory))
+    return Made(PAIRED, domain, version, False, words.nbytes, metrics)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from attune.embeddings.augmentation.probes import Probes
 from attune.embeddings.config import ModelConfig, read_model_config
+from attune.embeddings.domains import ExpertKind
 from attune.embeddings.errors import SettingError
 from attune.embeddings.heads import Head
 from attune.embeddings.mixture.expert_files import read_head
@@ -51,11 +52,12 @@ def train_tower(
     config = read_model_config(directory)
     transformer = ExpertTransformer.load(str(directory))
     entry = read_manifest(directory, model_name(directory)).find(domain)
-    if domain in transformer.routes and transformer.blocks:
+    if entry is not None and entry.kind not in (ExpertKind.GENERAL, ExpertKind.AXES):
         raise SettingError(f"domain {domain!r} has layers of its own: train a tower for one of kind general or axes")
     head = read_head(directory, entry) if entry is not None else None
     transformer.encoder.requires_grad_(requires_grad=False)
-    experts = TrainableExperts(transformer, [_ROUTE], Shape(Kind.FFN, min(_LAYERS, len(transformer.encoder.layers))))
+    layers = max(1, min(_LAYERS, len(transformer.encoder.layers) - 1))  # of all, they would have a token too
+    experts = TrainableExperts(transformer, [_ROUTE], Shape(Kind.FFN, layers))
     embed = _Queries(transformer, config, head)
     learn(
         [(1.0, list(experts.parameters()))],

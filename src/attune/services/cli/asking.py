@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from attune.services.cli.failures import told_plainly
-from attune.services.cli.options import Json, Token, User, connect
+from attune.services.cli.options import Json, Token, User, connect, known_augmentation
 from attune.services.cli.output import as_dict, console, print_json
 
 
@@ -27,6 +27,7 @@ def search(
     Example: attune search "run several tasks at once" --user ada
     """
     with told_plainly(), connect(token) as client:
+        known_augmentation(augmentation)
         answer = client.search(text, user=user, domains=domain or [], page_size=limit, augmentation=augmentation)
     if as_json:
         print_json(as_dict(answer))

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from attune.embedding.v1.embedding_pb2 import Augmenter, Domain, ReloadDomainsResponse
+from attune.embeddings.errors import SettingError
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json, Token, connect
 from attune.services.cli.output import as_dict, console, print_json
@@ -76,7 +77,10 @@ def augment(
     Example: attune experts augment "wing flutter at mach 2" --domain cran --augmentation probes
     """
     with told_plainly(), connect(token) as client:
-        found = client.explain_query(text, domain=domain, augmentation=augmentation)
+        try:
+            found = client.explain_query(text, domain=domain, augmentation=augmentation)
+        except ValueError as error:
+            raise SettingError(str(error)) from error
     if as_json:
         print_json(as_dict(found))
         return

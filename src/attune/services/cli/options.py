@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
+from attune.embeddings.errors import SettingError
 from attune.services.client import Client
+from attune.services.client.augmentations import augmentation_number
 from attune.services.client.channels import Addresses
 from attune.services.runtime.config import Config
 
@@ -17,3 +19,12 @@ def connect(token: str) -> Client:
     """A client of the servers that the environment names."""
     config = Config()
     return Client(Addresses.of(config), token=token, max_message_bytes=config.max_message_bytes)
+
+
+def known_augmentation(name: str) -> str:
+    """The name, as it is. Raises `SettingError` for one that is none."""
+    try:
+        augmentation_number(name)
+    except ValueError as error:
+        raise SettingError(f"--augmentation: {error}") from error
+    return name

@@ -133,8 +133,7 @@ def _embedded_item(embedded: Embedded, row: int) -> pb.EmbeddedItem:
         row=row, token_count=embedded.token_count, truncated=embedded.truncated, domain=embedded.domain
     )
     augmented = embedded.augmented
-    if augmented.kind is not Augmentation.NONE:
-        item.augmentation = _NUMBERS[augmented.kind]
+    item.augmentation = _NUMBERS[augmented.kind]
     if augmented.explained:
         item.explanation.moved = augmented.moved
         item.explanation.influences.extend(

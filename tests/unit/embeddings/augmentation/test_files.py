@@ -70,6 +70,7 @@ def test_a_tower_has_blocks_for_some_layers(model):
     [
         (probes_for(size=HIDDEN + 1), "for vectors of 33, these are of 32"),
         (probes_for(vocabulary=900), "for 900 tokens, the backbone has"),
+        (probes_for(vocabulary=20), "for 20 tokens, the backbone has"),
         (gates()[0], "for vectors of 12, these are of 32"),
     ],
 )
@@ -96,6 +97,13 @@ def test_damaged_files_are_refused(model):
     file, sha256 = write_augmenter(model, "probes", {f"probes.{name}": each for name, each in shapes.items()})
     with pytest.raises(ModelError, match="do not fit"):
         read_augmenter(model, replace(saved, file=file, sha256=sha256), backbone(model))
+
+
+def test_ids_out_of_order_are_refused(model):
+    probes = replace(probes_for(), ids=torch.tensor([6, 5, 7, 11]))
+    saved = save_augmenter(model, probes, entry())
+    with pytest.raises(ModelError, match="ascending order"):
+        read_augmenter(model, saved, backbone(model))
 
 
 @pytest.mark.parametrize(
@@ -125,6 +133,9 @@ def test_the_last_augmenter_of_a_kind_counts_and_there_is_one_default_a_domain()
         Augmentation.PROBES: False,
         Augmentation.TOWER: True,
     }
+    shared = AugmenterManifest().with_augmenter(both).with_augmenter(tower)
+    assert shared.of("general", "v1")[Augmentation.PROBES].default
+    assert not shared.of("law", "v2")[Augmentation.PROBES].default
 
 
 def test_augmenters_of_other_vectors_are_out_of_date():

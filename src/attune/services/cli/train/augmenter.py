@@ -88,7 +88,11 @@ def augmenter(  # noqa: PLR0913 - options of a command
     with told_plainly(), training_installed():
         options = {"kind": _kind(kind), "strength": strength, "steps": steps, "queries": queries, "seed": seed}
         found = _train(model, backbone, domain or [GENERAL], _Texts(corpus, pairs or [], at_most, vectors), options)
-    print_json(found) if as_json else _show(found)
+    if as_json:
+        print_json(found[0] if len(found) == 1 else found)
+        return
+    for each in found:
+        _show(each)
 
 
 def _kind(given: str) -> str:
@@ -99,7 +103,7 @@ def _kind(given: str) -> str:
 
 def _train(
     model: Path, backbone: Path | None, domains: Sequence[str], texts: _Texts, options: dict[str, Any]
-) -> dict[str, Any]:
+) -> list[dict[str, Any]]:
     from attune.embeddings.embedder import Embedder  # noqa: PLC0415 - torch, which takes seconds
     from attune.embeddings.stored_vectors import StoredVectors  # noqa: PLC0415
     from attune.embeddings.training.augmenters import AugmenterRecipe  # noqa: PLC0415
@@ -122,17 +126,23 @@ def _train(
     }
     with _bar() as tell:
         try:
-            sources = read_sources(embedder, [GENERAL] if paired else domains, collections, stored, tell)
             if paired:
-                made = make_pair(directory, embedder, domains[0], sources, recipe, facts, tell)
-            else:
-                made = make_and_save(directory, embedder, domains, sources, recipe, facts, tell)
+                sources = read_sources(embedder, GENERAL, collections, stored, tell)
+                return [_told(directory, make_pair(directory, embedder, domains[0], sources, recipe, facts, tell))]
+            found = []
+            for domain in domains:
+                sources = read_sources(embedder, domain, collections, stored, tell)
+                found.append(_told(directory, make_and_save(directory, embedder, domain, sources, recipe, facts, tell)))
+            return found
         finally:
             stored.save()
+
+
+def _told(directory: Path, made: Any) -> dict[str, Any]:
     outcome = "the default of" if made.default else "not better than plain queries, so not the default of"
     return {
         "kind": made.kind,
-        "outcome": f"{'to be indexed:' if paired else outcome} {', '.join(domains)}, in {directory}",
+        "outcome": f"{'to be indexed:' if made.kind == _PAIRED else outcome} {made.domain}, in {directory}",
         "version": made.version,
         "memory_bytes": made.memory_bytes,
         "metrics": dict(made.metrics),
