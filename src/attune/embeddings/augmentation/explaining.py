@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from attune.embeddings.augmentation.kinds import Augmenter, Influence
+from attune.embeddings.augmentation.augmenter import Augmenter
+from attune.embeddings.augmentation.kinds import Influence
 from attune.embeddings.bags import Bags
 
 _TOLD = 32

@@ -14,8 +14,9 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from attune.embeddings.augmentation.augmenter import Augmenter
 from attune.embeddings.augmentation.gate import GATES, Gate, Learned, Statistical
-from attune.embeddings.augmentation.kinds import Augmentation, Augmenter
+from attune.embeddings.augmentation.kinds import Augmentation
 from attune.embeddings.augmentation.manifest import AugmenterEntry, put_augmenter
 from attune.embeddings.augmentation.probes import Probes
 from attune.embeddings.domains import ExpertKind

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from attune.embeddings.augmentation.augmenter import Augmenter
 from attune.embeddings.augmentation.explaining import influences, moved
-from attune.embeddings.augmentation.kinds import Augmenter
 from attune.embeddings.items import Augmented
 
 

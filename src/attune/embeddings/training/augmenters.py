@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from attune.embeddings.augmentation.augmenter import Augmenter
 from attune.embeddings.augmentation.gate import GATES, Contextual, Gate, Learned, Statistical, tied_table
-from attune.embeddings.augmentation.kinds import Augmentation, Augmenter
+from attune.embeddings.augmentation.kinds import Augmentation
 from attune.embeddings.augmentation.probes import STRENGTH, Probes
 from attune.embeddings.bags import document_frequencies, inverse_document_frequencies
 from attune.embeddings.embedder import Embedder

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from attune.embeddings.augmentation.augmenter import Augmenter
 from attune.embeddings.augmentation.files import save_augmenter
-from attune.embeddings.augmentation.kinds import Augmentation, Augmenter
+from attune.embeddings.augmentation.kinds import Augmentation
 from attune.embeddings.augmentation.manifest import AugmenterEntry
 from attune.embeddings.axes import Axes
 from attune.embeddings.domains import ExpertKind

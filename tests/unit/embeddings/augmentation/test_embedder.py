@@ -13,9 +13,10 @@ from tests.unit.embeddings.augmentation.test_files import probes_for
 from tests.unit.embeddings.conftest import HIDDEN, VOCABULARY
 from tests.unit.embeddings.mixture.material import add_expert, copied, ffn_tensors
 
+from attune.embeddings.augmentation.augmenter import Augmenter
 from attune.embeddings.augmentation.files import save_augmenter
 from attune.embeddings.augmentation.gate import Contextual, Learned, tied_table
-from attune.embeddings.augmentation.kinds import Augmentation, Augmenter
+from attune.embeddings.augmentation.kinds import Augmentation
 from attune.embeddings.augmentation.manifest import AugmenterEntry, put_augmenter
 from attune.embeddings.embedder import Embedder
 from attune.embeddings.errors import ModelError, UnknownAugmentationError
