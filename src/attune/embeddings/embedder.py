@@ -169,12 +169,16 @@ class Embedder:
         computed = self._clock()
         return EmbeddedBatch(results, Timings(1000 * (tokenized - started), 1000 * (computed - tokenized)))
 
-    def prepare(self, items: Sequence[EmbedItem]) -> list[Prepared | ItemError]:
-        """Each item ready for `compute`, or why it cannot be. May run while another thread computes."""
+    def prepare(self, items: Sequence[EmbedItem], reach: int = 0) -> list[Prepared | ItemError]:
+        """Each item ready for `compute`, or why it cannot be. May run while another thread computes.
+
+        The first `reach` tokens of a text are kept, or as many as heads read, if that is more.
+        """
         tokenized = self._tokenizer.tokenize(
             [item.text for item in items],
             prefixes=[self._prompts[item.role] for item in items],
             truncate=[item.truncate for item in items],
+            reach=max(reach, self._encoder.reach),
         )
         return [self._routed(item, tokens) for item, tokens in zip(items, tokenized, strict=True)]
 
@@ -197,7 +201,7 @@ class Embedder:
     def hidden(self, prepared: Sequence[Prepared]) -> list[Tensor]:
         """For each prepared text its tokens' vectors [tokens, d] in the last layer of its domain's expert."""
         experts = [entry.domain.expert.number for entry in prepared]
-        states = self._encoder.encode_with_hidden([entry.tokens.ids for entry in prepared], experts)[1]
+        states = self._encoder.encode_with_hidden(_ids(prepared), experts)[1]
         return [each.clone() for each in states]  # outside of inference, so that what reads them can learn
 
     def moves_general_vectors(self, domain: Domain) -> bool:
@@ -207,11 +211,11 @@ class Embedder:
     def moved(self, vectors: NDArray[np.float32], texts: Sequence[str], domain: Domain) -> NDArray[np.float32]:
         """The domain's vectors [n, d] of passages, from those by the general expert. Raises `TextError`."""
         prepared = self.prepare([EmbedItem(text, domain.id) for text in texts])
-        tokens = [each.tokens.ids for each in prepared if isinstance(each, Prepared)]
         refused = next((each for each in prepared if not isinstance(each, Prepared)), None)
         if refused is not None:
             raise refused
-        return self._encoder.moved(vectors, tokens, [domain.expert.number] * len(tokens))
+        ready = [each for each in prepared if isinstance(each, Prepared)]
+        return self._encoder.moved(vectors, _ids(ready), [domain.expert.number] * len(ready), _beyond(ready))
 
     @contextmanager
     def heads_dropped(self) -> Iterator[None]:
@@ -261,10 +265,10 @@ class Embedder:
         if not augmenter.computes:
             return vectors[places], []
         experts = [(augmenter.tower or domains[place].expert).number for place in places]
-        sequences = [prepared[place].tokens.ids for place in places]
+        ready = [prepared[place] for place in places]
         if not augmenter.reads_hidden:
-            return self._encoder.encode(sequences, experts), []
-        return self._encoder.encode_with_hidden(sequences, experts)
+            return self._encoder.encode(_ids(ready), experts, _beyond(ready)), []
+        return self._encoder.encode_with_hidden(_ids(ready), experts, _beyond(ready))
 
     def _explained(
         self, number: int, vector: NDArray[np.float32], sequence: Sequence[int], hidden: Sequence[Tensor]
@@ -298,13 +302,13 @@ class Embedder:
         moved = [place for place in places if self._encoder.moves_general_vectors(numbers[place])]
         again = [place for place in places if place not in moved]
         if moved:
-            tokens = [prepared[place].tokens.ids for place in moved]
-            vectors[moved] = self._encoder.moved(vectors[moved], tokens, [numbers[place] for place in moved])
+            ready, experts = [prepared[place] for place in moved], [numbers[place] for place in moved]
+            vectors[moved] = self._encoder.moved(vectors[moved], _ids(ready), experts, _beyond(ready))
         if again:
             vectors[again] = self._encode([prepared[place] for place in again], [domains[place] for place in again])
 
     def _encode(self, prepared: Sequence[Prepared], domains: Sequence[Domain]) -> NDArray[np.float32]:
-        return self._encoder.encode([entry.tokens.ids for entry in prepared], [each.expert.number for each in domains])
+        return self._encoder.encode(_ids(prepared), [each.expert.number for each in domains], _beyond(prepared))
 
     def _routed(self, item: EmbedItem, tokens: Tokenized | TextError) -> Prepared | ItemError:
         if isinstance(tokens, TextError):
@@ -331,6 +335,15 @@ def _routed(
             [name] = candidates.router.route(vectors[place : place + 1])
             found[place] = candidates.route(name)
     return found
+
+
+def _ids(prepared: Sequence[Prepared]) -> list[Sequence[int]]:
+    return [entry.tokens.ids for entry in prepared]
+
+
+def _beyond(prepared: Sequence[Prepared]) -> list[Sequence[int]]:
+    """What heads may read of the texts besides."""
+    return [entry.tokens.beyond for entry in prepared]
 
 
 def _set_threads(threads: int | None) -> None:

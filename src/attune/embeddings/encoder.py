@@ -76,6 +76,11 @@ class Encoder:
         return table
 
     @property
+    def reach(self) -> int:
+        """How many of a text's first tokens any head reads, at most: those that the layers do not take are `beyond`."""
+        return max((head.reach for head in list(self._heads.values())), default=0)
+
+    @property
     def experts(self) -> int:
         """How many experts there are, the general one included."""
         return self._experts
@@ -160,10 +165,16 @@ class Encoder:
         self.encode(sequences, [expert] * len(sequences))
 
     @torch.inference_mode()
-    def encode(self, token_ids: Sequence[Sequence[int]], experts: Sequence[int] = ()) -> NDArray[np.float32]:
+    def encode(
+        self,
+        token_ids: Sequence[Sequence[int]],
+        experts: Sequence[int] = (),
+        beyond: Sequence[Sequence[int]] = (),
+    ) -> NDArray[np.float32]:
         """Vectors [n, d] of n token sequences, in their order, L2-normalised if the model says so.
 
-        `experts` has the expert of each sequence; if empty, all go to the general one. Raises `ValueError` for a
+        `experts` has the expert of each sequence; if empty, all go to the general one. `beyond` has the tokens after
+        each sequence, for heads that read on; if empty, there are none. Raises `ValueError` for a
         sequence that is empty or longer than the model's positions, for an id outside the vocabulary, for an expert
         that was not added, and for another number of experts than sequences.
         """
@@ -175,13 +186,13 @@ class Encoder:
         # A GPU computes one batch while the next is packed: nothing waits for it before the last is on its way.
         for order, found in [(batch.order, self._encode_placed(batch)) for batch in batches]:
             vectors[list(order)] = found.cpu()
-        self._put_through_heads(vectors, seen, experts)  # a domain's token is no word
+        self._put_through_heads(vectors, seen, experts, beyond)  # a domain's token is no word
         result: NDArray[np.float32] = vectors.numpy()
         return result
 
     @torch.inference_mode()
     def encode_with_hidden(
-        self, token_ids: Sequence[Sequence[int]], experts: Sequence[int]
+        self, token_ids: Sequence[Sequence[int]], experts: Sequence[int], beyond: Sequence[Sequence[int]] = ()
     ) -> tuple[NDArray[np.float32], list[Tensor]]:
         """As `encode`, and for each sequence its tokens' vectors [tokens, d] in the last layer, in fp32 on the CPU."""
         if not token_ids:
@@ -196,7 +207,7 @@ class Encoder:
             lengths = [len(seen[place]) for place in batch.order]
             for place, rows in zip(batch.order, hidden[: sum(lengths)].float().cpu().split(lengths), strict=True):
                 states[place] = rows
-        self._put_through_heads(vectors, seen, experts)
+        self._put_through_heads(vectors, seen, experts, beyond)
         return vectors.numpy(), states
 
     def _with_domain_tokens(
@@ -217,21 +228,32 @@ class Encoder:
         return expert in self._heads and expert not in self._tokens and all(bank.find(expert) is None for bank in banks)
 
     def moved(
-        self, vectors: NDArray[np.float32], token_ids: Sequence[Sequence[int]], experts: Sequence[int]
+        self,
+        vectors: NDArray[np.float32],
+        token_ids: Sequence[Sequence[int]],
+        experts: Sequence[int],
+        beyond: Sequence[Sequence[int]] = (),
     ) -> NDArray[np.float32]:
         """The vectors [n, d] that sequences have by these experts, from those by the general one, without a pass."""
         found = torch.from_numpy(vectors.copy())
-        self._put_through_heads(found, token_ids, experts)
+        self._put_through_heads(found, token_ids, experts, beyond)
         result: NDArray[np.float32] = found.numpy()
         return result
 
-    def _put_through_heads(self, vectors: Tensor, token_ids: Sequence[Sequence[int]], experts: Sequence[int]) -> None:
+    def _put_through_heads(
+        self,
+        vectors: Tensor,
+        token_ids: Sequence[Sequence[int]],
+        experts: Sequence[int],
+        beyond: Sequence[Sequence[int]],
+    ) -> None:
         """The vectors [n, d] of those experts that have heads, in place."""
         for expert in set(experts):
             head = self._heads.get(expert)
             if head is not None:
                 rows = [place for place, each in enumerate(experts) if each == expert]
-                vectors[rows] = head(vectors[rows], [token_ids[row] for row in rows])
+                read = [head.read(token_ids[row], beyond[row]) if beyond else token_ids[row] for row in rows]
+                vectors[rows] = head(vectors[rows], read)
 
     def _encode_placed(self, batch: PackedBatch) -> Tensor:
         if self._recorded is None:

@@ -20,10 +20,19 @@ class Head:
         """[n, d] of n sequences -> [n, d], normalised; the vectors are too."""
         return self.axes(vectors if self.words is None else self.words(vectors, sequences))
 
+    def read(self, sequence: Sequence[int], beyond: Sequence[int]) -> Sequence[int]:
+        """What it reads of a text: the tokens that the backbone takes, and those `beyond` within its reach."""
+        return [*sequence, *beyond[: max(0, self.reach - len(sequence))]]
+
     @property
     def size(self) -> int:
         """d, the length of the vectors that it is for."""
         return len(self.axes.centre)
+
+    @property
+    def reach(self) -> int:
+        """How many of a text's first tokens it reads; with 0, as many as the backbone."""
+        return 0 if self.words is None else self.words.reach
 
     @property
     def nbytes(self) -> int:

@@ -15,10 +15,13 @@ MAX_TEXT_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Tokenized:
-    """A text's ids, special tokens included, cut to the model's limit when `truncated`."""
+    """A text's ids, special tokens included, cut to the model's limit when `truncated`; `beyond` are those after it,
+    as far as they were asked for.
+    """
 
     ids: tuple[int, ...]
     truncated: bool
+    beyond: tuple[int, ...] = ()
 
     @property
     def token_count(self) -> int:
@@ -69,43 +72,38 @@ class TextTokenizer:
         return cls(tokenizer, max_tokens, lowercase=lowercase)
 
     def tokenize(
-        self, texts: Sequence[str], *, prefixes: Sequence[str] = (), truncate: Sequence[bool] = ()
+        self, texts: Sequence[str], *, prefixes: Sequence[str] = (), truncate: Sequence[bool] = (), reach: int = 0
     ) -> list[Tokenized | TextError]:
         """Each text's tokens, or why it has none: blank, too large, not valid Unicode, or too long for the model.
 
         `prefixes` (one a text) are put before the texts. `truncate` (one a text, true by default) says whether a text
-        of more than `max_tokens` is cut or is an error.
+        of more than `max_tokens` is cut or is an error. Of one that is cut, those of the first `reach` tokens that
+        the model does not take are `beyond`.
         """
+        reach = max(reach, self.max_tokens)
         results: list[Tokenized | TextError | None] = [self._problem(index, text) for index, text in enumerate(texts)]
         valid = [index for index, problem in enumerate(results) if problem is None]
         cut = [truncate[index] if truncate else True for index in valid]
         prepared = [self._prepare(texts[index], prefixes[index] if prefixes else "") for index in valid]
-        for index, encoding, may_cut in zip(valid, self._encoded(prepared, cut), cut, strict=True):
-            results[index] = self._limit(index, encoding, truncate=may_cut)
+        for index, encoding, may_cut in zip(valid, self._encoded(prepared, cut, reach), cut, strict=True):
+            results[index] = self._limit(index, encoding, reach, truncate=may_cut)
         return [result for result in results if result is not None]
 
     def written(self, token: int) -> str:
         """A token as the vocabulary writes it; a continued word's part begins with "##" in BERT's."""
         return self._tokenizer.id_to_token(token) or ""
 
-    def _encoded(self, texts: Sequence[str], cut: Sequence[bool]) -> list[Encoding]:
+    def _encoded(self, texts: Sequence[str], cut: Sequence[bool], reach: int) -> list[Encoding]:
         """The encodings, or of a long text that may be cut one that begins in the same way and is long enough to be.
 
         Reading a megabyte to keep 256 tokens takes a second, in which nobody else's text is read.
         """
-        heads = [self._head(text) if may_cut else text for text, may_cut in zip(texts, cut, strict=True)]
+        heads = [_beginning(text, reach) if may_cut else text for text, may_cut in zip(texts, cut, strict=True)]
         encodings = list(self._tokenizer.encode_batch_fast(heads))
         for place, (head, text) in enumerate(zip(heads, texts, strict=True)):
-            if len(head) < len(text) and len(encodings[place].ids) <= self.max_tokens:
+            if len(head) < len(text) and len(encodings[place].ids) <= reach:
                 [encodings[place]] = self._tokenizer.encode_batch_fast([text])
         return encodings
-
-    def _head(self, text: str) -> str:
-        """The words that a long text begins with; all of it, where they do not end in time."""
-        limit = _HEAD_CHARACTERS_PER_TOKEN * self.max_tokens
-        if len(text) <= 2 * limit:
-            return text
-        return text[:limit].rpartition(" ")[0] or text
 
     def _prepare(self, text: str, prefix: str) -> str:
         joined = prefix + text
@@ -124,7 +122,7 @@ class TextTokenizer:
             )
         return None
 
-    def _limit(self, index: int, encoding: Encoding, *, truncate: bool) -> Tokenized | TextError:
+    def _limit(self, index: int, encoding: Encoding, reach: int, *, truncate: bool) -> Tokenized | TextError:
         ids = encoding.ids
         if len(ids) <= self._special_count:
             return TextError(index, "the text has no token that the model knows of: send at least one word")
@@ -136,7 +134,17 @@ class TextTokenizer:
             )
             return TextError(index, reason)
         suffix = _trailing_special_ids(encoding)
-        return Tokenized((*ids[: self.max_tokens - len(suffix)], *suffix), truncated=True)
+        end = self.max_tokens - len(suffix)
+        beyond = ids[end : min(reach, len(ids)) - len(suffix)]
+        return Tokenized((*ids[:end], *suffix), truncated=True, beyond=tuple(beyond))
+
+
+def _beginning(text: str, tokens: int) -> str:
+    """The words that a long text begins with, enough for so many tokens; all of it, where they do not end in time."""
+    limit = _HEAD_CHARACTERS_PER_TOKEN * tokens
+    if len(text) <= 2 * limit:
+        return text
+    return text[:limit].rpartition(" ")[0] or text
 
 
 def _trailing_special_ids(encoding: Encoding) -> list[int]:

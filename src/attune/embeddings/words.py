@@ -33,12 +33,14 @@ class Words:
 
     `mixing` is [d, d]; `weights` [vocabulary] say how much each token tells; `rows` [some, d] are of the tokens `ids`
     [some], in ascending order: the others add nothing, but count in the bag's length. All in fp32, `ids` in int64.
+    `reach` is how many of a text's first tokens they read; with 0, as many as the backbone.
     """
 
     mixing: Tensor
     weights: Tensor
     ids: Tensor
     rows: Tensor
+    reach: int = 0
 
     def __call__(self, vectors: Tensor, sequences: Sequence[Sequence[int]]) -> Tensor:
         """[n, d] of n sequences -> [n, d], normalised; the vectors are too. Ids beyond the vocabulary are left out."""
@@ -83,4 +85,4 @@ class Words:
         values, texts = np.linalg.eigh(gram.astype(np.float64))
         first = (texts[:, -size:] / np.sqrt(np.maximum(values[-size:], _TINY))).astype(np.float32)
         mixing, rows = vectors.T @ first[:count] + first[count:], math.sqrt(_SHARE) * (bags.T @ first[:count])
-        return cls(*(torch.from_numpy(each) for each in (mixing, weights, ids, rows)))
+        return cls(torch.from_numpy(mixing), torch.from_numpy(weights), torch.from_numpy(ids), torch.from_numpy(rows))

@@ -8,6 +8,8 @@ import pytest
 from tests.unit.embeddings.conftest import write_tiny_model
 from typer.testing import CliRunner
 
+from attune.embeddings.embedder import Embedder
+from attune.embeddings.items import EmbedItem
 from attune.services.cli.main import app
 
 WORDS = ["cat", "sat", "mat", "dogs", "ran", "fast", "under", "some", "old", "green", "trees", "near", "water"]
@@ -77,6 +79,16 @@ def test_levels_are_trained_and_measured_with_their_ablations(backbone, tmp_path
     plain = {level: rows[level, 0, "plain"] for level in levels}
     assert plain["plugin"]["keywords"] == plain["paired"]["keywords"] == plain["query_route"]["keywords"]
     assert rows["plugin", 0, "bm25"]["parts_of_passages"] > rows["plugin", 0, "plain"]["parts_of_passages"]
+
+
+def test_paired_words_read_what_the_backbone_does_not(backbone, tmp_path):
+    model, common = tmp_path / "model", ("--corpus", corpus(tmp_path / "one", 1))
+    train("--model", model, "--backbone", backbone, "--kind", "paired", "--domain", "words", *common)
+    embedder, first = Embedder.load(str(model), "fp32"), "the cat sat on the mat " * 10
+    texts = [f"{first} dogs ran fast", f"{first} old green trees"]
+    for domain, same in (("general", True), ("words", False)):
+        one, other = (result.vector for result in embedder.embed([EmbedItem(text, domain) for text in texts]).results)
+        assert np.allclose(one, other, atol=1e-6) == same
 
 
 @pytest.mark.parametrize(

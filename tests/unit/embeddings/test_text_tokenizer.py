@@ -59,6 +59,21 @@ def test_a_long_text_is_an_error_where_truncation_is_not_allowed(tokenizer):
     assert short == Tokenized(short.ids, truncated=False)
 
 
+@settings(deadline=None)
+@given(count=st.integers(1, 60), reach=st.integers(0, 40))
+def test_tokens_that_a_cut_text_goes_on_with_are_given_as_far_as_they_are_asked_for(tokenizer, count, reach):
+    text = " ".join((["the", "cat", "sat", "on", "a", "mat"] * 10)[:count])
+    everything = only(TextTokenizer(tokenizer._tokenizer, 100).tokenize([text])).ids
+    found = only(tokenizer.tokenize([text], reach=reach))
+    assert found == Tokenized(only(tokenizer.tokenize([text])).ids, count > LIMIT - 2, found.beyond)
+    assert found.ids[:-1] + found.beyond == everything[:-1][: max(LIMIT, reach) - 1]
+
+
+def test_a_text_of_a_megabyte_is_read_no_further_than_is_asked_for(tokenizer):
+    found = only(tokenizer.tokenize(["cat " * (1 << 18)], reach=30))
+    assert (len(found.ids), len(found.beyond)) == (LIMIT, 20)
+
+
 @pytest.mark.parametrize("blank", ["", " ", "\n\t  ", "\u2003\u3000"])
 def test_a_blank_text_is_an_error(tokenizer, blank):
     error = only(tokenizer.tokenize([blank]))

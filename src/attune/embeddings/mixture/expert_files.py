@@ -5,8 +5,8 @@ block, two factors of what is added to its weight: `layers.<index>.<product>.up`
 inputs] (Hu et al., "LoRA", arXiv 2106.09685, section 4.1; their factor alpha / r is in `up`). Layers without tensors
 keep the backbone's block. Either kind may hold `domain_token` [embedding size], which stands in for the first token's
 vector (Hallee et al., arXiv 2401.15713, section 2.2), and a head: `axes.centre` [d] and `axes.matrix` [d, d], with or
-without `words.mixing` [d, d], `words.weights` [vocabulary], `words.ids` [some] and `words.rows` [some, d]. A file of
-kind `axes` holds a head alone.
+without `words.mixing` [d, d], `words.weights` [vocabulary], `words.ids` [some] and `words.rows` [some, d], and with
+`words.reach` [1] if they read further than the backbone. A file of kind `axes` holds a head alone.
 """
 
 import copy
@@ -31,7 +31,8 @@ from attune.embeddings.words import Words
 EXPERTS_DIRECTORY = "experts"
 DOMAIN_TOKEN = "domain_token"  # noqa: S105 - a tensor's name
 _CENTRE, _MATRIX = "axes.centre", "axes.matrix"
-_WORDS, _IDS = ("words.mixing", "words.weights", "words.rows"), "words.ids"
+_WORDS, _IDS, _REACH = ("words.mixing", "words.weights", "words.rows"), "words.ids", "words.reach"
+_LONGEST_REACH = 1 << 16
 _NAME_DIGITS = 12
 _RETRAIN = "copy the file again, or train the expert again"
 
@@ -95,6 +96,7 @@ def head_tensors(head: Head) -> dict[str, Tensor]:
     if head.words is not None:
         words = head.words
         found |= dict(zip((*_WORDS, _IDS), (words.mixing, words.weights, words.rows, words.ids), strict=True))
+        found |= {_REACH: torch.tensor([words.reach])} if words.reach else {}
     return found
 
 
@@ -119,13 +121,15 @@ def _head(tensors: dict[str, Tensor], file: Path) -> Head | None:
 
 def _words(tensors: dict[str, Tensor], file: Path) -> Words | None:
     """Taken out of the tensors, if they are there."""
-    ids = tensors.pop(_IDS, None)
+    ids, reach = tensors.pop(_IDS, None), tensors.pop(_REACH, torch.zeros(1, dtype=torch.int64))
     mixing, weights, rows = (_floats(tensors, name) for name in _WORDS)
     if ids is None and mixing is None and weights is None and rows is None:
         return None
     if mixing is None or weights is None or ids is None or rows is None or not _fit(mixing, weights, ids, rows):
         raise ModelError(f"{file}: {', '.join((*_WORDS, _IDS))} do not fit together, or one is missing: {_RETRAIN}")
-    return Words(mixing, weights, ids, rows)
+    if reach.dtype is not torch.int64 or reach.shape != (1,) or not 0 <= int(reach) <= _LONGEST_REACH:
+        raise ModelError(f"{file}: {_REACH} is no number of tokens from 0 to {_LONGEST_REACH}: {_RETRAIN}")
+    return Words(mixing, weights, ids, rows, int(reach))
 
 
 def _floats(tensors: dict[str, Tensor], name: str) -> Tensor | None:

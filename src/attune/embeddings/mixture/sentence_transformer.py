@@ -25,19 +25,21 @@ from attune.embeddings.mixture.manifest import MANIFEST_FILE, read_manifest
 from attune.embeddings.packed_encoder import PackedEncoder
 from attune.embeddings.packing import PackedBatch, pack
 from attune.embeddings.router import GENERAL
-from attune.embeddings.tokenizer import TextTokenizer
+from attune.embeddings.tokenizer import TextTokenizer, Tokenized
 from attune.embeddings.weights import WEIGHTS_INDEX, model_name, weight_files
 
 _BACKBONE_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "sentence_bert_config.json")
 _UNBOUNDED = 1 << 40
+_NONE = -1
 
 
 @dataclass(frozen=True)
 class Route:
-    """An expert's number in the layers, and the id of its token, where it has one."""
+    """An expert's number in the layers, the id of its token, where it has one, and how many tokens its head reads."""
 
     expert: int = GENERAL_EXPERT
     token: int | None = None
+    reach: int = 0
 
 
 class ExpertTransformer(InputModule):
@@ -95,18 +97,23 @@ class ExpertTransformer(InputModule):
     def preprocess(
         self, inputs: Sequence[Any], prompt: str | None = None, task: str | None = None, **_options: Any
     ) -> dict[str, Any]:
-        """Texts of one domain to `input_ids` and `attention_mask` [n, longest], and the domain's `expert` [n]."""
+        """Texts of one domain to `input_ids` and `attention_mask` [n, longest], and the domain's `expert` [n].
+
+        Where its head reads further, `beyond` [n, longest] has the tokens that the layers do not take, then -1.
+        """
         route = self._route(task)
         self._texts.max_tokens = self.training_tokens if self.training else self.max_seq_length
-        tokenized = self._texts.tokenize(list(inputs), prefixes=[prompt or ""] * len(inputs))
-        sequences = [self._ids(each, route) for each in tokenized]
-        longest = max(len(sequence) for sequence in sequences)
-        ids = torch.zeros(len(sequences), longest, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for row, sequence in enumerate(sequences):
-            ids[row, : len(sequence)] = torch.tensor(sequence)
-            mask[row, : len(sequence)] = 1
-        return {"input_ids": ids, "attention_mask": mask, "expert": torch.full((len(ids),), route.expert)}
+        tokenized = self._texts.tokenize(
+            list(inputs), prefixes=[prompt or ""] * len(inputs), reach=0 if self.training else route.reach
+        )
+        ids = _padded([self._ids(each, route) for each in tokenized])
+        features = {
+            "input_ids": ids.clamp(min=0),
+            "attention_mask": (ids != _NONE).long(),
+            "expert": torch.full((len(ids),), route.expert),
+        }
+        beyond = [each.beyond for each in tokenized if isinstance(each, Tokenized)]
+        return features | ({"beyond": _padded(beyond)} if any(beyond) else {})
 
     def forward(self, features: dict[str, Any], **_options: Any) -> dict[str, Any]:
         """Adds `token_embeddings` [n, longest, d], zero where there is no token."""
@@ -162,11 +169,14 @@ class ExpertHeads(Module):
         return cls({number: head for number, head in found.items() if head is not None})
 
     def forward(self, features: dict[str, Any], **_options: Any) -> dict[str, Any]:
-        """Changes `sentence_embedding` [n, d] by `expert` [n], `input_ids` and `attention_mask` [n, longest]."""
+        """Changes `sentence_embedding` [n, d] by `expert` [n], `input_ids` and `attention_mask` [n, longest], and
+        `beyond`, where it is given.
+        """
         experts = features.get("expert")
         for number in [] if experts is None else set(experts.tolist()) & self.heads.keys():
-            vectors = features["sentence_embedding"]
-            moved = self.heads[number](vectors.float().cpu(), _sequences(features)).to(vectors)
+            vectors, head = features["sentence_embedding"], self.heads[number]
+            read = [head.read(*each) for each in zip(_sequences(features), _beyond(features), strict=True)]
+            moved = head(vectors.float().cpu(), read).to(vectors)
             features["sentence_embedding"] = torch.where((experts == number)[:, None], moved, vectors)
         return features
 
@@ -184,7 +194,7 @@ def _add_experts(directory: Path, encoder: PackedEncoder) -> tuple[dict[str, Rou
         weights = read_expert(directory, entry, encoder)
         encoder.put_expert(number, weights.blocks)
         token = None if weights.token is None else encoder.embeddings.word.append(weights.token)
-        routes[entry.id] = Route(number, token)
+        routes[entry.id] = Route(number, token, 0 if weights.head is None else weights.head.reach)
         blocks += [block for block in weights.blocks if block is not None]
     return routes, blocks
 
@@ -193,6 +203,19 @@ def _sequences(features: Mapping[str, Any]) -> list[list[int]]:
     """Each text's ids, without the padding."""
     lengths = features["attention_mask"].sum(1).tolist()
     return [row[:length] for row, length in zip(features["input_ids"].tolist(), lengths, strict=True)]
+
+
+def _beyond(features: Mapping[str, Any]) -> list[list[int]]:
+    """Each text's ids after those, without the padding."""
+    if "beyond" not in features:
+        return [[]] * len(features["input_ids"])
+    return [[id_ for id_ in row if id_ != _NONE] for row in features["beyond"].tolist()]
+
+
+def _padded(sequences: Sequence[Sequence[int]]) -> Tensor:
+    """[n, longest]: -1 where there is none."""
+    rows = [torch.tensor(each, dtype=torch.long) for each in sequences]
+    return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=_NONE)
 
 
 def _unpacked(hidden: Tensor, batch: PackedBatch, lengths: Sequence[int], shape: torch.Size) -> Tensor:

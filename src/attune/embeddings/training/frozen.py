@@ -73,10 +73,12 @@ class FrozenBackbone:
         """The ids that prompts put before texts, whatever these are."""
         return self._embedder.prompt_tokens
 
-    def tokens(self, texts: Sequence[str]) -> list[Sequence[int]]:
-        """The texts' ids. Raises `TextError` for a text that has no tokens."""
-        prepared = self._embedder.prepare(self._items(texts))
-        return [self._whole(each).tokens.ids for each in prepared]
+    def tokens(self, texts: Sequence[str], reach: int = 0) -> list[Sequence[int]]:
+        """The texts' ids: those that the model takes, and with them the first `reach`. Raises `TextError` for a text
+        that has no tokens.
+        """
+        prepared = [self._whole(each).tokens for each in self._embedder.prepare(self._items(texts), reach)]
+        return [(*each.ids, *each.beyond[: max(0, reach - len(each.ids))]) for each in prepared]
 
     def hidden(self, texts: Sequence[str]) -> list[Tensor]:
         """For each text its tokens' vectors [tokens, d] in the last layer. Raises `TextError`."""

@@ -51,10 +51,11 @@ def lesson_of(
     query_vectors: Callable[[Places], Tensor],
     passage_vectors: Callable[[Places], Tensor] | None = None,
     kept: float = 1.0,
+    natural_share: float = _NATURAL_SHARE,
 ) -> Lesson:
     """The lesson; without `passage_vectors`, passages are as they are. Larger ones come more often, by roots.
 
-    `kept` is of people's queries.
+    `kept` is of people's queries, and `natural_share` is how often they come, beside made ones.
     """
     source = asked.source
     plain = torch.from_numpy(source.views.queries(asked.texts)), torch.from_numpy(source.vectors)
@@ -65,5 +66,5 @@ def lesson_of(
         passage_vectors=passage_vectors or (lambda places: plain[1][torch.from_numpy(places)]),
         plain=plain,
         kept=kept if asked.natural else 0.0,
-        share=float(np.sqrt(len(asked.texts))) * (_NATURAL_SHARE if asked.natural else 1.0),
+        share=float(np.sqrt(len(asked.texts))) * (natural_share if asked.natural else 1.0),
     )

@@ -23,6 +23,7 @@ from attune.embeddings.mixture.manifest import ExpertEntry, put_expert
 from attune.embeddings.training.augmenter_judge import Judging, QueryVectors, is_better, judge
 from attune.embeddings.training.augmenters import AugmenterRecipe, fit_probes, make_augmenter, through
 from attune.embeddings.training.collections import Source, Tell
+from attune.embeddings.training.frozen import FrozenBackbone
 from attune.embeddings.training.paired import train_paired
 from attune.embeddings.training.tower import train_tower
 from attune.embeddings.weights import model_name, weights_sha256
@@ -85,13 +86,13 @@ def make_pair(
     """Words for both towers, as the expert of a domain: its passages are to be indexed again."""
     words = train_paired(embedder, sources, recipe, tell)
 
-    def changed(vectors: NDArray[np.float32], tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = words(torch.from_numpy(vectors), tokens).numpy()
+    def changed(view: FrozenBackbone, texts: Sequence[str]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = words(torch.from_numpy(view(texts)), view.tokens(texts, words.reach)).numpy()
         return found
 
     metrics = judge(
-        lambda source, texts: changed(source.views.queries(texts), source.views.queries.tokens(texts)),
-        lambda source: changed(source.vectors, source.tokens),
+        lambda source, texts: changed(source.views.queries, texts),
+        lambda source: changed(source.views.passages, source.collection.passages),
         sources,
         Judging(recipe.seed),
         tell,

@@ -7,6 +7,7 @@ to be indexed again.
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import torch
@@ -23,9 +24,12 @@ from attune.embeddings.words import Words
 
 _SHARE = 0.15
 """Of a bag's cosine, beside 1 for that of the backbone's vectors, at first."""
+_REACH = 2048
+"""Tokens of a text that words read: sums of rows cost little, where it has pages, of which the backbone takes one."""
 _CANDIDATES = 1536
 _LEARNING_RATE = 1e-3
 _STEPS = 360
+_NATURAL_SHARE = 6.0
 
 
 class _Tower(nn.Module):
@@ -45,27 +49,29 @@ def train_paired(embedder: Embedder, sources: Sequence[Source], recipe: Augmente
     """The words for both towers, of all tokens that texts may have."""
     torch.manual_seed(recipe.seed)
     steps = recipe.steps or _STEPS
-    sequences = [tokens for source in sources for tokens in source.tokens]
+    read = {id(each): each.views.passages.tokens(each.collection.passages, _REACH) for each in sources}
+    sequences = list(chain.from_iterable(read.values()))
     frequency = document_frequencies(sequences, len(embedder.token_embeddings))
     weights = inverse_document_frequencies(frequency, len(sequences)).astype(np.float32)
     weights[list(embedder.prompt_tokens)] = 0
     tower = _Tower(len(weights), embedder.dimension)
+    asked = questions(sources, recipe.queries, recipe.seed)
     learn(
         [(1.0, list(tower.parameters()))],
-        [_lesson(tower, asked, weights) for asked in questions(sources, recipe.queries, recipe.seed)],
+        [_lesson(tower, each, read[id(each.source)], weights) for each in asked],
         Pace(steps, recipe.batch, _CANDIDATES, _LEARNING_RATE, recipe.seed),
         lambda step, loss: tell(f"training, loss {loss:.3f}", step, steps),
     )
     mixing = torch.eye(embedder.dimension) + tower.change.detach()
     ids = np.flatnonzero(weights > 0)
     rows = tower.rows.detach()[torch.from_numpy(ids)].clone()
-    return Words(mixing, torch.from_numpy(weights), torch.from_numpy(ids), rows)
+    return Words(mixing, torch.from_numpy(weights), torch.from_numpy(ids), rows, _REACH)
 
 
-def _lesson(tower: _Tower, asked: Asked, weights: np.ndarray) -> Lesson:
+def _lesson(tower: _Tower, asked: Asked, read: Sequence[Sequence[int]], weights: np.ndarray) -> Lesson:
     source = asked.source
     queries, passages = torch.from_numpy(source.views.queries(asked.texts)), torch.from_numpy(source.vectors)
-    tokens = source.views.queries.tokens(asked.texts)
+    tokens = source.views.queries.tokens(asked.texts, _REACH)
 
     def through(vectors: Tensor, sequences: Sequence[Sequence[int]], places: Places) -> Tensor:
         bags = Bags.of([sequences[place] for place in places.tolist()], weights)
@@ -75,5 +81,6 @@ def _lesson(tower: _Tower, asked: Asked, weights: np.ndarray) -> Lesson:
     return lesson_of(
         asked,
         lambda places: through(queries, tokens, places),
-        lambda places: through(passages, source.tokens, places),
+        lambda places: through(passages, read, places),
+        natural_share=_NATURAL_SHARE,
     )

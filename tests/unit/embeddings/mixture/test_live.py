@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sentence_transformers import SentenceTransformer
 from tests.unit.embeddings.mixture.material import add_expert, backbone, copied, ffn_tensors, lora_tensors
 
 from attune.embeddings.axes import Axes
@@ -17,6 +18,7 @@ from attune.embeddings.encoder import Encoder
 from attune.embeddings.errors import ModelError, UnknownDomainError
 from attune.embeddings.heads import Head
 from attune.embeddings.items import EmbedItem
+from attune.embeddings.mixture.directory import make_model_directory
 from attune.embeddings.mixture.expert_files import DOMAIN_TOKEN, head_tensors, make_blocks
 from attune.embeddings.mixture.manifest import ExpertEntry, put_expert, read_manifest, write_manifest
 from attune.embeddings.mixture.samples import write_sample
@@ -63,7 +65,7 @@ def test_a_text_is_embedded_by_the_expert_of_its_domain(model):
     assert np.abs(vectors(embedder, "law") - vectors(embedder)).max() > 0.01
 
 
-def head_for(dimension: int, *, words: bool = False) -> Head:
+def head_for(dimension: int, *, words: bool = False, reach: int = 0) -> Head:
     generator = torch.Generator().manual_seed(3)
 
     def noise(*shape: int) -> torch.Tensor:
@@ -76,6 +78,7 @@ def head_for(dimension: int, *, words: bool = False) -> Head:
         torch.rand(40, generator=generator),
         ids,
         noise(4, dimension),
+        reach,
     )
     return Head(axes, own if words else None)
 
@@ -95,6 +98,37 @@ def test_the_vectors_of_an_expert_with_a_head_go_through_it(model, words):
         assert np.abs(expected - vectors(embedder, plain)).max() > 0.01
     [fin] = [domain for domain in embedder.domains.domains() if domain.id == "fin"]
     assert fin.expert.memory_bytes == sum(tensor.nbytes for tensor in head_tensors(head).values())
+
+
+@pytest.mark.parametrize("reach", [45, 1000])
+def test_words_with_a_reach_read_what_the_layers_do_not(shared_tiny_model, tmp_path, reach):
+    """The same in the service, whether the domain is given or found, and in sentence-transformers; others do not."""
+    model = tmp_path / "made"
+    make_model_directory(shared_tiny_model, model)
+    text = "the cat sat on " * 10 + "dogs ran near " * 14
+    head = head_for(32, words=True, reach=reach)
+    add_expert(model, "fin", head_tensors(head), ExpertKind.AXES)
+    add_expert(model, "law", head_tensors(head_for(32, words=True)), ExpertKind.AXES)
+    embedder = load(model)
+    [entry] = embedder.prepare([EmbedItem(text)])
+    assert len(entry.tokens.ids) == embedder.max_tokens
+    assert len(entry.tokens.beyond) == min(reach, 84) - embedder.max_tokens
+    general = torch.from_numpy(vectors_of(embedder, [text], "general"))
+    read, seen = [[*entry.tokens.ids, *entry.tokens.beyond]], [entry.tokens.ids]
+    expected = head(general, read).numpy()
+    assert np.abs(expected - head(general, seen).numpy()).max() > 0.01
+    np.testing.assert_allclose(vectors_of(embedder, [text], "fin"), expected, atol=1e-6)
+    own = head_for(32, words=True)(general, seen).numpy()
+    np.testing.assert_allclose(vectors_of(embedder, [text], "law"), own, atol=1e-6)
+    [fin] = [domain for domain in embedder.domains.domains() if domain.id == "fin"]
+    np.testing.assert_allclose(embedder.moved(general.numpy(), [text], fin), expected, atol=1e-6)
+    other = SentenceTransformer(str(model), device="cpu", trust_remote_code=True)
+    np.testing.assert_allclose(other.encode([text, "a"], task="fin")[:1], expected, atol=1e-5)
+    np.testing.assert_allclose(other.encode([text, "a"], task="law")[:1], own, atol=1e-5)
+    route_around(general.numpy(), 0.1, model, "fin")
+    [found] = load(model).embed([EmbedItem(text)]).results
+    assert found.domain == "fin"
+    np.testing.assert_allclose(found.vector[None], expected, atol=1e-6)
 
 
 def test_an_axes_expert_that_leaves_takes_its_axes_with_it(model):
@@ -151,6 +185,9 @@ def test_a_text_that_is_routed_to_a_head_is_computed_once(model, monkeypatch):
         ({"words.ids": torch.tensor([5.0, 9.0, 11.0, 30.0])}, "words.mixing, .* do not fit"),
         ({"words.mixing": torch.eye(5), "words.rows": torch.zeros(4, 5)}, "words of 5, axes of 32"),
         ({"words.weights": torch.ones(10_000)}, "words of 10000 tokens, at most"),
+        ({"words.reach": torch.tensor([-1])}, "words.reach is no number of tokens"),
+        ({"words.reach": torch.tensor(7)}, "words.reach is no number of tokens"),
+        ({"words.reach": torch.tensor([7.0])}, "words.reach is no number of tokens"),
     ],
 )
 def test_heads_that_do_not_fit_are_refused(model, changes, message):
