@@ -59,6 +59,7 @@ def test_observations_become_states(store):
     store.apply([projected("1", "a", "b", at=days(0)), projected("2", "a", at=days(30), weight=0.5)])
     a, b = store.entities(ANNA)
     assert (a.entity_id, a.count, a.first_seen, a.last_seen, a.weight) == ("a", 2, days(0), days(30), 1.0)
+    assert a.recent == 0.5 + 0.5**10  # half-lives of 30 days and of 3
     assert (b.entity_id, b.counts, b.weight) == ("b", {(EventKind.QUERY, Source.QUERY): 1}, 1.0)
 
 
@@ -335,7 +336,7 @@ def test_the_export_holds_all_that_is_kept_of_a_user(store):
     profile, first, second, forgotten = store.export(ANNA)
     assert profile == {
         "record": "profile",
-        "format": 1,
+        "format": 2,
         "tenant": "acme",
         "user": "anna",
         "events": 2,
@@ -351,6 +352,7 @@ def test_the_export_holds_all_that_is_kept_of_a_user(store):
         "first_seen": "2026-01-01T00:00:00+00:00",
         "last_seen": "2026-01-01T00:00:00+00:00",
         "weight": 2.0,
+        "recent": 2.0,
     }
     assert second["entity_id"] == "a"
     assert forgotten == {"record": "forgotten_entity", "entity_id": "z", "forgotten_at": "2026-01-04T00:00:00+00:00"}
