@@ -36,7 +36,7 @@ def open_store(config: Config) -> Store:
         return SqliteStore(config.data_dir / "knowledge.sqlite", capacity=config.entities_per_user)
     if not url.startswith(_POSTGRES):
         raise StoreError(
-            f"ATTUNE_STORE_URL does not begin with {_POSTGRES[0]}: give a PostgreSQL URL, or leave it empty"
+            f"ATTUNE_STORE_URL does not begin with {_POSTGRES[0]}: give such a URL, or leave it empty"
         )
     try:
         from attune.knowledge_store.store_postgres import PostgresStore  # noqa: PLC0415 - an extra
