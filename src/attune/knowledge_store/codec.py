@@ -1,12 +1,15 @@
-"""A user's record as bytes: JSON, deflated. Times are microseconds since 1970 in UTC, weights exact to the last bit.
+"""A user's record as bytes: JSON, deflated, behind a byte that names the format.
 
-Compact because a user's entities resemble each other: 20 of them take some 400 bytes. The first byte is the format, so
-that a later one can be told from this.
+    {"n": events, "t": [first seen, last seen, newest epoch], "e": [entity, ...], "s": [fingerprint, ...], "h": until}
+    entity: [id, first seen, last seen - first seen, weight, recent or 0 if it is the weight, code, count, ...]
+
+Times are microseconds since 1970 in UTC, those of entities since the user's first; weights are exact to the last bit. A
+code is of a kind and a source. Deflated, digits take less than half of what they seem to.
 """
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +18,7 @@ from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.store import StoreError, Suppressed
 
 FORMAT = 1
-DIGEST_BYTES = 8
+DIGEST_BYTES = 6
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _KINDS, _SOURCES = list(EventKind), list(Source)
@@ -26,10 +29,11 @@ _DECODED = {code: pair for pair, code in _CODES.items()}
 
 def encode(record: UserRecord) -> bytes:
     """The record without its digests. Equal records give equal bytes."""
+    start = _number(record.first_seen) or 0
     fields: dict[str, Any] = {
         "n": record.events,
         "t": [_number(record.first_seen), _number(record.last_seen), _number(record.newest_epoch)],
-        "e": [_encoded(record.states[entity_id]) for entity_id in sorted(record.states)],
+        "e": [_encoded(record.states[entity_id], start) for entity_id in sorted(record.states)],
     }
     if record.suppressed != Suppressed():
         fields["s"] = [each.hex() for each in record.suppressed.fingerprints]
@@ -38,24 +42,58 @@ def encode(record: UserRecord) -> bytes:
     return bytes([FORMAT]) + zlib.compress(text.encode(), level=6, wbits=-zlib.MAX_WBITS)
 
 
+class LazyStates(Mapping[str, EntityState]):
+    """Entity states by their ids, each made when it is asked for: a query needs a few of hundreds."""
+
+    def __init__(self, fields: list[list[Any]], start: datetime) -> None:
+        self._fields = {each[0]: each for each in fields}
+        self._start = start
+
+    def __getitem__(self, entity_id: str) -> EntityState:
+        return _decoded(self._fields[entity_id], self._start)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __contains__(self, entity_id: object) -> bool:
+        return entity_id in self._fields
+
+
+def decode_states(content: bytes) -> LazyStates:
+    """The entity states alone of what was encoded. Raises as `decode`; a damaged entity raises when it is made."""
+    fields = _fields(content)
+    return LazyStates(fields["e"], _moment(fields["t"][0]) or _EPOCH)
+
+
 def decode(content: bytes) -> UserRecord:
     """What was encoded, without digests. Raises StoreError for bytes of another format, or damaged ones."""
-    if content[:1] != bytes([FORMAT]):
-        raise StoreError(
-            f"a user's record has format {content[:1].hex() or 'none'}, this version knows {FORMAT:02x}:"
-            " upgrade attune, or restore a backup"
-        )
+    fields = _fields(content)
     try:
-        fields = json.loads(zlib.decompress(content[1:], wbits=-zlib.MAX_WBITS))
-        states = [_decoded(each) for each in fields["e"]]
         first, last, newest = (_moment(number) for number in fields["t"])
+        states = [_decoded(each, first or _EPOCH) for each in fields["e"]]
         fingerprints = tuple(bytes.fromhex(each) for each in fields.get("s", ()))
         suppressed = Suppressed(fingerprints, _moment(fields.get("h")))
         return UserRecord(
             fields["n"], first, last, newest, {state.entity_id: state for state in states}, suppressed=suppressed
         )
-    except (zlib.error, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"a user's record is damaged ({error}): restore a backup") from error
+
+
+def _fields(content: bytes) -> dict[str, Any]:
+    if content[:1] != bytes([FORMAT]):
+        held = content[:1].hex() or "none"
+        raise StoreError(
+            f"a user's record has format {held}, this version knows {FORMAT:02x}: upgrade attune, or restore a backup"
+        )
+    try:
+        found: dict[str, Any] = json.loads(zlib.decompress(content[1:], wbits=-zlib.MAX_WBITS))
+    except (zlib.error, ValueError) as error:
+        raise StoreError(f"a user's record is damaged ({error}): restore a backup") from error
+    return found
 
 
 def encode_digests(record: UserRecord) -> bytes:
@@ -85,25 +123,26 @@ def to_microseconds(moment: datetime) -> int:
 
 def to_datetime(microseconds: int) -> datetime:
     """In UTC."""
-    return _EPOCH + microseconds * _MICROSECOND
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def _encoded(state: EntityState) -> list[Any]:
+def _encoded(state: EntityState, start: int) -> list[Any]:
     first, last = to_microseconds(state.first_seen), to_microseconds(state.last_seen)
+    recent = 0 if state.recent == state.weight else state.recent
     counts: list[Any] = [item for pair, count in sorted(state.counts.items()) for item in (_CODES[pair], count)]
-    return [state.entity_id, first, last - first, state.weight, state.recent, *counts]
+    return [state.entity_id, first - start, last - first, state.weight, recent, *counts]
 
 
-def _decoded(fields: list[Any]) -> EntityState:
+def _decoded(fields: list[Any], start: datetime) -> EntityState:
     entity_id, first, elapsed, weight, recent, *counts = fields
-    pairs = zip(counts[::2], counts[1::2], strict=True)
+    first_seen = start + timedelta(microseconds=first)
     return EntityState(
         entity_id,
-        {_DECODED[code]: count for code, count in pairs},
-        to_datetime(first),
-        to_datetime(first + elapsed),
+        dict(zip(map(_DECODED.__getitem__, counts[::2]), counts[1::2], strict=True)),
+        first_seen,
+        first_seen + timedelta(microseconds=elapsed) if elapsed else first_seen,
         float(weight),
-        float(recent),
+        float(weight) if type(recent) is int else recent,
     )
 
 

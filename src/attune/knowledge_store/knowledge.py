@@ -73,7 +73,7 @@ class Knowledge:
         context = {*entity_ids, *(mention.entity_id for mention in self.linker.link(text))}
         if text.strip() and not context:
             return []
-        return retrieve(self.store.entities(user), self.graph, context, now, modes, limit)
+        return retrieve(self.store.states(user), self.graph, context, now, modes, limit)
 
     def entity_page(self, user: UserKey, after: EntityCursor | None, limit: int) -> list[EntityState]:
         return self.store.entity_page(user, after, limit)

@@ -7,7 +7,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 
-from attune.knowledge_store.codec import encode, encode_digests, to_datetime
+from attune.knowledge_store.codec import DIGEST_BYTES, encode, encode_digests, to_datetime
 from attune.knowledge_store.model import EntityState
 from attune.knowledge_store.privacy import decode_counts
 from attune.knowledge_store.record import REMEMBERED_EVENTS, UserRecord
@@ -68,7 +68,7 @@ def _old_record(connection: sqlite3.Connection, key: tuple[str, str]) -> UserRec
             entity_id, decode_counts(json.loads(counts)), to_datetime(first), to_datetime(last), weight, weight
         )
     events = "SELECT digest FROM old_events WHERE tenant = ? AND user = ? LIMIT ?"
-    record.digests = {row[0][:8]: None for row in connection.execute(events, (*key, REMEMBERED_EVENTS))}
+    record.digests = {row[0][:DIGEST_BYTES]: None for row in connection.execute(events, (*key, REMEMBERED_EVENTS))}
     wanted = "SELECT fingerprint, history_until FROM old_suppressions WHERE tenant = ? AND user = ? ORDER BY 1"
     held = dict(connection.execute(wanted, key))
     until = held.pop(b"", None)

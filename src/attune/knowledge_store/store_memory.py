@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import RLock
 
-from attune.knowledge_store.model import LinkedEntity, LogPosition, UserKey
+from attune.knowledge_store.codec import encode, encode_digests
+from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, UserKey
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.store import DEFAULT_CAPACITY, StoreError
 from attune.knowledge_store.store_rows import RowStore
@@ -67,6 +68,10 @@ class _MemoryRows:
     def record(self, user: UserKey) -> UserRecord | None:
         return self._tables.users.get(user)
 
+    def states(self, user: UserKey) -> Mapping[str, EntityState]:
+        record = self._tables.users.get(user)
+        return {} if record is None else dict(record.states)
+
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
         return {user: _copied(self._tables.users[user]) for user in users if user in self._tables.users}
 
@@ -109,6 +114,10 @@ class _MemoryRows:
 
     def delete_objects(self, tenant: str, object_ids: Sequence[str]) -> int:
         return sum(self._tables.objects.pop((tenant, object_id), None) is not None for object_id in object_ids)
+
+    def size_bytes(self) -> int:
+        """As if it were kept in a file."""
+        return sum(len(encode(record)) + len(encode_digests(record)) for record in self._tables.users.values())
 
     def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
         yield from sorted(self._tables.users.items(), key=lambda item: item[0])

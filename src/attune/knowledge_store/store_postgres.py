@@ -17,13 +17,14 @@ from attune.knowledge_store.codec import (
     decode,
     decode_digests,
     decode_linked,
+    decode_states,
     encode,
     encode_digests,
     encode_linked,
     to_datetime,
     to_microseconds,
 )
-from attune.knowledge_store.model import LinkedEntity, LogPosition, UserKey
+from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, UserKey
 from attune.knowledge_store.postgres_schema import prepare
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.store import DEFAULT_CAPACITY, StoreBusyError, StoreError
@@ -119,8 +120,12 @@ class PostgresRows:
         self._execute = connection.execute
 
     def record(self, user: UserKey) -> UserRecord | None:
-        row = self._execute("SELECT record FROM attune.users WHERE digest = %s", (user.digest,)).fetchone()
-        return None if row is None else decode(row[0])
+        content = self._content(user)
+        return None if content is None else decode(content)
+
+    def states(self, user: UserKey) -> Mapping[str, EntityState]:
+        content = self._content(user)
+        return {} if content is None else decode_states(content)
 
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
         """Locks are of names, not rows: a user who has no row yet is locked as well."""
@@ -197,6 +202,15 @@ class PostgresRows:
     def delete_objects(self, tenant: str, object_ids: Sequence[str]) -> int:
         digests = [_digest(tenant, object_id) for object_id in object_ids]
         return self._execute("DELETE FROM attune.objects WHERE digest = ANY(%s)", (digests,)).rowcount
+
+    def size_bytes(self) -> int:
+        query = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace = 'attune'::regnamespace"
+        row = self._execute(query + " AND relkind = 'r'").fetchone()
+        return 0 if row is None else int(row[0])
+
+    def _content(self, user: UserKey) -> bytes | None:
+        row = self._execute("SELECT record FROM attune.users WHERE digest = %s", (user.digest,)).fetchone()
+        return None if row is None else bytes(row[0])
 
     def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
         query = 'SELECT tenant, "user", record FROM attune.users ORDER BY tenant, "user"'

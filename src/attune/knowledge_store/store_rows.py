@@ -1,12 +1,13 @@
 """A store over any engine that keeps rows: what `Store` promises, in terms of transactions."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
 from attune.knowledge_store import transaction as rules
+from attune.knowledge_store.codec import encode, encode_digests
 from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, UserKey
 from attune.knowledge_store.privacy import export_records
 from attune.knowledge_store.record import UserRecord
@@ -59,6 +60,10 @@ class RowStore(ABC):
 
     def entities(self, user: UserKey) -> list[EntityState]:
         return self._record(user).ranked()
+
+    def states(self, user: UserKey) -> Mapping[str, EntityState]:
+        with self._reading() as rows:
+            return rows.states(user)
 
     def entity_page(self, user: UserKey, after: EntityCursor | None, limit: int) -> list[EntityState]:
         return self._record(user).page(after, limit)
@@ -128,6 +133,23 @@ class RowStore(ABC):
     def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
         with self._reading() as rows:
             yield from rows.users()
+
+    def put_users(self, records: Iterable[tuple[UserKey, UserRecord]]) -> None:
+        """Keeps whole records in place of what there was of these users, in one transaction."""
+        with self._writing() as rows:
+            for user, record in records:
+                rows.put(user, record)
+
+    def size_bytes(self) -> int:
+        """What the engine takes for all that is kept, indexes included."""
+        with self._reading() as rows:
+            return rows.size_bytes()
+
+    def record_bytes(self, user: UserKey) -> int:
+        """How long the user's record and its digests are, as they are kept."""
+        with self._writing() as rows:
+            record = rows.locked([user]).get(user)
+        return 0 if record is None else len(encode(record)) + len(encode_digests(record))
 
     def _record(self, user: UserKey) -> UserRecord:
         with self._reading() as rows:

@@ -10,13 +10,14 @@ from attune.knowledge_store.codec import (
     decode,
     decode_digests,
     decode_linked,
+    decode_states,
     encode,
     encode_digests,
     encode_linked,
     to_datetime,
     to_microseconds,
 )
-from attune.knowledge_store.model import LinkedEntity, LogPosition, UserKey
+from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, UserKey
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.sqlite_connections import Connections
 from attune.knowledge_store.store import DEFAULT_CAPACITY
@@ -65,9 +66,12 @@ class SqliteRows:
         self._executemany = connection.executemany
 
     def record(self, user: UserKey) -> UserRecord | None:
-        query = "SELECT record FROM users WHERE tenant = ? AND user = ?"
-        row = self._execute(query, (user.tenant, user.user)).fetchone()
-        return None if row is None else decode(row[0])
+        content = self._content(user)
+        return None if content is None else decode(content)
+
+    def states(self, user: UserKey) -> Mapping[str, EntityState]:
+        content = self._content(user)
+        return {} if content is None else decode_states(content)
 
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
         """The only writer has everything locked."""
@@ -133,6 +137,15 @@ class SqliteRows:
         keys = [(tenant, object_id) for object_id in object_ids]
         deleted = self._executemany("DELETE FROM objects WHERE tenant = ? AND object_id = ?", keys).rowcount
         return max(deleted, 0)  # without keys SQLite counts -1
+
+    def size_bytes(self) -> int:
+        query = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+        return int(self._execute(query).fetchone()[0])
+
+    def _content(self, user: UserKey) -> bytes | None:
+        query = "SELECT record FROM users WHERE tenant = ? AND user = ?"
+        row = self._execute(query, (user.tenant, user.user)).fetchone()
+        return None if row is None else bytes(row[0])
 
     def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
         query = "SELECT tenant, user, record FROM users ORDER BY tenant, user"

@@ -10,7 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from attune.knowledge_store.model import LinkedEntity, LogPosition, UserKey, require_identifier, require_utc
+from attune.knowledge_store.model import (
+    EntityState,
+    LinkedEntity,
+    LogPosition,
+    UserKey,
+    require_identifier,
+    require_utc,
+)
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.store import Applied, Projected, Removal, Suppressed
 
@@ -37,6 +44,10 @@ class Rows(Protocol):
 
     def record(self, user: UserKey) -> UserRecord | None:
         """The user's record without digests, to be read."""
+        ...
+
+    def states(self, user: UserKey) -> Mapping[str, EntityState]:
+        """The user's entity states by their ids, to be read; of a user who has no record, none."""
         ...
 
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
@@ -81,6 +92,10 @@ class Rows(Protocol):
 
     def delete_objects(self, tenant: str, object_ids: Sequence[str]) -> int:
         """As `Store.forget_objects`."""
+        ...
+
+    def size_bytes(self) -> int:
+        """What the engine takes for all that is kept, indexes included."""
         ...
 
     def users(self) -> Iterator[tuple[UserKey, UserRecord]]:

@@ -13,6 +13,7 @@ from attune.services.cli.measure.merged import merge
 from attune.services.cli.measure.pairs import pairs
 from attune.services.cli.measure.retrieval import retrieval
 from attune.services.cli.measure.routing import routing
+from attune.services.cli.measure.store import store
 from attune.services.cli.pipes import QuietGroup
 from attune.services.cli.train import augmenter, expert
 from attune.services.cli.up import up
@@ -47,4 +48,5 @@ training.command()(augmenter)
 app.add_typer(training, name="train")
 bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 bench.command()(embedding)
+bench.command()(store)
 app.add_typer(bench, name="bench")

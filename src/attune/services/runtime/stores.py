@@ -35,9 +35,7 @@ def open_store(config: Config) -> Store:
         config.data_dir.mkdir(parents=True, exist_ok=True)
         return SqliteStore(config.data_dir / "knowledge.sqlite", capacity=config.entities_per_user)
     if not url.startswith(_POSTGRES):
-        raise StoreError(
-            f"ATTUNE_STORE_URL does not begin with {_POSTGRES[0]}: give such a URL, or leave it empty"
-        )
+        raise StoreError(f"ATTUNE_STORE_URL does not begin with {_POSTGRES[0]}: give such a URL, or leave it empty")
     try:
         from attune.knowledge_store.store_postgres import PostgresStore  # noqa: PLC0415 - an extra
     except ImportError as error:
