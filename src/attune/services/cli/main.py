@@ -8,7 +8,7 @@ from attune.services.cli.events import events
 from attune.services.cli.experts import experts
 from attune.services.cli.indexing import index
 from attune.services.cli.measure.embedding import embedding
-from attune.services.cli.measure.finegrained import finegrained
+from attune.services.cli.measure.finegrained import augmentation, finegrained
 from attune.services.cli.measure.merged import merge
 from attune.services.cli.measure.pairs import pairs
 from attune.services.cli.measure.retrieval import retrieval
@@ -48,5 +48,6 @@ training.command()(augmenter)
 app.add_typer(training, name="train")
 bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 bench.command()(embedding)
+bench.command()(augmentation)
 bench.command()(store)
 app.add_typer(bench, name="bench")
