@@ -57,6 +57,11 @@ class Catalog:
                 raise CatalogError(f'{where}, field id: "{record.id}" is there already: give each entity its own id')
             entities[record.id] = record
         redirects = read_redirects(merges, entities)
+        return cls.of(entities, redirects)
+
+    @classmethod
+    def of(cls, entities: Mapping[str, Entity], redirects: Redirects) -> Self:
+        """From entities as they are in a file, by id, and its merges."""
         return cls(*_without_useless_links(entities, redirects), redirects)
 
     @cached_property
@@ -121,7 +126,7 @@ def read_redirects(merges: Mapping[str, Merge], entities: Collection[str]) -> Re
 
 
 def _without_useless_links(
-    entities: dict[str, Entity], redirects: Redirects
+    entities: Mapping[str, Entity], redirects: Redirects
 ) -> tuple[dict[str, Entity], tuple[str, ...]]:
     dangling = own = 0
     kept: dict[str, Entity] = {}

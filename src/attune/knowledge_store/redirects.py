@@ -59,6 +59,21 @@ class Redirects:
         return len(self._ends)
 
 
+def consistent(merges: Iterable[Merge]) -> tuple[list[Merge], list[MergeError]]:
+    """The merges that can be, in their order, and why the others cannot: each is held against those before it."""
+    toward: dict[str, str] = {}
+    kept: list[Merge] = []
+    refused: list[MergeError] = []
+    for merge in merges:
+        try:
+            _add(toward, merge)
+        except MergeError as error:
+            refused.append(error)
+        else:
+            kept.append(merge)
+    return kept, refused
+
+
 def _add(toward: dict[str, str], merge: Merge) -> None:
     if merge.merged == merge.into:
         raise MergeError(merge, f'"{merge.merged}" cannot be merged into itself: name another entity')
