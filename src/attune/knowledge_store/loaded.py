@@ -1,8 +1,6 @@
 """A catalog with what is computed from it, to be replaced as one."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from attune.knowledge_store.catalog import Catalog
@@ -19,8 +17,7 @@ class LoadedCatalog:
     linker: Linker
 
     @classmethod
-    def load(cls, source: Path | str | Iterable[str]) -> Self:
-        """Reads a JSONL file (a path), or its lines. Raises CatalogError."""
-        catalog = Catalog.load(source)
+    def of(cls, catalog: Catalog) -> Self:
+        """With its graph and linker, which takes longer than reading it."""
         graph = CatalogGraph(catalog)
         return cls(catalog, graph, Linker(catalog, graph))

@@ -29,8 +29,8 @@ def own_entities(
         else:
             found[number] = record
     kept, refused = consistent(found.values())
-    for error in refused:
-        report.bad(next(number for number, merge in found.items() if merge is error.merge), str(error))
+    for refusal in refused:
+        report.bad(next(number for number, merge in found.items() if merge is refusal.merge), str(refusal))
     if merges is not None:
         merges += kept
 

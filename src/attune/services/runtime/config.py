@@ -68,6 +68,9 @@ class Config(BaseSettings):
     catalog_path: Path | None = Field(
         None, description="JSONL of entities; without it, <data_dir>/catalog.jsonl where that exists."
     )
+    catalog_poll_s: float = Field(
+        5, ge=0, description="How often the catalog's file is looked at for a new version, in seconds; 0: never."
+    )
     entities_per_user: int = Field(512, ge=1, description="How many entities a user's store holds at most.")
     qdrant_url: str = Field("", description="A Qdrant server or cluster; empty: the engine embedded in this process.")
     llm_base_url: str = Field("", description="An OpenAI-compatible server; empty: the ranker alone.")

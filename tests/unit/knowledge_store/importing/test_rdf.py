@@ -33,10 +33,11 @@ NTRIPLES = """# a comment
 _:b1 <http://www.w3.org/2000/01/rdf-schema#label> "blank" .
 <http://example.org/flu> <http://example.org/when> "x"^^<http://www.w3.org/2001/XMLSchema#date> .
 """
+ENGLISH = RdfFilter()
 FLU, VIRAL = "http://example.org/flu", "http://example.org/viral"
 
 
-def imported(directory: Path, content: str, wanted: RdfFilter = RdfFilter(), name: str = "x.ttl", strict: bool = False):
+def imported(directory: Path, content: str, wanted: RdfFilter = ENGLISH, name: str = "x.ttl", strict: bool = False):
     path = directory / name
     path.write_bytes(gzip.compress(content.encode()) if name.endswith(".gz") else content.encode())
     report = ImportReport(name, strict)

@@ -31,10 +31,11 @@ LINES = (
     item("Q8", {"fr": "sans nom"}),
     item("Q15777", {"en": "C", "de": "C"}, claims={"P31": [statement("Q9143")]}, sitelinks=3),
 )
+ENGLISH = WikidataFilter()
 
 
 def imported(
-    directory: Path, content: bytes, wanted: WikidataFilter = WikidataFilter(), name: str = "dump.json"
+    directory: Path, content: bytes, wanted: WikidataFilter = ENGLISH, name: str = "dump.json"
 ) -> tuple[Catalog, ImportReport]:
     path = write(directory / name, content)
     report, labels = ImportReport(name), PropertyLabels(wanted.properties)
