@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from attune.knowledge_store.catalog import catalog_lines
 from attune.knowledge_store.catalog_lines import CatalogError, parse_line
+from attune.knowledge_store.importing.lines import numbered_lines
 from attune.knowledge_store.importing.report import ImportReport
 from attune.knowledge_store.model import Entity
 from attune.knowledge_store.redirects import Merge, consistent
@@ -36,9 +36,15 @@ def own_entities(
 
 
 def merges_of(path: Path) -> list[Merge]:
-    """The merges of the catalog at `path`; none where there is no file. Raises CatalogError if it is no catalog."""
+    """The merges of the catalog at `path`, read line by line; none where there is no file.
+
+    Raises CatalogError if it is no catalog.
+    """
     if not path.exists():
         return []
-    lines = ((number, line) for number, line in enumerate(catalog_lines(path), start=1) if '"merged"' in line)
-    records = (parse_line(line, f"{path}, line {number}") for number, line in lines)
-    return [record for record in records if isinstance(record, Merge)]
+    report = ImportReport(str(path), strict=True)
+    lines = ((number, line) for number, line in numbered_lines(path, report) if b'"merged"' in line)
+    merges: list[Merge] = []
+    for _ in own_entities(lines, report, merges):
+        pass  # an entity with a field of that name
+    return merges
