@@ -7,24 +7,30 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.fakes.postgres import new_database
 from tests.unit.knowledge_store.builders import ANNA, BEN, START, TWIN, content, days, projected
 
 from attune.knowledge_store.model import EventKind, LinkedEntity, LogPosition, Source, UserKey
 from attune.knowledge_store.store import Applied, EntityCursor, Profile, Removal, Store, StoreError, Suppressed
 from attune.knowledge_store.store_memory import MemoryStore
+from attune.knowledge_store.store_postgres import PostgresStore
 from attune.knowledge_store.store_sqlite import SqliteStore
 
 StoreFactory = Callable[..., Store]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def open_store(request, tmp_path) -> Iterator[StoreFactory]:
     """Opens a new, empty store at each call; all are closed in the end."""
     opened: list[Store] = []
 
     def open_one(**settings: int) -> Store:
-        path = tmp_path / f"store{len(opened)}.db"
-        opened.append(MemoryStore(**settings) if request.param == "memory" else SqliteStore(path, **settings))
+        if request.param == "memory":
+            opened.append(MemoryStore(**settings))
+        elif request.param == "sqlite":
+            opened.append(SqliteStore(tmp_path / f"store{len(opened)}.db", **settings))
+        else:
+            opened.append(PostgresStore(new_database(request.getfixturevalue("postgres_url")), **settings))
         return opened[-1]
 
     yield open_one
@@ -59,6 +65,7 @@ def test_observations_become_states(store):
     store.apply([projected("1", "a", "b", at=days(0)), projected("2", "a", at=days(30), weight=0.5)])
     a, b = store.entities(ANNA)
     assert (a.entity_id, a.count, a.first_seen, a.last_seen, a.weight) == ("a", 2, days(0), days(30), 1.0)
+    assert a.recent == 0.5 + 0.5**10  # half-lives of 30 days and of 3
     assert (b.entity_id, b.counts, b.weight) == ("b", {(EventKind.QUERY, Source.QUERY): 1}, 1.0)
 
 
@@ -335,7 +342,7 @@ def test_the_export_holds_all_that_is_kept_of_a_user(store):
     profile, first, second, forgotten = store.export(ANNA)
     assert profile == {
         "record": "profile",
-        "format": 1,
+        "format": 2,
         "tenant": "acme",
         "user": "anna",
         "events": 2,
@@ -351,6 +358,7 @@ def test_the_export_holds_all_that_is_kept_of_a_user(store):
         "first_seen": "2026-01-01T00:00:00+00:00",
         "last_seen": "2026-01-01T00:00:00+00:00",
         "weight": 2.0,
+        "recent": 2.0,
     }
     assert second["entity_id"] == "a"
     assert forgotten == {"record": "forgotten_entity", "entity_id": "z", "forgotten_at": "2026-01-04T00:00:00+00:00"}

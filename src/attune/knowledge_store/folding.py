@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from attune.knowledge_store.model import EntityState, decay
+from attune.knowledge_store.model import EntityState
 from attune.knowledge_store.redirects import Redirects
 
 
@@ -35,5 +35,6 @@ def _together(one: EntityState, other: EntityState) -> EntityState:
         counts=Counter(one.counts) + Counter(other.counts),
         first_seen=min(one.first_seen, other.first_seen),
         last_seen=last_seen,
-        weight=one.weight * decay(last_seen - one.last_seen) + other.weight * decay(last_seen - other.last_seen),
+        weight=one.weight_at(last_seen) + other.weight_at(last_seen),
+        recent=one.recent_at(last_seen) + other.recent_at(last_seen),
     )

@@ -30,6 +30,8 @@ class CatalogGraph:
             for link in entity.links:
                 self.graph.add_edge(entity.id, link.target, key=link.relation)
         self._priors = pagerank(self.graph)
+        self._degrees = dict(self.graph.degree())
+        self._neighbours: dict[str, list[Neighbour]] = {}
 
     def prior(self, entity_id: str) -> float:
         """The entity's PageRank: priors are positive and sum to 1 over the catalog; 0 for an id that is not in it."""
@@ -37,12 +39,17 @@ class CatalogGraph:
 
     def degree(self, entity_id: str) -> int:
         """How many edges the entity has, either way; 0 for an id that is not in the graph."""
-        return self.graph.degree(entity_id) if entity_id in self.graph else 0
+        return self._degrees.get(entity_id, 0)
 
     def neighbours(self, entity_id: str) -> list[Neighbour]:
-        """Both directions, by relation, then the most popular first, then by id."""
+        """Both directions, by relation, then the most popular first, then by id. Sorted once, when first asked for."""
         if entity_id not in self.graph:
             return []
+        if entity_id not in self._neighbours:
+            self._neighbours[entity_id] = self._sorted_neighbours(entity_id)
+        return self._neighbours[entity_id]
+
+    def _sorted_neighbours(self, entity_id: str) -> list[Neighbour]:
         outgoing = [
             Neighbour(there, key, outgoing=True) for _, there, key in self.graph.out_edges(entity_id, keys=True)
         ]

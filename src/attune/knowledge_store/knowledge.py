@@ -85,7 +85,7 @@ class Knowledge:
         context = {*entity_ids, *(mention.entity_id for mention in loaded.linker.link(text))}
         if text.strip() and not context:
             return []
-        return retrieve(self.store.entities(user), loaded.graph, context, now, modes, limit)
+        return retrieve(self.store.states(user), loaded.graph, context, now, modes, limit)
 
     def entity_page(self, user: UserKey, after: EntityCursor | None, limit: int) -> list[EntityState]:
         return self.store.entity_page(user, after, limit)

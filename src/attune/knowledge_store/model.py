@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from hashlib import blake2b
 from typing import Self
 
 HALF_LIFE = timedelta(days=30)
+RECENT_HALF_LIFE = timedelta(days=3)
 
 _LANDMARK = datetime.min.replace(tzinfo=UTC)
 _SMALLEST_EXPONENT = 1100  # below -log2 of the smallest positive double (1074)
@@ -64,6 +66,15 @@ class UserKey:
     def __post_init__(self) -> None:
         require_identifier(self.tenant, "tenant")
         require_identifier(self.user, "user")
+
+    @property
+    def digest(self) -> bytes:
+        """16 bytes that recognise the user when the name must not be kept, as in a tombstone.
+
+        The length tells "a", "bc" from "ab", "c".
+        """
+        tenant = self.tenant.encode()
+        return blake2b(len(tenant).to_bytes(4, "big") + tenant + self.user.encode(), digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +154,8 @@ class EntityState:
 
     `weight` is the exponentially decayed sum of the observations' weights, as of `last_seen`: w = sum_i w_i 2^(-(t -
     t_i)/h) with h = HALF_LIFE (Cormode et al., "Forward Decay", ICDE 2009, section III.A). It is negative for a
-    rejected entity.
+    rejected entity. `recent` is the same with h = RECENT_HALF_LIFE: what the user is at these days, beside what the
+    user cares about.
     """
 
     entity_id: str
@@ -151,21 +163,24 @@ class EntityState:
     first_seen: datetime
     last_seen: datetime
     weight: float
+    recent: float
 
     @classmethod
     def first(cls, seen: Observation) -> Self:
-        return cls(seen.entity_id, {(seen.kind, seen.source): 1}, seen.at, seen.at, seen.weight)
+        return cls(seen.entity_id, {(seen.kind, seen.source): 1}, seen.at, seen.at, seen.weight, seen.weight)
 
     def observed(self, seen: Observation) -> "EntityState":
         """The state after one more observation, which may be older than the newest."""
         last_seen = max(self.last_seen, seen.at)
+        since_held, since_seen = last_seen - self.last_seen, last_seen - seen.at
         key = (seen.kind, seen.source)
         return EntityState(
             entity_id=self.entity_id,
             counts={**self.counts, key: self.counts.get(key, 0) + 1},
             first_seen=min(self.first_seen, seen.at),
             last_seen=last_seen,
-            weight=self.weight * decay(last_seen - self.last_seen) + seen.weight * decay(last_seen - seen.at),
+            weight=self.weight * decay(since_held) + seen.weight * decay(since_seen),
+            recent=self.recent * _decay_fast(since_held) + seen.weight * _decay_fast(since_seen),
         )
 
     @property
@@ -190,10 +205,19 @@ class EntityState:
         """The weight decayed to `now`; a `now` before `last_seen` decays nothing."""
         return self.weight * decay(max(now - self.last_seen, timedelta(0)))
 
+    def recent_at(self, now: datetime) -> float:
+        """As `weight_at`, of `recent`."""
+        return self.recent * _decay_fast(max(now - self.last_seen, timedelta(0)))
+
 
 def decay(elapsed: timedelta) -> float:
     """2^(-elapsed/h), the share of a weight that is left after `elapsed`."""
     return float(0.5 ** (elapsed / HALF_LIFE))
+
+
+def _decay_fast(elapsed: timedelta) -> float:
+    """The same of a recent weight."""
+    return float(0.5 ** (elapsed / RECENT_HALF_LIFE))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,15 @@
-"""The export of a user: format 1, a sequence of JSON-ready records, whichever the engine.
+"""The export of a user: format 2, a sequence of JSON-ready records, whichever the engine.
 
-    {"record": "profile", "format": 1, "tenant", "user", "events", "entities", "first_seen", "last_seen",
+    {"record": "profile", "format": 2, "tenant", "user", "events", "entities", "first_seen", "last_seen",
      "forgotten_at"}
-    {"record": "entity", "entity_id", "counts": {"click/document": 3, ...}, "first_seen", "last_seen", "weight"}
+    {"record": "entity", "entity_id", "counts": {"click/document": 3, ...}, "first_seen", "last_seen", "weight",
+     "recent"}
     {"record": "forgotten_entity", "entity_id", "forgotten_at"}
     {"record": "suppressed_suggestion", "fingerprint"}
     {"record": "suppressed_history", "until"}
 
 One profile, then the entities by weight, then the forgotten ones by id, then what is suggested no more. Times are ISO
-8601 in UTC, or null. A weight is as of its last_seen. Of events only their number is kept, and digests of their ids to
+8601 in UTC, or null. Both weights are as of last_seen. Of events only their number is kept, and digests of their ids to
 tell a repeated one, from which nothing can be read.
 """
 
@@ -20,7 +21,7 @@ from attune.knowledge_store.model import EntityState, EventKind, Source, UserKey
 from attune.knowledge_store.store import Profile, Suppressed
 from attune.knowledge_store.transaction import Tombstones
 
-FORMAT = 1
+FORMAT = 2
 
 
 def export_records(
@@ -45,6 +46,7 @@ def export_records(
             "first_seen": _iso(state.first_seen),
             "last_seen": _iso(state.last_seen),
             "weight": state.weight,
+            "recent": state.recent,
         }
     for entity_id, forgotten_at in sorted(tombstones.entities.items()):
         yield {"record": "forgotten_entity", "entity_id": entity_id, "forgotten_at": _iso(forgotten_at)}

@@ -18,16 +18,19 @@ An entity that was seen exactly once is familiar and unfamiliar at the same time
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from heapq import nsmallest
 
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.model import EntityState
 
 LAPSED_AFTER = timedelta(days=14)
 LAPSED_MINIMUM = 3
+MOST_SOURCES = 64
+"""Neighbours are those of so many familiar entities, the heaviest: of a full store's, one is next to half a catalog."""
 
 
 class Mode(StrEnum):
@@ -60,7 +63,18 @@ class _Question:
 
     def in_context(self) -> Iterator[EntityState]:
         """The user's states that the context names; all of them when there is none."""
-        return (state for state in self.states.values() if not self.context or state.entity_id in self.context)
+        if not self.context:
+            return iter(self.states.values())
+        return (self.states[entity_id] for entity_id in sorted(self.context) if entity_id in self.states)
+
+    def heaviest(self, count: int) -> list[EntityState]:
+        """The familiar states of the context with the largest weights, ties by id."""
+        familiar = [state for state in self.in_context() if self.is_familiar(state)]
+        return nsmallest(count, familiar, key=self.by_weight)
+
+    def by_weight(self, state: EntityState) -> tuple[float, str]:
+        """Sorts states: the heaviest first, ties by id."""
+        return -state.weight_at(self.now), state.entity_id
 
     def is_lapsed(self, state: EntityState) -> bool:
         return state.count >= LAPSED_MINIMUM and self.now - state.last_seen >= LAPSED_AFTER
@@ -74,15 +88,18 @@ class _Question:
 
 
 def retrieve(
-    states: Iterable[EntityState],
+    states: Mapping[str, EntityState],
     graph: CatalogGraph,
     context_entity_ids: Collection[str],
     now: datetime,
     modes: Sequence[Mode],
     limit: int,
 ) -> list[Retrieved]:
-    """At most `limit` entities of each mode, the modes as ordered, each by score, then popularity, then id."""
-    question = _Question({state.entity_id: state for state in states}, graph, frozenset(context_entity_ids), now)
+    """At most `limit` entities of each mode, the modes as ordered, each by score, then popularity, then id.
+
+    `states` are the user's, by entity id; of many, only those are looked at that the context needs.
+    """
+    question = _Question(states, graph, frozenset(context_entity_ids), now)
     result: list[Retrieved] = []
     for mode in modes:
         found = _FINDERS[mode](question)
@@ -112,28 +129,21 @@ def _lapsed(question: _Question) -> Iterator[Retrieved]:
 
 
 def _neighbour(question: _Question) -> Iterator[Retrieved]:
-    best: dict[str, Retrieved] = {}
-    for entity_id, via in _edges_out_of_the_known(question):
+    nearest: dict[str, EntityState] = {}
+    for state in question.heaviest(MOST_SOURCES):
+        for neighbour in question.graph.neighbours(state.entity_id):
+            if neighbour.entity_id not in question.states:
+                nearest.setdefault(neighbour.entity_id, state)  # the first is the heaviest
+    for entity_id in sorted(question.context - question.states.keys()):
+        around = (neighbour.entity_id for neighbour in question.graph.neighbours(entity_id))
+        known = {each: question.states[each] for each in around if each in question.states}
+        familiar = [state for state in known.values() if question.is_familiar(state)]
+        if familiar:
+            nearest[entity_id] = min(familiar, key=question.by_weight)
+    for entity_id, via in nearest.items():
         hub = 1 + math.log2(1 + question.graph.degree(entity_id))
         score = _saturate(via.weight_at(question.now)) / hub
-        held = best.get(entity_id)
-        if held is None or (-score, via.entity_id) < (-held.score, held.via or ""):
-            best[entity_id] = Retrieved(entity_id, Mode.NEIGHBOUR, score, via=via.entity_id)
-    yield from best.values()
-
-
-def _edges_out_of_the_known(question: _Question) -> Iterator[tuple[str, EntityState]]:
-    """Pairs (entity never seen, familiar state next to it), at least one of which is in the context if there is one."""
-    for state in question.in_context():
-        if question.is_familiar(state):
-            for neighbour in question.graph.neighbours(state.entity_id):
-                if neighbour.entity_id not in question.states:
-                    yield neighbour.entity_id, state
-    for entity_id in question.context - question.states.keys():
-        for neighbour in question.graph.neighbours(entity_id):
-            state_ = question.states.get(neighbour.entity_id)
-            if state_ is not None and question.is_familiar(state_):
-                yield entity_id, state_
+        yield Retrieved(entity_id, Mode.NEIGHBOUR, score, via=via.entity_id)
 
 
 def _saturate(weight: float) -> float:

@@ -1,7 +1,7 @@
-"""The tables of a SQLite store, version 2, and the making of the file.
+"""The tables of a SQLite store, version 3, and the making of the file.
 
-Times are microseconds since 1970 in UTC. Keys are natural, with tenant and user first, so that a user's rows lie
-together and equal stores have equal rows.
+Times are microseconds since 1970 in UTC. Keys are natural, so that equal stores have equal rows. Users have row numbers
+besides: without them a record of more than a kilobyte would take a page of its own.
 """
 
 import os
@@ -10,35 +10,20 @@ import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
 
+from attune.knowledge_store.sqlite_migrations import OLDEST, migrate
 from attune.knowledge_store.store import StoreError
 
-VERSION = 2
+VERSION = 3
 APPLICATION_ID = 0x61747475  # "attu"
 
 _TABLES = """
 CREATE TABLE users (
-    tenant TEXT NOT NULL, user TEXT NOT NULL,
-    events INTEGER NOT NULL, first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL, newest_epoch INTEGER NOT NULL,
-    PRIMARY KEY (tenant, user)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE events (
-    tenant TEXT NOT NULL, user TEXT NOT NULL, digest BLOB NOT NULL,
-    PRIMARY KEY (tenant, user, digest)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE entities (
-    tenant TEXT NOT NULL, user TEXT NOT NULL, entity_id TEXT NOT NULL,
-    counts TEXT NOT NULL, first_seen INTEGER NOT NULL, last_seen INTEGER NOT NULL,
-    weight REAL NOT NULL, rank REAL NOT NULL,
-    PRIMARY KEY (tenant, user, entity_id)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX entities_by_rank ON entities (tenant, user, rank DESC, entity_id);
+    tenant TEXT NOT NULL, user TEXT NOT NULL, record BLOB NOT NULL, digests BLOB NOT NULL,
+    UNIQUE (tenant, user)
+) STRICT;
 CREATE TABLE tombstones (
     user_digest BLOB NOT NULL, entity_id TEXT NOT NULL, forgotten_at INTEGER NOT NULL,
     PRIMARY KEY (user_digest, entity_id)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE suppressions (
-    tenant TEXT NOT NULL, user TEXT NOT NULL, fingerprint BLOB NOT NULL, history_until INTEGER NOT NULL,
-    PRIMARY KEY (tenant, user, fingerprint)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE positions (
     log TEXT NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL,
@@ -77,7 +62,9 @@ def create(path: Path) -> None:
 
 
 def prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Raises StoreError for another schema and for what is no store; sets a store that was restored to WAL again."""
+    """Raises StoreError for another schema and for what is no store. An older schema is migrated, a store that was
+    restored writes ahead again.
+    """
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if int(connection.execute("PRAGMA application_id").fetchone()[0]) != APPLICATION_ID:
         raise StoreError(f"{path} is not a knowledge store: give the path of one, or of a new file")
@@ -85,11 +72,13 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreError(
             f"{path} has schema {version} and this version knows {VERSION}: upgrade attune, or open another file"
         )
-    if version < VERSION:
+    if version < OLDEST:
         raise StoreError(
             f"{path} has schema {version}, which no release had: move it away, start again to have the store built"
             " from the event log, and index the documents again"
         )
+    if version < VERSION:
+        migrate(connection, version, VERSION)
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         connection.execute("PRAGMA journal_mode = WAL")
 

@@ -1,110 +1,127 @@
 """The store in memory: nothing survives the process. For demonstrations, tests, and as the other engines' yardstick."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from contextlib import contextmanager
+from copy import copy
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import RLock
-from typing import Any
 
-from attune.knowledge_store import transaction as rules
+from attune.knowledge_store.codec import encode, encode_digests
 from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, UserKey
-from attune.knowledge_store.privacy import export_records
-from attune.knowledge_store.store import (
-    DEFAULT_CAPACITY,
-    Applied,
-    EntityCursor,
-    Profile,
-    Projected,
-    Removal,
-    StoreError,
-    Suppressed,
-)
-from attune.knowledge_store.transaction_memory import Tables, UserRows, page_key, transaction
+from attune.knowledge_store.record import UserRecord
+from attune.knowledge_store.store import DEFAULT_CAPACITY, StoreError
+from attune.knowledge_store.store_rows import RowStore
+from attune.knowledge_store.transaction import Tombstones
 
 
-class MemoryStore:
+@dataclass(slots=True)
+class _Tables:
+    """Whatever is in a table is replaced, never changed, so that a copy of the tables is a snapshot."""
+
+    users: dict[UserKey, UserRecord] = field(default_factory=dict)
+    tombstones: dict[UserKey, Tombstones] = field(default_factory=dict)
+    positions: dict[tuple[str, int], int] = field(default_factory=dict)
+    objects: dict[tuple[str, str], tuple[LinkedEntity, ...]] = field(default_factory=dict)
+
+
+class MemoryStore(RowStore):
     """Implements store.Store over dictionaries under one lock."""
 
     def __init__(self, *, capacity: int = DEFAULT_CAPACITY) -> None:
-        self._capacity = capacity
+        super().__init__(capacity=capacity)
         self._lock = RLock()
-        self._tables = Tables()
-        self._objects: dict[tuple[str, str], list[LinkedEntity]] = {}
+        self._tables = _Tables()
         self._is_closed = False
 
-    def apply(self, batch: Sequence[Projected], position: LogPosition | None = None) -> Applied:
-        with self._opened(), transaction(self._tables) as tx:
-            return rules.apply_batch(tx, batch, position, self._capacity)
+    @contextmanager
+    def _reading(self) -> Iterator["_MemoryRows"]:
+        with self._lock:
+            self._require_open()
+            snapshot = self._tables
+        yield _MemoryRows(snapshot)
 
-    def position(self, log: str, partition: int) -> int:
-        with self._opened():
-            return self._tables.positions.get((log, partition), 0)
-
-    def entities(self, user: UserKey) -> list[EntityState]:
-        with self._opened():
-            return sorted(self._rows(user).states.values(), key=lambda state: page_key(EntityCursor.of(state)))
-
-    def entity_page(self, user: UserKey, after: EntityCursor | None, limit: int) -> list[EntityState]:
-        states = self.entities(user)
-        if after is not None:
-            states = [state for state in states if page_key(EntityCursor.of(state)) > page_key(after)]
-        return states[:limit]
-
-    def profile(self, user: UserKey) -> Profile:
-        with self._opened():
-            rows = self._rows(user)
-            return replace(rows.profile, entities=len(rows.states), forgotten_at=rows.tombstones.user)
-
-    def forget_user(self, user: UserKey, at: datetime) -> dict[str, int]:
-        with self._opened(), transaction(self._tables) as tx:
-            return rules.forget_user(tx, user, at)
-
-    def forget_entity(self, user: UserKey, entity_id: str, at: datetime) -> dict[str, int]:
-        with self._opened(), transaction(self._tables) as tx:
-            return rules.forget_entity(tx, user, entity_id, at)
-
-    def forgotten(self, users: Collection[UserKey]) -> dict[UserKey, datetime]:
-        with self._opened():
-            held = ((user, self._rows(user).tombstones.user) for user in users)
-            return {user: until for user, until in held if until is not None}
-
-    def restore(self, removals: Sequence[Removal], position: LogPosition) -> None:
-        with self._opened(), transaction(self._tables) as tx:
-            rules.restore(tx, removals, position)
-
-    def suppress(self, user: UserKey, fingerprints: Sequence[bytes], history_until: datetime | None = None) -> None:
-        with self._opened(), transaction(self._tables) as tx:
-            tx.put_suppressions(user, fingerprints, history_until)
-
-    def suppressed(self, user: UserKey) -> Suppressed:
-        with self._opened():
-            return self._rows(user).suppressed
-
-    def remember_objects(self, tenant: str, objects: Mapping[str, Sequence[LinkedEntity]]) -> None:
-        with self._opened():
-            self._objects.update({(tenant, object_id): list(linked) for object_id, linked in objects.items()})
-
-    def objects(self, tenant: str, object_ids: Sequence[str]) -> dict[str, list[LinkedEntity]]:
-        with self._opened():
-            known = (object_id for object_id in object_ids if (tenant, object_id) in self._objects)
-            return {object_id: list(self._objects[tenant, object_id]) for object_id in known}
-
-    def forget_objects(self, tenant: str, object_ids: Sequence[str]) -> int:
-        with self._opened():
-            return sum(self._objects.pop((tenant, object_id), None) is not None for object_id in object_ids)
-
-    def export(self, user: UserKey) -> Iterator[dict[str, Any]]:
-        with self._opened():
-            rows = self._rows(user)
-            return export_records(user, self.profile(user), self.entities(user), rows.tombstones, rows.suppressed)
+    @contextmanager
+    def _writing(self) -> Iterator["_MemoryRows"]:
+        with self._lock:
+            self._require_open()
+            before = self._tables
+            draft = _Tables(copy(before.users), copy(before.tombstones), copy(before.positions), copy(before.objects))
+            yield _MemoryRows(draft)
+            self._tables = draft
 
     def close(self) -> None:
+        """As `Store.close`."""
         self._is_closed = True
 
-    def _opened(self) -> RLock:
+    def _require_open(self) -> None:
         if self._is_closed:
             raise StoreError("the store in memory is closed: open another one")
-        return self._lock
 
-    def _rows(self, user: UserKey) -> UserRows:
-        return self._tables.users.get(user, UserRows())
+
+class _MemoryRows:
+    """Implements transaction.Rows."""
+
+    def __init__(self, tables: _Tables) -> None:
+        self._tables = tables
+
+    def record(self, user: UserKey) -> UserRecord | None:
+        return self._tables.users.get(user)
+
+    def states(self, user: UserKey) -> Mapping[str, EntityState]:
+        record = self._tables.users.get(user)
+        return {} if record is None else dict(record.states)
+
+    def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
+        return {user: _copied(self._tables.users[user]) for user in users if user in self._tables.users}
+
+    def put(self, user: UserKey, record: UserRecord) -> None:
+        self._tables.users[user] = record
+
+    def delete(self, user: UserKey) -> None:
+        self._tables.users.pop(user, None)
+
+    def tombstones(self, user: UserKey) -> Tombstones:
+        return self._tables.tombstones.get(user, Tombstones())
+
+    def put_tombstone(self, user: UserKey, entity_id: str | None, at: datetime) -> None:
+        held = self.tombstones(user)
+        if entity_id is None:
+            self._tables.tombstones[user] = replace(held, user=max(at, held.user or at))
+        else:
+            at = max(at, held.entities.get(entity_id, at))
+            self._tables.tombstones[user] = replace(held, entities={**held.entities, entity_id: at})
+
+    def drop_entity_tombstones(self, user: UserKey, until: datetime) -> int:
+        held = self.tombstones(user)
+        kept = {entity_id: at for entity_id, at in held.entities.items() if at > until}
+        self._tables.tombstones[user] = replace(held, entities=kept)
+        return len(held.entities) - len(kept)
+
+    def position(self, log: str, partition: int) -> int:
+        return self._tables.positions.get((log, partition), 0)
+
+    def advance(self, position: LogPosition) -> None:
+        key = (position.log, position.partition)
+        self._tables.positions[key] = max(self._tables.positions.get(key, 0), position.next_offset)
+
+    def put_objects(self, tenant: str, objects: Mapping[str, Sequence[LinkedEntity]]) -> None:
+        self._tables.objects.update({(tenant, object_id): tuple(linked) for object_id, linked in objects.items()})
+
+    def objects(self, tenant: str, object_ids: Sequence[str]) -> dict[str, list[LinkedEntity]]:
+        held = self._tables.objects
+        return {each: list(held[tenant, each]) for each in object_ids if (tenant, each) in held}
+
+    def delete_objects(self, tenant: str, object_ids: Sequence[str]) -> int:
+        return sum(self._tables.objects.pop((tenant, object_id), None) is not None for object_id in object_ids)
+
+    def size_bytes(self) -> int:
+        """As if it were kept in a file."""
+        return sum(len(encode(record)) + len(encode_digests(record)) for record in self._tables.users.values())
+
+    def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
+        yield from sorted(self._tables.users.items(), key=lambda item: item[0])
+
+
+def _copied(record: UserRecord) -> UserRecord:
+    return replace(record, states=dict(record.states), digests=dict(record.digests))

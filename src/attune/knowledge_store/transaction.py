@@ -1,18 +1,25 @@
-"""The rules of the store, written once over what an engine can do in one transaction.
+"""The rules of the store, written once over what an engine keeps: users' records, tombstones and log positions.
 
-An engine brings a Transaction (read and write single rows) and makes it atomic; which events count, what a tombstone
-covers and who is evicted is decided here, event by event, so that the result does not depend on how a log was cut into
-batches.
+Which events count, what a tombstone covers and who is evicted is decided here, event by event, so that the result does
+not depend on how a log was cut into batches, nor on the engine.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from attune.knowledge_store.model import EntityState, LogPosition, UserKey, require_identifier, require_utc
-from attune.knowledge_store.store import Applied, Projected, Removal
+from attune.knowledge_store.model import (
+    EntityState,
+    LinkedEntity,
+    LogPosition,
+    UserKey,
+    require_identifier,
+    require_utc,
+)
+from attune.knowledge_store.record import UserRecord
+from attune.knowledge_store.store import Applied, Projected, Removal, Suppressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +30,41 @@ class Tombstones:
     entities: Mapping[str, datetime] = field(default_factory=dict)
 
     def cover_event(self, epoch: datetime) -> bool:
+        """Whether the user was forgotten after it."""
         return self.user is not None and epoch <= self.user
 
     def cover_entity(self, epoch: datetime, entity_id: str) -> bool:
+        """Whether the entity was forgotten after it."""
         forgotten_at = self.entities.get(entity_id)
         return forgotten_at is not None and epoch <= forgotten_at
 
 
-class Transaction(Protocol):
-    """Single-row operations of one engine, all of which happen or none."""
+class Rows(Protocol):
+    """What one engine reads and writes, row by row, within a transaction that it makes atomic."""
 
-    def tombstones(self, user: UserKey) -> Tombstones: ...
+    def record(self, user: UserKey) -> UserRecord | None:
+        """The user's record without digests, to be read."""
+        ...
+
+    def states(self, user: UserKey) -> Mapping[str, EntityState]:
+        """The user's entity states by their ids, to be read; of a user who has no record, none."""
+        ...
+
+    def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
+        """The whole records of those that have one. Until the end no other transaction changes any of the users."""
+        ...
+
+    def put(self, user: UserKey, record: UserRecord) -> None:
+        """Keeps the record, which is locked, in place of what there was."""
+        ...
+
+    def delete(self, user: UserKey) -> None:
+        """Drops the record."""
+        ...
+
+    def tombstones(self, user: UserKey) -> Tombstones:
+        """Those of the user."""
+        ...
 
     def put_tombstone(self, user: UserKey, entity_id: str | None, at: datetime) -> None:
         """Forgets the entity, or the user when it is None, until `at`."""
@@ -43,73 +74,115 @@ class Transaction(Protocol):
         """Removes the user's entity tombstones not after `until`."""
         ...
 
-    def record_event(self, event: Projected) -> bool:
-        """Notes the user's event id, and counts the event in the profile; False for a known id, which is not counted.
-
-        Both move the user's newest epoch: a log may hold an event twice, the copy logged later.
-        """
-        ...
-
-    def newest_epoch(self, user: UserKey) -> datetime | None:
-        """The latest epoch of the user's recorded events and their copies."""
-        ...
-
-    def state(self, user: UserKey, entity_id: str) -> EntityState | None: ...
-
-    def put_state(self, user: UserKey, state: EntityState) -> None: ...
-
-    def evict(self, user: UserKey, capacity: int) -> None:
-        """Keeps the user's first `capacity` entities by rank (largest first), ties by id."""
-        ...
-
-    def erase_user(self, user: UserKey) -> dict[str, int]:
-        """Removes all rows of the user but tombstones; returns how many were in entities, events, profiles,
-        suppressions.
-        """
-        ...
-
-    def erase_entity(self, user: UserKey, entity_id: str) -> int: ...
-
-    def put_suppressions(self, user: UserKey, fingerprints: Sequence[bytes], history_until: datetime | None) -> None:
-        """Adds fingerprints, and moves the end of the unused history on."""
+    def position(self, log: str, partition: int) -> int:
+        """The next offset to read, 0 for a partition never read."""
         ...
 
     def advance(self, position: LogPosition) -> None:
         """Moves the position on; one that is behind leaves it."""
         ...
 
+    def put_objects(self, tenant: str, objects: Mapping[str, Sequence[LinkedEntity]]) -> None:
+        """As `Store.remember_objects`."""
+        ...
 
-def apply_batch(tx: Transaction, batch: Sequence[Projected], position: LogPosition | None, capacity: int) -> Applied:
-    outcomes = Counter(_apply_event(tx, event, capacity) for event in batch)
-    if position is not None:
-        tx.advance(position)
-    return Applied(**outcomes)
+    def objects(self, tenant: str, object_ids: Sequence[str]) -> dict[str, list[LinkedEntity]]:
+        """As `Store.objects`."""
+        ...
+
+    def delete_objects(self, tenant: str, object_ids: Sequence[str]) -> int:
+        """As `Store.forget_objects`."""
+        ...
+
+    def size_bytes(self) -> int:
+        """What the engine takes for all that is kept, indexes included."""
+        ...
+
+    def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
+        """Every user that there is, by tenant and user, without digests; one at a time in memory."""
+        ...
+
+
+class Transaction:
+    """Users as a transaction sees them: each read once, changed in memory, and written when it is `flush`ed."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._records: dict[UserKey, UserRecord] = {}
+        self._tombstones: dict[UserKey, Tombstones] = {}
+        self._touched: dict[UserKey, None] = {}
+
+    def lock(self, users: Collection[UserKey]) -> None:
+        """Reads several users at once; those that are not locked are read one by one."""
+        missing = sorted({user for user in users if user not in self._records})
+        found = self._rows.locked(missing)
+        self._records |= {user: found.get(user) or UserRecord() for user in missing}
+
+    def changed(self, user: UserKey) -> UserRecord:
+        """The user's record, to be changed."""
+        self.lock([user])
+        self._touched[user] = None
+        return self._records[user]
+
+    def erase(self, user: UserKey) -> dict[str, int]:
+        """Empties the user's record; how much was in it."""
+        counts = self.changed(user).counts()
+        self._records[user] = UserRecord()
+        return counts
+
+    def tombstones(self, user: UserKey) -> Tombstones:
+        """Those of the user, who is locked from here on."""
+        self.lock([user])
+        if user not in self._tombstones:
+            self._tombstones[user] = self._rows.tombstones(user)
+        return self._tombstones[user]
+
+    def bury(self, user: UserKey, entity_id: str | None, at: datetime) -> None:
+        """Puts a tombstone: on the entity, or on the user when it is None."""
+        self._rows.put_tombstone(user, entity_id, at)
+        self._tombstones.pop(user, None)
+
+    def drop_entity_tombstones(self, user: UserKey, until: datetime) -> int:
+        """Removes the user's entity tombstones not after `until`."""
+        self._tombstones.pop(user, None)
+        return self._rows.drop_entity_tombstones(user, until)
+
+    def flush(self) -> None:
+        """Writes what has changed."""
+        for user in self._touched:
+            record = self._records[user]
+            if record.is_empty:
+                self._rows.delete(user)
+            else:
+                self._rows.put(user, record)
+
+
+def apply_batch(tx: Transaction, batch: Sequence[Projected], capacity: int) -> Applied:
+    """See Store.apply."""
+    tx.lock({event.user for event in batch})
+    return Applied(**Counter(_apply_event(tx, event, capacity) for event in batch))
 
 
 def _apply_event(tx: Transaction, event: Projected, capacity: int) -> str:
     tombstones = tx.tombstones(event.user)
     if tombstones.cover_event(event.epoch):
         return "forgotten"
-    if not tx.record_event(event):
+    record = tx.changed(event.user)
+    if not record.take(event):
         return "duplicates"
-    has_grown = False
     for seen in event.observations:
-        if tombstones.cover_entity(event.epoch, seen.entity_id):
-            continue
-        state = tx.state(event.user, seen.entity_id)
-        tx.put_state(event.user, EntityState.first(seen) if state is None else state.observed(seen))
-        has_grown = has_grown or state is None
-    if has_grown:
-        tx.evict(event.user, capacity)
+        if not tombstones.cover_entity(event.epoch, seen.entity_id):
+            record.observe(seen)
+    record.evict(capacity)
     return "new"
 
 
 def forget_user(tx: Transaction, user: UserKey, at: datetime) -> dict[str, int]:
     """See Store.forget_user."""
     until = _covering(tx, user, at)
-    erased = tx.erase_user(user)
+    erased = tx.erase(user)
     erased["entity_tombstones"] = tx.drop_entity_tombstones(user, until)
-    tx.put_tombstone(user, None, until)
+    tx.bury(user, None, until)
     return erased
 
 
@@ -117,16 +190,20 @@ def forget_entity(tx: Transaction, user: UserKey, entity_id: str, at: datetime) 
     """See Store.forget_entity."""
     require_identifier(entity_id, "entity_id")
     until = _covering(tx, user, at)
-    erased = tx.erase_entity(user, entity_id)
-    tx.put_tombstone(user, entity_id, until)
-    return {"entities": erased}
+    erased = tx.changed(user).states.pop(entity_id, None)
+    tx.bury(user, entity_id, until)
+    return {"entities": int(erased is not None)}
 
 
-def restore(tx: Transaction, removals: Sequence[Removal], position: LogPosition) -> None:
+def restore(tx: Transaction, removals: Sequence[Removal]) -> None:
     """See Store.restore."""
     for removal in removals:
         _restore(tx, removal)
-    tx.advance(position)
+
+
+def suppress(tx: Transaction, user: UserKey, more: Suppressed) -> None:
+    """See Store.suppress."""
+    tx.changed(user).suppress(more)
 
 
 def _restore(tx: Transaction, removal: Removal) -> None:
@@ -134,7 +211,7 @@ def _restore(tx: Transaction, removal: Removal) -> None:
     if held.cover_event(removal.at):
         return
     if removal.suppressed is not None:
-        tx.put_suppressions(removal.user, removal.suppressed.fingerprints, removal.suppressed.history_until)
+        suppress(tx, removal.user, removal.suppressed)
     elif not removal.entity_id:
         forget_user(tx, removal.user, removal.at)
     elif not held.cover_entity(removal.at, removal.entity_id):
@@ -144,5 +221,5 @@ def _restore(tx: Transaction, removal: Removal) -> None:
 def _covering(tx: Transaction, user: UserKey, at: datetime) -> datetime:
     """`at`, or later if the user has newer events: the log's clock may be ahead, and replays must find them covered."""
     require_utc(at, "at")
-    newest = tx.newest_epoch(user)
+    newest = tx.changed(user).newest_epoch
     return at if newest is None else max(at, newest)

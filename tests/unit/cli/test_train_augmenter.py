@@ -19,7 +19,6 @@ FIGURES = [
     "part_of_passage_relative_gain",
     "natural_gain",
     "natural_gain_low",
-    "added_latency_share",
 ]
 
 
@@ -71,7 +70,7 @@ def test_levels_are_trained_and_measured_with_their_ablations(backbone, tmp_path
     report = json.loads(out)
     assert report == json.loads((tmp_path / "out.json").read_text())
     assert {f"{level}_{figure}" for level in levels for figure in FIGURES} <= report["summary"].keys()
-    assert {"fused_keyword_gain", "fused_part_of_passage_gain", "added_latency_share"} <= report["summary"].keys()
+    assert {"fused_keyword_gain", "fused_part_of_passage_gain"} <= report["summary"].keys()
     rows = {(row["level"], row["seed"], row["system"]): row for row in report["rows"]}
     assert {key[:2] for key in rows} == {("plugin", 0), ("query_route", 0), ("paired", 0), ("plugin", 1)}
     assert rows["plugin", 0, "dropped"]["keywords"] == rows["plugin", 0, "plain"]["keywords"]
@@ -79,6 +78,21 @@ def test_levels_are_trained_and_measured_with_their_ablations(backbone, tmp_path
     plain = {level: rows[level, 0, "plain"] for level in levels}
     assert plain["plugin"]["keywords"] == plain["paired"]["keywords"] == plain["query_route"]["keywords"]
     assert rows["plugin", 0, "bm25"]["parts_of_passages"] > rows["plugin", 0, "plain"]["parts_of_passages"]
+
+
+def test_augmenting_is_timed_beside_plain_queries(backbone, tmp_path):
+    data = ("--corpus", corpus(tmp_path / "one", 1))
+    train("--model", tmp_path / "model", "--backbone", backbone, *data)
+    code, out, err = run(
+        *("bench", "augmentation", "--data", tmp_path / "one", "--queries", 10, "--json"),
+        *("--level", f"mine={tmp_path / 'model'}", "--level", f"none={tmp_path / 'model'}@general:none"),
+    )
+    assert code == 0, err
+    report = json.loads(out)
+    assert [(row["level"], row["queries"]) for row in report["rows"]] == [("mine", 10), ("none", 10)]
+    shares = [report["summary"][f"{name}_added_latency_share"] for name in ("mine", "none")]
+    assert report["summary"]["added_latency_share"] == max(shares)
+    assert all(row["plain_ms"] > 0 and row["augmented_ms"] > 0 for row in report["rows"])
 
 
 def test_paired_words_read_what_the_backbone_does_not(backbone, tmp_path):

@@ -68,7 +68,7 @@ def state(
     entity_id: str, count: int = 1, weight: float = 1.0, last_seen: datetime = START, first_seen: datetime | None = None
 ) -> EntityState:
     counts = {(EventKind.QUERY, Source.QUERY): count}
-    return EntityState(entity_id, counts, first_seen or last_seen, last_seen, weight)
+    return EntityState(entity_id, counts, first_seen or last_seen, last_seen, weight, weight)
 
 
 def interaction(

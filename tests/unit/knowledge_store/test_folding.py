@@ -1,4 +1,5 @@
 from dataclasses import replace
+from datetime import timedelta
 from functools import reduce
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from tests.unit.knowledge_store.builders import days, moments, observation, state, untimed
 
 from attune.knowledge_store.folding import fold
-from attune.knowledge_store.model import EntityState, EventKind, Observation
+from attune.knowledge_store.model import RECENT_HALF_LIFE, EntityState, EventKind, Observation
 from attune.knowledge_store.redirects import Merge, Redirects
 
 REDIRECTS = Redirects([Merge("a", "b"), Merge("b", "c")])
@@ -39,6 +40,7 @@ def test_a_folded_state_is_that_of_one_who_saw_only_the_target(seen):
         folded = found[each.entity_id]
         assert (folded.counts, folded.first_seen, folded.last_seen) == (each.counts, each.first_seen, each.last_seen)
         assert folded.weight == pytest.approx(each.weight, rel=1e-9, abs=1e-9)
+        assert folded.recent == pytest.approx(each.recent, rel=1e-9, abs=1e-9)
 
 
 @untimed
@@ -55,4 +57,6 @@ def test_a_single_state_of_a_merged_entity_goes_by_the_targets_id():
 
 def test_the_older_state_decays_to_the_newer():
     [found] = fold([state("c", weight=2, last_seen=days(30)), state("a", count=2, weight=2)], REDIRECTS)
-    assert found == state("c", count=3, weight=3, first_seen=days(0), last_seen=days(30))
+    expected = state("c", count=3, weight=3, first_seen=days(0), last_seen=days(30))
+    recent = 2 + 2 * 0.5 ** (timedelta(days=30) / RECENT_HALF_LIFE)
+    assert found == replace(expected, recent=pytest.approx(recent))

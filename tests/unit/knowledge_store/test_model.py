@@ -92,7 +92,8 @@ def test_the_order_of_observations_does_not_matter(seen, random):
     shuffled = random.sample(seen, len(seen))
     one, other = fold(seen), fold(shuffled)
     assert one.weight == pytest.approx(other.weight, abs=1e-9)
-    assert replace(one, weight=0.0) == replace(other, weight=0.0)
+    assert one.recent == pytest.approx(other.recent, abs=1e-9)
+    assert replace(one, weight=0.0, recent=0.0) == replace(other, weight=0.0, recent=0.0)
 
 
 weights = st.one_of(st.floats(0.001, 100), st.floats(-100, -0.001), st.just(0.0))

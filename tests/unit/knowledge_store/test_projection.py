@@ -37,6 +37,12 @@ def test_dwelling_counts_up_to_a_minute(dwell_ms, weight):
     assert weights(EventKind.DWELL, dwell_ms=dwell_ms).get("b") == weight
 
 
+@pytest.mark.parametrize(("position", "weight"), [(None, 1.0), (0, 1.0), (1, 1.0), (2, 1.1), (8, 1.3), (10**6, 1.5)])
+def test_a_click_far_down_counts_more(position, weight):
+    assert weights(EventKind.CLICK, position=position) == {"b": weight, "c": weight / 2}
+    assert weights(EventKind.VIEW, position=position) == {"b": 0.5, "c": 0.25}
+
+
 @pytest.mark.parametrize(
     ("verdict", "weight"), [("relevant", 1.0), ("irrelevant", -1.0), ("Relevant", None), ("", None)]
 )

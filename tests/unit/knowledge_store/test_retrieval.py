@@ -22,8 +22,12 @@ NOW = days(100)
 ALL = list(Mode)
 
 
+def by_id(states):
+    return {each.entity_id: each for each in states}
+
+
 def ids(states, context, *modes: Mode, limit=10) -> list[str]:
-    return [found.entity_id for found in retrieve(states, GRAPH, context, NOW, modes, limit)]
+    return [found.entity_id for found in retrieve(by_id(states), GRAPH, context, NOW, modes, limit)]
 
 
 def test_familiar_is_what_of_the_context_was_seen_the_heaviest_first():
@@ -32,7 +36,7 @@ def test_familiar_is_what_of_the_context_was_seen_the_heaviest_first():
         state("numpy", weight=9.0, last_seen=NOW),
         state("trio", last_seen=NOW, weight=3.0),
     ]
-    found = retrieve(states, GRAPH, {"asyncio", "trio", "curio"}, NOW, [Mode.FAMILIAR], 10)
+    found = retrieve(by_id(states), GRAPH, {"asyncio", "trio", "curio"}, NOW, [Mode.FAMILIAR], 10)
     assert [(one.entity_id, one.score) for one in found] == [("trio", 0.75), ("asyncio", 0.5)]
 
 
@@ -53,7 +57,7 @@ def test_what_was_rejected_is_neither_familiar_nor_lapsed_nor_a_bridge():
 
 def test_unfamiliar_is_what_of_the_context_was_seen_at_most_once():
     states = [state("asyncio", 1, last_seen=NOW), state("numpy", 2, last_seen=NOW)]
-    found = retrieve(states, GRAPH, {"asyncio", "numpy", "trio", "curio"}, NOW, [Mode.UNFAMILIAR], 10)
+    found = retrieve(by_id(states), GRAPH, {"asyncio", "numpy", "trio", "curio"}, NOW, [Mode.UNFAMILIAR], 10)
     assert [(one.entity_id, one.score, one.count) for one in found] == [
         ("trio", 1.0, 0),
         ("curio", 1.0, 0),
@@ -75,14 +79,14 @@ def test_lapsed_was_seen_often_and_not_for_two_weeks(count, last_seen, is_lapsed
 
 def test_lapsed_scores_by_the_weight_of_the_time():
     states = [state("numpy", 3, weight=1.0, last_seen=days(80)), state("trio", 3, weight=3.0, last_seen=days(0))]
-    found = retrieve(states, GRAPH, (), NOW, [Mode.LAPSED], 10)
+    found = retrieve(by_id(states), GRAPH, (), NOW, [Mode.LAPSED], 10)
     assert [(one.entity_id, one.score) for one in found] == [("trio", 0.75), ("numpy", 0.5)]
     assert found[0].weight < found[0].score
 
 
 def test_neighbours_are_unknown_and_name_the_known_one_beside_them():
     states = [state("asyncio", weight=3.0, last_seen=NOW), state("anyio", weight=1.0, last_seen=NOW)]
-    found = retrieve(states, GRAPH, (), NOW, [Mode.NEIGHBOUR], 10)
+    found = retrieve(by_id(states), GRAPH, (), NOW, [Mode.NEIGHBOUR], 10)
     assert found == [
         Retrieved("curio", Mode.NEIGHBOUR, 0.75 / 2, via="asyncio"),
         Retrieved("trio", Mode.NEIGHBOUR, 0.75 / (1 + log2(3)), via="asyncio"),
@@ -99,18 +103,20 @@ def test_a_context_keeps_the_neighbours_that_it_touches():
 
 def test_of_equally_known_neighbours_the_first_by_id_is_named():
     states = [state("asyncio", last_seen=NOW), state("anyio", last_seen=NOW)]
-    found = retrieve(states, GRAPH, {"trio"}, NOW, [Mode.NEIGHBOUR], 10)
+    found = retrieve(by_id(states), GRAPH, {"trio"}, NOW, [Mode.NEIGHBOUR], 10)
     assert [one.via for one in found] == ["anyio"]
 
 
 def test_the_limit_is_per_mode_and_the_modes_keep_their_order():
     states = [state("asyncio", last_seen=NOW), state("numpy", last_seen=NOW)]
-    found = retrieve(states, GRAPH, {"asyncio", "numpy", "trio", "curio"}, NOW, [Mode.UNFAMILIAR, Mode.FAMILIAR], 1)
+    found = retrieve(
+        by_id(states), GRAPH, {"asyncio", "numpy", "trio", "curio"}, NOW, [Mode.UNFAMILIAR, Mode.FAMILIAR], 1
+    )
     assert [(one.entity_id, one.mode) for one in found] == [("trio", Mode.UNFAMILIAR), ("asyncio", Mode.FAMILIAR)]
 
 
 def test_a_user_without_a_store_gets_the_context_as_unfamiliar():
-    assert [(one.entity_id, one.mode) for one in retrieve([], GRAPH, {"trio"}, NOW, ALL, 5)] == [
+    assert [(one.entity_id, one.mode) for one in retrieve({}, GRAPH, {"trio"}, NOW, ALL, 5)] == [
         ("trio", Mode.UNFAMILIAR)
     ]
-    assert retrieve([], GRAPH, (), NOW, ALL, 5) == []
+    assert retrieve({}, GRAPH, (), NOW, ALL, 5) == []

@@ -139,7 +139,7 @@ def test_a_file_that_is_taken_away_is_not_made_again_by_reading(store, path):
 
 def test_a_damaged_file_is_an_error_of_the_store(store, path):
     with store._connections.write() as connection:
-        connection.execute("DROP TABLE entities")
+        connection.execute("DROP TABLE users")
     with pytest.raises(StoreError, match="no such table"):
         store.entities(ANNA)
     with pytest.raises(StoreError, match="no such table"):
@@ -179,12 +179,15 @@ def test_of_a_forgotten_user_no_byte_remains_but_the_tombstone(path, store):
     ]
     store.apply(events)
     store.apply([projected("other", "public")])
+    with store._connections.read() as reader:
+        [kept] = reader.execute("SELECT record FROM users WHERE user = ?", (user.user,)).fetchone()
     assert b"Zebedee" in bytes_of(path)
+    assert kept[-40:] in bytes_of(path)
     store.forget_user(user, days(700))
     remains = bytes_of(path)
     assert b"Zebedee" not in remains
-    assert b"-private" not in remains
-    assert b"public" in remains
+    assert not any(kept[at : at + 40] in remains for at in range(0, len(kept) - 40, 40))
+    assert [state.entity_id for state in store.entities(ANNA)] == ["public"]
     assert store.apply(events).forgotten == 600
 
 
@@ -192,6 +195,7 @@ def test_of_a_forgotten_entity_the_tombstone_keeps_the_id_only(path, store):
     store.apply([projected("1", "secret"), projected("2", "other")])
     store.forget_entity(ANNA, "secret", days(1))
     assert {name for name, rows in table_rows(path).items() if "secret" in repr(rows)} == {"tombstones"}
+    assert [state.entity_id for _, record in store.users() for state in record.states.values()] == ["other"]
 
 
 def test_event_ids_are_kept_as_digests(path, store):

@@ -9,11 +9,12 @@ from attune.services.cli.events import events
 from attune.services.cli.experts import experts
 from attune.services.cli.indexing import index
 from attune.services.cli.measure.embedding import embedding
-from attune.services.cli.measure.finegrained import finegrained
+from attune.services.cli.measure.finegrained import augmentation, finegrained
 from attune.services.cli.measure.merged import merge
 from attune.services.cli.measure.pairs import pairs
 from attune.services.cli.measure.retrieval import retrieval
 from attune.services.cli.measure.routing import routing
+from attune.services.cli.measure.store import store
 from attune.services.cli.pipes import QuietGroup
 from attune.services.cli.train import augmenter, expert
 from attune.services.cli.up import up
@@ -49,4 +50,6 @@ training.command()(augmenter)
 app.add_typer(training, name="train")
 bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 bench.command()(embedding)
+bench.command()(augmentation)
+bench.command()(store)
 app.add_typer(bench, name="bench")

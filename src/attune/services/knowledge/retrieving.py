@@ -34,9 +34,9 @@ def retrieve(
     if not context and not linked.is_empty:
         return response  # a context that names nothing known: the user's whole store would be no answer to it
     started = time.perf_counter()
-    states = {state.entity_id: state for state in knowledge.store.entities(user)}
+    states = knowledge.store.states(user)
     limit = request.limit or _DEFAULT_LIMIT
-    for found in retrieve_entities(states.values(), loaded.graph, context, now, _modes(request), limit):
+    for found in retrieve_entities(states, loaded.graph, context, now, _modes(request), limit):
         state = states.get(found.entity_id)
         counts = encode_counts(state) if state else {}
         response.entities.append(retrieved_entity(found, counts, loaded.catalog))

@@ -71,6 +71,10 @@ class Config(BaseSettings):
     catalog_poll_s: float = Field(
         5, ge=0, description="How often the catalog's file is looked at for a new version, in seconds; 0: never."
     )
+    store_url: SecretStr = Field(
+        SecretStr(""),
+        description="A PostgreSQL database for the knowledge store, postgresql://...; empty: SQLite in data_dir.",
+    )
     entities_per_user: int = Field(512, ge=1, description="How many entities a user's store holds at most.")
     qdrant_url: str = Field("", description="A Qdrant server or cluster; empty: the engine embedded in this process.")
     llm_base_url: str = Field("", description="An OpenAI-compatible server; empty: the ranker alone.")

@@ -5,26 +5,41 @@ import structlog
 from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.loaded import LoadedCatalog
+from attune.knowledge_store.store import Store, StoreError
 from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.services.runtime.catalogs import load_catalog
 from attune.services.runtime.config import Config
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.eventlog.port import EventLog
 
+_POSTGRES = ("postgresql://", "postgres://")
 _log = structlog.get_logger("attune.stores")
 
 
 def open_knowledge(config: Config) -> Knowledge:
-    """The knowledge store of <data_dir>/knowledge.sqlite with the configured catalog.
+    """The knowledge store, in PostgreSQL or in <data_dir>/knowledge.sqlite, with the configured catalog.
 
     Raises:
         CatalogError: the catalog cannot be read.
         StoreError: the store cannot be opened.
     """
     loaded = _catalog(config)
-    config.data_dir.mkdir(parents=True, exist_ok=True)
-    store = SqliteStore(config.data_dir / "knowledge.sqlite", capacity=config.entities_per_user)
-    return Knowledge(loaded.catalog, loaded.graph, loaded.linker, store)
+    return Knowledge(loaded.catalog, loaded.graph, loaded.linker, open_store(config))
+
+
+def open_store(config: Config) -> Store:
+    """The knowledge store alone. Raises StoreError where it cannot be opened."""
+    url = config.store_url.get_secret_value()
+    if not url:
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+        return SqliteStore(config.data_dir / "knowledge.sqlite", capacity=config.entities_per_user)
+    if not url.startswith(_POSTGRES):
+        raise StoreError(f"ATTUNE_STORE_URL does not begin with {_POSTGRES[0]}: give such a URL, or leave it empty")
+    try:
+        from attune.knowledge_store.store_postgres import PostgresStore  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise StoreError("ATTUNE_STORE_URL needs PostgreSQL's client: pip install 'attune[postgres]'") from error
+    return PostgresStore(url, capacity=config.entities_per_user)
 
 
 def open_event_log(config: Config) -> EventLog:

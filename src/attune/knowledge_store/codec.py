@@ -1,0 +1,154 @@
+"""A user's record as bytes: JSON, deflated, behind a byte that names the format.
+
+    {"n": events, "t": [first seen, last seen, newest epoch], "e": [entity, ...], "s": [fingerprint, ...], "h": until}
+    entity: [id, first seen, last seen - first seen, weight, recent or 0 if it is the weight, code, count, ...]
+
+Times are microseconds since 1970 in UTC, those of entities since the user's first; weights are exact to the last bit. A
+code is of a kind and a source. Deflated, digits take less than half of what they seem to.
+"""
+
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from attune.knowledge_store.model import EntityState, EventKind, LinkedEntity, Source
+from attune.knowledge_store.record import UserRecord
+from attune.knowledge_store.store import StoreError, Suppressed
+
+FORMAT = 1
+DIGEST_BYTES = 6
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_KINDS, _SOURCES = list(EventKind), list(Source)
+# Never reordered: they are what is stored. New ones go to the end.
+_CODES = {(kind, source): f"{_KINDS.index(kind)}{source[0]}" for kind in _KINDS for source in _SOURCES}
+_DECODED = {code: pair for pair, code in _CODES.items()}
+
+
+def encode(record: UserRecord) -> bytes:
+    """The record without its digests. Equal records give equal bytes."""
+    start = _number(record.first_seen) or 0
+    fields: dict[str, Any] = {
+        "n": record.events,
+        "t": [_number(record.first_seen), _number(record.last_seen), _number(record.newest_epoch)],
+        "e": [_encoded(record.states[entity_id], start) for entity_id in sorted(record.states)],
+    }
+    if record.suppressed != Suppressed():
+        fields["s"] = [each.hex() for each in record.suppressed.fingerprints]
+        fields["h"] = _number(record.suppressed.history_until)
+    text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
+    return bytes([FORMAT]) + zlib.compress(text.encode(), level=6, wbits=-zlib.MAX_WBITS)
+
+
+class LazyStates(Mapping[str, EntityState]):
+    """Entity states by their ids, each made when it is asked for: a query needs a few of hundreds."""
+
+    def __init__(self, fields: list[list[Any]], start: datetime) -> None:
+        self._fields = {each[0]: each for each in fields}
+        self._start = start
+
+    def __getitem__(self, entity_id: str) -> EntityState:
+        return _decoded(self._fields[entity_id], self._start)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __contains__(self, entity_id: object) -> bool:
+        return entity_id in self._fields
+
+
+def decode_states(content: bytes) -> LazyStates:
+    """The entity states alone of what was encoded. Raises as `decode`; a damaged entity raises when it is made."""
+    fields = _fields(content)
+    return LazyStates(fields["e"], _moment(fields["t"][0]) or _EPOCH)
+
+
+def decode(content: bytes) -> UserRecord:
+    """What was encoded, without digests. Raises StoreError for bytes of another format, or damaged ones."""
+    fields = _fields(content)
+    try:
+        first, last, newest = (_moment(number) for number in fields["t"])
+        states = [_decoded(each, first or _EPOCH) for each in fields["e"]]
+        fingerprints = tuple(bytes.fromhex(each) for each in fields.get("s", ()))
+        suppressed = Suppressed(fingerprints, _moment(fields.get("h")))
+        return UserRecord(
+            fields["n"], first, last, newest, {state.entity_id: state for state in states}, suppressed=suppressed
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"a user's record is damaged ({error}): restore a backup") from error
+
+
+def _fields(content: bytes) -> dict[str, Any]:
+    if content[:1] != bytes([FORMAT]):
+        held = content[:1].hex() or "none"
+        raise StoreError(
+            f"a user's record has format {held}, this version knows {FORMAT:02x}: upgrade attune, or restore a backup"
+        )
+    try:
+        found: dict[str, Any] = json.loads(zlib.decompress(content[1:], wbits=-zlib.MAX_WBITS))
+    except (zlib.error, ValueError) as error:
+        raise StoreError(f"a user's record is damaged ({error}): restore a backup") from error
+    return found
+
+
+def encode_digests(record: UserRecord) -> bytes:
+    """The digests of events, one after the other, in the order of arrival."""
+    return b"".join(record.digests)
+
+
+def decode_digests(content: bytes) -> dict[bytes, None]:
+    """What was encoded."""
+    return {content[at : at + DIGEST_BYTES]: None for at in range(0, len(content), DIGEST_BYTES)}
+
+
+def encode_linked(linked: Sequence[LinkedEntity]) -> str:
+    """A document's entities as JSON."""
+    return json.dumps([[entity.entity_id, entity.salience] for entity in linked])
+
+
+def decode_linked(text: str) -> list[LinkedEntity]:
+    """What was encoded."""
+    return [LinkedEntity(entity_id, salience) for entity_id, salience in json.loads(text)]
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Since 1970."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def to_datetime(microseconds: int) -> datetime:
+    """In UTC."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _encoded(state: EntityState, start: int) -> list[Any]:
+    first, last = to_microseconds(state.first_seen), to_microseconds(state.last_seen)
+    recent = 0 if state.recent == state.weight else state.recent
+    counts: list[Any] = [item for pair, count in sorted(state.counts.items()) for item in (_CODES[pair], count)]
+    return [state.entity_id, first - start, last - first, state.weight, recent, *counts]
+
+
+def _decoded(fields: list[Any], start: datetime) -> EntityState:
+    entity_id, first, elapsed, weight, recent, *counts = fields
+    first_seen = start + timedelta(microseconds=first)
+    return EntityState(
+        entity_id,
+        dict(zip(map(_DECODED.__getitem__, counts[::2]), counts[1::2], strict=True)),
+        first_seen,
+        first_seen + timedelta(microseconds=elapsed) if elapsed else first_seen,
+        float(weight),
+        float(weight) if type(recent) is int else recent,
+    )
+
+
+def _number(moment: datetime | None) -> int | None:
+    return None if moment is None else to_microseconds(moment)
+
+
+def _moment(number: int | None) -> datetime | None:
+    return None if number is None else to_datetime(number)

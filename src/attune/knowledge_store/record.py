@@ -1,0 +1,90 @@
+"""All that a store keeps of one user, in one piece: a user is read, changed and written as a whole.
+
+So a user costs one row however many entities there are, and what a transaction does to a user is decided here, in
+memory, for every engine alike.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from attune.knowledge_store.model import EntityState, Observation
+from attune.knowledge_store.store import EntityCursor, Profile, Projected, Suppressed
+
+REMEMBERED_EVENTS = 4096
+"""Of how many events, the newest by arrival, a user's record knows copies. Consumers resume at an offset; this is for
+what producers send again, which is soon or never.
+"""
+
+
+@dataclass(slots=True)
+class UserRecord:
+    """A user's numbers, entity states by id, digests of event ids in the order of arrival, and unwanted suggestions."""
+
+    events: int = 0
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    newest_epoch: datetime | None = None
+    """The latest epoch of the user's events and their copies: a log may hold an event twice, the copy logged later."""
+    states: dict[str, EntityState] = field(default_factory=dict)
+    digests: dict[bytes, None] = field(default_factory=dict)
+    suppressed: Suppressed = field(default_factory=Suppressed)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing would be lost without it."""
+        return not self.events and self.suppressed == Suppressed()
+
+    def take(self, event: Projected) -> bool:
+        """Counts the event; False for a known one, which only moves the newest epoch."""
+        self.newest_epoch = event.epoch if self.newest_epoch is None else max(self.newest_epoch, event.epoch)
+        if event.digest in self.digests:
+            return False
+        self.digests[event.digest] = None
+        if len(self.digests) > REMEMBERED_EVENTS:
+            del self.digests[next(iter(self.digests))]
+        at = event.occurred_at
+        self.events += 1
+        self.first_seen = at if self.first_seen is None else min(self.first_seen, at)
+        self.last_seen = at if self.last_seen is None else max(self.last_seen, at)
+        return True
+
+    def observe(self, seen: Observation) -> None:
+        """Folds the observation into its entity's state."""
+        state = self.states.get(seen.entity_id)
+        self.states[seen.entity_id] = EntityState.first(seen) if state is None else state.observed(seen)
+
+    def evict(self, capacity: int) -> None:
+        """Keeps the first `capacity` entities by rank (largest first), ties by id."""
+        if len(self.states) > capacity:
+            for state in self.ranked()[capacity:]:
+                del self.states[state.entity_id]
+
+    def ranked(self) -> list[EntityState]:
+        """The entities, the largest weight first, ties by id."""
+        return sorted(self.states.values(), key=lambda state: (-state.rank, state.entity_id))
+
+    def page(self, after: EntityCursor | None, limit: int) -> list[EntityState]:
+        """At most `limit` of `ranked`, those behind `after`."""
+        behind = None if after is None else (-after.rank, after.entity_id)
+        return [state for state in self.ranked() if behind is None or (-state.rank, state.entity_id) > behind][:limit]
+
+    def profile(self, forgotten_at: datetime | None) -> Profile:
+        """The user in numbers."""
+        return Profile(self.events, len(self.states), self.first_seen, self.last_seen, forgotten_at)
+
+    def suppress(self, more: Suppressed) -> None:
+        """Adds to what is suggested no more; the end of the unused history never moves back."""
+        held = self.suppressed
+        ends = [end for end in (held.history_until, more.history_until) if end is not None]
+        fingerprints = tuple(sorted({*held.fingerprints, *more.fingerprints}))
+        self.suppressed = Suppressed(fingerprints, max(ends, default=None))
+
+    def counts(self) -> dict[str, int]:
+        """How much there is, per place, as `Store.forget_user` tells it."""
+        suppressed = self.suppressed
+        return {
+            "entities": len(self.states),
+            "events": self.events,
+            "profiles": min(self.events, 1),
+            "suppressions": len(suppressed.fingerprints) + (suppressed.history_until is not None),
+        }

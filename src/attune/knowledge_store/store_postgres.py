@@ -1,0 +1,229 @@
+"""The store in a PostgreSQL database: for several machines; services and consumers share it.
+
+Transactions that write lock the users that they touch, in one order for all, and nothing else: consumers of different
+partitions do not wait for each other, and none can block another for good. Readers see a snapshot and wait for nobody.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from attune.knowledge_store.codec import (
+    decode,
+    decode_digests,
+    decode_linked,
+    decode_states,
+    encode,
+    encode_digests,
+    encode_linked,
+    to_datetime,
+    to_microseconds,
+)
+from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, UserKey
+from attune.knowledge_store.postgres_schema import prepare
+from attune.knowledge_store.record import UserRecord
+from attune.knowledge_store.store import DEFAULT_CAPACITY, StoreBusyError, StoreError
+from attune.knowledge_store.store_rows import RowStore
+from attune.knowledge_store.transaction import Tombstones
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+_WHOLE_USER = b""  # in place of an entity id in tombstones: observations always have an id
+_CONNECTIONS = 8
+_MAY_COME_BACK = (
+    psycopg.OperationalError,  # the server is away, or its connections are used up
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.SerializationFailure,
+    psycopg.errors.DeadlockDetected,
+)
+
+
+class PostgresStore(RowStore):
+    """Implements store.Store. Opens a database, makes what is missing in it; raises StoreError where it cannot.
+
+    `busy_timeout` is how long a transaction waits for another, or for a connection.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        capacity: int = DEFAULT_CAPACITY,
+        busy_timeout: timedelta = timedelta(seconds=10),
+        connections: int = _CONNECTIONS,
+    ) -> None:
+        super().__init__(capacity=capacity)
+        self._busy_timeout = busy_timeout
+        self._is_closed = False
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            url,
+            min_size=1,
+            max_size=connections,
+            timeout=busy_timeout.total_seconds(),
+            kwargs={"autocommit": True, "application_name": "attune"},
+            configure=self._configure,
+            check=ConnectionPool.check_connection,
+            open=False,
+        )
+        try:
+            with self._translated():
+                psycopg.connect(url, connect_timeout=max(2, int(busy_timeout.total_seconds()))).close()
+                self._pool.open()
+                with self._pool.connection() as connection:
+                    prepare(connection)
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def _reading(self) -> Iterator["PostgresRows"]:
+        with self._translated(), self._pool.connection() as connection, connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield PostgresRows(connection)
+
+    @contextmanager
+    def _writing(self) -> Iterator["PostgresRows"]:
+        with self._translated(), self._pool.connection() as connection, connection.transaction():
+            yield PostgresRows(connection)
+
+    def close(self) -> None:
+        """As `Store.close`."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._pool.close()
+
+    def _configure(self, connection: Connection) -> None:
+        milliseconds = int(1000 * self._busy_timeout.total_seconds())
+        connection.execute(f"SET lock_timeout = {milliseconds}")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        if self._is_closed:
+            raise StoreError("the store in PostgreSQL is closed: open it again")
+        try:
+            yield
+        except (*_MAY_COME_BACK, PoolTimeout) as error:
+            raise StoreBusyError(f"PostgreSQL says {_said(error)}: check that it runs, or try again") from error
+        except psycopg.Error as error:
+            raise StoreError(f"PostgreSQL says {_said(error)}: check the database and its permissions") from error
+
+
+class PostgresRows:
+    """Implements transaction.Rows; the connection's owner begins and commits."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._execute = connection.execute
+
+    def record(self, user: UserKey) -> UserRecord | None:
+        content = self._content(user)
+        return None if content is None else decode(content)
+
+    def states(self, user: UserKey) -> Mapping[str, EntityState]:
+        content = self._content(user)
+        return {} if content is None else decode_states(content)
+
+    def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
+        """Locks are of names, not rows: a user who has no row yet is locked as well."""
+        by_digest = {user.digest: user for user in users}
+        locks = sorted(int.from_bytes(digest[:8], "big", signed=True) for digest in by_digest)
+        self._execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", (locks,))
+        query = "SELECT digest, record, digests FROM attune.users WHERE digest = ANY(%s)"
+        found: dict[UserKey, UserRecord] = {}
+        for digest, record, digests in self._execute(query, (list(by_digest),)):
+            user = by_digest[digest]
+            found[user] = decode(record)
+            found[user].digests = decode_digests(digests)
+        return found
+
+    def put(self, user: UserKey, record: UserRecord) -> None:
+        self._execute(
+            'INSERT INTO attune.users (digest, tenant, "user", record, digests) VALUES (%s, %s, %s, %s, %s)'
+            " ON CONFLICT (digest) DO UPDATE SET record = excluded.record, digests = excluded.digests",
+            (user.digest, user.tenant.encode(), user.user.encode(), encode(record), encode_digests(record)),
+        )
+
+    def delete(self, user: UserKey) -> None:
+        self._execute("DELETE FROM attune.users WHERE digest = %s", (user.digest,))
+
+    def tombstones(self, user: UserKey) -> Tombstones:
+        query = "SELECT entity_id, forgotten_at FROM attune.tombstones WHERE user_digest = %s"
+        held = {bytes(entity_id): to_datetime(at) for entity_id, at in self._execute(query, (user.digest,))}
+        whole = held.pop(_WHOLE_USER, None)
+        return Tombstones(whole, {entity_id.decode(): at for entity_id, at in held.items()})
+
+    def put_tombstone(self, user: UserKey, entity_id: str | None, at: datetime) -> None:
+        self._execute(
+            "INSERT INTO attune.tombstones VALUES (%s, %s, %s) ON CONFLICT (user_digest, entity_id)"
+            " DO UPDATE SET forgotten_at = greatest(tombstones.forgotten_at, excluded.forgotten_at)",
+            (user.digest, _WHOLE_USER if entity_id is None else entity_id.encode(), to_microseconds(at)),
+        )
+
+    def drop_entity_tombstones(self, user: UserKey, until: datetime) -> int:
+        return self._execute(
+            "DELETE FROM attune.tombstones WHERE user_digest = %s AND entity_id != %s AND forgotten_at <= %s",
+            (user.digest, _WHOLE_USER, to_microseconds(until)),
+        ).rowcount
+
+    def position(self, log: str, partition: int) -> int:
+        query = "SELECT next_offset FROM attune.positions WHERE log = %s AND partition = %s"
+        row = self._execute(query, (log, partition)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def advance(self, position: LogPosition) -> None:
+        self._execute(
+            "INSERT INTO attune.positions VALUES (%s, %s, %s) ON CONFLICT (log, partition)"
+            " DO UPDATE SET next_offset = greatest(positions.next_offset, excluded.next_offset)",
+            (position.log, position.partition, position.next_offset),
+        )
+
+    def put_objects(self, tenant: str, objects: Mapping[str, Sequence[LinkedEntity]]) -> None:
+        rows = [
+            (_digest(tenant, object_id), tenant.encode(), object_id.encode(), encode_linked(linked).encode())
+            for object_id, linked in objects.items()
+        ]
+        with self._connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO attune.objects VALUES (%s, %s, %s, %s)"
+                " ON CONFLICT (digest) DO UPDATE SET entities = excluded.entities",
+                sorted(rows),  # in one order for all, so that two who index the same documents do not block each other
+            )
+
+    def objects(self, tenant: str, object_ids: Sequence[str]) -> dict[str, list[LinkedEntity]]:
+        by_digest = {_digest(tenant, object_id): object_id for object_id in object_ids}
+        query = "SELECT digest, entities FROM attune.objects WHERE digest = ANY(%s)"
+        rows: dict[bytes, bytes] = dict(self._execute(query, (list(by_digest),)).fetchall())
+        return {each: decode_linked(rows[digest].decode()) for digest, each in by_digest.items() if digest in rows}
+
+    def delete_objects(self, tenant: str, object_ids: Sequence[str]) -> int:
+        digests = [_digest(tenant, object_id) for object_id in object_ids]
+        return self._execute("DELETE FROM attune.objects WHERE digest = ANY(%s)", (digests,)).rowcount
+
+    def size_bytes(self) -> int:
+        query = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace = 'attune'::regnamespace"
+        row = self._execute(query + " AND relkind = 'r'").fetchone()
+        return 0 if row is None else int(row[0])
+
+    def _content(self, user: UserKey) -> bytes | None:
+        row = self._execute("SELECT record FROM attune.users WHERE digest = %s", (user.digest,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
+        query = 'SELECT tenant, "user", record FROM attune.users ORDER BY tenant, "user"'
+        with self._connection.cursor(name="users") as cursor:
+            for tenant, user, record in cursor.execute(query):
+                yield UserKey(tenant.decode(), user.decode()), decode(record)
+
+
+def _digest(tenant: str, object_id: str) -> bytes:
+    """Object ids may be longer than what an index takes. The length tells "a", "bc" from "ab", "c"."""
+    name = tenant.encode()
+    return blake2b(len(name).to_bytes(4, "big") + name + object_id.encode(), digest_size=16).digest()
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,156 @@
+"""A store over any engine that keeps rows: what `Store` promises, in terms of transactions."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any
+
+from attune.knowledge_store import transaction as rules
+from attune.knowledge_store.codec import encode, encode_digests
+from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, UserKey
+from attune.knowledge_store.privacy import export_records
+from attune.knowledge_store.record import UserRecord
+from attune.knowledge_store.store import (
+    DEFAULT_CAPACITY,
+    Applied,
+    EntityCursor,
+    Profile,
+    Projected,
+    Removal,
+    Suppressed,
+)
+from attune.knowledge_store.transaction import Rows, Transaction
+
+
+class RowStore(ABC):
+    """Implements store.Store. An engine brings `_reading` and `_writing`, which raise StoreError."""
+
+    def __init__(self, *, capacity: int = DEFAULT_CAPACITY) -> None:
+        self._capacity = capacity
+
+    @abstractmethod
+    def _reading(self) -> AbstractContextManager[Rows]:
+        """A snapshot: nothing that is committed meanwhile is seen in the block."""
+
+    @abstractmethod
+    def _writing(self) -> AbstractContextManager[Rows]:
+        """One transaction: committed at the end of the block, rolled back when it raises."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """As `Store.close`."""
+
+    def _erased(self) -> None:  # noqa: B027 - most engines need nothing
+        """Called after a transaction that erased something, for engines where that needs more."""
+
+    def apply(self, batch: Sequence[Projected], position: LogPosition | None = None) -> Applied:
+        events = list(batch)
+        with self._writing() as rows:
+            tx = Transaction(rows)
+            applied = rules.apply_batch(tx, events, self._capacity)
+            tx.flush()
+            if position is not None:
+                rows.advance(position)
+        return applied
+
+    def position(self, log: str, partition: int) -> int:
+        with self._reading() as rows:
+            return rows.position(log, partition)
+
+    def entities(self, user: UserKey) -> list[EntityState]:
+        return self._record(user).ranked()
+
+    def states(self, user: UserKey) -> Mapping[str, EntityState]:
+        with self._reading() as rows:
+            return rows.states(user)
+
+    def entity_page(self, user: UserKey, after: EntityCursor | None, limit: int) -> list[EntityState]:
+        return self._record(user).page(after, limit)
+
+    def profile(self, user: UserKey) -> Profile:
+        with self._reading() as rows:
+            record = rows.record(user) or UserRecord()
+            return record.profile(rows.tombstones(user).user)
+
+    def forget_user(self, user: UserKey, at: datetime) -> dict[str, int]:
+        with self._writing() as rows:
+            tx = Transaction(rows)
+            erased = rules.forget_user(tx, user, at)
+            tx.flush()
+        self._erased()
+        return erased
+
+    def forget_entity(self, user: UserKey, entity_id: str, at: datetime) -> dict[str, int]:
+        with self._writing() as rows:
+            tx = Transaction(rows)
+            erased = rules.forget_entity(tx, user, entity_id, at)
+            tx.flush()
+        self._erased()
+        return erased
+
+    def forgotten(self, users: Collection[UserKey]) -> dict[UserKey, datetime]:
+        with self._reading() as rows:
+            held = ((user, rows.tombstones(user).user) for user in users)
+            return {user: until for user, until in held if until is not None}
+
+    def restore(self, removals: Sequence[Removal], position: LogPosition) -> None:
+        said = list(removals)
+        with self._writing() as rows:
+            tx = Transaction(rows)
+            rules.restore(tx, said)
+            tx.flush()
+            rows.advance(position)
+        self._erased()
+
+    def suppress(self, user: UserKey, fingerprints: Sequence[bytes], history_until: datetime | None = None) -> None:
+        with self._writing() as rows:
+            tx = Transaction(rows)
+            rules.suppress(tx, user, Suppressed(tuple(fingerprints), history_until))
+            tx.flush()
+
+    def suppressed(self, user: UserKey) -> Suppressed:
+        return self._record(user).suppressed
+
+    def remember_objects(self, tenant: str, objects: Mapping[str, Sequence[LinkedEntity]]) -> None:
+        with self._writing() as rows:
+            rows.put_objects(tenant, objects)
+
+    def objects(self, tenant: str, object_ids: Sequence[str]) -> dict[str, list[LinkedEntity]]:
+        with self._reading() as rows:
+            return rows.objects(tenant, object_ids)
+
+    def forget_objects(self, tenant: str, object_ids: Sequence[str]) -> int:
+        with self._writing() as rows:
+            return rows.delete_objects(tenant, object_ids)
+
+    def export(self, user: UserKey) -> Iterator[dict[str, Any]]:
+        with self._reading() as rows:
+            record, tombstones = rows.record(user) or UserRecord(), rows.tombstones(user)
+        profile = record.profile(tombstones.user)
+        return export_records(user, profile, record.ranked(), tombstones, record.suppressed)
+
+    def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
+        with self._reading() as rows:
+            yield from rows.users()
+
+    def put_users(self, records: Iterable[tuple[UserKey, UserRecord]]) -> None:
+        """Keeps whole records in place of what there was of these users, in one transaction."""
+        with self._writing() as rows:
+            for user, record in records:
+                rows.put(user, record)
+
+    def size_bytes(self) -> int:
+        """What the engine takes for all that is kept, indexes included."""
+        with self._reading() as rows:
+            return rows.size_bytes()
+
+    def record_bytes(self, user: UserKey) -> int:
+        """How long the user's record and its digests are, as they are kept."""
+        with self._writing() as rows:
+            record = rows.locked([user]).get(user)
+        return 0 if record is None else len(encode(record)) + len(encode_digests(record))
+
+    def _record(self, user: UserKey) -> UserRecord:
+        with self._reading() as rows:
+            return rows.record(user) or UserRecord()

@@ -1,0 +1,62 @@
+"""Calls of a store, timed one by one."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+import numpy as np
+
+from attune.knowledge_store.graph import CatalogGraph
+from attune.knowledge_store.retrieval import Mode, retrieve
+from attune.knowledge_store.store_rows import RowStore
+from attune.services.cli.measure.report import Row
+from attune.services.cli.measure.store.population import NOW, Population
+
+_LIMIT = 50
+_BATCH = 256
+
+
+@dataclass
+class Times:
+    """Milliseconds."""
+
+    each: list[float] = field(default_factory=list)
+
+    def of(self, work: Callable[[], object]) -> None:
+        """Time one call."""
+        started = time.perf_counter()
+        work()
+        self.each.append(1000 * (time.perf_counter() - started))
+
+    def row(self, name: str) -> dict[str, float]:
+        """Median, 99th percentile and largest."""
+        found = np.percentile(self.each, [50, 99, 100])
+        return dict(zip((f"{name}_p50_ms", f"{name}_p99_ms", f"{name}_max_ms"), map(float, found), strict=True))
+
+
+def read_times(
+    store: RowStore, graph: CatalogGraph, population: Population, numbers: Sequence[int], random: Random
+) -> dict[str, float]:
+    """Of users in that order: reading and decoding one, and RetrieveEntities' whole work on it in every mode."""
+    reading, retrieving = Times(), Times()
+    for number in numbers:
+        user = population.user(number)
+        reading.of(lambda user=user: store.states(user))  # type: ignore[misc]
+        context = population.context(list(store.states(user)), random)
+        retrieving.of(
+            lambda user=user, context=context: retrieve(  # type: ignore[misc]
+                store.states(user), graph, context, NOW, tuple(Mode), _LIMIT
+            )
+        )
+    return reading.row("read") | retrieving.row("retrieve")
+
+
+def write_speed(store: RowStore, population: Population, users: int, batches: int, random: Random) -> Row:
+    """Events a second, in batches as a consumer reads them, each of users drawn at random."""
+    drawn = [[random.randrange(users) for _ in range(_BATCH)] for _ in range(batches)]
+    events = [population.events(numbers, random) for numbers in drawn]
+    started = time.perf_counter()
+    for batch in events:
+        store.apply(batch)
+    return {"events_per_s": batches * _BATCH / (time.perf_counter() - started)}

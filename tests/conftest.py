@@ -1,0 +1,20 @@
+"""What tests of any part may ask for."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from tests.fakes import postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server: that of ATTUNE_TEST_POSTGRES_URL, or else one that is started, once for all tests."""
+    given = os.environ.get("ATTUNE_TEST_POSTGRES_URL", "")
+    if given:
+        yield given
+    elif postgres.found() is None:
+        pytest.skip(postgres.MISSING)
+    else:
+        with postgres.server() as url:
+            yield url
