@@ -170,3 +170,23 @@ async def test_what_was_removed_before_the_store_was_lost_is_known_before_the_fi
         assert (answer.accepted, answer.rejected[0].field) == (1, "occurred_at")
         profile = await stub.GetUserProfile(pb.GetUserProfileRequest(user_id="ada"))
         assert profile.forgotten_at.ToDatetime(UTC) == NOW
+
+
+async def test_a_changed_catalog_is_served_without_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "catalog.jsonl"
+    path.write_text('{"id": "old", "label": "Old"}\n', "utf-8")
+    config = Config(data_dir=tmp_path, knowledge_port=0, catalog_poll_s=0.02)
+    server = await RoleServer.start(await build(config), config, Metrics())
+    try:
+        async with grpc.aio.insecure_channel(server.address) as channel:
+            stub = KnowledgeServiceStub(channel)
+            answer = await stub.GetEntity(pb.GetEntityRequest(entity_id="old"))
+            assert answer.label == "Old"
+            path.write_text('{"id": "new", "label": "New"}\n{"merged": "old", "into": "new"}\n', "utf-8")
+            async with asyncio.timeout(30):
+                while answer.label != "New":
+                    await asyncio.sleep(0.02)
+                    answer = await stub.GetEntity(pb.GetEntityRequest(entity_id="old"))
+            assert answer.entity_id == "new"
+    finally:
+        await server.stop(0)

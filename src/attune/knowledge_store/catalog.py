@@ -1,52 +1,81 @@
-"""The catalog: every entity that can be linked, read from JSON lines.
+"""The catalog: every entity that can be linked, read from JSON lines (catalog_lines.py has the format).
 
-One object a line: {"id", "label", "aliases": [...], "description", "links": [{"relation", "target"}, ...]}; `id` and
-`label` are required, other fields may be present and are ignored. A link to an entity that the file does not have is
-dropped and counted.
+A link to an entity that the file does not have is dropped and counted.
 """
 
 import codecs
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Self
 
-from attune.knowledge_store.model import Entity, Link, require_identifier
+from attune.knowledge_store.catalog_lines import CatalogError, entity_line, parse_line
+from attune.knowledge_store.merging import merge_entities
+from attune.knowledge_store.model import Entity
+from attune.knowledge_store.redirects import Merge, MergeError, Redirects
 
-_Item = TypeVar("_Item")
+__all__ = ["Catalog", "CatalogError", "catalog_lines", "read_redirects"]
 
-
-class CatalogError(ValueError):
-    """A catalog that cannot be used: says the file, the line, the field and the mend."""
+_VERSION_DIGITS = 12
 
 
 class Catalog:
-    """Entities by id, in the order of the file. `warnings` says what was left out of it."""
+    """Entities by id, in the order of the file, with merges applied: the id of a merged entity finds what it became.
 
-    def __init__(self, entities: Mapping[str, Entity], warnings: tuple[str, ...] = ()) -> None:
-        self._entities = dict(entities)
+    `warnings` says what was left out of it.
+    """
+
+    def __init__(
+        self, entities: Mapping[str, Entity], warnings: tuple[str, ...] = (), redirects: Redirects | None = None
+    ) -> None:
+        self.redirects = redirects or Redirects()
+        self._entities = merge_entities(entities, self.redirects)
         self.warnings = warnings
 
     @classmethod
     def load(cls, source: Path | str | Iterable[str]) -> Self:
         """Reads a JSONL file (a path), or its lines. Raises CatalogError at the first line that is wrong."""
         if isinstance(source, str | Path):
-            return cls._parse(_lines(Path(source)), str(source))
+            return cls._parse(catalog_lines(Path(source)), str(source))
         return cls._parse(source, "catalog")
 
     @classmethod
     def _parse(cls, lines: Iterable[str], name: str) -> Self:
         entities: dict[str, Entity] = {}
+        merges: dict[str, Merge] = {}
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
             where = f"{name}, line {number}"
-            entity = _entity(_json_object(line, where), where)
-            if entity.id in entities:
-                raise CatalogError(f'{where}, field id: "{entity.id}" is there already: give each entity its own id')
-            entities[entity.id] = entity
-        return cls(*_without_useless_links(entities))
+            record = parse_line(line, where)
+            if isinstance(record, Merge):
+                merges[where] = record
+                continue
+            if record.id in entities:
+                raise CatalogError(f'{where}, field id: "{record.id}" is there already: give each entity its own id')
+            entities[record.id] = record
+        redirects = read_redirects(merges, entities)
+        return cls.of(entities, redirects)
+
+    @classmethod
+    def of(cls, entities: Mapping[str, Entity], redirects: Redirects) -> Self:
+        """From entities as they are in a file, by id, and its merges."""
+        return cls(*_without_useless_links(entities, redirects), redirects)
+
+    @cached_property
+    def version(self) -> str:
+        """12 hex digits of a SHA-256 of what the catalog says: of its entities, as a set, and of its merges.
+
+        Neither the order of lines counts, nor how they are written, nor fields and links that are ignored.
+        """
+        whole = sha256()
+        for digest in sorted(sha256(entity_line(entity).encode()).digest() for entity in self):
+            whole.update(digest)
+        for merged, into in sorted(self.redirects):
+            whole.update(f"{merged}\0{into}\0".encode())
+        return whole.hexdigest()[:_VERSION_DIGITS]
 
     def __iter__(self) -> Iterator[Entity]:
         return iter(self._entities.values())
@@ -55,16 +84,17 @@ class Catalog:
         return len(self._entities)
 
     def __contains__(self, entity_id: object) -> bool:
-        return entity_id in self._entities
+        return entity_id in self._entities or entity_id in self.redirects
 
     def __getitem__(self, entity_id: str) -> Entity:
-        return self._entities[entity_id]
+        return self._entities[self.redirects.resolve(entity_id)]
 
     def get(self, entity_id: str) -> Entity | None:
-        return self._entities.get(entity_id)
+        return self._entities.get(self.redirects.resolve(entity_id))
 
 
-def _lines(path: Path) -> Iterator[str]:
+def catalog_lines(path: Path) -> Iterator[str]:
+    """The lines of a file, decoded. Raises CatalogError where it cannot be read or is not UTF-8."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -78,57 +108,33 @@ def _lines(path: Path) -> Iterator[str]:
             ) from error
 
 
-def _json_object(line: str, where: str) -> dict[str, Any]:
+def read_redirects(merges: Mapping[str, Merge], entities: Collection[str]) -> Redirects:
+    """The merges, by where each stands, of a catalog that has these entities.
+
+    The merged entity may be gone: its id may still be in stores. Raises CatalogError for a merge that cannot be, and
+    for one whose target is not there.
+    """
     try:
-        value = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise CatalogError(f"{where}: not JSON ({error}): write one JSON object a line") from error
-    if not isinstance(value, dict):
-        raise CatalogError(f"{where}: a {type(value).__name__} instead of an object: write one JSON object a line")
-    return value
+        redirects = Redirects(merges.values())
+    except MergeError as error:
+        where = next(place for place, merge in merges.items() if merge is error.merge)
+        raise CatalogError(f"{where}: {error}") from error
+    for where, merge in merges.items():
+        if redirects.resolve(merge.into) not in entities:
+            raise CatalogError(f'{where}, field into: there is no entity "{merge.into}": merge into one that there is')
+    return redirects
 
 
-def _entity(fields: Mapping[str, Any], where: str) -> Entity:
-    return Entity(
-        id=_text(fields, "id", where, required=True),
-        label=_text(fields, "label", where, required=True),
-        aliases=tuple(_items(fields, "aliases", str, where)),
-        description=_text(fields, "description", where),
-        links=tuple(_link(item, f"{where}, field links") for item in _items(fields, "links", dict, where)),
-    )
-
-
-def _link(fields: Mapping[str, Any], where: str) -> Link:
-    return Link(_text(fields, "relation", where, required=True), _text(fields, "target", where, required=True))
-
-
-def _text(fields: Mapping[str, Any], name: str, where: str, *, required: bool = False) -> str:
-    value = fields.get(name) or ""
-    if not isinstance(value, str):
-        raise CatalogError(f"{where}, field {name}: a {type(value).__name__} instead of a string: quote it")
-    if required:
-        try:
-            require_identifier(value.strip(), f"{where}, field {name}")
-        except ValueError as error:
-            raise CatalogError(str(error)) from error
-    return value
-
-
-def _items(fields: Mapping[str, Any], name: str, kind: type[_Item], where: str) -> list[_Item]:
-    value = fields.get(name) or []
-    if not isinstance(value, list) or not all(isinstance(item, kind) for item in value):
-        expected = "strings" if kind is str else "objects with relation and target"
-        raise CatalogError(f"{where}, field {name}: not a list of {expected}: write it as one")
-    return value
-
-
-def _without_useless_links(entities: dict[str, Entity]) -> tuple[dict[str, Entity], tuple[str, ...]]:
+def _without_useless_links(
+    entities: Mapping[str, Entity], redirects: Redirects
+) -> tuple[dict[str, Entity], tuple[str, ...]]:
     dangling = own = 0
     kept: dict[str, Entity] = {}
     for entity in entities.values():
-        links = tuple(link for link in entity.links if link.target in entities and link.target != entity.id)
-        own += sum(link.target == entity.id for link in entity.links)
-        dangling += sum(link.target not in entities for link in entity.links)
+        known = [link for link in entity.links if redirects.resolve(link.target) in entities]
+        links = tuple(link for link in known if link.target != entity.id)
+        own += len(known) - len(links)
+        dangling += len(entity.links) - len(known)
         kept[entity.id] = replace(entity, links=links) if len(links) < len(entity.links) else entity
     return kept, tuple(_link_warnings(dangling, own))
 

@@ -13,6 +13,7 @@ from typing import Any
 from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.linking import Linker
+from attune.knowledge_store.loaded import LoadedCatalog
 from attune.knowledge_store.model import EntityState, Interaction, LinkedEntity, LogPosition, UserKey
 from attune.knowledge_store.projection import observes_document, observes_query, project
 from attune.knowledge_store.retrieval import Mode, Retrieved, retrieve
@@ -32,24 +33,34 @@ class Knowledge:
     """A catalog's graph and linker over one store. Blocking; any thread may call."""
 
     def __init__(self, catalog: Catalog, graph: CatalogGraph, linker: Linker, store: Store) -> None:
-        self.catalog = catalog
-        self.graph = graph
-        self.linker = linker
+        self.loaded = LoadedCatalog(catalog, graph, linker)
+        """Replaced as a whole when the catalog changes. Who needs more than one thing of it takes it once."""
         self.store = store
+
+    @property
+    def catalog(self) -> Catalog:
+        return self.loaded.catalog
+
+    @property
+    def graph(self) -> CatalogGraph:
+        return self.loaded.graph
+
+    @property
+    def linker(self) -> Linker:
+        return self.loaded.linker
 
     def handle(self, interactions: Sequence[Interaction], position: LogPosition | None = None) -> Applied:
         """Links, projects and applies a batch in one transaction with its log position.
 
         Raises StoreError, after which nothing of the batch was written.
         """
-        known = self._objects_of(interactions)
-        return self.store.apply([self._projected(interaction, known) for interaction in interactions], position)
+        known, linker = self._objects_of(interactions), self.linker
+        return self.store.apply([_projected(each, known, linker) for each in interactions], position)
 
     def link_objects(self, tenant: str, documents: Sequence[Document]) -> dict[str, list[LinkedEntity]]:
         """Links documents once, when they are indexed, for all later clicks on them."""
-        linked = {
-            document.object_id: self.linker.link_document(document.title, document.text) for document in documents
-        }
+        linker = self.linker
+        linked = {document.object_id: linker.link_document(document.title, document.text) for document in documents}
         self.store.remember_objects(tenant, linked)
         return linked
 
@@ -70,10 +81,11 @@ class Knowledge:
 
         A text that names nothing gives nothing: it is a context, only an unknown one.
         """
-        context = {*entity_ids, *(mention.entity_id for mention in self.linker.link(text))}
+        loaded = self.loaded
+        context = {*entity_ids, *(mention.entity_id for mention in loaded.linker.link(text))}
         if text.strip() and not context:
             return []
-        return retrieve(self.store.states(user), self.graph, context, now, modes, limit)
+        return retrieve(self.store.states(user), loaded.graph, context, now, modes, limit)
 
     def entity_page(self, user: UserKey, after: EntityCursor | None, limit: int) -> list[EntityState]:
         return self.store.entity_page(user, after, limit)
@@ -101,25 +113,29 @@ class Knowledge:
             for object_id, linked in self.store.objects(tenant, list(object_ids)).items()
         }
 
-    def _projected(
-        self, interaction: Interaction, known: Mapping[tuple[str, str], Sequence[LinkedEntity]]
-    ) -> Projected:
-        query: list[str] = []
-        document: Sequence[LinkedEntity] = ()
-        if observes_query(interaction.kind):
-            query = self._query_entities(interaction)
-        elif observes_document(interaction.kind):
-            document = known.get((interaction.user.tenant, interaction.object_id)) or self._title_entities(interaction)
-        observations = tuple(project(interaction, query, document))
-        return Projected(
-            interaction.event_id, interaction.user, interaction.occurred_at, interaction.logged_at, observations
-        )
 
-    def _query_entities(self, interaction: Interaction) -> list[str]:
-        """A query has few words: the title clicked for it, where the event has one, helps to tell what they mean."""
-        mentions = self.linker.link(interaction.user_query, context=interaction.attributes.get("title", ""))
-        return [mention.entity_id for mention in mentions]
+def _projected(
+    interaction: Interaction, known: Mapping[tuple[str, str], Sequence[LinkedEntity]], linker: Linker
+) -> Projected:
+    query: list[str] = []
+    document: Sequence[LinkedEntity] = ()
+    if observes_query(interaction.kind):
+        query = _query_entities(interaction, linker)
+    elif observes_document(interaction.kind):
+        object_key = (interaction.user.tenant, interaction.object_id)
+        document = known.get(object_key) or _title_entities(interaction, linker)
+    observations = tuple(project(interaction, query, document))
+    return Projected(
+        interaction.event_id, interaction.user, interaction.occurred_at, interaction.logged_at, observations
+    )
 
-    def _title_entities(self, interaction: Interaction) -> list[LinkedEntity]:
-        """For a document that was never indexed here: its title and the query, linked together."""
-        return self.linker.link_document(interaction.attributes.get("title", ""), "", context=interaction.user_query)
+
+def _query_entities(interaction: Interaction, linker: Linker) -> list[str]:
+    """A query has few words: the title clicked for it, where the event has one, helps to tell what they mean."""
+    mentions = linker.link(interaction.user_query, context=interaction.attributes.get("title", ""))
+    return [mention.entity_id for mention in mentions]
+
+
+def _title_entities(interaction: Interaction, linker: Linker) -> list[LinkedEntity]:
+    """For a document that was never indexed here: its title and the query, linked together."""
+    return linker.link_document(interaction.attributes.get("title", ""), "", context=interaction.user_query)

@@ -94,3 +94,23 @@ def test_a_file_that_is_not_there_or_not_utf8_is_named(tmp_path):
 def test_labels_may_hold_control_and_right_to_left_characters():
     label = "\u202eשלום\0"  # noqa: RUF001 - other scripts are the point
     assert Catalog.load([json.dumps({"id": "x", "label": label})])["x"].label == label
+
+
+def test_the_version_is_of_what_the_catalog_says_not_of_how_it_is_written():
+    lines = [line("a", "A", ["x"], near=["b"]), line("b")]
+    version = Catalog.load(lines).version
+    assert len(version) == 12
+    assert Catalog.load(reversed(lines)).version == version
+    assert Catalog.load(['{"links": [], "label": "b", "id": "b", "qid": 7}', "", lines[0]]).version == version
+    assert Catalog.load([line("a", "A", ["x"], near=["b", "ghost"]), line("b")]).version == version
+    for other in ([line("a", "A", ["y"], near=["b"]), lines[1]], lines[:1], []):
+        assert Catalog.load(other).version != version
+
+
+def test_a_million_aliases_of_one_letter_load():
+    entity = Catalog.load([json.dumps({"id": "a", "label": "A", "aliases": ["b"] * 1_000_000})])["a"]
+    assert len(entity.aliases) == 1_000_000
+
+
+def test_a_name_with_a_lone_surrogate_has_a_version():
+    assert Catalog.load(['{"id": "a", "label": "A", "aliases": ["\\ud800"]}']).version

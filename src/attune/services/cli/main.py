@@ -3,6 +3,7 @@
 import typer
 
 from attune.services.cli.asking import search, suggest
+from attune.services.cli.catalog.group import catalog
 from attune.services.cli.demo.command import demo
 from attune.services.cli.events import events
 from attune.services.cli.experts import experts
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(up)
 app.command()(index)
+app.add_typer(catalog, name="catalog")
 app.add_typer(events, name="events")
 app.command()(search)
 app.command()(suggest)

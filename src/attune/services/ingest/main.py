@@ -4,6 +4,7 @@ import asyncio
 
 from attune.knowledge_store.knowledge import Knowledge
 from attune.services.ingest.worker import IngestWorker
+from attune.services.runtime.catalogs import CatalogWatcher
 from attune.services.runtime.clock import Clock, system_clock
 from attune.services.runtime.config import Config, RoleName
 from attune.services.runtime.eventlog.port import EventLog
@@ -21,13 +22,16 @@ async def build(
     event_log: EventLog | None = None,
 ) -> Role:
     """The worker, running. It has no service of its own beside health and reflection."""
+    watcher = CatalogWatcher.of(config)
     if knowledge is None:
         knowledge = await asyncio.to_thread(open_knowledge, config)
     event_log = event_log or open_event_log(config)
     worker = IngestWorker(event_log, knowledge, clock, metrics)
     await asyncio.to_thread(worker.start)
+    watcher.start(knowledge)
 
     async def close() -> None:
+        watcher.stop()
         await asyncio.to_thread(worker.stop)
         event_log.close()
         knowledge.store.close()

@@ -20,7 +20,8 @@ def export_messages(knowledge: Knowledge, user: UserKey, now: datetime) -> list[
 
     The library's records have weights as of last_seen, the messages have them as of `now`, like every other answer.
     """
-    return [_MESSAGES[record["record"]](record, knowledge.catalog, now) for record in knowledge.export(user)]
+    catalog = knowledge.catalog
+    return [_MESSAGES[record["record"]](record, catalog, now) for record in knowledge.export(user)]
 
 
 def _profile(record: Record, _catalog: Catalog, _now: datetime) -> pb.ExportUserResponse:

@@ -5,6 +5,7 @@ import asyncio
 from attune.knowledge.v1.knowledge_pb2_grpc import add_KnowledgeServiceServicer_to_server
 from attune.knowledge_store.knowledge import Knowledge
 from attune.services.knowledge.service import KnowledgeServicer
+from attune.services.runtime.catalogs import CatalogWatcher
 from attune.services.runtime.clock import Clock, system_clock
 from attune.services.runtime.config import Config, RoleName
 from attune.services.runtime.eventlog.port import EventLog
@@ -21,13 +22,16 @@ async def build(
     event_log: EventLog | None = None,
 ) -> Role:
     """The knowledge service over the store and the log of `config`, or over those handed in."""
+    watcher = CatalogWatcher.of(config)
     if knowledge is None:
         knowledge = await asyncio.to_thread(open_knowledge, config)
     event_log = event_log or open_event_log(config)
     await asyncio.to_thread(restore_removals, event_log, knowledge.store)
     servicer = KnowledgeServicer(knowledge, event_log, clock)
+    watcher.start(knowledge)
 
     async def close() -> None:
+        watcher.stop()
         await servicer.finish()
         event_log.close()
         knowledge.store.close()

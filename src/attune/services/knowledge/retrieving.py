@@ -20,8 +20,9 @@ def retrieve(
     knowledge: Knowledge, user: UserKey, request: pb.RetrieveEntitiesRequest, now: datetime
 ) -> pb.RetrieveEntitiesResponse:
     """The entities of the context in every mode asked for. Blocking."""
+    loaded = knowledge.loaded
     started = time.perf_counter()
-    linked = link_context(knowledge.linker, request.query, request.context)
+    linked = link_context(loaded.linker, request.query, request.context)
     link_ms = (time.perf_counter() - started) * 1000
     context = dict.fromkeys((*linked.entity_ids, *request.entity_ids))
     response = pb.RetrieveEntitiesResponse(
@@ -35,10 +36,10 @@ def retrieve(
     started = time.perf_counter()
     states = knowledge.store.states(user)
     limit = request.limit or _DEFAULT_LIMIT
-    for found in retrieve_entities(states, knowledge.graph, context, now, _modes(request), limit):
+    for found in retrieve_entities(states, loaded.graph, context, now, _modes(request), limit):
         state = states.get(found.entity_id)
         counts = encode_counts(state) if state else {}
-        response.entities.append(retrieved_entity(found, counts, knowledge.catalog))
+        response.entities.append(retrieved_entity(found, counts, loaded.catalog))
     response.store_ms = (time.perf_counter() - started) * 1000
     return response
 

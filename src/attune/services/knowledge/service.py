@@ -110,10 +110,10 @@ class KnowledgeServicer(KnowledgeServiceServicer):
         after = EntityCursor(*position) if position else None
         size = request.page_size or _DEFAULT_PAGE
         states = await asyncio.to_thread(self._knowledge.entity_page, user, after, size + 1)
-        page, more = states[:size], len(states) > size
+        page, more, catalog = states[:size], len(states) > size, self._knowledge.catalog
         cursor = EntityCursor.of(page[-1]) if more else None
         return pb.ListUserEntitiesResponse(
-            entities=[user_entity(state, self._knowledge.catalog, self._clock()) for state in page],
+            entities=[user_entity(state, catalog, self._clock()) for state in page],
             next_page_token=encode_token([cursor.rank, cursor.entity_id], made_for) if cursor else "",
         )
 
@@ -147,10 +147,11 @@ class KnowledgeServicer(KnowledgeServiceServicer):
 
     async def GetEntity(self, request: pb.GetEntityRequest, context: Context) -> pb.GetEntityResponse:
         """An entity of the catalog."""
-        entity = self._knowledge.catalog.get(request.entity_id)
+        loaded = self._knowledge.loaded
+        entity = loaded.catalog.get(request.entity_id)
         if entity is None:
             raise not_found(f"entity_id: the catalog has no entity {request.entity_id!r}")
-        return entity_response(entity, self._knowledge.graph, self._knowledge.catalog)
+        return entity_response(entity, loaded.graph, loaded.catalog)
 
     async def SuppressSuggestions(
         self, request: pb.SuppressSuggestionsRequest, context: Context

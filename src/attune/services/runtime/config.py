@@ -68,6 +68,9 @@ class Config(BaseSettings):
     catalog_path: Path | None = Field(
         None, description="JSONL of entities; without it, <data_dir>/catalog.jsonl where that exists."
     )
+    catalog_poll_s: float = Field(
+        5, ge=0, description="How often the catalog's file is looked at for a new version, in seconds; 0: never."
+    )
     store_url: SecretStr = Field(
         SecretStr(""),
         description="A PostgreSQL database for the knowledge store, postgresql://...; empty: SQLite in data_dir.",

@@ -11,3 +11,13 @@ def leave_start_out_of_collections() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def leave_reload_out_of_collections() -> None:
+    """The same for what took the place of something that was there at the start, which would else never be freed.
+
+    Does nothing in a process that leaves nothing out.
+    """
+    if gc.get_freeze_count():
+        gc.unfreeze()
+        leave_start_out_of_collections()

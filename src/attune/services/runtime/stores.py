@@ -3,11 +3,11 @@
 import structlog
 
 from attune.knowledge_store.catalog import Catalog
-from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.knowledge import Knowledge
-from attune.knowledge_store.linking import Linker
+from attune.knowledge_store.loaded import LoadedCatalog
 from attune.knowledge_store.store import Store, StoreError
 from attune.knowledge_store.store_sqlite import SqliteStore
+from attune.services.runtime.catalogs import load_catalog
 from attune.services.runtime.config import Config
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.eventlog.port import EventLog
@@ -23,9 +23,8 @@ def open_knowledge(config: Config) -> Knowledge:
         CatalogError: the catalog cannot be read.
         StoreError: the store cannot be opened.
     """
-    catalog = _catalog(config)
-    graph = CatalogGraph(catalog)
-    return Knowledge(catalog, graph, Linker(catalog, graph), open_store(config))
+    loaded = _catalog(config)
+    return Knowledge(loaded.catalog, loaded.graph, loaded.linker, open_store(config))
 
 
 def open_store(config: Config) -> Store:
@@ -50,11 +49,8 @@ def open_event_log(config: Config) -> EventLog:
     return LocalEventLog(directory)
 
 
-def _catalog(config: Config) -> Catalog:
+def _catalog(config: Config) -> LoadedCatalog:
     if config.catalog_path is None and not config.catalog.exists():
         _log.warning("no catalog: no entity will be linked", mend="set ATTUNE_CATALOG_PATH to a JSONL file of entities")
-        return Catalog.load([])
-    catalog = Catalog.load(config.catalog)
-    for warning in catalog.warnings:
-        _log.warning("catalog", file=str(config.catalog), warning=warning)
-    return catalog
+        return LoadedCatalog.of(Catalog.load([]))
+    return load_catalog(config.catalog)

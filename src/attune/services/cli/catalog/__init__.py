@@ -1,0 +1,1 @@
+"""`attune catalog`: files of entities, without a running service."""
