@@ -11,11 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.folding import fold
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.linking import Linker
 from attune.knowledge_store.loaded import LoadedCatalog
 from attune.knowledge_store.model import EntityState, Interaction, LinkedEntity, LogPosition, UserKey
 from attune.knowledge_store.projection import observes_document, observes_query, project
+from attune.knowledge_store.record import page_of
 from attune.knowledge_store.retrieval import Mode, Retrieved, retrieve
 from attune.knowledge_store.store import Applied, EntityCursor, Profile, Projected, Store
 
@@ -85,10 +87,22 @@ class Knowledge:
         context = {*entity_ids, *(mention.entity_id for mention in loaded.linker.link(text))}
         if text.strip() and not context:
             return []
-        return retrieve(self.store.states(user), loaded.graph, context, now, modes, limit)
+        resolved = {loaded.catalog.redirects.resolve(entity_id) for entity_id in context}
+        return retrieve(self.states(user, loaded), loaded.graph, resolved, now, modes, limit)
+
+    def states(self, user: UserKey, loaded: LoadedCatalog) -> Mapping[str, EntityState]:
+        """The user's entities by id, those of merged entities as one."""
+        states, redirects = self.store.states(user), loaded.catalog.redirects
+        if not redirects:
+            return states
+        return {state.entity_id: state for state in fold(states.values(), redirects)}
 
     def entity_page(self, user: UserKey, after: EntityCursor | None, limit: int) -> list[EntityState]:
-        return self.store.entity_page(user, after, limit)
+        """As `Store.entity_page`, those of merged entities as one."""
+        redirects = self.catalog.redirects
+        if not redirects:
+            return self.store.entity_page(user, after, limit)
+        return page_of(fold(self.store.states(user).values(), redirects), after, limit)
 
     def profile(self, user: UserKey) -> Profile:
         return self.store.profile(user)
@@ -98,6 +112,12 @@ class Knowledge:
 
     def forget_user(self, user: UserKey, at: datetime) -> dict[str, int]:
         return self.store.forget_user(user, at)
+
+    def one_entity(self, entity_id: str) -> tuple[str, ...]:
+        """All the ids under which a store may know the entity: those of entities that were merged, too."""
+        redirects = self.catalog.redirects
+        end = redirects.resolve(entity_id)
+        return (end, *redirects.merged_into(end))
 
     def forget_entity(self, user: UserKey, entity_id: str, at: datetime) -> dict[str, int]:
         return self.store.forget_entity(user, entity_id, at)

@@ -4,6 +4,7 @@ So a user costs one row however many entities there are, and what a transaction 
 memory, for every engine alike.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -65,8 +66,7 @@ class UserRecord:
 
     def page(self, after: EntityCursor | None, limit: int) -> list[EntityState]:
         """At most `limit` of `ranked`, those behind `after`."""
-        behind = None if after is None else (-after.rank, after.entity_id)
-        return [state for state in self.ranked() if behind is None or (-state.rank, state.entity_id) > behind][:limit]
+        return page_of(self.ranked(), after, limit)
 
     def profile(self, forgotten_at: datetime | None) -> Profile:
         """The user in numbers."""
@@ -88,3 +88,9 @@ class UserRecord:
             "profiles": min(self.events, 1),
             "suppressions": len(suppressed.fingerprints) + (suppressed.history_until is not None),
         }
+
+
+def page_of(ranked: Sequence[EntityState], after: EntityCursor | None, limit: int) -> list[EntityState]:
+    """At most `limit` of states in the order of `UserRecord.ranked`, those behind `after`."""
+    behind = None if after is None else (-after.rank, after.entity_id)
+    return [state for state in ranked if behind is None or (-state.rank, state.entity_id) > behind][:limit]

@@ -168,3 +168,24 @@ async def test_many_users_are_forgotten_at_once(tmp_path: Path) -> None:
     await asyncio.gather(*(forgetting.forget_user(user) for user in users))
     assert live(log, TOPIC) == []
     assert knowledge.store.forgotten(users) == dict.fromkeys(users, NOW)
+
+
+async def test_of_merged_entities_all_are_forgotten_and_stay_so(log):
+    store = MemoryStore()
+    store_of = over(store)
+    store_of.handle([Interaction("1", ADA, EventKind.QUERY, NOW, NOW, user_query="asyncio")])
+    lines = [
+        '{"id": "aio", "label": "aio"}',
+        '{"id": "asyncio", "label": "asyncio"}',
+        '{"merged": "asyncio", "into": "aio"}',
+    ]
+    catalog = Catalog.load(lines)
+    graph = CatalogGraph(catalog)
+    merged = Knowledge(catalog, graph, Linker(catalog, graph), store)
+    done = await Forgetting(merged, log, lambda: NOW).forget_entity(ADA, "aio")
+    assert done.removed == {"entities": 1}
+    assert store.states(ADA) == {}
+    rebuilt = MemoryStore()
+    restore_removals(log, rebuilt)
+    over(rebuilt).handle([Interaction("1", ADA, EventKind.QUERY, NOW, NOW, user_query="asyncio")])
+    assert rebuilt.states(ADA) == {}

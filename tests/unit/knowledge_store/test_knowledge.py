@@ -185,3 +185,30 @@ def test_no_word_of_a_query_title_or_page_is_in_the_file(events):
     assert b"acme" in written
     for _, *secrets in events:
         assert not any(secret.encode() in written for secret in secrets)
+
+
+LINES = (
+    line("asyncio", "asyncio", near=["trio"]),
+    line("gather", "gather"),
+    line("trio", "trio"),
+    line("curio", "curio"),
+)
+MERGE = '{"merged": "gather", "into": "asyncio"}'
+
+
+def test_merged_entities_are_read_as_one_and_apart_again_when_the_merge_is_undone():
+    store = MemoryStore()
+    apart, together = (Knowledge(*linker_for(*LINES, *merges), store) for merges in ((), (MERGE,)))
+    apart.handle(
+        [
+            interaction("1", EventKind.QUERY, user_query="asyncio"),
+            interaction("2", EventKind.QUERY, user_query="gather trio"),
+        ]
+    )
+    assert weights(together) == {"asyncio": 2.0, "trio": 1.0}
+    assert [state.entity_id for state in together.entity_page(ANNA, None, 1)] == ["asyncio"]
+    familiar = together.retrieve(ANNA, now=START, entity_ids=["gather"], modes=[Mode.FAMILIAR])
+    assert [(found.entity_id, found.count) for found in familiar] == [("asyncio", 2)]
+    assert weights(apart) == {"asyncio": 1.0, "gather": 1.0, "trio": 1.0}
+    assert set(together.one_entity("gather")) == set(together.one_entity("asyncio")) == {"asyncio", "gather"}
+    assert apart.one_entity("gather") == ("gather",)

@@ -6,6 +6,7 @@ writes to the log looks for it after writing (appending.py, ingest/worker.py), s
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -86,8 +87,11 @@ class Forgetting:
 
     def _forget_entity(self, user: UserKey, entity_id: str) -> Forgotten:
         at = self._clock()
-        append_removal(self._event_log, Removal(user, at, entity_id))
-        return Forgotten(self._knowledge.forget_entity(user, entity_id, at), at)
+        removed: Counter[str] = Counter()
+        for each in self._knowledge.one_entity(entity_id):  # or what was merged would bring it back
+            append_removal(self._event_log, Removal(user, at, each))
+            removed += Counter(self._knowledge.forget_entity(user, each, at))
+        return Forgotten({"entities": removed["entities"]}, at)
 
     def _suppress(self, user: UserKey, fingerprints: Sequence[bytes], *, all_history: bool) -> None:
         at = self._clock()

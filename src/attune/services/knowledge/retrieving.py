@@ -24,7 +24,8 @@ def retrieve(
     started = time.perf_counter()
     linked = link_context(loaded.linker, request.query, request.context)
     link_ms = (time.perf_counter() - started) * 1000
-    context = dict.fromkeys((*linked.entity_ids, *request.entity_ids))
+    resolve = loaded.catalog.redirects.resolve
+    context = dict.fromkeys(map(resolve, (*linked.entity_ids, *request.entity_ids)))
     response = pb.RetrieveEntitiesResponse(
         context_entity_ids=linked.entity_ids,
         query_entity_ids=linked.query_entity_ids,
@@ -34,7 +35,7 @@ def retrieve(
     if not context and not linked.is_empty:
         return response  # a context that names nothing known: the user's whole store would be no answer to it
     started = time.perf_counter()
-    states = knowledge.store.states(user)
+    states = knowledge.states(user, loaded)
     limit = request.limit or _DEFAULT_LIMIT
     for found in retrieve_entities(states, loaded.graph, context, now, _modes(request), limit):
         state = states.get(found.entity_id)
