@@ -26,6 +26,12 @@ _DECODED = {code: pair for pair, code in _CODES.items()}
 
 def encode(record: UserRecord) -> bytes:
     """The record without its digests. Equal records give equal bytes."""
+    text = json.dumps(to_fields(record), separators=(",", ":"), ensure_ascii=False)
+    return bytes([FORMAT]) + zlib.compress(text.encode(), level=6, wbits=-zlib.MAX_WBITS)
+
+
+def to_fields(record: UserRecord) -> dict[str, Any]:
+    """The record without its digests, ready for JSON."""
     fields: dict[str, Any] = {
         "n": record.events,
         "t": [_number(record.first_seen), _number(record.last_seen), _number(record.newest_epoch)],
@@ -34,8 +40,7 @@ def encode(record: UserRecord) -> bytes:
     if record.suppressed != Suppressed():
         fields["s"] = [each.hex() for each in record.suppressed.fingerprints]
         fields["h"] = _number(record.suppressed.history_until)
-    text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
-    return bytes([FORMAT]) + zlib.compress(text.encode(), level=6, wbits=-zlib.MAX_WBITS)
+    return fields
 
 
 def decode(content: bytes) -> UserRecord:
@@ -46,7 +51,14 @@ def decode(content: bytes) -> UserRecord:
             " upgrade attune, or restore a backup"
         )
     try:
-        fields = json.loads(zlib.decompress(content[1:], wbits=-zlib.MAX_WBITS))
+        return from_fields(json.loads(zlib.decompress(content[1:], wbits=-zlib.MAX_WBITS)))
+    except (zlib.error, ValueError) as error:
+        raise StoreError(f"a user's record is damaged ({error}): restore a backup") from error
+
+
+def from_fields(fields: dict[str, Any]) -> UserRecord:
+    """What became fields. Raises StoreError for others."""
+    try:
         states = [_decoded(each) for each in fields["e"]]
         first, last, newest = (_moment(number) for number in fields["t"])
         fingerprints = tuple(bytes.fromhex(each) for each in fields.get("s", ()))
@@ -54,7 +66,7 @@ def decode(content: bytes) -> UserRecord:
         return UserRecord(
             fields["n"], first, last, newest, {state.entity_id: state for state in states}, suppressed=suppressed
         )
-    except (zlib.error, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"a user's record is damaged ({error}): restore a backup") from error
 
 

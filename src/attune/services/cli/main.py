@@ -14,6 +14,7 @@ from attune.services.cli.measure.pairs import pairs
 from attune.services.cli.measure.retrieval import retrieval
 from attune.services.cli.measure.routing import routing
 from attune.services.cli.pipes import QuietGroup
+from attune.services.cli.store import store
 from attune.services.cli.train import augmenter, expert
 from attune.services.cli.up import up
 from attune.services.cli.user import user
@@ -34,6 +35,7 @@ app.command()(search)
 app.command()(suggest)
 app.add_typer(experts, name="experts")
 app.add_typer(user, name="user")
+app.add_typer(store, name="store")
 evaluate = typer.Typer(help="Measure quality on judged data.", no_args_is_help=True)
 evaluate.command()(retrieval)
 evaluate.command()(pairs)
