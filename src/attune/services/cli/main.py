@@ -13,6 +13,7 @@ from attune.services.cli.measure.merged import merge
 from attune.services.cli.measure.pairs import pairs
 from attune.services.cli.measure.retrieval import retrieval
 from attune.services.cli.measure.routing import routing
+from attune.services.cli.measure.stored.command import store as stored
 from attune.services.cli.pipes import QuietGroup
 from attune.services.cli.store import store
 from attune.services.cli.train import augmenter, expert
@@ -42,6 +43,7 @@ evaluate.command()(pairs)
 evaluate.command()(routing)
 evaluate.command()(finegrained)
 evaluate.command()(merge)
+evaluate.command(name="store")(stored)
 app.add_typer(evaluate, name="eval")
 training = typer.Typer(help="Train on your own texts.", no_args_is_help=True)
 training.command()(expert)
