@@ -86,7 +86,7 @@ def _lines(header: bytes, kept: Iterable[Kept], counts: Counter[str], progress: 
         progress(counts.total())
 
 
-def _pieces(file: IO[bytes], path: Path, counts: Counter[str], progress: Progress) -> Iterator[Kept]:
+def _pieces(file: gzip.GzipFile, path: Path, counts: Counter[str], progress: Progress) -> Iterator[Kept]:
     checksum = blake2b(digest_size=_DIGEST_BYTES)
     line = file.readline()
     _require_known(_parsed(line, f"{path} {_FOREIGN}"), path)
@@ -136,7 +136,7 @@ def _packed(raw: IO[bytes]) -> gzip.GzipFile:
 
 
 @contextmanager
-def _unpacked(path: Path) -> Iterator[IO[bytes]]:
+def _unpacked(path: Path) -> Iterator[gzip.GzipFile]:
     try:
         with gzip.open(path) as file:
             yield file
