@@ -165,6 +165,6 @@ class SqliteRows:
         return not any(row[0] for row in found)
 
     def size(self) -> int | None:
-        """Without what the write-ahead log holds and the file does not."""
+        """Of the file, once the write-ahead log is moved into it."""
         query = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
         return int(self._execute(query).fetchone()[0])
