@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.fakes.postgres import new_database
 from tests.unit.knowledge_store.builders import ANNA, BEN, LOG, START, TWIN, days, logs, projected, removals
 
 from attune.knowledge_store.backup import BackupError, read_backup, write_backup
+from attune.knowledge_store.kept import Kept
 from attune.knowledge_store.model import LinkedEntity, LogPosition, UserKey
 from attune.knowledge_store.record import Expired
 from attune.knowledge_store.store import Applied, Profile, Removal, Store, StoreError, Suppressed
@@ -127,6 +129,23 @@ def test_a_store_that_holds_anything_takes_no_backup(store, backup):
     with pytest.raises(StoreError, match=r"^the store is not empty: name a new one"):
         read_backup(store, backup)
     assert list(store.dump()) == before
+
+
+def test_events_wait_for_a_restore_and_are_added_to_it(store):
+    source, waiting = filled(MemoryStore()), []
+
+    def pieces(pool: ThreadPoolExecutor) -> Iterator[Kept]:
+        for piece in source.dump():
+            if not waiting:
+                waiting.append(pool.submit(store.apply, [projected("1", "x"), projected("new", "a", at=days(3))]))
+            yield piece
+        with pytest.raises(TimeoutError):
+            waiting[0].result(0.2)
+
+    with ThreadPoolExecutor(1) as pool:
+        store.load(pieces(pool))
+        assert waiting[0].result(30) == Applied(new=1, duplicates=1)
+    assert [(state.entity_id, state.count) for state in store.entities(ANNA)] == [("a", 2)]
 
 
 @pytest.mark.parametrize("keep", ["tombstone", "position", "object"])

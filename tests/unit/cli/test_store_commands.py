@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.fakes.postgres import new_database
 from tests.unit.knowledge_store.builders import ANNA, BEN, line, projected
 from typer.testing import CliRunner, Result
 
+from attune.knowledge_store.store_postgres import PostgresStore
 from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.services.cli.main import app
 from attune.services.runtime.config import Config, RoleName
@@ -53,6 +55,20 @@ def test_a_store_is_backed_up_and_restored_elsewhere(filled, tmp_path, monkeypat
     monkeypatch.setenv("ATTUNE_DATA_DIR", str(tmp_path / "other"))
     assert run("store", "restore", file).stdout.strip() == "2 users, 0 tombstones, 0 positions, 0 objects"
     first, second = (SqliteStore(place / "knowledge.sqlite") for place in (filled, tmp_path / "other"))
+    assert list(first.dump()) == list(second.dump())
+    first.close()
+    second.close()
+
+
+def test_a_store_moves_to_postgresql(filled, tmp_path, monkeypatch, postgres_url):
+    file, url = tmp_path / "store.attune", new_database(postgres_url)
+    assert run("store", "backup", file).exit_code == 0
+    monkeypatch.setenv("ATTUNE_STORE_URL", url)
+    assert run("store", "restore", file).exit_code == 0
+    figures = json.loads(run("store", "audit", "--json").output)
+    assert (figures["users"], figures["entities"]) == (2, 3)
+    assert figures["bytes_on_disk"] > figures["bytes_of_records_per_user"] * 2
+    first, second = SqliteStore(filled / "knowledge.sqlite"), PostgresStore(url)
     assert list(first.dump()) == list(second.dump())
     first.close()
     second.close()

@@ -24,7 +24,7 @@ from attune.services.runtime.clock import system_clock
 def store(
     *,
     users: Annotated[Path, typer.Option(help="A directory of sets: <set>/logs.jsonl or <set>/users_ptkb.jsonl.")],
-    catalog: Annotated[Path, typer.Option(help="JSONL of entities; qid may stand for id. Those without a label are left out.")],
+    catalog: Annotated[Path, typer.Option(help="JSONL of entities with id (or qid) and label; others are left out.")],
     sample: Annotated[int, typer.Option(min=0, help="Show so many random entities of users, to be judged.")] = 0,
     seed: Annotated[int, typer.Option(help="Of the sample.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the report to this JSON file, and tables beside it.")] = None,
