@@ -29,6 +29,12 @@ _DECODED = {code: pair for pair, code in _CODES.items()}
 
 def encode(record: UserRecord) -> bytes:
     """The record without its digests. Equal records give equal bytes."""
+    text = json.dumps(to_fields(record), separators=(",", ":"), ensure_ascii=False)
+    return bytes([FORMAT]) + zlib.compress(text.encode(), level=6, wbits=-zlib.MAX_WBITS)
+
+
+def to_fields(record: UserRecord) -> dict[str, Any]:
+    """The record without its digests, ready for JSON."""
     start = _number(record.first_seen) or 0
     fields: dict[str, Any] = {
         "n": record.events,
@@ -38,8 +44,7 @@ def encode(record: UserRecord) -> bytes:
     if record.suppressed != Suppressed():
         fields["s"] = [each.hex() for each in record.suppressed.fingerprints]
         fields["h"] = _number(record.suppressed.history_until)
-    text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
-    return bytes([FORMAT]) + zlib.compress(text.encode(), level=6, wbits=-zlib.MAX_WBITS)
+    return fields
 
 
 class LazyStates(Mapping[str, EntityState]):
@@ -70,7 +75,11 @@ def decode_states(content: bytes) -> LazyStates:
 
 def decode(content: bytes) -> UserRecord:
     """What was encoded, without digests. Raises StoreError for bytes of another format, or damaged ones."""
-    fields = _fields(content)
+    return from_fields(_fields(content))
+
+
+def from_fields(fields: dict[str, Any]) -> UserRecord:
+    """What became fields. Raises StoreError for others."""
     try:
         first, last, newest = (_moment(number) for number in fields["t"])
         states = [_decoded(each, first or _EPOCH) for each in fields["e"]]

@@ -17,6 +17,17 @@ what producers send again, which is soon or never.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """What was too old: entity states, and users of whom nothing is left but what they want suggested no more."""
+
+    entities: int = 0
+    users: int = 0
+
+    def __add__(self, other: "Expired") -> "Expired":
+        return Expired(self.entities + other.entities, self.users + other.users)
+
+
 @dataclass(slots=True)
 class UserRecord:
     """A user's numbers, entity states by id, digests of event ids in the order of arrival, and unwanted suggestions."""
@@ -59,6 +70,24 @@ class UserRecord:
         if len(self.states) > capacity:
             for state in self.ranked()[capacity:]:
                 del self.states[state.entity_id]
+
+    def expirable(self, before: datetime) -> Expired:
+        """What `expire` would drop."""
+        old = sum(state.last_seen < before for state in self.states.values())
+        is_gone = old == len(self.states) and self.last_seen is not None and self.last_seen < before
+        return Expired(old, int(is_gone))
+
+    def expire(self, before: datetime) -> Expired:
+        """Drops the states last seen before then; of a user who has no other and was last seen before then, all events.
+
+        No epoch of theirs is after `last_seen`: a forgetting of later covers them without being told.
+        """
+        expired = self.expirable(before)
+        self.states = {key: state for key, state in self.states.items() if state.last_seen >= before}
+        if expired.users:
+            self.events, self.first_seen, self.last_seen, self.newest_epoch = 0, None, None, None
+            self.digests = {}
+        return expired
 
     def ranked(self) -> list[EntityState]:
         """The entities, the largest weight first, ties by id."""

@@ -5,7 +5,7 @@ A store keeps, per user, entity aggregates and digests of event ids; per tenant,
 and how far each log partition was read. Never text. Every method blocks and may be called from any thread.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, Observation, UserKey, require_utc
 
 if TYPE_CHECKING:
-    from attune.knowledge_store.record import UserRecord
+    from attune.knowledge_store.kept import Kept
+    from attune.knowledge_store.record import Expired, UserRecord
 
 DEFAULT_CAPACITY = 512
 
@@ -187,6 +188,31 @@ class Store(Protocol):
 
     def users(self) -> Iterator[tuple[UserKey, "UserRecord"]]:
         """Every user of every tenant, in order of both names, as of the moment of the first one."""
+        ...
+
+    def expire(self, before: datetime, *, dry_run: bool = False) -> "Expired":
+        """Drops entity states last seen before then, and users who were last seen before then and have no other.
+
+        What a user wants suggested no more is kept, tombstones too. Goes from user to user, in many transactions: after
+        an error or a crash, the same call does the rest. A dry run only counts.
+
+        Retention, not forgetting: the log read again from its beginning would bring back what its events say.
+        """
+        ...
+
+    def dump(self) -> Iterator["Kept"]:
+        """All that is kept, as of the moment of the first piece: users, tombstones, positions, objects."""
+        ...
+
+    def load(self, kept: Iterable["Kept"]) -> None:
+        """Takes what another store dumped, in one transaction: if `kept` raises, or at a crash, nothing was taken.
+
+        Raises StoreError where anything is kept already.
+        """
+        ...
+
+    def size(self) -> int | None:
+        """Bytes on disk, as the engine counts them; None for a store in memory."""
         ...
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import RLock
 
-from attune.knowledge_store.codec import encode, encode_digests
+from attune.knowledge_store.kept import KeptObject, KeptTombstone
 from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, UserKey
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.store import DEFAULT_CAPACITY, StoreError
@@ -20,7 +20,7 @@ class _Tables:
     """Whatever is in a table is replaced, never changed, so that a copy of the tables is a snapshot."""
 
     users: dict[UserKey, UserRecord] = field(default_factory=dict)
-    tombstones: dict[UserKey, Tombstones] = field(default_factory=dict)
+    tombstones: dict[bytes, Tombstones] = field(default_factory=dict)
     positions: dict[tuple[str, int], int] = field(default_factory=dict)
     objects: dict[tuple[str, str], tuple[LinkedEntity, ...]] = field(default_factory=dict)
 
@@ -82,20 +82,21 @@ class _MemoryRows:
         self._tables.users.pop(user, None)
 
     def tombstones(self, user: UserKey) -> Tombstones:
-        return self._tables.tombstones.get(user, Tombstones())
+        return self._tables.tombstones.get(user.digest, Tombstones())
 
-    def put_tombstone(self, user: UserKey, entity_id: str | None, at: datetime) -> None:
-        held = self.tombstones(user)
+    def put_tombstone(self, tombstone: KeptTombstone) -> None:
+        digest, entity_id, at = tombstone.user_digest, tombstone.entity_id, tombstone.forgotten_at
+        held = self._tables.tombstones.get(digest, Tombstones())
         if entity_id is None:
-            self._tables.tombstones[user] = replace(held, user=max(at, held.user or at))
+            self._tables.tombstones[digest] = replace(held, user=max(at, held.user or at))
         else:
             at = max(at, held.entities.get(entity_id, at))
-            self._tables.tombstones[user] = replace(held, entities={**held.entities, entity_id: at})
+            self._tables.tombstones[digest] = replace(held, entities={**held.entities, entity_id: at})
 
     def drop_entity_tombstones(self, user: UserKey, until: datetime) -> int:
         held = self.tombstones(user)
         kept = {entity_id: at for entity_id, at in held.entities.items() if at > until}
-        self._tables.tombstones[user] = replace(held, entities=kept)
+        self._tables.tombstones[user.digest] = replace(held, entities=kept)
         return len(held.entities) - len(kept)
 
     def position(self, log: str, partition: int) -> int:
@@ -115,12 +116,29 @@ class _MemoryRows:
     def delete_objects(self, tenant: str, object_ids: Sequence[str]) -> int:
         return sum(self._tables.objects.pop((tenant, object_id), None) is not None for object_id in object_ids)
 
-    def size_bytes(self) -> int:
-        """As if it were kept in a file."""
-        return sum(len(encode(record)) + len(encode_digests(record)) for record in self._tables.users.values())
-
     def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
         yield from sorted(self._tables.users.items(), key=lambda item: item[0])
+
+    def every_tombstone(self) -> Iterator[KeptTombstone]:
+        for digest, held in sorted(self._tables.tombstones.items(), key=lambda item: item[0]):
+            if held.user is not None:
+                yield KeptTombstone(digest, None, held.user)
+            for entity_id, at in sorted(held.entities.items()):
+                yield KeptTombstone(digest, entity_id, at)
+
+    def positions(self) -> Iterator[LogPosition]:
+        for (log, partition), next_offset in sorted(self._tables.positions.items()):
+            yield LogPosition(log, partition, next_offset)
+
+    def every_object(self) -> Iterator[KeptObject]:
+        for (tenant, object_id), linked in sorted(self._tables.objects.items(), key=lambda item: item[0]):
+            yield KeptObject(tenant, object_id, linked)
+
+    def is_empty(self) -> bool:
+        return self._tables == _Tables()
+
+    def size(self) -> int | None:
+        return None
 
 
 def _copied(record: UserRecord) -> UserRecord:

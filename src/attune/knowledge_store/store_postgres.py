@@ -24,6 +24,7 @@ from attune.knowledge_store.codec import (
     to_datetime,
     to_microseconds,
 )
+from attune.knowledge_store.kept import KeptObject, KeptTombstone
 from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, UserKey
 from attune.knowledge_store.postgres_schema import prepare
 from attune.knowledge_store.record import UserRecord
@@ -156,11 +157,12 @@ class PostgresRows:
         whole = held.pop(_WHOLE_USER, None)
         return Tombstones(whole, {entity_id.decode(): at for entity_id, at in held.items()})
 
-    def put_tombstone(self, user: UserKey, entity_id: str | None, at: datetime) -> None:
+    def put_tombstone(self, tombstone: KeptTombstone) -> None:
+        entity_id = _WHOLE_USER if tombstone.entity_id is None else tombstone.entity_id.encode()
         self._execute(
             "INSERT INTO attune.tombstones VALUES (%s, %s, %s) ON CONFLICT (user_digest, entity_id)"
             " DO UPDATE SET forgotten_at = greatest(tombstones.forgotten_at, excluded.forgotten_at)",
-            (user.digest, _WHOLE_USER if entity_id is None else entity_id.encode(), to_microseconds(at)),
+            (tombstone.user_digest, entity_id, to_microseconds(tombstone.forgotten_at)),
         )
 
     def drop_entity_tombstones(self, user: UserKey, until: datetime) -> int:
@@ -203,20 +205,51 @@ class PostgresRows:
         digests = [_digest(tenant, object_id) for object_id in object_ids]
         return self._execute("DELETE FROM attune.objects WHERE digest = ANY(%s)", (digests,)).rowcount
 
-    def size_bytes(self) -> int:
-        query = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace = 'attune'::regnamespace"
-        row = self._execute(query + " AND relkind = 'r'").fetchone()
-        return 0 if row is None else int(row[0])
-
     def _content(self, user: UserKey) -> bytes | None:
         row = self._execute("SELECT record FROM attune.users WHERE digest = %s", (user.digest,)).fetchone()
         return None if row is None else bytes(row[0])
 
     def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
-        query = 'SELECT tenant, "user", record FROM attune.users ORDER BY tenant, "user"'
+        query = 'SELECT tenant, "user", record, digests FROM attune.users ORDER BY tenant, "user"'
         with self._connection.cursor(name="users") as cursor:
-            for tenant, user, record in cursor.execute(query):
-                yield UserKey(tenant.decode(), user.decode()), decode(record)
+            for tenant, user, content, digests in cursor.execute(query):
+                record = decode(content)
+                record.digests = decode_digests(digests)
+                yield UserKey(tenant.decode(), user.decode()), record
+
+    def every_tombstone(self) -> Iterator[KeptTombstone]:
+        query = "SELECT user_digest, entity_id, forgotten_at FROM attune.tombstones ORDER BY user_digest, entity_id"
+        with self._connection.cursor(name="tombstones") as cursor:
+            for digest, entity_id, at in cursor.execute(query):
+                yield KeptTombstone(digest, entity_id.decode() or None, to_datetime(at))
+
+    def positions(self) -> Iterator[LogPosition]:
+        query = "SELECT log, partition, next_offset FROM attune.positions ORDER BY log, partition"
+        for row in self._execute(query):
+            yield LogPosition(*row)
+
+    def every_object(self) -> Iterator[KeptObject]:
+        query = "SELECT tenant, object_id, entities FROM attune.objects ORDER BY tenant, object_id"
+        with self._connection.cursor(name="objects") as cursor:
+            for tenant, object_id, entities in cursor.execute(query):
+                yield KeptObject(tenant.decode(), object_id.decode(), tuple(decode_linked(entities.decode())))
+
+    def is_empty(self) -> bool:
+        """Waits for whoever has read a user and may be about to write it; until the end they wait for this."""
+        self._execute("LOCK TABLE attune.users, attune.tombstones, attune.positions, attune.objects")
+        row = self._execute(
+            "SELECT EXISTS (SELECT 1 FROM attune.users) OR EXISTS (SELECT 1 FROM attune.tombstones)"
+            " OR EXISTS (SELECT 1 FROM attune.positions) OR EXISTS (SELECT 1 FROM attune.objects)"
+        ).fetchone()
+        return row == (False,)
+
+    def size(self) -> int | None:
+        """With indexes and with what updates have left behind and no vacuum has reused."""
+        row = self._execute(
+            "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class"
+            " WHERE relkind = 'r' AND relnamespace = 'attune'::regnamespace"
+        ).fetchone()
+        return None if row is None else int(row[0])
 
 
 def _digest(tenant: str, object_id: str) -> bytes:

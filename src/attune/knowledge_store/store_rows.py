@@ -4,13 +4,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from attune.knowledge_store import transaction as rules
 from attune.knowledge_store.codec import encode, encode_digests
-from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, UserKey
+from attune.knowledge_store.kept import Kept
+from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, UserKey, require_utc
 from attune.knowledge_store.privacy import export_records
-from attune.knowledge_store.record import UserRecord
+from attune.knowledge_store.record import Expired, UserRecord
 from attune.knowledge_store.store import (
     DEFAULT_CAPACITY,
     Applied,
@@ -21,6 +23,9 @@ from attune.knowledge_store.store import (
     Suppressed,
 )
 from attune.knowledge_store.transaction import Rows, Transaction
+
+_EXPIRED_AT_ONCE = 256
+"""Users in one transaction: writers wait for no more than these."""
 
 
 class RowStore(ABC):
@@ -140,16 +145,44 @@ class RowStore(ABC):
             for user, record in records:
                 rows.put(user, record)
 
-    def size_bytes(self) -> int:
-        """What the engine takes for all that is kept, indexes included."""
-        with self._reading() as rows:
-            return rows.size_bytes()
-
     def record_bytes(self, user: UserKey) -> int:
         """How long the user's record and its digests are, as they are kept."""
         with self._writing() as rows:
             record = rows.locked([user]).get(user)
         return 0 if record is None else len(encode(record)) + len(encode_digests(record))
+
+    def expire(self, before: datetime, *, dry_run: bool = False) -> Expired:
+        require_utc(before, "before")
+        found = ((user, record.expirable(before)) for user, record in self.users())
+        old = ((user, expired) for user, expired in found if expired != Expired())
+        expired = Expired()
+        while batch := list(islice(old, _EXPIRED_AT_ONCE)):
+            if dry_run:
+                expired = sum((each for _, each in batch), expired)
+            else:
+                expired += self._expire([user for user, _ in batch], before)
+        if not dry_run:
+            self._erased()
+        return expired
+
+    def dump(self) -> Iterator[Kept]:
+        with self._reading() as rows:
+            yield from rules.dump(rows)
+
+    def load(self, kept: Iterable[Kept]) -> None:
+        with self._writing() as rows:
+            rules.load(rows, kept)
+
+    def size(self) -> int | None:
+        with self._reading() as rows:
+            return rows.size()
+
+    def _expire(self, users: Collection[UserKey], before: datetime) -> Expired:
+        with self._writing() as rows:
+            tx = Transaction(rows)
+            expired = rules.expire(tx, users, before)
+            tx.flush()
+        return expired
 
     def _record(self, user: UserKey) -> UserRecord:
         with self._reading() as rows:

@@ -17,6 +17,7 @@ from attune.knowledge_store.codec import (
     to_datetime,
     to_microseconds,
 )
+from attune.knowledge_store.kept import KeptObject, KeptTombstone
 from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, UserKey
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.sqlite_connections import Connections
@@ -99,11 +100,12 @@ class SqliteRows:
         held = {entity_id: to_datetime(at) for entity_id, at in self._execute(query, (user.digest,))}
         return Tombstones(held.pop(_WHOLE_USER, None), held)
 
-    def put_tombstone(self, user: UserKey, entity_id: str | None, at: datetime) -> None:
+    def put_tombstone(self, tombstone: KeptTombstone) -> None:
+        entity_id = _WHOLE_USER if tombstone.entity_id is None else tombstone.entity_id
         self._execute(
             "INSERT INTO tombstones VALUES (?, ?, ?)"
             " ON CONFLICT DO UPDATE SET forgotten_at = max(forgotten_at, excluded.forgotten_at)",
-            (user.digest, _WHOLE_USER if entity_id is None else entity_id, to_microseconds(at)),
+            (tombstone.user_digest, entity_id, to_microseconds(tombstone.forgotten_at)),
         )
 
     def drop_entity_tombstones(self, user: UserKey, until: datetime) -> int:
@@ -138,16 +140,40 @@ class SqliteRows:
         deleted = self._executemany("DELETE FROM objects WHERE tenant = ? AND object_id = ?", keys).rowcount
         return max(deleted, 0)  # without keys SQLite counts -1
 
-    def size_bytes(self) -> int:
-        query = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
-        return int(self._execute(query).fetchone()[0])
-
     def _content(self, user: UserKey) -> bytes | None:
         query = "SELECT record FROM users WHERE tenant = ? AND user = ?"
         row = self._execute(query, (user.tenant, user.user)).fetchone()
         return None if row is None else bytes(row[0])
 
     def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
-        query = "SELECT tenant, user, record FROM users ORDER BY tenant, user"
-        for tenant, user, record in self._execute(query):
-            yield UserKey(tenant, user), decode(record)
+        query = "SELECT tenant, user, record, digests FROM users ORDER BY tenant, user"
+        for tenant, user, content, digests in self._execute(query):
+            record = decode(content)
+            record.digests = decode_digests(digests)
+            yield UserKey(tenant, user), record
+
+    def every_tombstone(self) -> Iterator[KeptTombstone]:
+        query = "SELECT user_digest, entity_id, forgotten_at FROM tombstones ORDER BY user_digest, entity_id"
+        for digest, entity_id, at in self._execute(query):
+            yield KeptTombstone(digest, entity_id or None, to_datetime(at))
+
+    def positions(self) -> Iterator[LogPosition]:
+        query = "SELECT log, partition, next_offset FROM positions ORDER BY log, partition"
+        for row in self._execute(query):
+            yield LogPosition(*row)
+
+    def every_object(self) -> Iterator[KeptObject]:
+        query = "SELECT tenant, object_id, entities FROM objects ORDER BY tenant, object_id"
+        for tenant, object_id, entities in self._execute(query):
+            yield KeptObject(tenant, object_id, tuple(decode_linked(entities)))
+
+    def is_empty(self) -> bool:
+        """The only writer has everything locked."""
+        tables = ("users", "tombstones", "positions", "objects")
+        found = (self._execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone() for table in tables)  # noqa: S608
+        return not any(row[0] for row in found)
+
+    def size(self) -> int | None:
+        """Of the file, once the write-ahead log is moved into it."""
+        query = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+        return int(self._execute(query).fetchone()[0])

@@ -5,11 +5,12 @@ not depend on how a log was cut into batches, nor on the engine.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from attune.knowledge_store.kept import Kept, KeptObject, KeptTombstone, KeptUser
 from attune.knowledge_store.model import (
     EntityState,
     LinkedEntity,
@@ -18,8 +19,8 @@ from attune.knowledge_store.model import (
     require_identifier,
     require_utc,
 )
-from attune.knowledge_store.record import UserRecord
-from attune.knowledge_store.store import Applied, Projected, Removal, Suppressed
+from attune.knowledge_store.record import Expired, UserRecord
+from attune.knowledge_store.store import Applied, Projected, Removal, StoreError, Suppressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,8 @@ class Rows(Protocol):
         """Those of the user."""
         ...
 
-    def put_tombstone(self, user: UserKey, entity_id: str | None, at: datetime) -> None:
-        """Forgets the entity, or the user when it is None, until `at`."""
+    def put_tombstone(self, tombstone: KeptTombstone) -> None:
+        """Keeps it; one that is earlier than what there was leaves that."""
         ...
 
     def drop_entity_tombstones(self, user: UserKey, until: datetime) -> int:
@@ -94,12 +95,28 @@ class Rows(Protocol):
         """As `Store.forget_objects`."""
         ...
 
-    def size_bytes(self) -> int:
-        """What the engine takes for all that is kept, indexes included."""
+    def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
+        """Every user that there is, by tenant and user, with the whole record, to be read; one at a time in memory."""
         ...
 
-    def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
-        """Every user that there is, by tenant and user, without digests; one at a time in memory."""
+    def every_tombstone(self) -> Iterator[KeptTombstone]:
+        """By digest, then the user's before its entities'."""
+        ...
+
+    def positions(self) -> Iterator[LogPosition]:
+        """By log and partition."""
+        ...
+
+    def every_object(self) -> Iterator[KeptObject]:
+        """By tenant and object id; one at a time in memory."""
+        ...
+
+    def is_empty(self) -> bool:
+        """Whether nothing at all is kept. Until the end no other transaction changes that."""
+        ...
+
+    def size(self) -> int | None:
+        """Bytes that the engine takes for all of this on disk; None for one that has no disk."""
         ...
 
 
@@ -139,7 +156,7 @@ class Transaction:
 
     def bury(self, user: UserKey, entity_id: str | None, at: datetime) -> None:
         """Puts a tombstone: on the entity, or on the user when it is None."""
-        self._rows.put_tombstone(user, entity_id, at)
+        self._rows.put_tombstone(KeptTombstone(user.digest, entity_id, at))
         self._tombstones.pop(user, None)
 
     def drop_entity_tombstones(self, user: UserKey, until: datetime) -> int:
@@ -204,6 +221,37 @@ def restore(tx: Transaction, removals: Sequence[Removal]) -> None:
 def suppress(tx: Transaction, user: UserKey, more: Suppressed) -> None:
     """See Store.suppress."""
     tx.changed(user).suppress(more)
+
+
+def expire(tx: Transaction, users: Collection[UserKey], before: datetime) -> Expired:
+    """See Store.expire."""
+    tx.lock(users)
+    return sum((tx.changed(user).expire(before) for user in users), Expired())
+
+
+def dump(rows: Rows) -> Iterator[Kept]:
+    """See Store.dump."""
+    for user, record in rows.users():
+        yield KeptUser(user, record)
+    yield from rows.every_tombstone()
+    yield from rows.positions()
+    yield from rows.every_object()
+
+
+def load(rows: Rows, kept: Iterable[Kept]) -> None:
+    """See Store.load."""
+    if not rows.is_empty():
+        raise StoreError("the store is not empty: name a new one, or move this one away")
+    for each in kept:
+        match each:
+            case KeptUser(user, record):
+                rows.put(user, record)
+            case KeptTombstone():
+                rows.put_tombstone(each)
+            case LogPosition():
+                rows.advance(each)
+            case KeptObject(tenant, object_id, linked):
+                rows.put_objects(tenant, {object_id: linked})
 
 
 def _restore(tx: Transaction, removal: Removal) -> None:

@@ -17,6 +17,11 @@ COMMANDS = [
     ["user", "show"],
     ["user", "export"],
     ["user", "forget"],
+    ["store", "backup"],
+    ["store", "restore"],
+    ["store", "expire"],
+    ["store", "audit"],
+    ["eval", "store"],
     ["eval", "retrieval"],
     ["bench", "embedding"],
 ]

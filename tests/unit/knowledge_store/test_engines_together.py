@@ -68,6 +68,10 @@ class Engines(RuleBasedStateMachine):
             cursor = EntityCursor.of(page[-1])
         assert self.sqlite.entity_page(user, cursor, limit) == []
 
+    @rule(before=moments(), dry_run=st.booleans())
+    def expire(self, before, dry_run):
+        assert self.memory.expire(before, dry_run=dry_run) == self.sqlite.expire(before, dry_run=dry_run)
+
     @rule()
     def open_again(self):
         self.sqlite.close()
@@ -76,6 +80,7 @@ class Engines(RuleBasedStateMachine):
     @invariant()
     def agree(self):
         assert content(self.memory) == content(self.sqlite)
+        assert list(self.memory.dump()) == list(self.sqlite.dump())
         for user in USERS:
             assert self.memory.suppressed(user) == self.sqlite.suppressed(user)
             known = [store.objects(user.tenant, ["d1", "d2"]) for store in (self.memory, self.sqlite)]

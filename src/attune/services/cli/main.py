@@ -14,8 +14,10 @@ from attune.services.cli.measure.merged import merge
 from attune.services.cli.measure.pairs import pairs
 from attune.services.cli.measure.retrieval import retrieval
 from attune.services.cli.measure.routing import routing
-from attune.services.cli.measure.store import store
+from attune.services.cli.measure.store_quality.command import store as stored
+from attune.services.cli.measure.store_speed import store as bench_store
 from attune.services.cli.pipes import QuietGroup
+from attune.services.cli.store import store
 from attune.services.cli.train import augmenter, expert
 from attune.services.cli.up import up
 from attune.services.cli.user import user
@@ -37,12 +39,14 @@ app.command()(search)
 app.command()(suggest)
 app.add_typer(experts, name="experts")
 app.add_typer(user, name="user")
+app.add_typer(store, name="store")
 evaluate = typer.Typer(help="Measure quality on judged data.", no_args_is_help=True)
 evaluate.command()(retrieval)
 evaluate.command()(pairs)
 evaluate.command()(routing)
 evaluate.command()(finegrained)
 evaluate.command()(merge)
+evaluate.command(name="store")(stored)
 app.add_typer(evaluate, name="eval")
 training = typer.Typer(help="Train on your own texts.", no_args_is_help=True)
 training.command()(expert)
@@ -51,5 +55,5 @@ app.add_typer(training, name="train")
 bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 bench.command()(embedding)
 bench.command()(augmentation)
-bench.command()(store)
+bench.command("store")(bench_store)
 app.add_typer(bench, name="bench")

@@ -1,5 +1,7 @@
 """Opens what several roles keep on disk: the knowledge store and the event log."""
 
+from pathlib import Path
+
 import structlog
 
 from attune.knowledge_store.catalog import Catalog
@@ -32,7 +34,7 @@ def open_store(config: Config) -> Store:
     url = config.store_url.get_secret_value()
     if not url:
         config.data_dir.mkdir(parents=True, exist_ok=True)
-        return SqliteStore(config.data_dir / "knowledge.sqlite", capacity=config.entities_per_user)
+        return SqliteStore(_sqlite_file(config), capacity=config.entities_per_user)
     if not url.startswith(_POSTGRES):
         raise StoreError(f"ATTUNE_STORE_URL does not begin with {_POSTGRES[0]}: give such a URL, or leave it empty")
     try:
@@ -42,11 +44,24 @@ def open_store(config: Config) -> Store:
     return PostgresStore(url, capacity=config.entities_per_user)
 
 
+def open_existing_store(config: Config) -> Store:
+    """The same, for who only looks at it. Raises StoreError also where there is none yet."""
+    if not config.store_url.get_secret_value() and not _sqlite_file(config).exists():
+        raise StoreError(
+            f"there is no {_sqlite_file(config)}: set ATTUNE_DATA_DIR or ATTUNE_STORE_URL to those of the services"
+        )
+    return open_store(config)
+
+
 def open_event_log(config: Config) -> EventLog:
     """The durable local log in <data_dir>/events."""
     directory = config.data_dir / "events"
     directory.mkdir(parents=True, exist_ok=True)
     return LocalEventLog(directory)
+
+
+def _sqlite_file(config: Config) -> Path:
+    return config.data_dir / "knowledge.sqlite"
 
 
 def _catalog(config: Config) -> LoadedCatalog:

@@ -16,8 +16,8 @@ from attune.knowledge_store.store_rows import RowStore
 from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.measure.report import Row, make_report, show, write
-from attune.services.cli.measure.store.population import Population
-from attune.services.cli.measure.store.timing import read_times, write_speed
+from attune.services.cli.measure.store_speed.population import Population
+from attune.services.cli.measure.store_speed.timing import read_times, write_speed
 from attune.services.cli.measure.tables import page_of
 from attune.services.cli.options import Json
 from attune.services.cli.output import progress
@@ -95,7 +95,7 @@ def _measure(
 ) -> list[Row]:
     random = Random(population.seed)  # noqa: S311 - no secret
     rows: list[Row] = []
-    empty, done = measured.size_bytes(), 0
+    empty, done = (measured.size() or 0), 0
     with progress() as bar:
         filling = bar.add_task("filling", total=sizes[-1])
         for size in sizes:
@@ -104,7 +104,7 @@ def _measure(
                 measured.put_users(population.records(start, min(start + _CHUNK, size)))
                 bar.update(filling, completed=min(start + _CHUNK, size))
             filled, done = time.perf_counter() - started, size
-            bytes_of = _bytes_per_user(measured, population, size, measured.size_bytes() - empty)
+            bytes_of = _bytes_per_user(measured, population, size, (measured.size() or 0) - empty)
             for kind in (False, True):
                 numbers = _drawn(population, size, lookups, full=kind, random=random)
                 if numbers:

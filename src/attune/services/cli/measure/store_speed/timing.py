@@ -11,7 +11,7 @@ from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.retrieval import Mode, retrieve
 from attune.knowledge_store.store_rows import RowStore
 from attune.services.cli.measure.report import Row
-from attune.services.cli.measure.store.population import NOW, Population
+from attune.services.cli.measure.store_speed.population import NOW, Population
 
 _LIMIT = 50
 _BATCH = 256

@@ -1,0 +1,1 @@
+"""`attune eval store`: what the store learns from real users' logs."""
