@@ -33,7 +33,9 @@ def test_everything_is_counted(store):
     found = audit(store, CATALOG, days(1))
     assert (found.users, found.entities, found.events, found.tombstones, found.objects) == (3, 7, 5, 1, 1)
     assert (found.duplicates, found.negative, found.decayed_away) == (1, 1, 0)
-    assert found.bytes_of_records == sum(len(encode(record)) + DIGEST_BYTES * record.events for _, record in store.users())
+    assert found.bytes_of_records == sum(
+        len(encode(record)) + DIGEST_BYTES * record.events for _, record in store.users()
+    )
     assert found.bytes_on_disk is None
 
 

@@ -2,9 +2,11 @@ import gc
 import os
 import threading
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 from tests.e2e.conftest import wait_until
 from tests.unit.knowledge_store.builders import ANNA, START, line
@@ -13,6 +15,15 @@ from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.linking import Linker
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.services.runtime.catalogs import CatalogWatcher, load_catalog
+
+
+@pytest.fixture(autouse=True)
+def every_level() -> Iterator[None]:
+    """Whatever level another test has set."""
+    before = structlog.get_config()
+    structlog.reset_defaults()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture
