@@ -9,6 +9,7 @@ from attune.services.cli.experts import experts
 from attune.services.cli.indexing import index
 from attune.services.cli.measure.embedding import embedding
 from attune.services.cli.measure.finegrained import finegrained
+from attune.services.cli.measure.linking import linking
 from attune.services.cli.measure.merged import merge
 from attune.services.cli.measure.pairs import pairs
 from attune.services.cli.measure.retrieval import retrieval
@@ -39,6 +40,7 @@ evaluate.command()(retrieval)
 evaluate.command()(pairs)
 evaluate.command()(routing)
 evaluate.command()(finegrained)
+evaluate.command()(linking)
 evaluate.command()(merge)
 app.add_typer(evaluate, name="eval")
 training = typer.Typer(help="Train on your own texts.", no_args_is_help=True)
