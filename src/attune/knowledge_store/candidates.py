@@ -97,11 +97,14 @@ class CandidateIndex:
         if len(known.likeliest) == 1:
             entity_id, kind, _ = known.likeliest[0]
             return (Named(entity_id, kind, 0.0),) if use.allows(kind) else ()
-        total = math.fsum(odds for kind, odds in known.totals.items() if use.allows(kind))
+        allowed = tuple(kind for kind in known.totals if use.allows(kind))
+        total = math.fsum([known.totals[kind] for kind in allowed])
         return tuple(
-            Named(entity_id, kind, math.log(odds / total))
-            for entity_id, kind, odds in known.likeliest
-            if use.allows(kind)
+            [
+                Named(entity_id, kind, math.log(odds / total))
+                for entity_id, kind, odds in known.likeliest
+                if kind in allowed
+            ]
         )
 
 

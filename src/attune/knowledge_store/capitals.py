@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from attune.knowledge_store.normalization import NormalizedText
 
-_WORD_BEFORE = re.compile(r"(\w[\w'\u2019.]*)[ -]\Z")
+_ASCII_CAPITAL = re.compile("[A-Z]")
+_LAST_WORD = re.compile(r"\w[\w'\u2019.]*\Z")
 _WORD_AFTER = re.compile(r"[ -](\w+)")
 _LONGEST_WORD = 40
 _OPENER = re.compile(
@@ -21,7 +22,10 @@ def has_capitals(text: str) -> bool:
 
 def capitals(text: str, normalized: NormalizedText) -> list[int]:
     """The places of the normalised text that come from capital letters, in order."""
-    found = [place for place, character in enumerate(text) if character.isupper()]
+    if text.isascii():
+        found = [match.start() for match in _ASCII_CAPITAL.finditer(text)]
+    else:
+        found = [place for place, character in enumerate(text) if character.isupper()]
     if isinstance(normalized.starts, range):
         return found
     originals = set(found)
@@ -44,10 +48,10 @@ class Taken:
         return self._is_name_before(text, start) or self._is_name_after(text, end)
 
     def _is_name_before(self, text: str, start: int) -> bool:
-        before = _WORD_BEFORE.search(text, max(0, start - _LONGEST_WORD), start)
-        if before is None or start - 1 in self._ends:
+        if text[start - 1 : start] not in (" ", "-") or start - 1 in self._ends:
             return False
-        word = before.group(1)
+        found = _LAST_WORD.search(text[max(0, start - _LONGEST_WORD) : start - 1].replace("-", " ").rpartition(" ")[2])
+        word = found.group() if found else "-"
         return word[0].isupper() and not word.endswith(".") and not _OPENER.fullmatch(word.lower())
 
     def _is_name_after(self, text: str, end: int) -> bool:

@@ -4,8 +4,9 @@ import math
 import re
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from attune.knowledge_store.normalization import normalize
 
@@ -21,6 +22,21 @@ class Bag:
     """The distinct known words of a text, by number."""
 
     words: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The words that the topics of two or more of a text's names have, each with how many have it; out of `names`."""
+
+    counts: Mapping[int, int]
+    names: int
+
+    @classmethod
+    def of(cls, topics: Sequence[Iterable[int]]) -> Self:
+        counts = Counter[int]()
+        for topic in topics:
+            counts.update(topic)
+        return cls({word: count for word, count in counts.items() if count > 1}, len(topics))
 
 
 class LexicalContext:
@@ -54,36 +70,37 @@ class LexicalContext:
         a short profile does not say all; times 60/(60 + size of the bag), for a long text has any word. (Ours.)
         """
         profile = self._profiles.get(entity_id, _NOTHING)
-        shared = bag.words & profile
+        shared = (bag.words & profile) - ignoring.words
         if not shared:
             return 0.0
-        common = profile & ignoring.words
-        whole = self._weights[entity_id] - self._weight(common)
-        return self._weight(shared - common) / (whole + self._smoothing) * _SHORT_TEXT / (_SHORT_TEXT + len(bag.words))
+        found = self._weight(shared) / (self._weight_without(entity_id, profile, ignoring) + self._smoothing)
+        return found * _SHORT_TEXT / (_SHORT_TEXT + len(bag.words))
 
-    def company(self, shared: Mapping[int, int], names: int, entity_id: str, ignoring: Bag) -> float:
+    def company(self, shared: Shared, entity_id: str, ignoring: Bag) -> float:
         """How much of the entity's profile, in [0, 1), is in the topics of a text's other names.
 
-        `shared` counts, word by word, the names that have it in their topic, out of `names`. Each word counts for the
-        share of the other names that have it; two more than there are, so that a single one does not say all.
+        Each word counts for the share of the other names that have it; two more names than there are, so that a single
+        one does not say all.
         """
-        words = self._profiles.get(entity_id, _NOTHING)
-        found = [
-            (shared[word] - 1) * self._squared_idf[word] for word in words - ignoring.words if shared.get(word, 0) > 1
-        ]
-        if not found:
+        profile = self._profiles.get(entity_id, _NOTHING)
+        words = (shared.counts.keys() & profile) - ignoring.words
+        if not words:
             return 0.0
-        whole = self._weights[entity_id] - self._weight(words & ignoring.words)
-        return math.fsum(found) / ((names + 1) * (whole + 1))
+        found = math.fsum([(shared.counts[word] - 1) * self._squared_idf[word] for word in words])
+        return found / ((shared.names + 1) * (self._weight_without(entity_id, profile, ignoring) + 1))
 
     def topic(self, entity_ids: Iterable[str], ignoring: Bag) -> "array[int]":
         """The words of any of the entities' profiles, without those of `ignoring`, in order."""
         words = {word for entity_id in entity_ids for word in self._profiles.get(entity_id, _NOTHING)}
         return array("L", sorted(words - ignoring.words))
 
+    def _weight_without(self, entity_id: str, profile: frozenset[int], ignoring: Bag) -> float:
+        ignored = profile & ignoring.words
+        return self._weights[entity_id] - self._weight(ignored) if ignored else self._weights[entity_id]
+
     def _weight(self, words: Iterable[int]) -> float:
         """The sum of their squared idf: exactly rounded, so the order of the words does not matter."""
-        return math.fsum(self._squared_idf[word] for word in words)
+        return math.fsum([self._squared_idf[word] for word in words])
 
 
 def words_of(text: str) -> list[str]:

@@ -14,13 +14,12 @@ derived    1 if the name is only derived from what anything is called (names.py)
 """
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from attune.knowledge_store.candidates import CERTAIN, Named, Use
-from attune.knowledge_store.context import Bag, LexicalContext
+from attune.knowledge_store.context import Bag, LexicalContext, Shared
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.names import NameKind
 
@@ -110,13 +109,11 @@ class Disambiguator:
     def evidence(self, uses: _Uses, bag: Bag, *, has_capitals: bool) -> dict[Use, list[tuple[Named, Evidence]]]:
         """What each candidate has for it without knowing what the other names stand for."""
         names = {use.name for use in uses}
-        shared = Counter[int]()
-        for name in names:
-            shared.update(self._topics.get(name, ()))
+        shared = Shared.of([self._topics.get(name, ()) for name in names])
         return {
             use: [(candidates[0], NO_EVIDENCE)]
             if self._is_plain(use, candidates, has_capitals=has_capitals)
-            else self._weighed_up(use, candidates, bag, (shared, len(names)), has_capitals=has_capitals)
+            else self._weighed_up(use, candidates, bag, shared, has_capitals=has_capitals)
             for use, candidates in uses.items()
         }
 
@@ -131,7 +128,7 @@ class Disambiguator:
         use: Use,
         candidates: Sequence[Named],
         bag: Bag,
-        shared: tuple[Mapping[int, int], int],
+        shared: Shared,
         *,
         has_capitals: bool,
     ) -> list[tuple[Named, Evidence]]:
@@ -143,7 +140,7 @@ class Disambiguator:
                 each,
                 Evidence(
                     context=self._context.coverage(bag, each.entity_id, ignoring),
-                    company=self._context.company(*shared, each.entity_id, ignoring),
+                    company=self._context.company(shared, each.entity_id, ignoring),
                     lower_case=float(is_small and each.entity_id in self._proper),
                     fragment=float(use.is_fragment),
                     derived=derived,

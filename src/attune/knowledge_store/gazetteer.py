@@ -57,23 +57,18 @@ class Gazetteer:
         whole = text.text
         inside = inside_words(whole) if inside is None else inside
         found: list[Match] = []
-        free, lengths, next_place = 0, self._lengths, inside.find
-        for start in _places(inside, len(whole)) if starts is None else starts:
+        free, size, lengths, next_place = 0, len(whole), self._lengths, inside.find
+        for start in _places(inside, size) if starts is None else starts:
             if start < free or inside[start]:
                 continue
-            known = lengths.get(whole[start : next_place(0, start + 1)])
-            if known and (end := self._longest(whole, start, known, inside)):
-                found.append(Match(start, end, whole[start:end]))
-                free = end
+            known = lengths.get(whole[start : next_place(0, start + 1)], ())
+            for length in known:
+                end = start + length
+                if end <= size and not inside[end] and whole[start:end] in self._names:
+                    found.append(Match(start, end, whole[start:end]))
+                    free = end
+                    break
         return found
-
-    def _longest(self, text: str, start: int, lengths: Iterable[int], inside: bytearray) -> int:
-        """The end of the longest name of one of the lengths that starts there; 0 for none."""
-        for length in lengths:
-            end = start + length
-            if end <= len(text) and not inside[end] and text[start:end] in self._names:
-                return end
-        return 0
 
 
 def _places(inside: bytearray, size: int) -> Iterator[int]:

@@ -1,9 +1,8 @@
 import math
-from collections import Counter
 
 import pytest
 
-from attune.knowledge_store.context import LexicalContext, words_of
+from attune.knowledge_store.context import LexicalContext, Shared, words_of
 
 PROFILES = {"planet": "mercury planet orbits the sun", "metal": "mercury liquid metal", "sun": "sun star planet the"}
 
@@ -40,11 +39,11 @@ def test_company_is_what_other_names_have_in_their_topics():
     context = LexicalContext(PROFILES)
     nothing = context.bag()
     topics = [context.topic(["planet"], nothing), context.topic(["sun"], nothing)]
-    shared = Counter(word for topic in topics for word in topic)
-    assert context.company(shared, 2, "planet", nothing) > 0.0
-    assert context.company(Counter(topics[0]), 2, "planet", nothing) == 0.0  # its own words only
-    assert context.company(shared, 2, "metal", nothing) == 0.0
-    assert context.company(shared, 2, "unknown", nothing) == 0.0
+    shared = Shared.of(topics)
+    assert context.company(shared, "planet", nothing) > 0.0
+    assert context.company(Shared.of(topics[:1]), "planet", nothing) == 0.0  # its own words only
+    assert context.company(shared, "metal", nothing) == 0.0
+    assert context.company(shared, "unknown", nothing) == 0.0
     assert list(context.topic(["planet", "unknown"], context.bag(PROFILES["planet"]))) == []
 
 
