@@ -17,7 +17,7 @@ from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.gazetteer import Gazetteer
 from attune.knowledge_store.names import NameKind, names_of
 
-MOST_CANDIDATES = 16
+MOST_CANDIDATES = 12
 CERTAIN = NameKind.VARIANT
 """The last kind of name that links whatever its case."""
 KIND_ODDS = {

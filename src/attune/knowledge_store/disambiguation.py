@@ -152,7 +152,8 @@ class Disambiguator:
     def linked(self, use: Use, entity_id: str, anchors: Anchors) -> Evidence:
         """What the entities of the text's other names have for it."""
         said = 0.0
-        for other in sorted(self._graph.linked(entity_id) & anchors.ids):
+        links = self._graph.linked(entity_id)
+        for other in sorted(links & anchors.ids) if links else ():
             certainty, where = anchors.known[other]
             if where.name != use.name:
                 said += certainty / math.log2(2 + len(self._graph.linked(other)))
