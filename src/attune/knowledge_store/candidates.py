@@ -12,6 +12,7 @@ import heapq
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.gazetteer import Gazetteer
@@ -30,8 +31,7 @@ KIND_ODDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """A name as a text writes it; `name` is normalised.
 
     In a text whose letters are all small, or all capital, case says nothing: `is_upper` then, not `is_capitalised`.
@@ -51,8 +51,7 @@ class Use:
         return self.is_upper if kind is NameKind.ACRONYM else self.is_capitalised
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """An entity that has the name; `log_prior` is the natural logarithm of P(e | name)."""
 
     entity_id: str

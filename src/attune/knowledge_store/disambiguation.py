@@ -17,6 +17,7 @@ import math
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from attune.knowledge_store.candidates import CERTAIN, Named, Use
 from attune.knowledge_store.context import Bag, LexicalContext, Shared
@@ -24,8 +25,7 @@ from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.names import NameKind
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """The terms of a score, or their weights (natural logarithms of odds)."""
 
     context: float = 0.0
@@ -54,14 +54,12 @@ WEIGHTS = Evidence(context=8.0, company=16.0, coherence=1.1, support=0.6, lower_
 NO_EVIDENCE = Evidence()
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     entity_id: str
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Weighed:
+class _Weighed(NamedTuple):
     named: Named
     score: float
 
@@ -159,6 +157,8 @@ class Disambiguator:
                 said += certainty / math.log2(2 + len(self._graph.linked(other)))
         own = anchors.known.get(entity_id)
         has_longer = own is not None and len(own[1].name) > len(use.name)
+        if not (said or has_longer):
+            return NO_EVIDENCE
         return Evidence(coherence=min(1.0, said), support=float(has_longer))
 
     def _together(

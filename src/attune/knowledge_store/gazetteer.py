@@ -8,7 +8,7 @@ between any two letters.
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from attune.knowledge_store.normalization import NormalizedText
 
@@ -23,8 +23,7 @@ _UNUSUAL = re.compile(r"[^\x00-\u0482\u048a-\u0530\u2010-\u205e\u20a0-\u20cf]|(?
 _USUAL_WORD = re.compile(r"[\w\u0300-\u036f]+(?:\.[\w\u0300-\u036f]+)*")
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """text[start:end] of a normalised text is the normalised `name`."""
 
     start: int

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from itertools import islice
+from typing import NamedTuple
 
 from attune.knowledge_store.candidates import CandidateIndex, Named, Use
 from attune.knowledge_store.capitals import Taken, capitals, has_capitals
@@ -48,8 +49,7 @@ class Mention:
     candidates: tuple[Candidate, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Spot:
+class _Spot(NamedTuple):
     """A place of the original text where a name stands."""
 
     start: int
