@@ -29,6 +29,11 @@ class CatalogGraph:
         for entity in catalog:
             for link in entity.links:
                 self.graph.add_edge(entity.id, link.target, key=link.relation)
+        self._linked = {
+            node: frozenset((*self.graph.successors(node), *self.graph.predecessors(node)))
+            for node in self.graph
+            if self.graph.degree(node)
+        }
         self._priors = pagerank(self.graph)
         self._degrees = dict(self.graph.degree())
         self._neighbours: dict[str, list[Neighbour]] = {}
@@ -36,6 +41,10 @@ class CatalogGraph:
     def prior(self, entity_id: str) -> float:
         """The entity's PageRank: priors are positive and sum to 1 over the catalog; 0 for an id that is not in it."""
         return self._priors.get(entity_id, 0.0)
+
+    def linked(self, entity_id: str) -> frozenset[str]:
+        """The entities one edge away, either way; none for an id that is not in the graph."""
+        return self._linked.get(entity_id, frozenset())
 
     def degree(self, entity_id: str) -> int:
         """How many edges the entity has, either way; 0 for an id that is not in the graph."""

@@ -1,40 +1,40 @@
 """Entity linking: which entities a text names.
 
-The gazetteer finds the names; each candidate of a name is scored
-
-    score(e) = prior_weight * log P(e | name) + context_weight * cos(context, profile of e)
-
-where P(e | name) shares the candidates' PageRank out among them (an entity whose label is the name counts LABEL_ODDS
-times), and the profile is the entity's label, description and neighbours' labels, compared without the words of the
-name itself. A name whose best score is under `nil_threshold` stands for no entity. No term depends on the user: what is
+Two gazetteers find the names (gazetteer.py): what some entity is called, and, in the gaps between and where the text
+writes it with a capital, what English makes of such names (names.py): demonyms and parts. All names of the text are
+then weighed together (disambiguation.py): how likely each is on its own (candidates.py), the words around, each other.
+A name whose best score is under `nil_threshold` stands for no entity. No term depends on the user: what is
 written to a user's store must not be steered by what is in it.
 
 A name that is one common English word (common_words.txt) links only where it is the whole text, or is written as code:
 between backticks, or called, as in `list()`.
 """
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from itertools import islice
+from typing import NamedTuple
 
+from attune.knowledge_store.candidates import CandidateIndex, Named, Use
+from attune.knowledge_store.capitals import Taken, capitals, has_capitals
 from attune.knowledge_store.catalog import Catalog
-from attune.knowledge_store.context import Bag, LexicalContext
-from attune.knowledge_store.gazetteer import Gazetteer, Match
+from attune.knowledge_store.context import LexicalContext
+from attune.knowledge_store.disambiguation import WEIGHTS, Candidate, Disambiguator, Evidence
+from attune.knowledge_store.gazetteer import Match, inside_words
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.model import Entity, LinkedEntity
-from attune.knowledge_store.normalization import normalize, normalize_name
+from attune.knowledge_store.normalization import NormalizedText, normalize, normalize_name
+from attune.knowledge_store.popularity import popularity
 from attune.knowledge_store.salience import document_salience
 
-LABEL_ODDS = 4.0
-_MOST_CANDIDATES = 8
+__all__ = ["Candidate", "Linker", "Mention"]
 
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    entity_id: str
-    score: float
+NIL_THRESHOLD = 0.0
+"""Calibrated on development texts (docs/results/linking.md): what may mean several things needs evidence for one."""
+_MOST_LISTED = 8
+_MOST_NEIGHBOURS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,15 @@ class Mention:
     candidates: tuple[Candidate, ...]
 
 
+class _Spot(NamedTuple):
+    """A place of the original text where a name stands."""
+
+    start: int
+    end: int
+    use: Use
+    candidates: tuple[Named, ...]
+
+
 class Linker:
     """Links texts to a catalog. Immutable, so threads may share one."""
 
@@ -57,25 +66,41 @@ class Linker:
         catalog: Catalog,
         graph: CatalogGraph,
         *,
-        prior_weight: float = 1.0,
-        context_weight: float = 16.0,
-        nil_threshold: float = -1.0,
+        weights: Evidence = WEIGHTS,
+        nil_threshold: float = NIL_THRESHOLD,
     ) -> None:
         self._graph = graph
-        self._labels = {entity.id: normalize_name(entity.label) for entity in catalog}
-        self._gazetteer = Gazetteer((name, e.id) for e in catalog for name in (e.label, *e.aliases))
+        self.candidates = CandidateIndex(catalog, popularity(catalog, graph))
         self._context = LexicalContext({entity.id: _profile(entity, catalog, graph) for entity in catalog})
+        self._disambiguator = Disambiguator(
+            self._context,
+            graph,
+            proper=frozenset(entity.id for entity in catalog if entity.label[:1].isupper()),
+            topics={
+                name: self._context.topic(ids, self._context.bag_of(name)) for name, ids in self.candidates.names()
+            },
+        )
         self._common_words = _common_words()
-        self._prior_weight = prior_weight
-        self._context_weight = context_weight
+        self._weights = weights
         self._nil_threshold = nil_threshold
 
     def link(self, text: str, *, context: str = "") -> list[Mention]:
         """The mentions of `text` in order, without overlaps; `context` helps to choose and is not linked itself."""
-        return list(self._mentions(text, context))
+        normalized = normalize(text)
+        mentions = self._mentions(text, normalized, list(self._spots(text, normalized)), context)
+        return [mention for mention in mentions if mention.score >= self._nil_threshold]
 
     def link_batch(self, texts: Sequence[str]) -> list[list[Mention]]:
         return [self.link(text) for text in texts]
+
+    def disambiguate(self, text: str, spans: Sequence[tuple[int, int]], *, context: str = "") -> list[Mention | None]:
+        """The best entity of each given span (start, end), whatever its score; None if nothing is called so."""
+        tells = has_capitals(text)
+        uses = [_use(text[start:end], normalize_name(text[start:end]), tells=tells) for start, end in spans]
+        spots = [_Spot(*span, use, self.candidates.of(use)) for span, use in zip(spans, uses, strict=True)]
+        known = [spot for spot in spots if spot.candidates]
+        mentions = iter(self._mentions(text, normalize(text), known, context))
+        return [next(mentions) if spot.candidates else None for spot in spots]
 
     def link_document(self, title: str, text: str, *, context: str = "") -> list[LinkedEntity]:
         """The entities that a document is about, most salient first (salience.py says how)."""
@@ -83,40 +108,75 @@ class Linker:
         in_text = self.link(text, context=f"{title}\n{context}")
         return document_salience(title, in_title, in_text, self._graph)
 
-    def _mentions(self, text: str, context: str) -> Iterator[Mention]:
-        normalized = normalize(text)
-        bag = self._context.bag(text, context)
+    def _mentions(self, text: str, normalized: NormalizedText, spots: Sequence[_Spot], context: str) -> list[Mention]:
+        uses = {spot.use: spot.candidates for spot in spots}
+        if not uses:
+            return []
+        bag = self._context.bag_of(normalized.text, normalize(context).text)
+        scored = self._disambiguator.scored(uses, bag, self._weights, has_capitals=has_capitals(text))
+        return [_mention(text, spot, scored[spot.use]) for spot in spots]
+
+    def _spots(self, text: str, normalized: NormalizedText) -> Iterator[_Spot]:
+        tells = has_capitals(text)
         whole = normalized.text.strip()
-        for match in self._gazetteer.find(normalized):
-            start, end = normalized.original_span(match.start, match.end)
+        matches = self._matches(text, normalized, tells=tells)
+        spans = [normalized.original_span(match.start, match.end) for match in matches]
+        taken = Taken(spans)
+        known: dict[Use, tuple[Named, ...]] = {}
+        for match, (start, end) in zip(matches, spans, strict=True):
             if match.name in self._common_words and match.name != whole and not _is_code(text, start, end):
                 continue
-            candidates = self._candidates(match, bag)
-            if candidates[0].score >= self._nil_threshold:
-                best = candidates[0]
-                yield Mention(start, end, text[start:end], best.entity_id, best.score, candidates)
+            is_fragment = tells and taken.is_fragment(text, start, end)
+            use = _use(text[start:end], match.name, tells=tells, is_fragment=is_fragment)
+            if use not in known:
+                known[use] = self.candidates.of(use)
+            if known[use]:
+                yield _Spot(start, end, use, known[use])
 
-    def _candidates(self, match: Match, bag: Bag) -> tuple[Candidate, ...]:
-        name = self._context.bag(match.name)
-        odds = [self._odds(entity_id, match.name) for entity_id in match.entity_ids]
-        total = sum(odds)
-        scored = [
-            Candidate(
-                entity_id,
-                self._prior_weight * math.log(share / total)
-                + self._context_weight * self._context.similarity(bag, entity_id, ignoring=name),
-            )
-            for entity_id, share in zip(match.entity_ids, odds, strict=True)
-        ]
-        return tuple(sorted(scored, key=lambda c: (-c.score, c.entity_id))[:_MOST_CANDIDATES])
+    def _matches(self, text: str, normalized: NormalizedText, *, tells: bool) -> list[Match]:
+        inside = inside_words(normalized.text)
+        certain = self.candidates.certain.find(normalized, inside)
+        if not tells:
+            return certain
+        return sorted(
+            [
+                *certain,
+                *_in_gaps(self.candidates.derived.find(normalized, inside, capitals(text, normalized)), certain),
+            ],
+            key=_start,
+        )
 
-    def _odds(self, entity_id: str, name: str) -> float:
-        return self._graph.prior(entity_id) * (LABEL_ODDS if self._labels[entity_id] == name else 1.0)
+
+def _start(match: Match) -> int:
+    return match.start
+
+
+def _in_gaps(matches: Iterable[Match], taken: Sequence[Match]) -> Iterator[Match]:
+    """Those that overlap none of `taken`; both in order."""
+    others = iter(taken)
+    other = next(others, None)
+    for match in matches:
+        while other is not None and other.end <= match.start:
+            other = next(others, None)
+        if other is None or match.end <= other.start:
+            yield match
+
+
+def _use(surface: str, name: str, *, tells: bool, is_fragment: bool = False) -> Use:
+    if not tells:
+        return Use(name, is_capitalised=False, is_upper=True)
+    return Use(name, surface[:1].isupper(), surface.isupper(), is_fragment)
+
+
+def _mention(text: str, spot: _Spot, candidates: tuple[Candidate, ...]) -> Mention:
+    best = candidates[0]
+    surface = text[spot.start : spot.end]
+    return Mention(spot.start, spot.end, surface, best.entity_id, best.score, candidates[:_MOST_LISTED])
 
 
 def _profile(entity: Entity, catalog: Catalog, graph: CatalogGraph) -> str:
     neighbours = (catalog[neighbour.entity_id].label for neighbour in graph.neighbours(entity.id))
-    return " ".join((entity.label, entity.description, *neighbours))
+    return " ".join((entity.label, entity.description, *islice(neighbours, _MOST_NEIGHBOURS)))
 
 
 def _is_code(text: str, start: int, end: int) -> bool:

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-# Printable ASCII up to a character that could carry a combining mark; white space; any other single character.
-_PIECE = re.compile(r"[!-~]+(?=[\x00-\x7f]|\Z)|\s+|\S")
+# Printable ASCII with single spaces in it, up to a character that could carry a combining mark; white space; any other
+# single character.
+_PIECE = re.compile(r"[!-~]+(?: [!-~]+)*(?=[\x00-\x7f]|\Z)|\s+|\S")
 _LONGEST_CLUSTER = (
     31  # a base and 30 marks (Stream-Safe Text Format, UAX #15 section 13): sorting a run of marks is quadratic
 )

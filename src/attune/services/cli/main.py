@@ -10,6 +10,7 @@ from attune.services.cli.experts import experts
 from attune.services.cli.indexing import index
 from attune.services.cli.measure.embedding import embedding
 from attune.services.cli.measure.finegrained import augmentation, finegrained
+from attune.services.cli.measure.linking import linking
 from attune.services.cli.measure.merged import merge
 from attune.services.cli.measure.pairs import pairs
 from attune.services.cli.measure.retrieval import retrieval
@@ -45,6 +46,7 @@ evaluate.command()(retrieval)
 evaluate.command()(pairs)
 evaluate.command()(routing)
 evaluate.command()(finegrained)
+evaluate.command()(linking)
 evaluate.command()(merge)
 evaluate.command(name="store")(stored)
 app.add_typer(evaluate, name="eval")

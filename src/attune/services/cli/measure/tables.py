@@ -10,8 +10,9 @@ def page_of(title: str, made: Report) -> str:
     parts = [f"# {title}", f"- command: `{made['command']}`\n- commit: {made['commit']}, date: {made['date']}"]
     parts[-1] += f"\n- machine: {made['machine']}"
     summary: list[Row] = [{"figure": name, "value": value} for name, value in made["summary"].items()]
-    for columns, rows in [*groupby(made["rows"], key=tuple), (("figure", "value"), iter(summary))]:
-        parts.append(_table(columns, list(rows)))
+    runs = [(columns, list(rows)) for columns, rows in groupby(made["rows"], key=tuple)]  # a run ends with the next one
+    for columns, rows in [*runs, (("figure", "value"), summary)]:
+        parts.append(_table(columns, rows))
     return "\n\n".join(parts) + "\n"
 
 

@@ -1,0 +1,115 @@
+"""Which entities a name may stand for, and how likely each is before anything else of the text is read.
+
+    P(e | name) = odds(e, name) / sum of the odds of all who share the name as it is written
+    odds(e, name) = KIND_ODDS[kind of the name] * popularity(e)
+
+Computed once, when the catalog is loaded. A name keeps its MOST_CANDIDATES likeliest entities, whose probabilities are
+still those among all: a name that a million entities have costs a look-up no more than any other, and says as little
+as it should.
+"""
+
+import heapq
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.gazetteer import Gazetteer
+from attune.knowledge_store.names import NameKind, names_of
+
+MOST_CANDIDATES = 12
+CERTAIN = NameKind.VARIANT
+"""The last kind of name that links whatever its case."""
+KIND_ODDS = {
+    NameKind.LABEL: 3.0,
+    NameKind.ALIAS: 2.3,
+    NameKind.VARIANT: 3.0,
+    NameKind.ACRONYM: 0.2,
+    NameKind.DEMONYM: 10.0,
+    NameKind.PART: 0.6,
+}
+
+
+class Use(NamedTuple):
+    """A name as a text writes it; `name` is normalised.
+
+    In a text whose letters are all small, or all capital, case says nothing: `is_upper` then, not `is_capitalised`.
+    `is_fragment` for a capitalised name right beside another capitalised word that is in no name: both are of a longer,
+    unknown one.
+    """
+
+    name: str
+    is_capitalised: bool
+    is_upper: bool
+    is_fragment: bool = False
+
+    def allows(self, kind: NameKind) -> bool:
+        """Acronyms are written in capitals, demonyms and parts with one first."""
+        if kind <= CERTAIN:
+            return True
+        return self.is_upper if kind is NameKind.ACRONYM else self.is_capitalised
+
+
+class Named(NamedTuple):
+    """An entity that has the name; `log_prior` is the natural logarithm of P(e | name)."""
+
+    entity_id: str
+    kind: NameKind
+    log_prior: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """The likeliest entities with their odds, and the odds of all by kind."""
+
+    likeliest: tuple[tuple[str, NameKind, float], ...]
+    totals: Mapping[NameKind, float]
+
+
+class CandidateIndex:
+    """The entities of each normalised name, and the gazetteers that find the names in texts.
+
+    `certain` finds names that are some entity's label, alias, variant or acronym, `derived` the others.
+    """
+
+    def __init__(self, catalog: Catalog, popularity: Mapping[str, float]) -> None:
+        sharing: dict[str, list[tuple[str, NameKind, float]]] = {}
+        for entity in catalog:
+            fame = popularity[entity.id]
+            for name, kind in names_of(entity).items():
+                sharing.setdefault(name, []).append((entity.id, kind, KIND_ODDS[kind] * fame))
+        self._names = {name: _name(entities) for name, entities in sharing.items()}
+        cased = {name: all(kind > NameKind.ACRONYM for kind in known.totals) for name, known in self._names.items()}
+        self.certain = Gazetteer(name for name, is_cased in cased.items() if not is_cased)
+        self.derived = Gazetteer(name for name, is_cased in cased.items() if is_cased)
+
+    def names(self) -> Iterable[tuple[str, list[str]]]:
+        """Each name with its likeliest entities."""
+        return ((name, [id_ for id_, _, _ in known.likeliest]) for name, known in self._names.items())
+
+    def of(self, use: Use) -> tuple[Named, ...]:
+        """Who may be meant, the likeliest first, ties by id; empty if nobody is called so, or not as it is written."""
+        known = self._names.get(use.name)
+        if known is None:
+            return ()
+        if len(known.likeliest) == 1:
+            entity_id, kind, _ = known.likeliest[0]
+            return (Named(entity_id, kind, 0.0),) if use.allows(kind) else ()
+        allowed = tuple(kind for kind in known.totals if use.allows(kind))
+        total = math.fsum([known.totals[kind] for kind in allowed])
+        return tuple(
+            [
+                Named(entity_id, kind, math.log(odds / total))
+                for entity_id, kind, odds in known.likeliest
+                if kind in allowed
+            ]
+        )
+
+
+def _name(entities: list[tuple[str, NameKind, float]]) -> _Name:
+    totals: dict[NameKind, list[float]] = {}
+    for _, kind, odds in entities:
+        totals.setdefault(kind, []).append(odds)
+    likeliest = heapq.nsmallest(MOST_CANDIDATES, entities, key=lambda each: (-each[2], each[0]))
+    return _Name(tuple(likeliest), {kind: math.fsum(odds) for kind, odds in totals.items()})

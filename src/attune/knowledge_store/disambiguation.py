@@ -1,0 +1,188 @@
+"""Which entity each name of one text stands for: all of the text's names are weighed together.
+
+    score(e, name) = log P(e | name) + sum of weight * evidence
+
+context    the share of e's profile (label, description, neighbours) that the text's words make up (context.py)
+company    the share of it that the profiles of the other names' entities have too: in a list of cricket clubs, all
+           names have a candidate with "cricket" in its profile
+coherence  the text's other entities that the graph links to e, each as certain as the evidence so far makes it and
+           worth 1/log2(2 + degree), for the most linked entities are linked to everything; at most 1
+support    1 if a longer name of e stands elsewhere in the text: "Bush" after "George W. Bush"
+lower_case 1 for a proper name in small letters where the text has capitals
+fragment   1 if the text writes the name as part of a longer, unknown one
+derived    1 if the name is only derived from what anything is called (names.py): it may well be somebody else's
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from attune.knowledge_store.candidates import CERTAIN, Named, Use
+from attune.knowledge_store.context import Bag, LexicalContext, Shared
+from attune.knowledge_store.graph import CatalogGraph
+from attune.knowledge_store.names import NameKind
+
+
+class Evidence(NamedTuple):
+    """The terms of a score, or their weights (natural logarithms of odds)."""
+
+    context: float = 0.0
+    company: float = 0.0
+    coherence: float = 0.0
+    support: float = 0.0
+    lower_case: float = 0.0
+    fragment: float = 0.0
+    derived: float = 0.0
+
+    def weighted(self, by: "Evidence") -> float:
+        return (
+            self.context * by.context
+            + self.company * by.company
+            + self.coherence * by.coherence
+            + self.support * by.support
+            + self.lower_case * by.lower_case
+            + self.fragment * by.fragment
+            + self.derived * by.derived
+        )
+
+
+WEIGHTS = Evidence(context=8.0, company=16.0, coherence=1.1, support=0.6, lower_case=-3.0, fragment=-2.0, derived=-1.0)
+
+
+NO_EVIDENCE = Evidence()
+
+
+class Candidate(NamedTuple):
+    entity_id: str
+    score: float
+
+
+class _Weighed(NamedTuple):
+    named: Named
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """Entities that a text is likely to name: `known` has how likely, and the longest use of a name of each."""
+
+    ids: frozenset[str]
+    known: Mapping[str, tuple[float, Use]]
+
+
+_Uses = Mapping[Use, Sequence[Named]]
+
+
+class Disambiguator:
+    """Weighs candidates by the texts that they stand in. Immutable.
+
+    `proper` are the entities with proper names, `topics` the words of the profiles of each name's entities.
+    """
+
+    def __init__(
+        self,
+        context: LexicalContext,
+        graph: CatalogGraph,
+        proper: AbstractSet[str],
+        topics: Mapping[str, Sequence[int]],
+    ) -> None:
+        self._context = context
+        self._graph = graph
+        self._proper = proper
+        self._topics = topics
+
+    def scored(
+        self, uses: _Uses, bag: Bag, weights: Evidence, *, has_capitals: bool
+    ) -> dict[Use, tuple[Candidate, ...]]:
+        """For each use of a name its candidates, the best first, ties by id. Candidates must not be empty."""
+        alone = {
+            use: [_Weighed(named, named.log_prior + each.weighted(weights)) for named, each in found]
+            for use, found in self.evidence(uses, bag, has_capitals=has_capitals).items()
+        }
+        anchors = _anchors(alone)
+        return {use: self._together(use, weighed, anchors, weights) for use, weighed in alone.items()}
+
+    def evidence(self, uses: _Uses, bag: Bag, *, has_capitals: bool) -> dict[Use, list[tuple[Named, Evidence]]]:
+        """What each candidate has for it without knowing what the other names stand for."""
+        names = {use.name for use in uses}
+        shared = Shared.of([self._topics.get(name, ()) for name in names])
+        return {
+            use: [(candidates[0], NO_EVIDENCE)]
+            if self._is_plain(use, candidates, has_capitals=has_capitals)
+            else self._weighed_up(use, candidates, bag, shared, has_capitals=has_capitals)
+            for use, candidates in uses.items()
+        }
+
+    def _is_plain(self, use: Use, candidates: Sequence[Named], *, has_capitals: bool) -> bool:
+        """Only one thing is called so, and it is written as it should be: log P = 0 needs no evidence."""
+        first = candidates[0]
+        is_small = has_capitals and not use.is_capitalised and first.entity_id in self._proper
+        return len(candidates) == 1 and first.kind <= CERTAIN and not use.is_fragment and not is_small
+
+    def _weighed_up(
+        self,
+        use: Use,
+        candidates: Sequence[Named],
+        bag: Bag,
+        shared: Shared,
+        *,
+        has_capitals: bool,
+    ) -> list[tuple[Named, Evidence]]:
+        ignoring = self._context.bag_of(use.name)
+        is_small = has_capitals and not use.is_capitalised
+        derived = float(all(each.kind > CERTAIN for each in candidates))
+        return [
+            (
+                each,
+                Evidence(
+                    context=self._context.coverage(bag, each.entity_id, ignoring),
+                    company=self._context.company(shared, each.entity_id, ignoring),
+                    lower_case=float(is_small and each.entity_id in self._proper),
+                    fragment=float(use.is_fragment),
+                    derived=derived,
+                ),
+            )
+            for each in candidates
+        ]
+
+    def linked(self, use: Use, entity_id: str, anchors: Anchors) -> Evidence:
+        """What the entities of the text's other names have for it."""
+        said = 0.0
+        links = self._graph.linked(entity_id)
+        for other in sorted(links & anchors.ids) if links else ():
+            certainty, where = anchors.known[other]
+            if where.name != use.name:
+                said += certainty / math.log2(2 + len(self._graph.linked(other)))
+        own = anchors.known.get(entity_id)
+        has_longer = own is not None and len(own[1].name) > len(use.name)
+        if not (said or has_longer):
+            return NO_EVIDENCE
+        return Evidence(coherence=min(1.0, said), support=float(has_longer))
+
+    def _together(
+        self, use: Use, weighed: Sequence[_Weighed], anchors: Anchors, weights: Evidence
+    ) -> tuple[Candidate, ...]:
+        if len(weighed) == 1 and weighed[0].score == 0.0:
+            return (Candidate(weighed[0].named.entity_id, 0.0),)
+        candidates = [
+            Candidate(id_, each.score + self.linked(use, id_, anchors).weighted(weights))
+            for each in weighed
+            for id_ in [each.named.entity_id]
+        ]
+        return tuple(sorted(candidates, key=lambda each: (-each.score, each.entity_id)))
+
+
+def _anchors(alone: Mapping[Use, Sequence[_Weighed]]) -> Anchors:
+    """Each use's best entity, unless by a part of its name only."""
+    anchors: dict[str, tuple[float, Use]] = {}
+    for use, weighed in alone.items():
+        best = min(weighed, key=lambda each: (-each.score, each.named.entity_id))
+        if best.named.kind is NameKind.PART:
+            continue
+        certainty = 1 / math.fsum(math.exp(each.score - best.score) for each in weighed)
+        known = anchors.get(best.named.entity_id)
+        if known is None or (len(use.name), use.name) > (len(known[1].name), known[1].name):
+            anchors[best.named.entity_id] = (certainty, use)
+    return Anchors(frozenset(anchors), anchors)
