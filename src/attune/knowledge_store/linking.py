@@ -126,6 +126,8 @@ class Linker:
         for match, (start, end) in zip(matches, spans, strict=True):
             if match.name in self._common_words and match.name != whole and not _is_code(text, start, end):
                 continue
+            if match.name in _CONTRACTED and normalized.text[max(match.start - 1, 0) : match.start] in _APOSTROPHES:
+                continue
             is_fragment = tells and taken.is_fragment(text, start, end)
             use = _use(text[start:end], match.name, tells=tells, is_fragment=is_fragment)
             if use not in known:
@@ -181,6 +183,11 @@ def _profile(entity: Entity, catalog: Catalog, graph: CatalogGraph) -> str:
 
 def _is_code(text: str, start: int, end: int) -> bool:
     return text.startswith("(", end) or (text[max(start - 1, 0) : start] == "`" and text.startswith("`", end))
+
+
+_APOSTROPHES = {"'", "\u2019", "\u02bc"}
+_CONTRACTED = frozenset({"d", "ll", "m", "re", "s", "t", "ve"})
+"""What is left of words behind an apostrophe: "I'm", "don't", "somebody's"."""
 
 
 @lru_cache(maxsize=1)

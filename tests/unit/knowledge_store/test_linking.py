@@ -292,3 +292,11 @@ def test_right_to_left_and_stacked_marks_keep_spans_of_the_original(label, text)
     for mention in linker.link(text):
         assert text[mention.start : mention.end] == mention.surface
         assert normalize_name(mention.surface) == normalize_name(label)
+
+
+@pytest.mark.parametrize("apostrophe", ["'", "\u2019"])
+def test_what_is_left_of_a_word_behind_an_apostrophe_names_nothing(apostrophe):
+    linker = linker_for(line("m", "M"), line("ve", "VE"), line("loreal", "L'Oréal"), line("kelly", "Kelly"))[2]
+    text = f"I{apostrophe}m Kelly{apostrophe}s friend, and we{apostrophe}ve been at L{apostrophe}Oréal; call M"
+    assert [mention.surface for mention in linker.link(text) if mention.surface.lower() in {"m", "ve"}] == ["M"]
+    assert "kelly" in {mention.entity_id for mention in linker.link(text)}

@@ -71,9 +71,7 @@ def learn(
 
 def _loss(lesson: Lesson, pace: Pace, random: np.random.Generator) -> Tensor:
     rows = random.permutation(len(lesson.passage))[: pace.batch]
-    own, wanted = np.unique(lesson.passage[rows], return_inverse=True)
-    others = np.setdiff1d(random.permutation(lesson.passages)[: pace.passages], own)
-    candidates = np.concatenate([own, others[: max(0, pace.passages - len(own))]])
+    candidates, wanted = _candidates(lesson.passage[rows], lesson.passages, pace.passages, random)
     logits = lesson.query_vectors(rows) @ lesson.passage_vectors(candidates).T / _TEMPERATURE
     loss = functional.cross_entropy(logits, torch.from_numpy(wanted))
     if not lesson.kept:
@@ -82,6 +80,14 @@ def _loss(lesson: Lesson, pace: Pace, random: np.random.Generator) -> Tensor:
     before = functional.softmax(queries[rows] @ passages[candidates].T / _TEMPERATURE, dim=1)
     after = functional.log_softmax(logits, dim=1)
     return loss + lesson.kept * functional.kl_div(after, before, reduction="batchmean")
+
+
+def _candidates(passage: Places, passages: int, count: int, random: np.random.Generator) -> tuple[Places, Places]:
+    """The queries' own passages, and of the others as many as make `count`; the place in them of each query's own."""
+    own, wanted = np.unique(passage, return_inverse=True)
+    drawn = random.permutation(passages)
+    others = drawn[~np.isin(drawn, own)][: max(0, count - len(own))]
+    return np.concatenate([own, others]), wanted
 
 
 def _rate(step: int, steps: int) -> float:
