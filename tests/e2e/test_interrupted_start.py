@@ -85,7 +85,7 @@ def test_the_demo_ends_with_130_and_one_sentence_while_it_loads_the_model(tmp_pa
         wait_until((directory / "knowledge.lock").exists, within_s=60)  # taken just before
         status, out, err = interrupt(process)
     assert (status, out) == (130, "")
-    assert err == "attune: stopped; run the same command again to go on\n"
+    assert err == "attune: stopped; run the same command again\n"
     assert_usable(directory)
 
 

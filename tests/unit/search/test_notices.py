@@ -1,12 +1,17 @@
 """Notices: one sentence a domain, true numbers, never more than a few."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attune.services.search.notices import NAMED, GeneralistCount, of_empty_domains
+from attune.embedding.v1 import embedding_pb2 as embedding
+from attune.knowledge.v1.context_pb2 import Context
+from attune.services.search.notices import NAMED, GeneralistCount, of_augmentation, of_empty_domains
+from attune.services.search.searching import Wish
+from attune.services.search.service import _notices_of_augmentation
 
 EXPERTS = frozenset({"general", "medicine"})
 
@@ -82,3 +87,24 @@ def test_several_empty_domains_are_one_sentence_of_bounded_length() -> None:
 
 def test_without_empty_domains_nothing_is_said() -> None:
     assert of_empty_domains([]) == []
+
+
+def test_an_augmentation_that_no_expert_has_is_told():
+    [sentence] = of_augmentation("tower", ["general"])
+    assert sentence.startswith("augmentation: the query was left plain, as 'general' has no tower:")
+    assert of_augmentation("tower", []) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "done", "told"),
+    [
+        (embedding.AUGMENTATION_TOWER, [embedding.AUGMENTATION_NONE], True),
+        (embedding.AUGMENTATION_TOWER, [embedding.AUGMENTATION_NONE, embedding.AUGMENTATION_TOWER], False),
+        (embedding.AUGMENTATION_UNSPECIFIED, [embedding.AUGMENTATION_NONE], False),
+        (embedding.AUGMENTATION_NONE, [embedding.AUGMENTATION_NONE], False),
+    ],
+)
+def test_a_search_tells_when_no_query_vector_was_augmented_as_asked(wanted, done, told):
+    wish = Wish("q", "", Context(), (), 10, wanted)
+    found = SimpleNamespace(augmentations=done, spaces=[SimpleNamespace(domain="")])
+    assert bool(_notices_of_augmentation(wish, found)) == told

@@ -52,6 +52,12 @@ def is_better(figures: Mapping[str, float]) -> bool:
     return bool(gains) and min(gains) >= 0 and max(gains) > 0 and natural
 
 
+def gain(figures: Mapping[str, float]) -> float:
+    """What made queries gain, keywords and spans alike."""
+    gains = [figures[name] - figures[f"plain_{name}"] for name in ("keywords", "spans") if name in figures]
+    return sum(gains) / max(1, len(gains))
+
+
 def _asked(collection: Collection, judging: Judging) -> dict[str, list[tuple[str, Mapping[int, int]]]]:
     people = collection.kept if judging.kept_back else list(collection.queries)
     made = {

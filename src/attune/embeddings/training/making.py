@@ -13,14 +13,14 @@ from torch import Tensor
 from attune.embeddings.augmentation.augmenter import Augmenter
 from attune.embeddings.augmentation.files import save_augmenter
 from attune.embeddings.augmentation.kinds import Augmentation
-from attune.embeddings.augmentation.manifest import AugmenterEntry
+from attune.embeddings.augmentation.manifest import AugmenterEntry, read_augmenters
 from attune.embeddings.axes import Axes
 from attune.embeddings.domains import ExpertKind
 from attune.embeddings.embedder import Embedder
 from attune.embeddings.heads import Head
 from attune.embeddings.mixture.expert_files import head_tensors, write_expert
 from attune.embeddings.mixture.manifest import ExpertEntry, put_expert
-from attune.embeddings.training.augmenter_judge import Judging, QueryVectors, is_better, judge
+from attune.embeddings.training.augmenter_judge import Judging, QueryVectors, gain, is_better, judge
 from attune.embeddings.training.augmenters import AugmenterRecipe, fit_probes, make_augmenter, through
 from attune.embeddings.training.collections import Source, Tell
 from attune.embeddings.training.frozen import FrozenBackbone
@@ -68,10 +68,17 @@ def make_and_save(
     judging = Judging(recipe.seed, kept_back=recipe.kind is not Augmentation.PROBES)
     metrics = judge(queries, lambda source: source.vectors, sources, judging, tell)
     version = embedder.domains.route(domain).version
-    entry = AugmenterEntry(recipe.kind, {domain: version}, default=is_better(metrics), training=facts, metrics=metrics)
+    default = is_better(metrics) and gain(metrics) > _gain_of_default(directory, domain, version, recipe.kind)
+    entry = AugmenterEntry(recipe.kind, {domain: version}, default=default, training=facts, metrics=metrics)
     saved = save_augmenter(directory, head, entry, blocks)
     memory = head.nbytes + sum(each.nbytes for each in blocks.values())
     return Made(saved.kind.value, domain, saved.version, saved.default, memory, metrics)
+
+
+def _gain_of_default(directory: Path, domain: str, version: str, kind: Augmentation) -> float:
+    """What the domain's default of another kind gained when it was made; 0 where there is none."""
+    others = read_augmenters(directory).of(domain, version).values()
+    return max((gain(each.metrics) for each in others if each.default and each.kind is not kind), default=0.0)
 
 
 def make_pair(

@@ -32,7 +32,7 @@ def told_plainly() -> Iterator[None]:
     except grpc.RpcError as error:
         _fail(_rpc_sentence(error))
     except KeyboardInterrupt:
-        typer.secho("attune: stopped; run the same command again to go on", err=True)
+        typer.secho("attune: stopped; run the same command again", err=True)
         raise typer.Exit(130) from None
 
 

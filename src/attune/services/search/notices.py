@@ -48,6 +48,15 @@ class GeneralistCount:
         return sentences
 
 
+def of_augmentation(wanted: str, domains: Collection[str]) -> list[str]:
+    """What to say where an augmentation was asked for by name and no expert searched has it."""
+    if not domains:
+        return []
+    searched = _listed([repr(domain) for domain in domains])
+    mend = "`attune experts list` shows what there is"
+    return [f"augmentation: the query was left plain, as {searched} has no {wanted}: {mend}"]
+
+
 def of_empty_domains(domains: Collection[str]) -> list[str]:
     """What to say of the domains that a search was narrowed to and that no document has."""
     if not domains:

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 
+from attune.embedding.v1 import embedding_pb2 as embedding
 from attune.events.v1.events_pb2 import EVENT_TYPE_FEEDBACK, InteractionEvent
 from attune.search.v1 import search_pb2 as pb
 from attune.search.v1.search_pb2_grpc import SearchServiceServicer
@@ -21,7 +22,7 @@ from attune.services.search.explain import explain
 from attune.services.search.gateway import Gateway
 from attune.services.search.index.port import Index
 from attune.services.search.indexing import Indexer
-from attune.services.search.notices import of_empty_domains
+from attune.services.search.notices import of_augmentation, of_empty_domains
 from attune.services.search.searching import Found, Searcher, Wish
 
 _DEFAULT_PAGE = 10
@@ -88,6 +89,7 @@ class SearchServicer(SearchServiceServicer):
         offset, made_for = _page(request, wish)
         found = await self._searcher.search(wish)
         response = _response(found, offset, wish.page_size, made_for)
+        response.notices.extend(_notices_of_augmentation(wish, found))
         response.query_id = uuid.uuid4().hex
         response.timings.total_ms = (time.monotonic() - started) * 1000
         return response
@@ -138,6 +140,15 @@ def _page(request: pb.SearchRequest, wish: Wish) -> tuple[int, str]:
 
 def _is_offset(position: Any) -> bool:
     return type(position) is int and position >= 0
+
+
+def _notices_of_augmentation(wish: Wish, found: Found) -> list[str]:
+    name = embedding.Augmentation.Name(wish.augmentation).removeprefix("AUGMENTATION_").lower()
+    if wish.augmentation in (embedding.AUGMENTATION_UNSPECIFIED, embedding.AUGMENTATION_NONE):
+        return []
+    if wish.augmentation in found.augmentations:
+        return []
+    return of_augmentation(name, [space.domain or "general" for space in found.spaces])
 
 
 def _response(found: Found, offset: int, size: int, made_for: str) -> pb.SearchResponse:

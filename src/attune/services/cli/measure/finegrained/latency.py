@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from attune.embeddings.augmentation.kinds import Augmentation
+from attune.embeddings.errors import SettingError
 from attune.embeddings.items import EmbedItem, Role
 from attune.embeddings.router import GENERAL
 from attune.services.cli.failures import told_plainly
@@ -18,6 +19,8 @@ from attune.services.cli.measure.tables import page_of
 from attune.services.cli.options import Json
 from attune.services.cli.train.installed import training_installed
 from attune.services.runtime.clock import system_clock
+
+_WARM_UP = 10
 
 if TYPE_CHECKING:
     from attune.embeddings.embedder import Embedder
@@ -35,8 +38,8 @@ def augmentation(
 ) -> None:
     """Measure by how much augmenting lengthens the time of one query, computed alone.
 
-    Each query is embedded plain and augmented, in turns. Shares are of medians; `added_latency_share` is that of the
-    slowest level. Nothing else should run meanwhile.
+    Each query is embedded plain and augmented, now the one first and now the other. Shares are of medians;
+    `added_latency_share` is that of the slowest level. Nothing else should run meanwhile.
 
     Example: attune bench augmentation --data corpora/law --level mine=models/mine
     """
@@ -46,6 +49,8 @@ def augmentation(
         levels, corpora = read_levels(level), read_corpora(data)
         made_of = made_queries(corpora, queries, seed).values()
         texts = [query.text for of_corpora in made_of for asked in of_corpora for query in asked]
+        if not texts:
+            raise SettingError("--data: no passage has three words to ask for")
         chosen = texts[:: max(1, len(texts) // queries)][:queries]
         rows = [_row(each, chosen) for each in {each.name: each for each in levels}.values()]
         summary = {f"{row['level']}_added_latency_share": float(row["added_share"]) for row in rows}
@@ -59,10 +64,15 @@ def augmentation(
 
 def _row(level: "Level", texts: Sequence[str]) -> Row:
     """Medians of milliseconds, and of each query's own difference."""
+    items = [(_item(text, GENERAL, Augmentation.NONE), _item(text, level.domain, level.augmentation)) for text in texts]
     plain, augmented = [], []
-    for text in texts:
-        plain.append(_milliseconds(level.embedder, _item(text, GENERAL, Augmentation.NONE)))
-        augmented.append(_milliseconds(level.embedder, _item(text, level.domain, level.augmentation)))
+    for number, pair in enumerate([*items[:_WARM_UP], *items]):
+        times = [0.0, 0.0]
+        for place in (0, 1) if number % 2 else (1, 0):  # the second one of a text finds its way prepared
+            times[place] = _milliseconds(level.embedder, pair[place])
+        if number >= _WARM_UP:
+            plain.append(times[0])
+            augmented.append(times[1])
     added = median(after - before for before, after in zip(plain, augmented, strict=True))
     return {
         "level": level.name,
