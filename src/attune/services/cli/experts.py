@@ -109,4 +109,4 @@ def _augmenter(found: Augmenter) -> str:
 def _changes(answer: ReloadDomainsResponse) -> str:
     parts = {"added": answer.added, "changed": answer.changed, "removed": answer.removed}
     told = [f"{what} {', '.join(names)}" for what, names in parts.items() if names]
-    return "; ".join(told) or "nothing has changed"
+    return "; ".join(told) or "no expert has changed; augmenters were read again"

@@ -79,12 +79,12 @@ class EmbeddingServicer(EmbeddingServiceServicer):
 
     async def ReloadDomains(self, request: pb.ReloadDomainsRequest, context: Context) -> pb.ReloadDomainsResponse:
         """The experts that the model directory names now, in every worker."""
-        before = {each.id: each.query_version for each in self._engine.domains.domains()}
+        before = {each.id: each.version for each in self._engine.domains.domains()}
         try:
             registry = await self._engine.reload()
         except ModelError as error:
             raise ServiceError(grpc.StatusCode.FAILED_PRECONDITION, "EXPERT_UNUSABLE", str(error)) from error
-        after = {each.id: each.query_version for each in registry.domains()}
+        after = {each.id: each.version for each in registry.domains()}
         return pb.ReloadDomainsResponse(
             domains=domain_messages(registry.domains()),
             added=sorted(after.keys() - before.keys()),
