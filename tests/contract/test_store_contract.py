@@ -427,3 +427,13 @@ def test_a_closed_store_says_so_and_may_be_closed_again(store):
         store.apply([projected("1", "a")])
     with pytest.raises(StoreError, match="is closed: open "):
         store.entities(ANNA)
+
+
+def test_whole_records_are_kept_in_place_of_what_there_was(store):
+    store.apply([projected("1", "a", user=BEN), projected("1", "b"), projected("2", "c")])
+    record = next(record for user, record in store.users() if user == ANNA)
+    store.put_users([(BEN, record), (TWIN, record)])
+    assert names(store, BEN) == names(store, TWIN) == ["b", "c"]
+    assert store.profile(BEN).events == 2
+    assert store.apply([projected("1", "z", user=BEN), projected("3", "d", user=TWIN)]) == Applied(new=1, duplicates=1)
+    assert names(store) == ["b", "c"]

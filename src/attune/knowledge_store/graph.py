@@ -1,5 +1,6 @@
 """The catalog as a directed graph: neighbours, containers, and each entity's popularity prior."""
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -36,6 +37,7 @@ class CatalogGraph:
         }
         self._priors = pagerank(self.graph)
         self._degrees = dict(self.graph.degree())
+        self._hubs = {entity_id: 1 + math.log2(1 + degree) for entity_id, degree in self._degrees.items()}
         self._neighbours: dict[str, list[Neighbour]] = {}
 
     def prior(self, entity_id: str) -> float:
@@ -49,6 +51,10 @@ class CatalogGraph:
     def degree(self, entity_id: str) -> int:
         """How many edges the entity has, either way; 0 for an id that is not in the graph."""
         return self._degrees.get(entity_id, 0)
+
+    def hub(self, entity_id: str) -> float:
+        """1 + log2(1 + degree): how little one edge of the entity says."""
+        return self._hubs.get(entity_id, 1.0)
 
     def neighbours(self, entity_id: str) -> list[Neighbour]:
         """Both directions, by relation, then the most popular first, then by id. Sorted once, when first asked for."""

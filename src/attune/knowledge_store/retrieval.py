@@ -17,7 +17,6 @@ particular (after Adamic and Adar, 2003, equation 2).
 An entity that was seen exactly once is familiar and unfamiliar at the same time: little, and still new.
 """
 
-import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -60,6 +59,7 @@ class _Question:
     graph: CatalogGraph
     context: frozenset[str]
     now: datetime
+    limit: int
 
     def in_context(self) -> Iterator[EntityState]:
         """The user's states that the context names; all of them when there is none."""
@@ -99,7 +99,7 @@ def retrieve(
 
     `states` are the user's, by entity id; of many, only those are looked at that the context needs.
     """
-    question = _Question(states, graph, frozenset(context_entity_ids), now)
+    question = _Question(states, graph, frozenset(context_entity_ids), now, limit)
     result: list[Retrieved] = []
     for mode in modes:
         found = _FINDERS[mode](question)
@@ -129,21 +129,33 @@ def _lapsed(question: _Question) -> Iterator[Retrieved]:
 
 
 def _neighbour(question: _Question) -> Iterator[Retrieved]:
-    nearest: dict[str, EntityState] = {}
+    """The best `limit` alone: the neighbours of a hub are thousands."""
+    graph, strengths = question.graph, {}
+    nearest = _nearest(question)
+    for via in nearest.values():
+        if via.entity_id not in strengths:
+            strengths[via.entity_id] = _saturate(via.weight_at(question.now))
+    scored = (
+        (-strengths[via.entity_id] / graph.hub(entity_id), -graph.prior(entity_id), entity_id)
+        for entity_id, via in nearest.items()
+    )
+    for score, _, entity_id in nsmallest(question.limit, scored):
+        yield Retrieved(entity_id, Mode.NEIGHBOUR, -score, via=nearest[entity_id].entity_id)
+
+
+def _nearest(question: _Question) -> dict[str, EntityState]:
+    """Of each entity never seen the heaviest familiar state next to it; either is in the context, if there is one."""
+    seen, nearest = frozenset(question.states), dict[str, EntityState]()
     for state in question.heaviest(MOST_SOURCES):
         for neighbour in question.graph.neighbours(state.entity_id):
-            if neighbour.entity_id not in question.states:
+            if neighbour.entity_id not in seen:
                 nearest.setdefault(neighbour.entity_id, state)  # the first is the heaviest
-    for entity_id in sorted(question.context - question.states.keys()):
-        around = (neighbour.entity_id for neighbour in question.graph.neighbours(entity_id))
-        known = {each: question.states[each] for each in around if each in question.states}
-        familiar = [state for state in known.values() if question.is_familiar(state)]
+    for entity_id in sorted(question.context - seen):
+        around = {neighbour.entity_id for neighbour in question.graph.neighbours(entity_id)} & seen
+        familiar = [state for state in map(question.states.__getitem__, around) if question.is_familiar(state)]
         if familiar:
             nearest[entity_id] = min(familiar, key=question.by_weight)
-    for entity_id, via in nearest.items():
-        hub = 1 + math.log2(1 + question.graph.degree(entity_id))
-        score = _saturate(via.weight_at(question.now)) / hub
-        yield Retrieved(entity_id, Mode.NEIGHBOUR, score, via=via.entity_id)
+    return nearest
 
 
 def _saturate(weight: float) -> float:

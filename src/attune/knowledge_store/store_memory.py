@@ -1,12 +1,13 @@
 """The store in memory: nothing survives the process. For demonstrations, tests, and as the other engines' yardstick."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import RLock
 
+from attune.knowledge_store.codec import decode, decode_digests
 from attune.knowledge_store.kept import KeptObject, KeptTombstone
 from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, UserKey
 from attune.knowledge_store.record import UserRecord
@@ -77,6 +78,10 @@ class _MemoryRows:
 
     def put(self, user: UserKey, record: UserRecord) -> None:
         self._tables.users[user] = record
+
+    def put_encoded(self, users: Iterable[tuple[UserKey, bytes, bytes]]) -> None:
+        for user, content, digests in users:
+            self._tables.users[user] = replace(decode(content), digests=decode_digests(digests))
 
     def delete(self, user: UserKey) -> None:
         self._tables.users.pop(user, None)

@@ -4,7 +4,7 @@ Transactions that write lock the users that they touch, in one order for all, an
 partitions do not wait for each other, and none can block another for good. Readers see a snapshot and wait for nobody.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -142,11 +142,18 @@ class PostgresRows:
         return found
 
     def put(self, user: UserKey, record: UserRecord) -> None:
-        self._execute(
-            'INSERT INTO attune.users (digest, tenant, "user", record, digests) VALUES (%s, %s, %s, %s, %s)'
-            " ON CONFLICT (digest) DO UPDATE SET record = excluded.record, digests = excluded.digests",
-            (user.digest, user.tenant.encode(), user.user.encode(), encode(record), encode_digests(record)),
-        )
+        self.put_encoded([(user, encode(record), encode_digests(record))])
+
+    def put_encoded(self, users: Iterable[tuple[UserKey, bytes, bytes]]) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.executemany(
+                'INSERT INTO attune.users (digest, tenant, "user", record, digests) VALUES (%s, %s, %s, %s, %s)'
+                " ON CONFLICT (digest) DO UPDATE SET record = excluded.record, digests = excluded.digests",
+                (
+                    (user.digest, user.tenant.encode(), user.user.encode(), content, digests)
+                    for user, content, digests in users
+                ),
+            )
 
     def delete(self, user: UserKey) -> None:
         self._execute("DELETE FROM attune.users WHERE digest = %s", (user.digest,))

@@ -140,10 +140,19 @@ class RowStore(ABC):
             yield from rows.users()
 
     def put_users(self, records: Iterable[tuple[UserKey, UserRecord]]) -> None:
-        """Keeps whole records in place of what there was of these users, in one transaction."""
+        """Keeps whole records in place of what there was of these users, in one transaction.
+
+        A record that several users share is encoded once.
+        """
+        encoded: dict[int, tuple[UserRecord, bytes, bytes]] = {}  # with the record, so that no other gets its number
+
+        def once(record: UserRecord) -> tuple[UserRecord, bytes, bytes]:
+            if id(record) not in encoded:
+                encoded[id(record)] = (record, encode(record), encode_digests(record))
+            return encoded[id(record)]
+
         with self._writing() as rows:
-            for user, record in records:
-                rows.put(user, record)
+            rows.put_encoded((user, *once(record)[1:]) for user, record in records)
 
     def record_bytes(self, user: UserKey) -> int:
         """How long the user's record and its digests are, as they are kept."""

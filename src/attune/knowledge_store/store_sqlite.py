@@ -1,7 +1,7 @@
 """The store in one SQLite file: durable, for one machine; threads and processes may share it."""
 
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -86,10 +86,13 @@ class SqliteRows:
         return found
 
     def put(self, user: UserKey, record: UserRecord) -> None:
-        self._execute(
+        self.put_encoded([(user, encode(record), encode_digests(record))])
+
+    def put_encoded(self, users: Iterable[tuple[UserKey, bytes, bytes]]) -> None:
+        self._executemany(
             "INSERT INTO users (tenant, user, record, digests) VALUES (?, ?, ?, ?)"
             " ON CONFLICT DO UPDATE SET record = excluded.record, digests = excluded.digests",
-            (user.tenant, user.user, encode(record), encode_digests(record)),
+            ((user.tenant, user.user, content, digests) for user, content, digests in users),
         )
 
     def delete(self, user: UserKey) -> None:

@@ -59,6 +59,10 @@ class Rows(Protocol):
         """Keeps the record, which is locked, in place of what there was."""
         ...
 
+    def put_encoded(self, users: Iterable[tuple[UserKey, bytes, bytes]]) -> None:
+        """As `put` for many users: their records and digests as `codec` encodes them."""
+        ...
+
     def delete(self, user: UserKey) -> None:
         """Drops the record."""
         ...

@@ -24,7 +24,7 @@ from attune.services.cli.output import progress
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import ConfigError
 
-_CHUNK = 5000
+_CHUNK = 20_000
 _WRITTEN_BATCHES = 40
 
 

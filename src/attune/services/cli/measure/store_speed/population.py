@@ -7,6 +7,7 @@ and how often, is drawn by a seed; a thousand different records are made, and ea
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from random import Random
 
 from attune.knowledge_store.model import EventKind, Observation, Source, UserKey
@@ -40,9 +41,8 @@ class Population:
 
     def records(self, start: int, end: int) -> Iterator[tuple[UserKey, UserRecord]]:
         """The records of the users from one number to another."""
-        made = {full: [self._record(full, place) for place in range(count)] for full, count in _DIFFERENT.items()}
         for number in range(start, end):
-            of_kind = made[self.is_full(number)]
+            of_kind = self._made[self.is_full(number)]
             yield self.user(number), of_kind[number % len(of_kind)]
 
     def events(self, numbers: Sequence[int], random: Random) -> list[Projected]:
@@ -53,6 +53,10 @@ class Population:
         """What a query may name: up to four entities that the user has, and four of the catalog."""
         known = random.sample(list(states), min(4, len(states)))
         return {*known, *random.sample(list(self.entity_ids), min(4, len(self.entity_ids)))}
+
+    @cached_property
+    def _made(self) -> dict[bool, list[UserRecord]]:
+        return {full: [self._record(full, place) for place in range(count)] for full, count in _DIFFERENT.items()}
 
     def _record(self, full: bool, place: int) -> UserRecord:
         random = Random(f"{self.seed} {full} {place}")  # noqa: S311 - no secret
