@@ -112,11 +112,13 @@ def test_a_change_between_loading_and_watching_is_seen(path):
 
 def test_a_thread_looks_by_itself_until_it_is_stopped(path):
     watcher, knowledge = CatalogWatcher(path, 0.01), knowledge_of(path)
+    before = set(threading.enumerate())
     watcher.start(knowledge)
+    (thread,) = set(threading.enumerate()) - before
     write(path, line("b", "Ben"))
     wait_until(lambda: "b" in knowledge.catalog)
     watcher.stop()
-    wait_until(lambda: not any(each.name == "attune-catalog" for each in threading.enumerate()))
+    wait_until(lambda: not thread.is_alive())
 
 
 def test_a_catalog_that_is_loaded_when_the_watcher_is_stopped_is_not_taken(path):
