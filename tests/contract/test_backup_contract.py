@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from hashlib import blake2b
 from itertools import count
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from tests.fakes.postgres import new_database
 from tests.unit.knowledge_store.builders import ANNA, BEN, LOG, START, TWIN, days, logs, projected, removals
 
 from attune.knowledge_store.backup import BackupError, read_backup, write_backup
+from attune.knowledge_store.consent import Choice, Purpose
 from attune.knowledge_store.kept import Kept
-from attune.knowledge_store.model import LinkedEntity, LogPosition, UserKey
+from attune.knowledge_store.model import LinkedEntity, LogPosition, Summary, UserKey
 from attune.knowledge_store.record import Expired
 from attune.knowledge_store.store import Applied, Profile, Removal, Store, StoreError, Suppressed
 from attune.knowledge_store.store_memory import MemoryStore
@@ -56,6 +58,9 @@ def store(request, opened) -> Store:
     return opened(request.param)
 
 
+KEPT = {"users": 2, "tombstones": 2, "consents": 1, "summaries": 1, "positions": 1, "objects": 1}
+
+
 def filled(store: Store) -> Store:
     store.apply([projected("1", "a", "b"), projected("2", "a", user=BEN), projected("3", "c", user=TWIN)])
     store.forget_user(BEN, days(1))
@@ -63,13 +68,15 @@ def filled(store: Store) -> Store:
     store.suppress(TWIN, [b"f" * 32], days(2))
     store.remember_objects("acme", {"d1": [LinkedEntity("a", 1 / 3)]})
     store.apply([], LogPosition(LOG, 3, 17))
+    store.consent(BEN, [Choice(days(1), Purpose.LEARNING, False)])
+    store.put_summary(ANNA, Summary("Also: a.", 1, 1, days(2), "store"), ["a"])
     return store
 
 
 @pytest.fixture
 def backup(store, tmp_path) -> Path:
     file = tmp_path / "store.backup"
-    assert write_backup(filled(store), file, START) == {"users": 2, "tombstones": 2, "positions": 1, "objects": 1}
+    assert write_backup(filled(store), file, START) == KEPT
     return file
 
 
@@ -190,8 +197,8 @@ def test_what_is_no_whole_backup_is_refused_and_leaves_nothing(backup, opened, t
 
 def test_a_newer_format_says_so(tmp_path):
     file = tmp_path / "newer"
-    file.write_bytes(gzip.compress(b'{"backup": "attune knowledge store", "format": 2, "attune": "9.1", "at": ""}\n'))
-    with pytest.raises(BackupError, match=r"has format 2, of attune 9\.1, and this version knows 1: upgrade attune"):
+    file.write_bytes(gzip.compress(b'{"backup": "attune knowledge store", "format": 3, "attune": "9.1", "at": ""}\n'))
+    with pytest.raises(BackupError, match=r"has format 3, of attune 9\.1, and this version knows 2: upgrade attune"):
         read_backup(MemoryStore(), file)
 
 
@@ -312,5 +319,18 @@ def test_a_store_on_disk_tells_its_size(opened):
 
 def test_the_file_says_what_it_is(backup):
     header, *_, end = [json.loads(line) for line in gzip.decompress(backup.read_bytes()).splitlines()]
-    assert (header["backup"], header["format"], header["at"]) == ("attune knowledge store", 1, START.isoformat())
-    assert end["end"] == {"users": 2, "tombstones": 2, "positions": 1, "objects": 1}
+    assert (header["backup"], header["format"], header["at"]) == ("attune knowledge store", 2, START.isoformat())
+    assert end["end"] == KEPT
+
+
+def test_a_backup_of_format_1_is_read(opened, tmp_path):
+    """It had neither consents nor summaries, and did not count them."""
+    position = b'{"position":["interactions",3,17]}\n'
+    header = b'{"backup":"attune knowledge store","format":1,"attune":"0.1.0","at":"2026-01-01T00:00:00+00:00"}\n'
+    counts = {"users": 0, "tombstones": 0, "positions": 1, "objects": 0}
+    end = json.dumps({"end": counts, "blake2b": blake2b(header + position, digest_size=32).hexdigest()})
+    file = tmp_path / "old.attune"
+    file.write_bytes(gzip.compress(header + position + end.encode() + b"\n"))
+    store = opened("memory")
+    assert read_backup(store, file)["positions"] == 1
+    assert store.position(LOG, 3) == 17

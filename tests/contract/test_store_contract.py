@@ -241,6 +241,7 @@ def test_a_forgotten_user_is_gone_and_the_counts_say_what_went(store):
         "entity_tombstones": 1,
         "profiles": 1,
         "suppressions": 2,
+        "summaries": 0,
     }
     assert store.suppressed(ANNA) == Suppressed()
     assert names(store) == []
@@ -252,7 +253,7 @@ def test_forgetting_again_changes_nothing(store):
     store.apply([projected("1", "a")])
     store.forget_user(ANNA, days(2))
     before = content(store)
-    nothing = {"entities": 0, "events": 0, "entity_tombstones": 0, "profiles": 0, "suppressions": 0}
+    nothing = {"entities": 0, "events": 0, "entity_tombstones": 0, "profiles": 0, "suppressions": 0, "summaries": 0}
     assert store.forget_user(ANNA, days(2)) == nothing
     assert store.forget_user(ANNA, days(1)) == nothing
     assert content(store) == before
@@ -300,8 +301,8 @@ def test_a_copy_that_was_logged_later_stays_out_too(store):
 
 def test_a_forgotten_entity_stays_forgotten_while_the_rest_goes_on(store):
     store.apply([projected("1", "a", "b", at=days(0))])
-    assert store.forget_entity(ANNA, "a", days(1)) == {"entities": 1}
-    assert store.forget_entity(ANNA, "a", days(1)) == {"entities": 0}
+    assert store.forget_entity(ANNA, "a", days(1)) == {"entities": 1, "summaries": 0}
+    assert store.forget_entity(ANNA, "a", days(1)) == {"entities": 0, "summaries": 0}
     late = projected("2", "a", "c", at=days(0.5), logged_at=days(9))
     assert store.apply([projected("1", "a", "b", at=days(0)), late]) == Applied(new=1, duplicates=1)
     assert names(store) == ["c", "b"]
@@ -342,7 +343,7 @@ def test_the_export_holds_all_that_is_kept_of_a_user(store):
     profile, first, second, forgotten = store.export(ANNA)
     assert profile == {
         "record": "profile",
-        "format": 2,
+        "format": 3,
         "tenant": "acme",
         "user": "anna",
         "events": 2,

@@ -23,13 +23,20 @@ from pathlib import Path
 from typing import IO, Any
 
 from attune.knowledge_store.backup_lines import dumped, from_line, to_line
-from attune.knowledge_store.kept import Kept, KeptObject, KeptTombstone, KeptUser
+from attune.knowledge_store.kept import Kept, KeptConsents, KeptObject, KeptSummary, KeptTombstone, KeptUser
 from attune.knowledge_store.model import LogPosition
 from attune.knowledge_store.store import Store, StoreError
 
-FORMAT = 1
+FORMAT = 2
 _MARK = "attune knowledge store"
-_PLACES = {KeptUser: "users", KeptTombstone: "tombstones", LogPosition: "positions", KeptObject: "objects"}
+_PLACES = {
+    KeptUser: "users",
+    KeptTombstone: "tombstones",
+    KeptConsents: "consents",
+    KeptSummary: "summaries",
+    LogPosition: "positions",
+    KeptObject: "objects",
+}
 _FOREIGN = "is no backup of a knowledge store: give a file that `attune store backup` wrote"
 _DIGEST_BYTES = 32
 Progress = Callable[[int], None]
@@ -98,7 +105,7 @@ def _pieces(file: gzip.GzipFile, path: Path, counts: Counter[str], progress: Pro
             raise BackupError(f"{path} ends too early, after {counts.total()} pieces: copy it again, or take another")
         fields = _parsed(line, damaged.format(counts.total()))
         if "end" in fields:
-            if fields != {"end": _counted(counts), "blake2b": checksum.hexdigest()} or file.read(1):
+            if not _is_end_of(fields, counts, checksum.hexdigest()) or file.read(1):
                 raise BackupError(damaged.format(counts.total()))
             return
         try:
@@ -108,6 +115,12 @@ def _pieces(file: gzip.GzipFile, path: Path, counts: Counter[str], progress: Pro
         yield piece
         counts[_PLACES[type(piece)]] += 1
         progress(counts.total())
+
+
+def _is_end_of(fields: dict[str, Any], counts: Counter[str], checksum: str) -> bool:
+    """Format 1 had fewer places: what is not told is none."""
+    told = fields["end"]
+    return isinstance(told, dict) and Counter(told) == counts and fields.get("blake2b") == checksum
 
 
 def _parsed(line: bytes, refusal: str) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 {"user": [tenant, user], "record": {...}, "digests": hex}     record as codec.to_fields has it
 {"tombstone": hex, "entity": id or null, "until": microseconds since 1970}
+{"consents": hex, "choices": [[microseconds since 1970, purpose, granted], ...]}    hex is the user's digest
+{"summary": [tenant, user], "of": [text, version, events, microseconds since 1970, made_by]}
 {"position": [log, partition, next_offset]}
 {"object": [tenant, object_id], "linked": [[entity_id, salience], ...]}
 """
@@ -17,7 +19,13 @@ from attune.knowledge_store.codec import (
     to_fields,
     to_microseconds,
 )
-from attune.knowledge_store.kept import Kept, KeptObject, KeptTombstone, KeptUser
+from attune.knowledge_store.json_codec import (
+    consents_from_fields,
+    consents_to_fields,
+    summary_from_fields,
+    summary_to_fields,
+)
+from attune.knowledge_store.kept import Kept, KeptConsents, KeptObject, KeptSummary, KeptTombstone, KeptUser
 from attune.knowledge_store.model import LinkedEntity, LogPosition, UserKey
 
 
@@ -39,6 +47,10 @@ def from_line(fields: dict[str, Any]) -> Kept:
         return KeptUser(UserKey(*fields["user"]), record)
     if "tombstone" in fields:
         return KeptTombstone(bytes.fromhex(fields["tombstone"]), fields["entity"], to_datetime(fields["until"]))
+    if "consents" in fields:
+        return KeptConsents(bytes.fromhex(fields["consents"]), consents_from_fields(fields["choices"]))
+    if "summary" in fields:
+        return KeptSummary(UserKey(*fields["summary"]), summary_from_fields(fields["of"]))
     if "position" in fields:
         return LogPosition(*fields["position"])
     tenant, object_id = fields["object"]
@@ -55,6 +67,10 @@ def _fields(kept: Kept) -> dict[str, Any]:
             }
         case KeptTombstone(digest, entity_id, until):
             return {"tombstone": digest.hex(), "entity": entity_id, "until": to_microseconds(until)}
+        case KeptConsents(digest, consents):
+            return {"consents": digest.hex(), "choices": consents_to_fields(consents)}
+        case KeptSummary(user, summary):
+            return {"summary": [user.tenant, user.user], "of": summary_to_fields(summary)}
         case LogPosition(log, partition, next_offset):
             return {"position": [log, partition, next_offset]}
         case KeptObject(tenant, object_id, linked):

@@ -9,11 +9,11 @@ code is of a kind and a source. Deflated, digits take less than half of what the
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from attune.knowledge_store.model import EntityState, EventKind, LinkedEntity, Source
+from attune.knowledge_store.model import EntityState, EventKind, Source
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.store import StoreError, Suppressed
 
@@ -113,16 +113,6 @@ def encode_digests(record: UserRecord) -> bytes:
 def decode_digests(content: bytes) -> dict[bytes, None]:
     """What was encoded."""
     return {content[at : at + DIGEST_BYTES]: None for at in range(0, len(content), DIGEST_BYTES)}
-
-
-def encode_linked(linked: Sequence[LinkedEntity]) -> str:
-    """A document's entities as JSON."""
-    return json.dumps([[entity.entity_id, entity.salience] for entity in linked])
-
-
-def decode_linked(text: str) -> list[LinkedEntity]:
-    """What was encoded."""
-    return [LinkedEntity(entity_id, salience) for entity_id, salience in json.loads(text)]
 
 
 def to_microseconds(moment: datetime) -> int:

@@ -1,12 +1,14 @@
 """All that a store keeps, piece by piece, whichever the engine: what a backup holds and an audit reads.
 
-Of a user who was forgotten there is only a digest, in tombstones: so a tombstone is moved by its digest.
+Of a user who was forgotten there is only a digest, in tombstones and consents: so these are moved by their digest.
+Companions are not among it: they are statistics, and counted again.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from attune.knowledge_store.model import LinkedEntity, LogPosition, UserKey
+from attune.knowledge_store.consent import Consents
+from attune.knowledge_store.model import LinkedEntity, LogPosition, Summary, UserKey
 from attune.knowledge_store.record import UserRecord
 
 
@@ -36,4 +38,20 @@ class KeptObject:
     linked: tuple[LinkedEntity, ...]
 
 
-Kept = KeptUser | KeptTombstone | LogPosition | KeptObject
+@dataclass(frozen=True, slots=True)
+class KeptConsents:
+    """What a user allows. Forgetting leaves it, under the digest."""
+
+    user_digest: bytes
+    consents: Consents
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSummary:
+    """A user's summary."""
+
+    user: UserKey
+    summary: Summary
+
+
+Kept = KeptUser | KeptTombstone | KeptConsents | KeptSummary | LogPosition | KeptObject

@@ -14,6 +14,8 @@ from typing import Self
 
 HALF_LIFE = timedelta(days=30)
 RECENT_HALF_LIFE = timedelta(days=3)
+FROM_STORE = "store"
+"""`Summary.made_by` where no language model was asked."""
 
 _LANDMARK = datetime.min.replace(tzinfo=UTC)
 _SMALLEST_EXPONENT = 1100  # below -log2 of the smallest positive double (1074)
@@ -135,6 +137,32 @@ class LinkedEntity:
 
     entity_id: str
     salience: float
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """An entity that the same users care about (cooccurrence.py); `strength` between 0 and 1."""
+
+    entity_id: str
+    users: int
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A user in a few words (summary.py), and where they come from. Raises ValueError for a time that is not UTC."""
+
+    text: str
+    version: int
+    """1 for the first of the user, then counted up; anew once the user was forgotten."""
+    events: int
+    """The watermark: how many of the user's events were counted when it was made."""
+    made_at: datetime
+    made_by: str
+    """FROM_STORE, or the name of the language model."""
+
+    def __post_init__(self) -> None:
+        require_utc(self.made_at, "made_at")
 
 
 @dataclass(frozen=True, slots=True)

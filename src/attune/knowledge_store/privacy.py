@@ -1,4 +1,4 @@
-"""The export of a user: format 2, a sequence of JSON-ready records, whichever the engine.
+"""The export of a user: format 3, a sequence of JSON-ready records, whichever the engine.
 
     {"record": "profile", "format": 2, "tenant", "user", "events", "entities", "first_seen", "last_seen",
      "forgotten_at"}
@@ -7,27 +7,55 @@
     {"record": "forgotten_entity", "entity_id", "forgotten_at"}
     {"record": "suppressed_suggestion", "fingerprint"}
     {"record": "suppressed_history", "until"}
+    {"record": "consent", "purpose", "granted", "at"}
+    {"record": "summary", "text", "version", "events", "made_at", "made_by"}
 
-One profile, then the entities by weight, then the forgotten ones by id, then what is suggested no more. Times are ISO
-8601 in UTC, or null. Both weights are as of last_seen. Of events only their number is kept, and digests of their ids to
-tell a repeated one, from which nothing can be read.
+One profile, then the entities by weight, then the forgotten ones by id, then what is suggested no more, the choices by
+time, and the summary. Times are ISO 8601 in UTC, or null. Both weights are as of last_seen. Of events only their number
+is kept, and digests of their ids to tell a repeated one, from which nothing can be read.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from attune.knowledge_store.model import EntityState, EventKind, Source, UserKey
-from attune.knowledge_store.store import Profile, Suppressed
+from attune.knowledge_store.consent import Consents
+from attune.knowledge_store.model import EntityState, EventKind, Source, Summary, UserKey
+from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.transaction import Tombstones
 
-FORMAT = 2
+FORMAT = 3
 
 
 def export_records(
-    user: UserKey, profile: Profile, states: Iterable[EntityState], tombstones: Tombstones, suppressed: Suppressed
+    user: UserKey, record: UserRecord, tombstones: Tombstones, consents: Consents, summary: Summary | None
 ) -> Iterator[dict[str, Any]]:
-    yield {
+    """The records, which are of the moment at which the arguments were read."""
+    yield _profile_record(user, record, tombstones)
+    for state in record.ranked():
+        yield _entity_record(state)
+    for entity_id, forgotten_at in sorted(tombstones.entities.items()):
+        yield {"record": "forgotten_entity", "entity_id": entity_id, "forgotten_at": _iso(forgotten_at)}
+    for fingerprint in record.suppressed.fingerprints:
+        yield {"record": "suppressed_suggestion", "fingerprint": fingerprint.hex()}
+    if record.suppressed.history_until is not None:
+        yield {"record": "suppressed_history", "until": _iso(record.suppressed.history_until)}
+    for choice in consents.choices:
+        yield {"record": "consent", "purpose": str(choice.purpose), "granted": choice.granted, "at": _iso(choice.at)}
+    if summary is not None:
+        yield {
+            "record": "summary",
+            "text": summary.text,
+            "version": summary.version,
+            "events": summary.events,
+            "made_at": _iso(summary.made_at),
+            "made_by": summary.made_by,
+        }
+
+
+def _profile_record(user: UserKey, record: UserRecord, tombstones: Tombstones) -> dict[str, Any]:
+    profile = record.profile(tombstones.user)
+    return {
         "record": "profile",
         "format": FORMAT,
         "tenant": user.tenant,
@@ -38,22 +66,18 @@ def export_records(
         "last_seen": _iso(profile.last_seen),
         "forgotten_at": _iso(profile.forgotten_at),
     }
-    for state in states:
-        yield {
-            "record": "entity",
-            "entity_id": state.entity_id,
-            "counts": encode_counts(state),
-            "first_seen": _iso(state.first_seen),
-            "last_seen": _iso(state.last_seen),
-            "weight": state.weight,
-            "recent": state.recent,
-        }
-    for entity_id, forgotten_at in sorted(tombstones.entities.items()):
-        yield {"record": "forgotten_entity", "entity_id": entity_id, "forgotten_at": _iso(forgotten_at)}
-    for fingerprint in suppressed.fingerprints:
-        yield {"record": "suppressed_suggestion", "fingerprint": fingerprint.hex()}
-    if suppressed.history_until is not None:
-        yield {"record": "suppressed_history", "until": _iso(suppressed.history_until)}
+
+
+def _entity_record(state: EntityState) -> dict[str, Any]:
+    return {
+        "record": "entity",
+        "entity_id": state.entity_id,
+        "counts": encode_counts(state),
+        "first_seen": _iso(state.first_seen),
+        "last_seen": _iso(state.last_seen),
+        "weight": state.weight,
+        "recent": state.recent,
+    }
 
 
 def encode_counts(state: EntityState) -> dict[str, int]:

@@ -76,4 +76,19 @@ def _old_record(connection: sqlite3.Connection, key: tuple[str, str]) -> UserRec
     return record
 
 
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _one_row_a_user}
+def _consents_summaries_companions(connection: sqlite3.Connection) -> None:
+    """3 to 4: three new tables."""
+    connection.execute(
+        "CREATE TABLE consents (user_digest BLOB PRIMARY KEY, choices TEXT NOT NULL) STRICT, WITHOUT ROWID"
+    )
+    connection.execute(
+        "CREATE TABLE summaries (tenant TEXT NOT NULL, user TEXT NOT NULL, summary TEXT NOT NULL,"
+        " PRIMARY KEY (tenant, user)) STRICT, WITHOUT ROWID"
+    )
+    connection.execute(
+        "CREATE TABLE companions (tenant TEXT NOT NULL, entity_id TEXT NOT NULL, companions TEXT NOT NULL,"
+        " PRIMARY KEY (tenant, entity_id)) STRICT, WITHOUT ROWID"
+    )
+
+
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _one_row_a_user, 3: _consents_summaries_companions}

@@ -1,4 +1,4 @@
-"""The tables of a SQLite store, version 3, and the making of the file.
+"""The tables of a SQLite store, version 4, and the making of the file.
 
 Times are microseconds since 1970 in UTC. Keys are natural, so that equal stores have equal rows. Users have row numbers
 besides: without them a record of more than a kilobyte would take a page of its own.
@@ -13,7 +13,7 @@ from pathlib import Path
 from attune.knowledge_store.sqlite_migrations import OLDEST, migrate
 from attune.knowledge_store.store import StoreError
 
-VERSION = 3
+VERSION = 4
 APPLICATION_ID = 0x61747475  # "attu"
 
 _PAGE_BYTES = 16_384
@@ -26,6 +26,15 @@ CREATE TABLE users (
 CREATE TABLE tombstones (
     user_digest BLOB NOT NULL, entity_id TEXT NOT NULL, forgotten_at INTEGER NOT NULL,
     PRIMARY KEY (user_digest, entity_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE consents (user_digest BLOB PRIMARY KEY, choices TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE summaries (
+    tenant TEXT NOT NULL, user TEXT NOT NULL, summary TEXT NOT NULL,
+    PRIMARY KEY (tenant, user)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE companions (
+    tenant TEXT NOT NULL, entity_id TEXT NOT NULL, companions TEXT NOT NULL,
+    PRIMARY KEY (tenant, entity_id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE positions (
     log TEXT NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL,

@@ -1,8 +1,9 @@
 """What a knowledge store promises, whichever engine keeps it. tests/contract/test_store_contract.py holds every engine
 to it.
 
-A store keeps, per user, entity aggregates and digests of event ids; per tenant, which entities its documents are about;
-and how far each log partition was read. Never text. Every method blocks and may be called from any thread.
+A store keeps, per user, entity aggregates, digests of event ids, consents and a summary; per tenant, which entities its
+documents are about, and which ones many users have in common; and how far each log partition was read. Nothing of what
+users wrote or read. Every method blocks and may be called from any thread.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,7 +12,17 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, Observation, UserKey, require_utc
+from attune.knowledge_store.consent import Choice, Consents, Purpose
+from attune.knowledge_store.model import (
+    Companion,
+    EntityState,
+    LinkedEntity,
+    LogPosition,
+    Observation,
+    Summary,
+    UserKey,
+    require_utc,
+)
 
 if TYPE_CHECKING:
     from attune.knowledge_store.kept import Kept
@@ -54,11 +65,14 @@ class Projected:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of a batch: events taken, events that were there already, events that a tombstone covers."""
+    """What became of a batch: events taken, those that were there already, that a tombstone covers, and that came
+    while their user did not allow learning.
+    """
 
     new: int = 0
     duplicates: int = 0
     forgotten: int = 0
+    withheld: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +131,8 @@ class Store(Protocol):
 
         An event is counted once per user and event id, as far back as a record remembers (record.py). It is dropped
         when its epoch is not after the user's tombstone; of an event that is taken, observations not after their
-        entity's tombstone are dropped. A position never moves back.
+        entity's tombstone are dropped. Dropped too is an event that happened or was logged while its user did not allow
+        learning, which leaves no trace. A position never moves back.
         """
         ...
 
@@ -140,8 +155,8 @@ class Store(Protocol):
     def profile(self, user: UserKey) -> Profile: ...
 
     def forget_user(self, user: UserKey, at: datetime) -> dict[str, int]:
-        """Erases the user; returns how many rows went, per place: entities, events, profiles, suppressions,
-        entity_tombstones.
+        """Erases the user; returns how many rows went, per place: entities, events, profiles, suppressions, summaries,
+        entity_tombstones. What the user allows stays, under a digest.
 
         Everything that was erased, and all that happened or was logged until `at`, stays out for good. Forgetting again
         erases what came since.
@@ -149,7 +164,7 @@ class Store(Protocol):
         ...
 
     def forget_entity(self, user: UserKey, entity_id: str, at: datetime) -> dict[str, int]:
-        """Like forget_user for one entity of the user; the place is entities."""
+        """Like forget_user for one entity of the user, and the summary, which may name it; the places are these two."""
         ...
 
     def forgotten(self, users: Collection[UserKey]) -> dict[UserKey, datetime]:
@@ -169,6 +184,44 @@ class Store(Protocol):
         ...
 
     def suppressed(self, user: UserKey) -> Suppressed: ...
+
+    def consent(self, user: UserKey, choices: Sequence[Choice]) -> Consents:
+        """Adds to what the user allows; returns all of it. Who allows no summary any more has none."""
+        ...
+
+    def consents(self, users: Collection[UserKey]) -> dict[UserKey, Consents]:
+        """Of those users that have ever made a choice."""
+        ...
+
+    def allows(self, user: UserKey, purpose: Purpose) -> bool:
+        """Whether the purpose is granted: by the user's choice, or by this store's default."""
+        ...
+
+    def restore_consents(self, said: Sequence[tuple[UserKey, Sequence[Choice]]], position: LogPosition) -> None:
+        """As `consent` for each, and moves the log position, in one transaction."""
+        ...
+
+    def summary(self, user: UserKey) -> Summary | None: ...
+
+    def put_summary(self, user: UserKey, summary: Summary, entity_ids: Collection[str]) -> bool:
+        """Keeps the summary in place of what there was, unless it has come too late: False where the user allows none,
+        or has one of the entities (those that it names) no more.
+        """
+        ...
+
+    def due_for_summary(self, every: int) -> Iterator[UserKey]:
+        """The users who allow a summary, have entities, and have no summary or one that is `every` events old, in
+        order of both names, as of the moment of the first one.
+        """
+        ...
+
+    def replace_companions(self, tenant: str, companions: Mapping[str, Sequence[Companion]]) -> None:
+        """Keeps them, by entity id and in order, in place of all that there were of the tenant."""
+        ...
+
+    def companions(self, tenant: str, entity_ids: Collection[str]) -> dict[str, list[Companion]]:
+        """Of those entities that have any."""
+        ...
 
     def remember_objects(self, tenant: str, objects: Mapping[str, Sequence[LinkedEntity]]) -> None:
         """Keeps, in order, which entities each document (by object id) is about, in place of what was known."""
@@ -190,8 +243,13 @@ class Store(Protocol):
         """Every user of every tenant, in order of both names, as of the moment of the first one."""
         ...
 
+    def users_allowing(self, purpose: Purpose) -> Iterator[tuple[UserKey, "UserRecord"]]:
+        """Those of `users` who allow the purpose."""
+        ...
+
     def expire(self, before: datetime, *, dry_run: bool = False) -> "Expired":
-        """Drops entity states last seen before then, and users who were last seen before then and have no other.
+        """Drops entity states last seen before then, and users who were last seen before then and have no other; the
+        summary of who loses any, too.
 
         What a user wants suggested no more is kept, tombstones too. Goes from user to user, in many transactions: after
         an error or a crash, the same call does the rest. A dry run only counts.
@@ -201,7 +259,9 @@ class Store(Protocol):
         ...
 
     def dump(self) -> Iterator["Kept"]:
-        """All that is kept, as of the moment of the first piece: users, tombstones, positions, objects."""
+        """All that is kept but companions, as of the moment of the first piece: users, tombstones, consents, summaries,
+        positions, objects.
+        """
         ...
 
     def load(self, kept: Iterable["Kept"]) -> None:

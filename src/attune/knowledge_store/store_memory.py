@@ -3,13 +3,14 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from threading import RLock
 
 from attune.knowledge_store.codec import decode, decode_digests
-from attune.knowledge_store.kept import KeptObject, KeptTombstone
-from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, UserKey
+from attune.knowledge_store.consent import Consents
+from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary, KeptTombstone
+from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, LogPosition, Summary, UserKey
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.store import DEFAULT_CAPACITY, StoreError
 from attune.knowledge_store.store_rows import RowStore
@@ -22,6 +23,9 @@ class _Tables:
 
     users: dict[UserKey, UserRecord] = field(default_factory=dict)
     tombstones: dict[bytes, Tombstones] = field(default_factory=dict)
+    consents: dict[bytes, Consents] = field(default_factory=dict)
+    summaries: dict[UserKey, Summary] = field(default_factory=dict)
+    companions: dict[str, Mapping[str, Sequence[Companion]]] = field(default_factory=dict)
     positions: dict[tuple[str, int], int] = field(default_factory=dict)
     objects: dict[tuple[str, str], tuple[LinkedEntity, ...]] = field(default_factory=dict)
 
@@ -29,8 +33,8 @@ class _Tables:
 class MemoryStore(RowStore):
     """Implements store.Store over dictionaries under one lock."""
 
-    def __init__(self, *, capacity: int = DEFAULT_CAPACITY) -> None:
-        super().__init__(capacity=capacity)
+    def __init__(self, *, capacity: int = DEFAULT_CAPACITY, consent_default: bool = True) -> None:
+        super().__init__(capacity=capacity, consent_default=consent_default)
         self._lock = RLock()
         self._tables = _Tables()
         self._is_closed = False
@@ -46,8 +50,7 @@ class MemoryStore(RowStore):
     def _writing(self) -> Iterator["_MemoryRows"]:
         with self._lock:
             self._require_open()
-            before = self._tables
-            draft = _Tables(copy(before.users), copy(before.tombstones), copy(before.positions), copy(before.objects))
+            draft = _Tables(*(copy(getattr(self._tables, table.name)) for table in fields(_Tables)))
             yield _MemoryRows(draft)
             self._tables = draft
 
@@ -104,6 +107,29 @@ class _MemoryRows:
         self._tables.tombstones[user.digest] = replace(held, entities=kept)
         return len(held.entities) - len(kept)
 
+    def consents(self, users: Collection[UserKey]) -> dict[UserKey, Consents]:
+        held = self._tables.consents
+        return {user: held[user.digest] for user in users if user.digest in held}
+
+    def put_consents(self, consents: KeptConsents) -> None:
+        self._tables.consents[consents.user_digest] = consents.consents
+
+    def summary(self, user: UserKey) -> Summary | None:
+        return self._tables.summaries.get(user)
+
+    def put_summary(self, summary: KeptSummary) -> None:
+        self._tables.summaries[summary.user] = summary.summary
+
+    def delete_summary(self, user: UserKey) -> int:
+        return int(self._tables.summaries.pop(user, None) is not None)
+
+    def replace_companions(self, tenant: str, companions: Mapping[str, Sequence[Companion]]) -> None:
+        self._tables.companions[tenant] = {entity_id: tuple(each) for entity_id, each in companions.items()}
+
+    def companions(self, tenant: str, entity_ids: Collection[str]) -> dict[str, list[Companion]]:
+        held = self._tables.companions.get(tenant, {})
+        return {entity_id: list(held[entity_id]) for entity_id in entity_ids if entity_id in held}
+
     def position(self, log: str, partition: int) -> int:
         return self._tables.positions.get((log, partition), 0)
 
@@ -130,6 +156,14 @@ class _MemoryRows:
                 yield KeptTombstone(digest, None, held.user)
             for entity_id, at in sorted(held.entities.items()):
                 yield KeptTombstone(digest, entity_id, at)
+
+    def every_consents(self) -> Iterator[KeptConsents]:
+        for digest, consents in sorted(self._tables.consents.items(), key=lambda item: item[0]):
+            yield KeptConsents(digest, consents)
+
+    def every_summary(self) -> Iterator[KeptSummary]:
+        for user, summary in sorted(self._tables.summaries.items(), key=lambda item: item[0]):
+            yield KeptSummary(user, summary)
 
     def positions(self) -> Iterator[LogPosition]:
         for (log, partition), next_offset in sorted(self._tables.positions.items()):

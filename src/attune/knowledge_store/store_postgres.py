@@ -16,17 +16,26 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from attune.knowledge_store.codec import (
     decode,
     decode_digests,
-    decode_linked,
     decode_states,
     encode,
     encode_digests,
-    encode_linked,
     to_datetime,
     to_microseconds,
 )
-from attune.knowledge_store.kept import KeptObject, KeptTombstone
-from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, UserKey
-from attune.knowledge_store.postgres_schema import prepare
+from attune.knowledge_store.consent import Consents
+from attune.knowledge_store.json_codec import (
+    decode_companions,
+    decode_consents,
+    decode_linked,
+    decode_summary,
+    encode_companions,
+    encode_consents,
+    encode_linked,
+    encode_summary,
+)
+from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary, KeptTombstone
+from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, LogPosition, Summary, UserKey
+from attune.knowledge_store.postgres_schema import TABLES, prepare
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.store import DEFAULT_CAPACITY, StoreBusyError, StoreError
 from attune.knowledge_store.store_rows import RowStore
@@ -54,10 +63,11 @@ class PostgresStore(RowStore):
         url: str,
         *,
         capacity: int = DEFAULT_CAPACITY,
+        consent_default: bool = True,
         busy_timeout: timedelta = timedelta(seconds=10),
         connections: int = _CONNECTIONS,
     ) -> None:
-        super().__init__(capacity=capacity)
+        super().__init__(capacity=capacity, consent_default=consent_default)
         self._busy_timeout = busy_timeout
         self._is_closed = False
         self._pool: ConnectionPool[Connection] = ConnectionPool(
@@ -178,6 +188,54 @@ class PostgresRows:
             (user.digest, _WHOLE_USER, to_microseconds(until)),
         ).rowcount
 
+    def consents(self, users: Collection[UserKey]) -> dict[UserKey, Consents]:
+        by_digest = {user.digest: user for user in users}
+        query = "SELECT user_digest, choices FROM attune.consents WHERE user_digest = ANY(%s)"
+        found = self._execute(query, (list(by_digest),))
+        return {by_digest[digest]: decode_consents(choices.decode()) for digest, choices in found}
+
+    def put_consents(self, consents: KeptConsents) -> None:
+        self._execute(
+            "INSERT INTO attune.consents VALUES (%s, %s) ON CONFLICT (user_digest)"
+            " DO UPDATE SET choices = excluded.choices",
+            (consents.user_digest, encode_consents(consents.consents).encode()),
+        )
+
+    def summary(self, user: UserKey) -> Summary | None:
+        row = self._execute("SELECT summary FROM attune.summaries WHERE digest = %s", (user.digest,)).fetchone()
+        return None if row is None else decode_summary(row[0].decode())
+
+    def put_summary(self, summary: KeptSummary) -> None:
+        user = summary.user
+        self._execute(
+            "INSERT INTO attune.summaries VALUES (%s, %s, %s, %s) ON CONFLICT (digest)"
+            " DO UPDATE SET summary = excluded.summary",
+            (user.digest, user.tenant.encode(), user.user.encode(), encode_summary(summary.summary).encode()),
+        )
+
+    def delete_summary(self, user: UserKey) -> int:
+        return self._execute("DELETE FROM attune.summaries WHERE digest = %s", (user.digest,)).rowcount
+
+    def replace_companions(self, tenant: str, companions: Mapping[str, Sequence[Companion]]) -> None:
+        """Whoever else replaces the tenant's waits; readers see the old ones to the end."""
+        self._execute(
+            "SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(_digest(tenant, "")[:8], "big", signed=True),)
+        )
+        self._execute("DELETE FROM attune.companions WHERE tenant = %s", (tenant.encode(),))
+        with self._connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO attune.companions VALUES (%s, %s, %s)",
+                (
+                    (tenant.encode(), entity_id.encode(), encode_companions(each).encode())
+                    for entity_id, each in companions.items()
+                ),
+            )
+
+    def companions(self, tenant: str, entity_ids: Collection[str]) -> dict[str, list[Companion]]:
+        query = "SELECT entity_id, companions FROM attune.companions WHERE tenant = %s AND entity_id = ANY(%s)"
+        rows = self._execute(query, (tenant.encode(), [entity_id.encode() for entity_id in entity_ids]))
+        return {entity_id.decode(): decode_companions(each.decode()) for entity_id, each in rows}
+
     def position(self, log: str, partition: int) -> int:
         query = "SELECT next_offset FROM attune.positions WHERE log = %s AND partition = %s"
         row = self._execute(query, (log, partition)).fetchone()
@@ -230,6 +288,19 @@ class PostgresRows:
             for digest, entity_id, at in cursor.execute(query):
                 yield KeptTombstone(digest, entity_id.decode() or None, to_datetime(at))
 
+    def every_consents(self) -> Iterator[KeptConsents]:
+        with self._connection.cursor(name="consents") as cursor:
+            for digest, choices in cursor.execute(
+                "SELECT user_digest, choices FROM attune.consents ORDER BY user_digest"
+            ):
+                yield KeptConsents(digest, decode_consents(choices.decode()))
+
+    def every_summary(self) -> Iterator[KeptSummary]:
+        query = 'SELECT tenant, "user", summary FROM attune.summaries ORDER BY tenant, "user"'
+        with self._connection.cursor(name="summaries") as cursor:
+            for tenant, user, summary in cursor.execute(query):
+                yield KeptSummary(UserKey(tenant.decode(), user.decode()), decode_summary(summary.decode()))
+
     def positions(self) -> Iterator[LogPosition]:
         query = "SELECT log, partition, next_offset FROM attune.positions ORDER BY log, partition"
         for row in self._execute(query):
@@ -243,11 +314,9 @@ class PostgresRows:
 
     def is_empty(self) -> bool:
         """Waits for whoever has read a user and may be about to write it; until the end they wait for this."""
-        self._execute("LOCK TABLE attune.users, attune.tombstones, attune.positions, attune.objects")
-        row = self._execute(
-            "SELECT EXISTS (SELECT 1 FROM attune.users) OR EXISTS (SELECT 1 FROM attune.tombstones)"
-            " OR EXISTS (SELECT 1 FROM attune.positions) OR EXISTS (SELECT 1 FROM attune.objects)"
-        ).fetchone()
+        names = [f"attune.{table}" for table in TABLES]
+        self._execute(f"LOCK TABLE {', '.join(names)}")
+        row = self._execute(f"SELECT {' OR '.join(f'EXISTS (SELECT 1 FROM {each})' for each in names)}").fetchone()  # noqa: S608
         return row == (False,)
 
     def size(self) -> int | None:

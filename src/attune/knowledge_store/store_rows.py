@@ -9,8 +9,17 @@ from typing import Any
 
 from attune.knowledge_store import transaction as rules
 from attune.knowledge_store.codec import encode, encode_digests
+from attune.knowledge_store.consent import NO_CHOICE, Choice, Consents, Purpose
 from attune.knowledge_store.kept import Kept
-from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, UserKey, require_utc
+from attune.knowledge_store.model import (
+    Companion,
+    EntityState,
+    LinkedEntity,
+    LogPosition,
+    Summary,
+    UserKey,
+    require_utc,
+)
 from attune.knowledge_store.privacy import export_records
 from attune.knowledge_store.record import Expired, UserRecord
 from attune.knowledge_store.store import (
@@ -22,7 +31,8 @@ from attune.knowledge_store.store import (
     Removal,
     Suppressed,
 )
-from attune.knowledge_store.transaction import Rows, Transaction
+from attune.knowledge_store.summary import is_due
+from attune.knowledge_store.transaction import Limits, Rows, Transaction
 
 _EXPIRED_AT_ONCE = 256
 """Users in one transaction: writers wait for no more than these."""
@@ -31,8 +41,9 @@ _EXPIRED_AT_ONCE = 256
 class RowStore(ABC):
     """Implements store.Store. An engine brings `_reading` and `_writing`, which raise StoreError."""
 
-    def __init__(self, *, capacity: int = DEFAULT_CAPACITY) -> None:
-        self._capacity = capacity
+    def __init__(self, *, capacity: int = DEFAULT_CAPACITY, consent_default: bool = True) -> None:
+        self._limits = Limits(capacity, consent_default)
+        self._default = consent_default
 
     @abstractmethod
     def _reading(self) -> AbstractContextManager[Rows]:
@@ -53,7 +64,7 @@ class RowStore(ABC):
         events = list(batch)
         with self._writing() as rows:
             tx = Transaction(rows)
-            applied = rules.apply_batch(tx, events, self._capacity)
+            applied = rules.apply_batch(tx, events, self._limits)
             tx.flush()
             if position is not None:
                 rows.advance(position)
@@ -117,6 +128,55 @@ class RowStore(ABC):
     def suppressed(self, user: UserKey) -> Suppressed:
         return self._record(user).suppressed
 
+    def consent(self, user: UserKey, choices: Sequence[Choice]) -> Consents:
+        with self._writing() as rows:
+            tx = Transaction(rows)
+            consents = rules.consent(tx, user, choices, default=self._default)
+            tx.flush()
+        return consents
+
+    def consents(self, users: Collection[UserKey]) -> dict[UserKey, Consents]:
+        with self._reading() as rows:
+            return rows.consents(users)
+
+    def allows(self, user: UserKey, purpose: Purpose) -> bool:
+        consents = self.consents([user]).get(user, NO_CHOICE)
+        return consents.allow(purpose, default=self._default)
+
+    def restore_consents(self, said: Sequence[tuple[UserKey, Sequence[Choice]]], position: LogPosition) -> None:
+        everything = list(said)
+        with self._writing() as rows:
+            tx = Transaction(rows)
+            for user, choices in everything:
+                rules.consent(tx, user, choices, default=self._default)
+            tx.flush()
+            rows.advance(position)
+
+    def summary(self, user: UserKey) -> Summary | None:
+        with self._reading() as rows:
+            return rows.summary(user)
+
+    def put_summary(self, user: UserKey, summary: Summary, entity_ids: Collection[str]) -> bool:
+        with self._writing() as rows:
+            tx = Transaction(rows)
+            kept = rules.put_summary(tx, user, summary, entity_ids, default=self._default)
+            tx.flush()
+        return kept
+
+    def due_for_summary(self, every: int) -> Iterator[UserKey]:
+        with self._reading() as rows:
+            for user, record in self._allowing(rows, Purpose.SUMMARY):
+                if is_due(record, rows.summary(user), every):
+                    yield user
+
+    def replace_companions(self, tenant: str, companions: Mapping[str, Sequence[Companion]]) -> None:
+        with self._writing() as rows:
+            rows.replace_companions(tenant, companions)
+
+    def companions(self, tenant: str, entity_ids: Collection[str]) -> dict[str, list[Companion]]:
+        with self._reading() as rows:
+            return rows.companions(tenant, entity_ids)
+
     def remember_objects(self, tenant: str, objects: Mapping[str, Sequence[LinkedEntity]]) -> None:
         with self._writing() as rows:
             rows.put_objects(tenant, objects)
@@ -132,12 +192,16 @@ class RowStore(ABC):
     def export(self, user: UserKey) -> Iterator[dict[str, Any]]:
         with self._reading() as rows:
             record, tombstones = rows.record(user) or UserRecord(), rows.tombstones(user)
-        profile = record.profile(tombstones.user)
-        return export_records(user, profile, record.ranked(), tombstones, record.suppressed)
+            consents, summary = rows.consents([user]).get(user, NO_CHOICE), rows.summary(user)
+        return export_records(user, record, tombstones, consents, summary)
 
     def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
         with self._reading() as rows:
             yield from rows.users()
+
+    def users_allowing(self, purpose: Purpose) -> Iterator[tuple[UserKey, UserRecord]]:
+        with self._reading() as rows:
+            yield from self._allowing(rows, purpose)
 
     def put_users(self, records: Iterable[tuple[UserKey, UserRecord]]) -> None:
         """Keeps whole records in place of what there was of these users, in one transaction.
@@ -185,6 +249,13 @@ class RowStore(ABC):
     def size(self) -> int | None:
         with self._reading() as rows:
             return rows.size()
+
+    def _allowing(self, rows: Rows, purpose: Purpose) -> Iterator[tuple[UserKey, UserRecord]]:
+        """Few users make choices: theirs are in memory at once."""
+        chosen = {kept.user_digest: kept.consents for kept in rows.every_consents()}
+        for user, record in rows.users():
+            if chosen.get(user.digest, NO_CHOICE).allow(purpose, default=self._default):
+                yield user, record
 
     def _expire(self, users: Collection[UserKey], before: datetime) -> Expired:
         with self._writing() as rows:

@@ -9,16 +9,25 @@ from pathlib import Path
 from attune.knowledge_store.codec import (
     decode,
     decode_digests,
-    decode_linked,
     decode_states,
     encode,
     encode_digests,
-    encode_linked,
     to_datetime,
     to_microseconds,
 )
-from attune.knowledge_store.kept import KeptObject, KeptTombstone
-from attune.knowledge_store.model import EntityState, LinkedEntity, LogPosition, UserKey
+from attune.knowledge_store.consent import Consents
+from attune.knowledge_store.json_codec import (
+    decode_companions,
+    decode_consents,
+    decode_linked,
+    decode_summary,
+    encode_companions,
+    encode_consents,
+    encode_linked,
+    encode_summary,
+)
+from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary, KeptTombstone
+from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, LogPosition, Summary, UserKey
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.sqlite_connections import Connections
 from attune.knowledge_store.store import DEFAULT_CAPACITY
@@ -36,9 +45,10 @@ class SqliteStore(RowStore):
         path: Path | str,
         *,
         capacity: int = DEFAULT_CAPACITY,
+        consent_default: bool = True,
         busy_timeout: timedelta = timedelta(seconds=10),
     ) -> None:
-        super().__init__(capacity=capacity)
+        super().__init__(capacity=capacity, consent_default=consent_default)
         self._connections = Connections(Path(path), busy_timeout)
 
     @contextmanager
@@ -117,6 +127,38 @@ class SqliteRows:
             (user.digest, _WHOLE_USER, to_microseconds(until)),
         ).rowcount
 
+    def consents(self, users: Collection[UserKey]) -> dict[UserKey, Consents]:
+        query = "SELECT choices FROM consents WHERE user_digest = ?"
+        rows = [(user, self._execute(query, (user.digest,)).fetchone()) for user in users]
+        return {user: decode_consents(row[0]) for user, row in rows if row is not None}
+
+    def put_consents(self, consents: KeptConsents) -> None:
+        row = (consents.user_digest, encode_consents(consents.consents))
+        self._execute("INSERT OR REPLACE INTO consents VALUES (?, ?)", row)
+
+    def summary(self, user: UserKey) -> Summary | None:
+        query = "SELECT summary FROM summaries WHERE tenant = ? AND user = ?"
+        row = self._execute(query, (user.tenant, user.user)).fetchone()
+        return None if row is None else decode_summary(row[0])
+
+    def put_summary(self, summary: KeptSummary) -> None:
+        row = (summary.user.tenant, summary.user.user, encode_summary(summary.summary))
+        self._execute("INSERT OR REPLACE INTO summaries VALUES (?, ?, ?)", row)
+
+    def delete_summary(self, user: UserKey) -> int:
+        query = "DELETE FROM summaries WHERE tenant = ? AND user = ?"
+        return self._execute(query, (user.tenant, user.user)).rowcount
+
+    def replace_companions(self, tenant: str, companions: Mapping[str, Sequence[Companion]]) -> None:
+        self._execute("DELETE FROM companions WHERE tenant = ?", (tenant,))
+        rows = ((tenant, entity_id, encode_companions(each)) for entity_id, each in companions.items())
+        self._executemany("INSERT INTO companions VALUES (?, ?, ?)", rows)
+
+    def companions(self, tenant: str, entity_ids: Collection[str]) -> dict[str, list[Companion]]:
+        query = "SELECT companions FROM companions WHERE tenant = ? AND entity_id = ?"
+        rows = [(entity_id, self._execute(query, (tenant, entity_id)).fetchone()) for entity_id in entity_ids]
+        return {entity_id: decode_companions(row[0]) for entity_id, row in rows if row is not None}
+
     def position(self, log: str, partition: int) -> int:
         query = "SELECT next_offset FROM positions WHERE log = ? AND partition = ?"
         row = self._execute(query, (log, partition)).fetchone()
@@ -160,6 +202,15 @@ class SqliteRows:
         for digest, entity_id, at in self._execute(query):
             yield KeptTombstone(digest, entity_id or None, to_datetime(at))
 
+    def every_consents(self) -> Iterator[KeptConsents]:
+        for digest, choices in self._execute("SELECT user_digest, choices FROM consents ORDER BY user_digest"):
+            yield KeptConsents(digest, decode_consents(choices))
+
+    def every_summary(self) -> Iterator[KeptSummary]:
+        query = "SELECT tenant, user, summary FROM summaries ORDER BY tenant, user"
+        for tenant, user, summary in self._execute(query):
+            yield KeptSummary(UserKey(tenant, user), decode_summary(summary))
+
     def positions(self) -> Iterator[LogPosition]:
         query = "SELECT log, partition, next_offset FROM positions ORDER BY log, partition"
         for row in self._execute(query):
@@ -172,7 +223,7 @@ class SqliteRows:
 
     def is_empty(self) -> bool:
         """The only writer has everything locked."""
-        tables = ("users", "tombstones", "positions", "objects")
+        tables = ("users", "tombstones", "consents", "summaries", "companions", "positions", "objects")
         found = (self._execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone() for table in tables)  # noqa: S608
         return not any(row[0] for row in found)
 

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from attune.knowledge_store.kept import Kept, KeptObject, KeptTombstone, KeptUser
+from attune.knowledge_store.consent import NO_CHOICE, Choice, Consents, Purpose
+from attune.knowledge_store.kept import Kept, KeptConsents, KeptObject, KeptSummary, KeptTombstone, KeptUser
 from attune.knowledge_store.model import (
+    Companion,
     EntityState,
     LinkedEntity,
     LogPosition,
+    Summary,
     UserKey,
     require_identifier,
     require_utc,
@@ -79,6 +82,34 @@ class Rows(Protocol):
         """Removes the user's entity tombstones not after `until`."""
         ...
 
+    def consents(self, users: Collection[UserKey]) -> dict[UserKey, Consents]:
+        """As `Store.consents`."""
+        ...
+
+    def put_consents(self, consents: KeptConsents) -> None:
+        """Keeps them in place of what there was."""
+        ...
+
+    def summary(self, user: UserKey) -> Summary | None:
+        """The user's."""
+        ...
+
+    def put_summary(self, summary: KeptSummary) -> None:
+        """Keeps it in place of what there was."""
+        ...
+
+    def delete_summary(self, user: UserKey) -> int:
+        """Returns how many there were."""
+        ...
+
+    def replace_companions(self, tenant: str, companions: Mapping[str, Sequence[Companion]]) -> None:
+        """As `Store.replace_companions`."""
+        ...
+
+    def companions(self, tenant: str, entity_ids: Collection[str]) -> dict[str, list[Companion]]:
+        """As `Store.companions`."""
+        ...
+
     def position(self, log: str, partition: int) -> int:
         """The next offset to read, 0 for a partition never read."""
         ...
@@ -107,6 +138,14 @@ class Rows(Protocol):
         """By digest, then the user's before its entities'."""
         ...
 
+    def every_consents(self) -> Iterator[KeptConsents]:
+        """By digest."""
+        ...
+
+    def every_summary(self) -> Iterator[KeptSummary]:
+        """By tenant and user; one at a time in memory."""
+        ...
+
     def positions(self) -> Iterator[LogPosition]:
         """By log and partition."""
         ...
@@ -131,6 +170,7 @@ class Transaction:
         self._rows = rows
         self._records: dict[UserKey, UserRecord] = {}
         self._tombstones: dict[UserKey, Tombstones] = {}
+        self._consents: dict[UserKey, Consents] = {}
         self._touched: dict[UserKey, None] = {}
 
     def lock(self, users: Collection[UserKey]) -> None:
@@ -144,6 +184,11 @@ class Transaction:
         self.lock([user])
         self._touched[user] = None
         return self._records[user]
+
+    def has_entities(self, user: UserKey, entity_ids: Collection[str]) -> bool:
+        """Whether the user, who is locked from here on, has all of them."""
+        self.lock([user])
+        return set(entity_ids) <= self._records[user].states.keys()
 
     def erase(self, user: UserKey) -> dict[str, int]:
         """Empties the user's record; how much was in it."""
@@ -168,6 +213,30 @@ class Transaction:
         self._tombstones.pop(user, None)
         return self._rows.drop_entity_tombstones(user, until)
 
+    def consents(self, users: Collection[UserKey]) -> Mapping[UserKey, Consents]:
+        """What each of the users allows; they are locked from here on."""
+        self.lock(users)
+        missing = [user for user in users if user not in self._consents]
+        found = self._rows.consents(missing) if missing else {}
+        self._consents |= {user: found.get(user, NO_CHOICE) for user in missing}
+        return self._consents
+
+    def consent(self, user: UserKey, choices: Sequence[Choice]) -> Consents:
+        """Adds to what the user allows; returns all of it."""
+        merged = self.consents([user])[user].merged(choices)
+        self._rows.put_consents(KeptConsents(user.digest, merged))
+        self._consents[user] = merged
+        return merged
+
+    def delete_summary(self, user: UserKey) -> int:
+        """Returns how many there were. The user is locked from here on, so that none is written now."""
+        self.lock([user])
+        return self._rows.delete_summary(user)
+
+    def put_summary(self, user: UserKey, summary: Summary) -> None:
+        """Keeps it; the user is locked."""
+        self._rows.put_summary(KeptSummary(user, summary))
+
     def flush(self) -> None:
         """Writes what has changed."""
         for user in self._touched:
@@ -178,30 +247,49 @@ class Transaction:
                 self._rows.put(user, record)
 
 
-def apply_batch(tx: Transaction, batch: Sequence[Projected], capacity: int) -> Applied:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of a store: how many entities a user has at most, and whether what nobody chose is allowed."""
+
+    capacity: int
+    consent_default: bool
+
+
+def apply_batch(tx: Transaction, batch: Sequence[Projected], limits: Limits) -> Applied:
     """See Store.apply."""
-    tx.lock({event.user for event in batch})
-    return Applied(**Counter(_apply_event(tx, event, capacity) for event in batch))
+    users = {event.user for event in batch}
+    tx.lock(users)
+    tx.consents(users)
+    return Applied(**Counter(_apply_event(tx, event, limits) for event in batch))
 
 
-def _apply_event(tx: Transaction, event: Projected, capacity: int) -> str:
+def _apply_event(tx: Transaction, event: Projected, limits: Limits) -> str:
     tombstones = tx.tombstones(event.user)
     if tombstones.cover_event(event.epoch):
         return "forgotten"
+    if not _may_learn(tx.consents([event.user])[event.user], event, limits.consent_default):
+        return "withheld"
     record = tx.changed(event.user)
     if not record.take(event):
         return "duplicates"
     for seen in event.observations:
         if not tombstones.cover_entity(event.epoch, seen.entity_id):
             record.observe(seen)
-    record.evict(capacity)
+    record.evict(limits.capacity)
     return "new"
+
+
+def _may_learn(consents: Consents, event: Projected, default: bool) -> bool:
+    """Held against both times: what is logged late was not allowed either."""
+    moments = (event.occurred_at, event.logged_at)
+    return all(consents.allowed_learning(moment, default=default) for moment in moments)
 
 
 def forget_user(tx: Transaction, user: UserKey, at: datetime) -> dict[str, int]:
     """See Store.forget_user."""
     until = _covering(tx, user, at)
     erased = tx.erase(user)
+    erased["summaries"] = tx.delete_summary(user)
     erased["entity_tombstones"] = tx.drop_entity_tombstones(user, until)
     tx.bury(user, None, until)
     return erased
@@ -213,7 +301,7 @@ def forget_entity(tx: Transaction, user: UserKey, entity_id: str, at: datetime) 
     until = _covering(tx, user, at)
     erased = tx.changed(user).states.pop(entity_id, None)
     tx.bury(user, entity_id, until)
-    return {"entities": int(erased is not None)}
+    return {"entities": int(erased is not None), "summaries": tx.delete_summary(user)}
 
 
 def restore(tx: Transaction, removals: Sequence[Removal]) -> None:
@@ -227,10 +315,35 @@ def suppress(tx: Transaction, user: UserKey, more: Suppressed) -> None:
     tx.changed(user).suppress(more)
 
 
+def consent(tx: Transaction, user: UserKey, choices: Sequence[Choice], *, default: bool) -> Consents:
+    """See Store.consent."""
+    consents = tx.consent(user, choices)
+    if not consents.allow(Purpose.SUMMARY, default=default):
+        tx.delete_summary(user)
+    return consents
+
+
+def put_summary(
+    tx: Transaction, user: UserKey, summary: Summary, entity_ids: Collection[str], *, default: bool
+) -> bool:
+    """See Store.put_summary."""
+    allowed = tx.consents([user])[user].allow(Purpose.SUMMARY, default=default)
+    if not allowed or not tx.has_entities(user, entity_ids):
+        return False
+    tx.put_summary(user, summary)
+    return True
+
+
 def expire(tx: Transaction, users: Collection[UserKey], before: datetime) -> Expired:
     """See Store.expire."""
     tx.lock(users)
-    return sum((tx.changed(user).expire(before) for user in users), Expired())
+    expired = Expired()
+    for user in users:
+        lost = tx.changed(user).expire(before)
+        if lost != Expired():
+            tx.delete_summary(user)
+        expired += lost
+    return expired
 
 
 def dump(rows: Rows) -> Iterator[Kept]:
@@ -238,6 +351,8 @@ def dump(rows: Rows) -> Iterator[Kept]:
     for user, record in rows.users():
         yield KeptUser(user, record)
     yield from rows.every_tombstone()
+    yield from rows.every_consents()
+    yield from rows.every_summary()
     yield from rows.positions()
     yield from rows.every_object()
 
@@ -252,6 +367,10 @@ def load(rows: Rows, kept: Iterable[Kept]) -> None:
                 rows.put(user, record)
             case KeptTombstone():
                 rows.put_tombstone(each)
+            case KeptConsents():
+                rows.put_consents(each)
+            case KeptSummary():
+                rows.put_summary(each)
             case LogPosition():
                 rows.advance(each)
             case KeptObject(tenant, object_id, linked):

@@ -83,6 +83,7 @@ async def test_forgetting_covers_log_store_and_dead_letters_and_counts_each(log:
         "events": 1,
         "profiles": 1,
         "suppressions": 0,
+        "summaries": 0,
         "entity_tombstones": 0,
         "event_log": 1,
         "dead_letters": 1,
@@ -151,7 +152,7 @@ async def test_a_tombstone_that_the_store_had_to_set_later_is_in_the_log_as_late
 async def test_what_a_user_removed_singly_goes_with_the_user(log: Gated, knowledge: Knowledge) -> None:
     log.gate.set()
     forgetting = Forgetting(knowledge, log, lambda: NOW)
-    assert (await forgetting.forget_entity(ADA, "asyncio")).removed == {"entities": 1}
+    assert (await forgetting.forget_entity(ADA, "asyncio")).removed == {"entities": 1, "summaries": 0}
     await forgetting.suppress(ADA, [b"f" * 32], all_history=False)
     assert knowledge.store.suppressed(ADA) == Suppressed((b"f" * 32,), None)
     assert len(live(log, REMOVALS_TOPIC)) == 2
@@ -183,7 +184,7 @@ async def test_of_merged_entities_all_are_forgotten_and_stay_so(log):
     graph = CatalogGraph(catalog)
     merged = Knowledge(catalog, graph, Linker(catalog, graph), store)
     done = await Forgetting(merged, log, lambda: NOW).forget_entity(ADA, "aio")
-    assert done.removed == {"entities": 1}
+    assert done.removed == {"entities": 1, "summaries": 0}
     assert store.states(ADA) == {}
     rebuilt = MemoryStore()
     restore_removals(log, rebuilt)

@@ -120,7 +120,7 @@ def test_retrieval_takes_a_text_or_ids_or_neither_as_context(knowledge):
 
 def test_forgetting_and_exporting_reach_the_store(knowledge):
     knowledge.handle([interaction("1", EventKind.QUERY, user_query="asyncio trio")])
-    assert knowledge.forget_entity(ANNA, "trio", START) == {"entities": 1}
+    assert knowledge.forget_entity(ANNA, "trio", START) == {"entities": 1, "summaries": 0}
     assert [record["record"] for record in knowledge.export(ANNA)] == ["profile", "entity", "forgotten_entity"]
     assert knowledge.forget_user(ANNA, days(1))["entities"] == 1
     assert knowledge.profile(ANNA).forgotten_at == days(1)

@@ -54,6 +54,42 @@ RETRIEVAL_MODE_NEIGHBOUR: RetrievalMode.ValueType  # 4
 """Not met itself, but next to a known one in the graph: via says which."""
 Global___RetrievalMode: _TypeAlias = RetrievalMode  # noqa: Y015
 
+class _Purpose:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PurposeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Purpose.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PURPOSE_UNSPECIFIED: _Purpose.ValueType  # 0
+    """Not a purpose: nothing is checked."""
+    PURPOSE_LEARNING: _Purpose.ValueType  # 1
+    """Events add to the store. Withdrawn, nothing that happens or is logged from then on does; what is there stays."""
+    PURPOSE_RANKING: _Purpose.ValueType  # 2
+    """Search ranks by the store."""
+    PURPOSE_SUGGESTION: _Purpose.ValueType  # 3
+    """Queries are suggested from the store."""
+    PURPOSE_SUMMARY: _Purpose.ValueType  # 4
+    """The store is put into words, by a language model where one is configured."""
+    PURPOSE_STATISTICS: _Purpose.ValueType  # 5
+    """The store counts among those of many users, in statistics that no single one can be told from."""
+
+class Purpose(_Purpose, metaclass=_PurposeEnumTypeWrapper):
+    """What the store of a user may be used for."""
+
+PURPOSE_UNSPECIFIED: Purpose.ValueType  # 0
+"""Not a purpose: nothing is checked."""
+PURPOSE_LEARNING: Purpose.ValueType  # 1
+"""Events add to the store. Withdrawn, nothing that happens or is logged from then on does; what is there stays."""
+PURPOSE_RANKING: Purpose.ValueType  # 2
+"""Search ranks by the store."""
+PURPOSE_SUGGESTION: Purpose.ValueType  # 3
+"""Queries are suggested from the store."""
+PURPOSE_SUMMARY: Purpose.ValueType  # 4
+"""The store is put into words, by a language model where one is configured."""
+PURPOSE_STATISTICS: Purpose.ValueType  # 5
+"""The store counts among those of many users, in statistics that no single one can be told from."""
+Global___Purpose: _TypeAlias = Purpose  # noqa: Y015
+
 @_typing.final
 class LinkInput(_message.Message):
     """A text to link."""
@@ -555,10 +591,13 @@ class EntityEvidence(_message.Message):
     FIRST_SEEN_FIELD_NUMBER: _builtins.int
     LAST_SEEN_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
+    RECENT_FIELD_NUMBER: _builtins.int
     total: _builtins.int
     """All events together."""
     weight: _builtins.float
-    """Their weight, decayed to now, the moment of the answer."""
+    """Their weight, decayed to now, the moment of the answer: by half in 30 days."""
+    recent: _builtins.float
+    """The same, by half in 3 days: what the user is at these days. Absent in retrieved entities that the user has not met."""
     @_builtins.property
     def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Events by kind and source, such as "click/document" or "query/query"."""
@@ -579,10 +618,11 @@ class EntityEvidence(_message.Message):
         first_seen: _timestamp_pb2.Timestamp | None = ...,
         last_seen: _timestamp_pb2.Timestamp | None = ...,
         weight: _builtins.float = ...,
+        recent: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["first_seen", b"first_seen", "last_seen", b"last_seen"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "first_seen", b"first_seen", "last_seen", b"last_seen", "total", b"total", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "first_seen", b"first_seen", "last_seen", b"last_seen", "recent", b"recent", "total", b"total", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -631,6 +671,8 @@ class RetrievedEntity(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     VIA_ENTITY_ID_FIELD_NUMBER: _builtins.int
     VIA_LABEL_FIELD_NUMBER: _builtins.int
+    FACTORS_FIELD_NUMBER: _builtins.int
+    VIA_USERS_FIELD_NUMBER: _builtins.int
     mode: Global___RetrievalMode.ValueType
     """How it relates to the user."""
     score: _builtins.float
@@ -639,9 +681,15 @@ class RetrievedEntity(_message.Message):
     """For neighbours: the known entity next to it."""
     via_label: _builtins.str
     """Its name."""
+    via_users: _builtins.int
+    """For neighbours that statistics tell: how many users care about both. 0: an edge of the catalog's graph tells."""
     @_builtins.property
     def entity(self) -> Global___UserEntity:
         """The entity and the evidence."""
+
+    @_builtins.property
+    def factors(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoreFactor]:
+        """What the score is made of: their product is the score."""
 
     def __init__(
         self,
@@ -651,14 +699,45 @@ class RetrievedEntity(_message.Message):
         score: _builtins.float = ...,
         via_entity_id: _builtins.str = ...,
         via_label: _builtins.str = ...,
+        factors: _abc.Iterable[Global___ScoreFactor] | None = ...,
+        via_users: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "mode", b"mode", "score", b"score", "via_entity_id", b"via_entity_id", "via_label", b"via_label"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "factors", b"factors", "mode", b"mode", "score", b"score", "via_entity_id", b"via_entity_id", "via_label", b"via_label", "via_users", b"via_users"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RetrievedEntity: _TypeAlias = RetrievedEntity  # noqa: Y015
+
+@_typing.final
+class ScoreFactor(_message.Message):
+    """A part of a score."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"interest" (how much the user cares about the entity, or about the one next to it), "rarity" (how little the user
+    has seen it), "closeness" (an edge of the graph: less, the more edges there are), "company" (how many of those users
+    who care about one care about the other).
+    """
+    value: _builtins.float
+    """Between 0 and 1."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        value: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreFactor: _TypeAlias = ScoreFactor  # noqa: Y015
 
 @_typing.final
 class RetrieveEntitiesRequest(_message.Message):
@@ -672,12 +751,15 @@ class RetrieveEntitiesRequest(_message.Message):
     ENTITY_IDS_FIELD_NUMBER: _builtins.int
     MODES_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user."""
     query: _builtins.str
     """What the user asks now."""
     limit: _builtins.int
     """At most so many entities per mode; 0 means 50."""
+    purpose: Global___Purpose.ValueType
+    """What the answer is for. Where the user does not allow that, there are no entities of the user in it."""
     @_builtins.property
     def context(self) -> _context_pb2.Context:
         """What the user is in the middle of."""
@@ -699,10 +781,11 @@ class RetrieveEntitiesRequest(_message.Message):
         entity_ids: _abc.Iterable[_builtins.str] | None = ...,
         modes: _abc.Iterable[Global___RetrievalMode.ValueType] | None = ...,
         limit: _builtins.int = ...,
+        purpose: Global___Purpose.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "entity_ids", b"entity_ids", "limit", b"limit", "modes", b"modes", "query", b"query", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "entity_ids", b"entity_ids", "limit", b"limit", "modes", b"modes", "purpose", b"purpose", "query", b"query", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -720,12 +803,15 @@ class RetrieveEntitiesResponse(_message.Message):
     QUERY_COVERAGE_FIELD_NUMBER: _builtins.int
     LINK_MS_FIELD_NUMBER: _builtins.int
     STORE_MS_FIELD_NUMBER: _builtins.int
+    WITHHELD_FIELD_NUMBER: _builtins.int
     query_coverage: _builtins.float
     """How much of the query they cover, between 0 and 1: near 1, the query is made of names."""
     link_ms: _builtins.float
     """Milliseconds that linking took."""
     store_ms: _builtins.float
     """Milliseconds that the store took."""
+    withheld: _builtins.bool
+    """The user does not allow the purpose of the request: entities is empty for that reason."""
     @_builtins.property
     def entities(self) -> _containers.RepeatedCompositeFieldContainer[Global___RetrievedEntity]:
         """By mode, then by score."""
@@ -747,10 +833,11 @@ class RetrieveEntitiesResponse(_message.Message):
         query_coverage: _builtins.float = ...,
         link_ms: _builtins.float = ...,
         store_ms: _builtins.float = ...,
+        withheld: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_entity_ids", b"context_entity_ids", "entities", b"entities", "link_ms", b"link_ms", "query_coverage", b"query_coverage", "query_entity_ids", b"query_entity_ids", "store_ms", b"store_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_entity_ids", b"context_entity_ids", "entities", b"entities", "link_ms", b"link_ms", "query_coverage", b"query_coverage", "query_entity_ids", b"query_entity_ids", "store_ms", b"store_ms", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -870,6 +957,7 @@ class GetUserProfileResponse(_message.Message):
     FORGOTTEN_AT_FIELD_NUMBER: _builtins.int
     APPLIED_OFFSET_FIELD_NUMBER: _builtins.int
     APPLIED_OFFSETS_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user."""
     events: _builtins.int
@@ -896,6 +984,12 @@ class GetUserProfileResponse(_message.Message):
     def applied_offsets(self) -> _containers.ScalarMap[_builtins.int, _builtins.int]:
         """By partition of the event log: it is applied up to here. Absent in an export."""
 
+    @_builtins.property
+    def summary(self) -> Global___UserSummary:
+        """The user in a few words, as they were last made; absent where they never were. Absent in an export, which has it as
+        a record.
+        """
+
     def __init__(
         self,
         *,
@@ -907,14 +1001,213 @@ class GetUserProfileResponse(_message.Message):
         forgotten_at: _timestamp_pb2.Timestamp | None = ...,
         applied_offset: _builtins.int = ...,
         applied_offsets: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
+        summary: Global___UserSummary | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["first_seen", b"first_seen", "forgotten_at", b"forgotten_at", "last_seen", b"last_seen"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_seen", b"first_seen", "forgotten_at", b"forgotten_at", "last_seen", b"last_seen", "summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_offset", b"applied_offset", "applied_offsets", b"applied_offsets", "entities", b"entities", "events", b"events", "first_seen", b"first_seen", "forgotten_at", b"forgotten_at", "last_seen", b"last_seen", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_offset", b"applied_offset", "applied_offsets", b"applied_offsets", "entities", b"entities", "events", b"events", "first_seen", b"first_seen", "forgotten_at", b"forgotten_at", "last_seen", b"last_seen", "summary", b"summary", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetUserProfileResponse: _TypeAlias = GetUserProfileResponse  # noqa: Y015
+
+@_typing.final
+class UserSummary(_message.Message):
+    """A user in a few words, for prompts: made offline, of the names of entities. Gone once the user, or any entity of the
+    user, is forgotten, until it is made again.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    MADE_AT_FIELD_NUMBER: _builtins.int
+    MADE_BY_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The words."""
+    version: _builtins.int
+    """1 for the first of the user, then counted up."""
+    events: _builtins.int
+    """How many of the user's events were counted when it was made: the profile's events less these are not in it."""
+    made_by: _builtins.str
+    """"store", or the language model that was asked."""
+    @_builtins.property
+    def made_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was made."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        version: _builtins.int = ...,
+        events: _builtins.int = ...,
+        made_at: _timestamp_pb2.Timestamp | None = ...,
+        made_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["made_at", b"made_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "made_at", b"made_at", "made_by", b"made_by", "text", b"text", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserSummary: _TypeAlias = UserSummary  # noqa: Y015
+
+@_typing.final
+class GetConsentsRequest(_message.Message):
+    """Asks what a user allows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetConsentsRequest: _TypeAlias = GetConsentsRequest  # noqa: Y015
+
+@_typing.final
+class Consent(_message.Message):
+    """Whether a purpose is allowed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    GRANTED_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    purpose: Global___Purpose.ValueType
+    """The purpose."""
+    granted: _builtins.bool
+    """Whether it is."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when, by the user's choice; absent where the service's default counts."""
+
+    def __init__(
+        self,
+        *,
+        purpose: Global___Purpose.ValueType = ...,
+        granted: _builtins.bool = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["granted", b"granted", "purpose", b"purpose", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Consent: _TypeAlias = Consent  # noqa: Y015
+
+@_typing.final
+class GetConsentsResponse(_message.Message):
+    """What a user allows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def consents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Consent]:
+        """One for each purpose, in their order."""
+
+    def __init__(
+        self,
+        *,
+        consents: _abc.Iterable[Global___Consent] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consents", b"consents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetConsentsResponse: _TypeAlias = GetConsentsResponse  # noqa: Y015
+
+@_typing.final
+class ConsentChoice(_message.Message):
+    """A choice about one purpose."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    GRANTED_FIELD_NUMBER: _builtins.int
+    purpose: Global___Purpose.ValueType
+    """The purpose."""
+    granted: _builtins.bool
+    """Whether it is allowed from now on."""
+    def __init__(
+        self,
+        *,
+        purpose: Global___Purpose.ValueType = ...,
+        granted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["granted", b"granted", "purpose", b"purpose"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConsentChoice: _TypeAlias = ConsentChoice  # noqa: Y015
+
+@_typing.final
+class SetConsentsRequest(_message.Message):
+    """Grants and withdraws."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user."""
+    @_builtins.property
+    def choices(self) -> _containers.RepeatedCompositeFieldContainer[Global___ConsentChoice]:
+        """At least one; purposes that are not named stay as they are."""
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        choices: _abc.Iterable[Global___ConsentChoice] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetConsentsRequest: _TypeAlias = SetConsentsRequest  # noqa: Y015
+
+@_typing.final
+class SetConsentsResponse(_message.Message):
+    """What the user allows now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def consents(self) -> _containers.RepeatedCompositeFieldContainer[Global___Consent]:
+        """One for each purpose, in their order."""
+
+    def __init__(
+        self,
+        *,
+        consents: _abc.Iterable[Global___Consent] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consents", b"consents"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetConsentsResponse: _TypeAlias = SetConsentsResponse  # noqa: Y015
 
 @_typing.final
 class ExportUserRequest(_message.Message):
@@ -977,6 +1270,8 @@ class ExportUserResponse(_message.Message):
     FORGOTTEN_ENTITY_FIELD_NUMBER: _builtins.int
     SUPPRESSED_SUGGESTION_FIELD_NUMBER: _builtins.int
     SUPPRESSED_HISTORY_UNTIL_FIELD_NUMBER: _builtins.int
+    CONSENT_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
     suppressed_suggestion: _builtins.bytes
     """The fingerprint of a suggestion that the user wants no more."""
     @_builtins.property
@@ -995,6 +1290,14 @@ class ExportUserResponse(_message.Message):
     def suppressed_history_until(self) -> _timestamp_pb2.Timestamp:
         """No suggestion is drawn from anything that the user did until then."""
 
+    @_builtins.property
+    def consent(self) -> Global___Consent:
+        """A choice of the user about a purpose: of learning each there was, of others the newest."""
+
+    @_builtins.property
+    def summary(self) -> Global___UserSummary:
+        """The user in a few words."""
+
     def __init__(
         self,
         *,
@@ -1003,12 +1306,14 @@ class ExportUserResponse(_message.Message):
         forgotten_entity: Global___ForgottenEntity | None = ...,
         suppressed_suggestion: _builtins.bytes = ...,
         suppressed_history_until: _timestamp_pb2.Timestamp | None = ...,
+        consent: Global___Consent | None = ...,
+        summary: Global___UserSummary | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "forgotten_entity", b"forgotten_entity", "profile", b"profile", "record", b"record", "suppressed_history_until", b"suppressed_history_until", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "entity", b"entity", "forgotten_entity", b"forgotten_entity", "profile", b"profile", "record", b"record", "summary", b"summary", "suppressed_history_until", b"suppressed_history_until", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "forgotten_entity", b"forgotten_entity", "profile", b"profile", "record", b"record", "suppressed_history_until", b"suppressed_history_until", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "entity", b"entity", "forgotten_entity", b"forgotten_entity", "profile", b"profile", "record", b"record", "summary", b"summary", "suppressed_history_until", b"suppressed_history_until", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["profile", "entity", "forgotten_entity", "suppressed_suggestion", "suppressed_history_until"]  # noqa: Y015
+    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["profile", "entity", "forgotten_entity", "suppressed_suggestion", "suppressed_history_until", "consent", "summary"]  # noqa: Y015
     _WhichOneofArgType_record: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_record) -> _WhichOneofReturnType_record | None: ...
 

@@ -95,6 +95,16 @@ class KnowledgeServiceStub:
                 request_serializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.SuppressSuggestionsRequest.SerializeToString,
                 response_deserializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.SuppressSuggestionsResponse.FromString,
                 _registered_method=True)
+        self.GetConsents = channel.unary_unary(
+                '/attune.knowledge.v1.KnowledgeService/GetConsents',
+                request_serializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.GetConsentsRequest.SerializeToString,
+                response_deserializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.GetConsentsResponse.FromString,
+                _registered_method=True)
+        self.SetConsents = channel.unary_unary(
+                '/attune.knowledge.v1.KnowledgeService/SetConsents',
+                request_serializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.SetConsentsRequest.SerializeToString,
+                response_deserializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.SetConsentsResponse.FromString,
+                _registered_method=True)
         self.GetSuppressedSuggestions = channel.unary_unary(
                 '/attune.knowledge.v1.KnowledgeService/GetSuppressedSuggestions',
                 request_serializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.GetSuppressedSuggestionsRequest.SerializeToString,
@@ -194,6 +204,20 @@ class KnowledgeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetConsents(self, request, context):
+        """What a user allows to be done with the store, purpose by purpose. Forgetting the user leaves it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetConsents(self, request, context):
+        """Grants and withdraws purposes, from now on. Idempotent: repeat a failed call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetSuppressedSuggestions(self, request, context):
         """The suggestions that a user wants no more.
         """
@@ -263,6 +287,16 @@ def add_KnowledgeServiceServicer_to_server(servicer, server):
                     servicer.SuppressSuggestions,
                     request_deserializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.SuppressSuggestionsRequest.FromString,
                     response_serializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.SuppressSuggestionsResponse.SerializeToString,
+            ),
+            'GetConsents': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConsents,
+                    request_deserializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.GetConsentsRequest.FromString,
+                    response_serializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.GetConsentsResponse.SerializeToString,
+            ),
+            'SetConsents': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetConsents,
+                    request_deserializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.SetConsentsRequest.FromString,
+                    response_serializer=attune_dot_knowledge_dot_v1_dot_knowledge__pb2.SetConsentsResponse.SerializeToString,
             ),
             'GetSuppressedSuggestions': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSuppressedSuggestions,
@@ -595,6 +629,60 @@ class KnowledgeService:
             '/attune.knowledge.v1.KnowledgeService/SuppressSuggestions',
             attune_dot_knowledge_dot_v1_dot_knowledge__pb2.SuppressSuggestionsRequest.SerializeToString,
             attune_dot_knowledge_dot_v1_dot_knowledge__pb2.SuppressSuggestionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetConsents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attune.knowledge.v1.KnowledgeService/GetConsents',
+            attune_dot_knowledge_dot_v1_dot_knowledge__pb2.GetConsentsRequest.SerializeToString,
+            attune_dot_knowledge_dot_v1_dot_knowledge__pb2.GetConsentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetConsents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attune.knowledge.v1.KnowledgeService/SetConsents',
+            attune_dot_knowledge_dot_v1_dot_knowledge__pb2.SetConsentsRequest.SerializeToString,
+            attune_dot_knowledge_dot_v1_dot_knowledge__pb2.SetConsentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

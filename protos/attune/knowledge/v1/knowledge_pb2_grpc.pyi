@@ -64,6 +64,10 @@ class KnowledgeServiceStub:
     """An entity of the catalog with its neighbours. NOT_FOUND: the catalog has no such entity."""
     SuppressSuggestions: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.SuppressSuggestionsRequest, _knowledge_pb2.SuppressSuggestionsResponse]
     """Marks suggestions that a user wants no more. Kept as fingerprints, never as text; forgotten with the user."""
+    GetConsents: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.GetConsentsRequest, _knowledge_pb2.GetConsentsResponse]
+    """What a user allows to be done with the store, purpose by purpose. Forgetting the user leaves it."""
+    SetConsents: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.SetConsentsRequest, _knowledge_pb2.SetConsentsResponse]
+    """Grants and withdraws purposes, from now on. Idempotent: repeat a failed call."""
     GetSuppressedSuggestions: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.GetSuppressedSuggestionsRequest, _knowledge_pb2.GetSuppressedSuggestionsResponse]
     """The suggestions that a user wants no more."""
 
@@ -103,6 +107,10 @@ class KnowledgeServiceAsyncStub(KnowledgeServiceStub):
     """An entity of the catalog with its neighbours. NOT_FOUND: the catalog has no such entity."""
     SuppressSuggestions: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.SuppressSuggestionsRequest, _knowledge_pb2.SuppressSuggestionsResponse]  # type: ignore[assignment]
     """Marks suggestions that a user wants no more. Kept as fingerprints, never as text; forgotten with the user."""
+    GetConsents: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.GetConsentsRequest, _knowledge_pb2.GetConsentsResponse]  # type: ignore[assignment]
+    """What a user allows to be done with the store, purpose by purpose. Forgetting the user leaves it."""
+    SetConsents: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.SetConsentsRequest, _knowledge_pb2.SetConsentsResponse]  # type: ignore[assignment]
+    """Grants and withdraws purposes, from now on. Idempotent: repeat a failed call."""
     GetSuppressedSuggestions: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.GetSuppressedSuggestionsRequest, _knowledge_pb2.GetSuppressedSuggestionsResponse]  # type: ignore[assignment]
     """The suggestions that a user wants no more."""
 
@@ -211,6 +219,22 @@ class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_knowledge_pb2.SuppressSuggestionsResponse, _abc.Awaitable[_knowledge_pb2.SuppressSuggestionsResponse]]:
         """Marks suggestions that a user wants no more. Kept as fingerprints, never as text; forgotten with the user."""
+
+    @_abc_1.abstractmethod
+    def GetConsents(
+        self,
+        request: _knowledge_pb2.GetConsentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.GetConsentsResponse, _abc.Awaitable[_knowledge_pb2.GetConsentsResponse]]:
+        """What a user allows to be done with the store, purpose by purpose. Forgetting the user leaves it."""
+
+    @_abc_1.abstractmethod
+    def SetConsents(
+        self,
+        request: _knowledge_pb2.SetConsentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_knowledge_pb2.SetConsentsResponse, _abc.Awaitable[_knowledge_pb2.SetConsentsResponse]]:
+        """Grants and withdraws purposes, from now on. Idempotent: repeat a failed call."""
 
     @_abc_1.abstractmethod
     def GetSuppressedSuggestions(

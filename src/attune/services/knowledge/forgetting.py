@@ -91,7 +91,7 @@ class Forgetting:
         for each in self._knowledge.one_entity(entity_id):  # or what was merged would bring it back
             append_removal(self._event_log, Removal(user, at, each))
             removed += Counter(self._knowledge.forget_entity(user, each, at))
-        return Forgotten({"entities": removed["entities"]}, at)
+        return Forgotten({place: removed[place] for place in ("entities", "summaries")}, at)
 
     def _suppress(self, user: UserKey, fingerprints: Sequence[bytes], *, all_history: bool) -> None:
         at = self._clock()
