@@ -189,6 +189,9 @@ def test_companions_are_replaced_as_a_whole(store):
     store.replace_companions("acme", {"é": [Companion("a", 7, 0.2)]})
     assert store.companions("acme", ["a", "b", "é"]) == {"é": [Companion("a", 7, 0.2)]}
     assert store.companions("other", ["a"]) == {"a": [Companion("z", 5, 0.5)]}
+    store.retain_companions(["acme", "third"])
+    assert store.companions("other", ["a"]) == {}
+    assert list(store.companions("acme", ["é"])) == ["é"]
 
 
 def test_a_store_with_consents_is_not_empty(store):

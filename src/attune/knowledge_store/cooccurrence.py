@@ -7,20 +7,44 @@ is not in the result, nor is anything of it.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from attune.knowledge_store.consent import Purpose
+from attune.knowledge_store.folding import fold
 from attune.knowledge_store.model import Companion, EntityState
+from attune.knowledge_store.redirects import Redirects
+from attune.knowledge_store.store import Store
 
 K = 5
 """Of fewer users than that, nothing is told."""
 SHRINKAGE = 10.0
 MOST_OF_A_USER = 32
 """The heaviest of a user's entities count: what somebody has met in passing says little."""
-MOST_COMPANIONS = 32
+MOST_COMPANIONS = 16
 _ENTITIES_AT_ONCE = 512
+_DIGITS = 4
+
+
+def count_companions(store: Store, redirects: Redirects, k: int = K) -> dict[str, int]:
+    """Counts anew, tenant by tenant, over the users who allow it, and lets the store keep what came of it.
+
+    Returns of how many entities companions are kept, by tenant. Raises ValueError for a k below 2, which would tell of
+    one user. Who was forgotten, and who allows it no more, is out of the statistics with the next count.
+    """
+    _require_many(k)
+    kept: dict[str, int] = {}
+    allowing = store.users_allowing(Purpose.STATISTICS)
+    for tenant, users in groupby(allowing, key=lambda item: item[0].tenant):
+        counted = (counted_of(fold(record.states.values(), redirects)) for _, record in users)
+        companions = cooccurrences(counted, k)
+        store.replace_companions(tenant, companions)
+        kept[tenant] = len(companions)
+    store.retain_companions(kept)
+    return kept
 
 
 def counted_of(states: Collection[EntityState]) -> list[str]:
@@ -34,8 +58,7 @@ def cooccurrences(users: Iterable[Sequence[str]], k: int = K) -> dict[str, tuple
 
     `users` are the entities of one user each, none twice. Raises ValueError for a k below 2, which would tell of one.
     """
-    if k < 2:
-        raise ValueError(f"k is {k}: give 2 or more, so that no single user is told of")
+    _require_many(k)
     matrix, entity_ids = _matrix(users)
     totals = np.asarray(matrix.sum(axis=0), dtype=np.int64).ravel()
     by_entity = matrix.T.tocsr()
@@ -50,6 +73,11 @@ def cooccurrences(users: Iterable[Sequence[str]], k: int = K) -> dict[str, tuple
             if companions:
                 found[entity_ids[entity]] = companions
     return found
+
+
+def _require_many(k: int) -> None:
+    if k < 2:
+        raise ValueError(f"k is {k}: give 2 or more, so that no single user is told of")
 
 
 def _matrix(users: Iterable[Sequence[str]]) -> tuple[csr_array, list[str]]:
@@ -78,6 +106,6 @@ def _strongest(
     entity_ids: Sequence[str],
 ) -> tuple[Companion, ...]:
     cosine = counts / np.sqrt(totals[entity] * totals[columns])
-    strengths = cosine * counts / (counts + SHRINKAGE)
+    strengths = np.round(cosine * counts / (counts + SHRINKAGE), _DIGITS)
     best = np.lexsort((columns, -strengths))[:MOST_COMPANIONS]
     return tuple(Companion(entity_ids[columns[each]], int(counts[each]), float(strengths[each])) for each in best)

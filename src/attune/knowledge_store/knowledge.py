@@ -5,8 +5,8 @@ Texts pass through to be linked and are dropped here; what goes on to the store 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,10 +15,10 @@ from attune.knowledge_store.folding import fold
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.linking import Linker
 from attune.knowledge_store.loaded import LoadedCatalog
-from attune.knowledge_store.model import EntityState, Interaction, LinkedEntity, LogPosition, UserKey
+from attune.knowledge_store.model import Companion, EntityState, Interaction, LinkedEntity, LogPosition, UserKey
 from attune.knowledge_store.projection import observes_document, observes_query, project
 from attune.knowledge_store.record import page_of
-from attune.knowledge_store.retrieval import Mode, Retrieved, retrieve
+from attune.knowledge_store.retrieval import CompanionsOf, Mode, Retrieved, retrieve
 from attune.knowledge_store.store import Applied, EntityCursor, Profile, Projected, Store
 
 
@@ -88,7 +88,23 @@ class Knowledge:
         if text.strip() and not context:
             return []
         resolved = {loaded.catalog.redirects.resolve(entity_id) for entity_id in context}
-        return retrieve(self.states(user, loaded), loaded.graph, resolved, now, modes, limit)
+        companions = self.companions_of(user.tenant, loaded)
+        return retrieve(self.states(user, loaded), loaded.graph, resolved, now, modes, limit, companions)
+
+    def companions_of(self, tenant: str, loaded: LoadedCatalog) -> CompanionsOf:
+        """Looks them up in the store. Of entities that were merged since they were counted, the one they became."""
+        resolve = loaded.catalog.redirects.resolve
+
+        def look_up(entity_ids: Collection[str]) -> Mapping[str, Sequence[Companion]]:
+            found = self.store.companions(tenant, entity_ids)
+            if not loaded.catalog.redirects:
+                return found
+            return {
+                entity_id: [replace(each, entity_id=resolve(each.entity_id)) for each in companions]
+                for entity_id, companions in found.items()
+            }
+
+        return look_up
 
     def states(self, user: UserKey, loaded: LoadedCatalog) -> Mapping[str, EntityState]:
         """The user's entities by id, those of merged entities as one."""

@@ -208,7 +208,7 @@ class EntityState:
             first_seen=min(self.first_seen, seen.at),
             last_seen=last_seen,
             weight=self.weight * decay(since_held) + seen.weight * decay(since_seen),
-            recent=self.recent * _decay_fast(since_held) + seen.weight * _decay_fast(since_seen),
+            recent=self.recent * decay_fast(since_held) + seen.weight * decay_fast(since_seen),
         )
 
     @property
@@ -235,7 +235,7 @@ class EntityState:
 
     def recent_at(self, now: datetime) -> float:
         """As `weight_at`, of `recent`."""
-        return self.recent * _decay_fast(max(now - self.last_seen, timedelta(0)))
+        return self.recent * decay_fast(max(now - self.last_seen, timedelta(0)))
 
 
 def decay(elapsed: timedelta) -> float:
@@ -243,7 +243,7 @@ def decay(elapsed: timedelta) -> float:
     return float(0.5 ** (elapsed / HALF_LIFE))
 
 
-def _decay_fast(elapsed: timedelta) -> float:
+def decay_fast(elapsed: timedelta) -> float:
     """The same of a recent weight."""
     return float(0.5 ** (elapsed / RECENT_HALF_LIFE))
 

@@ -4,19 +4,22 @@ scores).
 s(w) = w / (1 + w) maps a weight to [0, 1); the context is a set of entity ids, and without one the user's whole store
 is meant.
 
-| mode | which entities | score |
+| mode | which entities | score, a product of factors |
 |---|---|---|
-| familiar | of the context, seen, with a positive weight, not lapsed | s(weight now) |
-| unfamiliar | of the context, seen at most once | 1 / (1 + times seen) |
-| lapsed | of the context, seen at least 3 times, but not for 14 days | s(weight when last seen) |
-| neighbour | never seen, an edge from a familiar one (`via`), either in context | s(w of `via`) / (1 + log2(1 + n)) |
+| familiar | of the context, seen, with a positive weight, not lapsed | interest: s(weight now) |
+| unfamiliar | of the context, seen at most once | rarity: 1 / (1 + times seen) |
+| lapsed | of the context, seen at least 3 times, but not for 14 days | interest: s(weight when last seen) |
+| neighbour | never seen, beside a familiar one (`via`), either in context | interest: s(w of `via`), times one of |
+| | an edge of the graph between the two | closeness: 1 / (1 + log2(1 + n)) |
+| | many users who care about both | company: the strength of cooccurrence.py |
 
 The more edges (n) a neighbour has, the less one of them says: what everything is linked to is close to nothing in
-particular (after Adamic and Adar, 2003, equation 2).
+particular (after Adamic and Adar, 2003, equation 2). Of several ways to a neighbour the best counts.
 
 An entity that was seen exactly once is familiar and unfamiliar at the same time: little, and still new.
 """
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,12 +27,16 @@ from enum import StrEnum
 from heapq import nsmallest
 
 from attune.knowledge_store.graph import CatalogGraph
-from attune.knowledge_store.model import EntityState
+from attune.knowledge_store.model import Companion, EntityState
 
 LAPSED_AFTER = timedelta(days=14)
 LAPSED_MINIMUM = 3
 MOST_SOURCES = 64
 """Neighbours are those of so many familiar entities, the heaviest: of a full store's, one is next to half a catalog."""
+
+
+MOST_COMPANY = 16
+"""And so many, the heaviest, lead to neighbours by statistics: each is a row to read."""
 
 
 class Mode(StrEnum):
@@ -39,18 +46,45 @@ class Mode(StrEnum):
     NEIGHBOUR = "neighbour"
 
 
+class FactorName(StrEnum):
+    """What a score is made of."""
+
+    INTEREST = "interest"
+    RARITY = "rarity"
+    CLOSENESS = "closeness"
+    COMPANY = "company"
+
+
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """An entity and why it was retrieved; `weight` is as of now, `via` the familiar entity next to a neighbour."""
+    """An entity and why it was retrieved; `weight` and `recent` are as of now, `via` the familiar entity next to a
+    neighbour, `via_users` how many care about both where no edge says so.
+    """
 
     entity_id: str
     mode: Mode
-    score: float
+    factors: tuple[tuple[FactorName, float], ...]
     weight: float = 0.0
+    recent: float = 0.0
     count: int = 0
     first_seen: datetime | None = None
     last_seen: datetime | None = None
     via: str | None = None
+    via_users: int = 0
+
+    @property
+    def score(self) -> float:
+        """The product of the factors."""
+        return math.prod(value for _, value in self.factors)
+
+
+CompanionsOf = Callable[[Collection[str]], Mapping[str, Sequence[Companion]]]
+"""Of those of the entities that have companions."""
+
+
+def no_companions(_entity_ids: Collection[str]) -> Mapping[str, Sequence[Companion]]:
+    """Where no statistics are kept."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +94,7 @@ class _Question:
     context: frozenset[str]
     now: datetime
     limit: int
+    companions: CompanionsOf
 
     def in_context(self) -> Iterator[EntityState]:
         """The user's states that the context names; all of them when there is none."""
@@ -82,9 +117,10 @@ class _Question:
     def is_familiar(self, state: EntityState) -> bool:
         return state.weight > 0 and not self.is_lapsed(state)
 
-    def retrieved(self, state: EntityState, mode: Mode, score: float) -> Retrieved:
-        weight = state.weight_at(self.now)
-        return Retrieved(state.entity_id, mode, score, weight, state.count, state.first_seen, state.last_seen)
+    def retrieved(self, state: EntityState, mode: Mode, factor: FactorName, value: float) -> Retrieved:
+        weight, recent = state.weight_at(self.now), state.recent_at(self.now)
+        seen = (state.count, state.first_seen, state.last_seen)
+        return Retrieved(state.entity_id, mode, ((factor, value),), weight, recent, *seen)
 
 
 def retrieve(
@@ -94,12 +130,13 @@ def retrieve(
     now: datetime,
     modes: Sequence[Mode],
     limit: int,
+    companions: CompanionsOf = no_companions,
 ) -> list[Retrieved]:
     """At most `limit` entities of each mode, the modes as ordered, each by score, then popularity, then id.
 
     `states` are the user's, by entity id; of many, only those are looked at that the context needs.
     """
-    question = _Question(states, graph, frozenset(context_entity_ids), now, limit)
+    question = _Question(states, graph, frozenset(context_entity_ids), now, limit, companions)
     result: list[Retrieved] = []
     for mode in modes:
         found = _FINDERS[mode](question)
@@ -110,52 +147,94 @@ def retrieve(
 def _familiar(question: _Question) -> Iterator[Retrieved]:
     for state in question.in_context():
         if question.is_familiar(state):
-            yield question.retrieved(state, Mode.FAMILIAR, _saturate(state.weight_at(question.now)))
+            yield question.retrieved(
+                state, Mode.FAMILIAR, FactorName.INTEREST, _saturate(state.weight_at(question.now))
+            )
 
 
 def _unfamiliar(question: _Question) -> Iterator[Retrieved]:
     for entity_id in question.context:
         state = question.states.get(entity_id)
         if state is None:
-            yield Retrieved(entity_id, Mode.UNFAMILIAR, 1.0)
+            yield Retrieved(entity_id, Mode.UNFAMILIAR, ((FactorName.RARITY, 1.0),))
         elif state.count <= 1:
-            yield question.retrieved(state, Mode.UNFAMILIAR, 1 / (1 + state.count))
+            yield question.retrieved(state, Mode.UNFAMILIAR, FactorName.RARITY, 1 / (1 + state.count))
 
 
 def _lapsed(question: _Question) -> Iterator[Retrieved]:
     for state in question.in_context():
         if question.is_lapsed(state) and state.weight > 0:
-            yield question.retrieved(state, Mode.LAPSED, _saturate(state.weight))
+            yield question.retrieved(state, Mode.LAPSED, FactorName.INTEREST, _saturate(state.weight))
 
 
 def _neighbour(question: _Question) -> Iterator[Retrieved]:
     """The best `limit` alone: the neighbours of a hub are thousands."""
-    graph, strengths = question.graph, {}
-    nearest = _nearest(question)
-    for via in nearest.values():
-        if via.entity_id not in strengths:
-            strengths[via.entity_id] = _saturate(via.weight_at(question.now))
-    scored = (
-        (-strengths[via.entity_id] / graph.hub(entity_id), -graph.prior(entity_id), entity_id)
-        for entity_id, via in nearest.items()
-    )
-    for score, _, entity_id in nsmallest(question.limit, scored):
-        yield Retrieved(entity_id, Mode.NEIGHBOUR, -score, via=nearest[entity_id].entity_id)
+    graph, bridges = question.graph, _bridges(question)
+    scored = ((-bridge.score, -graph.prior(entity_id), entity_id) for entity_id, bridge in bridges.items())
+    for _, _, entity_id in nsmallest(question.limit, scored):
+        bridge = bridges[entity_id]
+        closeness = (FactorName.COMPANY if bridge.users else FactorName.CLOSENESS, bridge.closeness)
+        factors = ((FactorName.INTEREST, bridge.interest), closeness)
+        yield Retrieved(entity_id, Mode.NEIGHBOUR, factors, via=bridge.via, via_users=bridge.users)
 
 
-def _nearest(question: _Question) -> dict[str, EntityState]:
-    """Of each entity never seen the heaviest familiar state next to it; either is in the context, if there is one."""
-    seen, nearest = frozenset(question.states), dict[str, EntityState]()
-    for state in question.heaviest(MOST_SOURCES):
-        for neighbour in question.graph.neighbours(state.entity_id):
-            if neighbour.entity_id not in seen:
-                nearest.setdefault(neighbour.entity_id, state)  # the first is the heaviest
-    for entity_id in sorted(question.context - seen):
-        around = {neighbour.entity_id for neighbour in question.graph.neighbours(entity_id)} & seen
+@dataclass(frozen=True, slots=True)
+class _Bridge:
+    """How a familiar entity leads to one that was never seen: by an edge, or by `users` who care about both."""
+
+    via: str
+    interest: float
+    closeness: float
+    users: int = 0
+
+    @property
+    def score(self) -> float:
+        return self.interest * self.closeness
+
+
+def _bridges(question: _Question) -> dict[str, _Bridge]:
+    """Of each entity never seen the best; it, or the familiar one, is in the context, if there is one."""
+    seen, unseen = question.states.keys(), sorted(question.context - question.states.keys())
+    heaviest = question.heaviest(MOST_SOURCES)
+    found = _edges(question, heaviest, unseen)
+    leading = heaviest[:MOST_COMPANY]
+    companions = question.companions([*(state.entity_id for state in leading), *unseen[:MOST_COMPANY]])
+    for state in leading:
+        interest = _saturate(state.weight_at(question.now))
+        for each in companions.get(state.entity_id, ()):
+            if each.entity_id not in seen:
+                _improve(found, each.entity_id, _Bridge(state.entity_id, interest, each.strength, each.users))
+    for entity_id in unseen:
+        for each in companions.get(entity_id, ()):
+            if each.entity_id in seen and question.is_familiar(via := question.states[each.entity_id]):
+                interest = _saturate(via.weight_at(question.now))
+                _improve(found, entity_id, _Bridge(via.entity_id, interest, each.strength, each.users))
+    return found
+
+
+def _improve(found: dict[str, _Bridge], entity_id: str, bridge: _Bridge) -> None:
+    """A bridge of the same score stays: an edge before users, a heavier entity before a lighter."""
+    if entity_id not in found or bridge.score > found[entity_id].score:
+        found[entity_id] = bridge
+
+
+def _edges(question: _Question, heaviest: Sequence[EntityState], unseen: Sequence[str]) -> dict[str, _Bridge]:
+    """By the graph: of several familiar entities beside one the heaviest."""
+    graph, seen, found = question.graph, question.states.keys(), dict[str, _Bridge]()
+    for state in heaviest:
+        interest = _saturate(state.weight_at(question.now))
+        for neighbour in graph.neighbours(state.entity_id):
+            entity_id = neighbour.entity_id
+            if entity_id not in seen and entity_id not in found:  # the first is the heaviest
+                found[entity_id] = _Bridge(state.entity_id, interest, 1 / graph.hub(entity_id))
+    for entity_id in unseen:
+        around = {neighbour.entity_id for neighbour in graph.neighbours(entity_id)} & seen
         familiar = [state for state in map(question.states.__getitem__, around) if question.is_familiar(state)]
         if familiar:
-            nearest[entity_id] = min(familiar, key=question.by_weight)
-    return nearest
+            via = min(familiar, key=question.by_weight)
+            interest = _saturate(via.weight_at(question.now))
+            found[entity_id] = _Bridge(via.entity_id, interest, 1 / graph.hub(entity_id))
+    return found
 
 
 def _saturate(weight: float) -> float:

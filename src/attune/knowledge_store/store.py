@@ -219,6 +219,10 @@ class Store(Protocol):
         """Keeps them, by entity id and in order, in place of all that there were of the tenant."""
         ...
 
+    def retain_companions(self, tenants: Collection[str]) -> None:
+        """Drops the companions of all other tenants."""
+        ...
+
     def companions(self, tenant: str, entity_ids: Collection[str]) -> dict[str, list[Companion]]:
         """Of those entities that have any."""
         ...

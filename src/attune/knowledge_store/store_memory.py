@@ -126,6 +126,10 @@ class _MemoryRows:
     def replace_companions(self, tenant: str, companions: Mapping[str, Sequence[Companion]]) -> None:
         self._tables.companions[tenant] = {entity_id: tuple(each) for entity_id, each in companions.items()}
 
+    def retain_companions(self, tenants: Collection[str]) -> None:
+        held = self._tables.companions
+        self._tables.companions = {tenant: held[tenant] for tenant in tenants if tenant in held}
+
     def companions(self, tenant: str, entity_ids: Collection[str]) -> dict[str, list[Companion]]:
         held = self._tables.companions.get(tenant, {})
         return {entity_id: list(held[entity_id]) for entity_id in entity_ids if entity_id in held}

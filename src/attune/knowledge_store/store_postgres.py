@@ -231,6 +231,10 @@ class PostgresRows:
                 ),
             )
 
+    def retain_companions(self, tenants: Collection[str]) -> None:
+        kept = [tenant.encode() for tenant in tenants]
+        self._execute("DELETE FROM attune.companions WHERE NOT tenant = ANY(%s)", (kept,))
+
     def companions(self, tenant: str, entity_ids: Collection[str]) -> dict[str, list[Companion]]:
         query = "SELECT entity_id, companions FROM attune.companions WHERE tenant = %s AND entity_id = ANY(%s)"
         rows = self._execute(query, (tenant.encode(), [entity_id.encode() for entity_id in entity_ids]))

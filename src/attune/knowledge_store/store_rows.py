@@ -173,6 +173,10 @@ class RowStore(ABC):
         with self._writing() as rows:
             rows.replace_companions(tenant, companions)
 
+    def retain_companions(self, tenants: Collection[str]) -> None:
+        with self._writing() as rows:
+            rows.retain_companions(tenants)
+
     def companions(self, tenant: str, entity_ids: Collection[str]) -> dict[str, list[Companion]]:
         with self._reading() as rows:
             return rows.companions(tenant, entity_ids)

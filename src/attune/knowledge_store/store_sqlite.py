@@ -154,6 +154,11 @@ class SqliteRows:
         rows = ((tenant, entity_id, encode_companions(each)) for entity_id, each in companions.items())
         self._executemany("INSERT INTO companions VALUES (?, ?, ?)", rows)
 
+    def retain_companions(self, tenants: Collection[str]) -> None:
+        held = self._execute("SELECT DISTINCT tenant FROM companions").fetchall()
+        gone = [row for row in held if row[0] not in tenants]
+        self._executemany("DELETE FROM companions WHERE tenant = ?", gone)
+
     def companions(self, tenant: str, entity_ids: Collection[str]) -> dict[str, list[Companion]]:
         query = "SELECT companions FROM companions WHERE tenant = ? AND entity_id = ?"
         rows = [(entity_id, self._execute(query, (tenant, entity_id)).fetchone()) for entity_id in entity_ids]

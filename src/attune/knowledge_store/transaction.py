@@ -106,6 +106,10 @@ class Rows(Protocol):
         """As `Store.replace_companions`."""
         ...
 
+    def retain_companions(self, tenants: Collection[str]) -> None:
+        """As `Store.retain_companions`."""
+        ...
+
     def companions(self, tenant: str, entity_ids: Collection[str]) -> dict[str, list[Companion]]:
         """As `Store.companions`."""
         ...

@@ -9,6 +9,7 @@ from tests.fakes.postgres import new_database
 from tests.unit.knowledge_store.builders import ANNA, BEN, line, projected
 from typer.testing import CliRunner, Result
 
+from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.store_postgres import PostgresStore
 from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.services.cli.main import app
@@ -16,6 +17,7 @@ from attune.services.runtime.config import Config, RoleName
 from attune.services.runtime.data_directory import DataDirectory
 
 NOW = datetime.now(UTC)
+PLACES = ("users", "tombstones", "consents", "summaries", "positions", "objects")
 
 
 def run(*arguments: object) -> Result:
@@ -50,10 +52,10 @@ def filled(directory: Path) -> Path:
 
 def test_a_store_is_backed_up_and_restored_elsewhere(filled, tmp_path, monkeypatch):
     file = tmp_path / "store.attune"
-    counts = {"users": 2, "tombstones": 0, "positions": 0, "objects": 0}
+    counts = dict.fromkeys(PLACES, 0) | {"users": 2}
     assert json.loads(run("store", "backup", file, "--json").output) == counts
     monkeypatch.setenv("ATTUNE_DATA_DIR", str(tmp_path / "other"))
-    assert run("store", "restore", file).stdout.strip() == "2 users, 0 tombstones, 0 positions, 0 objects"
+    assert run("store", "restore", file).stdout.strip() == "2 users, " + ", ".join(f"0 {place}" for place in PLACES[1:])
     first, second = (SqliteStore(place / "knowledge.sqlite") for place in (filled, tmp_path / "other"))
     assert list(first.dump()) == list(second.dump())
     first.close()
@@ -177,3 +179,21 @@ def test_statements_that_are_none_and_a_directory_without_sets_are_named(measure
     (users / "said" / "users_ptkb.jsonl").write_text('{"user": "p", "ptkb": ["x"]}\n')
     assert "field ptkb: not an object" in sentence(run("eval", "store", "--users", users, "--catalog", catalog))
     assert "no <set>/logs.jsonl" in sentence(run("eval", "store", "--users", tmp_path / "none", "--catalog", catalog))
+
+
+def test_companions_are_counted_for_the_services(directory):
+    store = SqliteStore(directory / "knowledge.sqlite")
+    users = [UserKey("acme", f"u{number}") for number in range(5)]
+    store.apply([projected("1", "q1", "q2", user=user) for user in users])
+    counted = json.loads(run("store", "companions", "--json").output)
+    assert (counted["tenants"], counted["entities"], counted["at_least"]) == (1, 2, 5)
+    assert [each.entity_id for each in store.companions("acme", ["q1"])["q1"]] == ["q2"]
+    assert "0 entities of 1 tenants have companions" in run("store", "companions", "--at-least", 6).output
+    assert store.companions("acme", ["q1"]) == {}
+    store.close()
+
+
+def test_companions_of_one_user_are_refused_and_those_of_no_store_too(directory):
+    ended = run("store", "companions", "--at-least", 1)
+    assert ended.exit_code == 2
+    assert "there is no" in sentence(run("store", "companions"))

@@ -18,6 +18,8 @@ from tests.unit.knowledge_store.builders import (
     linker_for,
 )
 
+from attune.knowledge_store.consent import Choice, Purpose
+from attune.knowledge_store.cooccurrence import count_companions
 from attune.knowledge_store.knowledge import Document, Knowledge
 from attune.knowledge_store.model import EventKind, LinkedEntity, LogPosition, UserKey
 from attune.knowledge_store.retrieval import Mode
@@ -212,3 +214,54 @@ def test_merged_entities_are_read_as_one_and_apart_again_when_the_merge_is_undon
     assert weights(apart) == {"asyncio": 1.0, "gather": 1.0, "trio": 1.0}
     assert set(together.one_entity("gather")) == set(together.one_entity("asyncio")) == {"asyncio", "gather"}
     assert apart.one_entity("gather") == ("gather",)
+
+
+def test_companions_are_counted_over_those_who_allow_it(knowledge):
+    people = [UserKey(tenant, f"u{number}") for tenant in ("acme", "other") for number in range(5)]
+    told = [interaction("1", EventKind.QUERY, user=user, user_query="asyncio.gather trio") for user in people]
+    knowledge.handle(told)
+    knowledge.store.consent(UserKey("other", "u0"), [Choice(START, Purpose.STATISTICS, False)])
+    assert count_companions(knowledge.store, knowledge.catalog.redirects) == {"acme": 2, "other": 0}
+    (found,) = knowledge.store.companions("acme", ["gather"])["gather"]
+    assert (found.entity_id, found.users) == ("trio", 5)
+    ann = UserKey("acme", "ann")
+    knowledge.handle([interaction("1", EventKind.QUERY, user=ann, user_query="asyncio.gather")])
+    neighbours = knowledge.retrieve(ann, now=days(1), modes=[Mode.NEIGHBOUR])
+    assert [(each.entity_id, each.via, each.via_users) for each in neighbours] == [
+        ("asyncio", "gather", 0),
+        ("trio", "gather", 5),
+    ]
+
+
+def test_who_is_forgotten_is_out_of_the_next_count(knowledge):
+    people = [UserKey("acme", f"u{number}") for number in range(5)]
+    told = [interaction("1", EventKind.QUERY, user=user, user_query="asyncio.gather trio") for user in people]
+    knowledge.handle(told)
+    assert count_companions(knowledge.store, knowledge.catalog.redirects) == {"acme": 2}
+    knowledge.forget_user(people[0], days(1))
+    assert count_companions(knowledge.store, knowledge.catalog.redirects) == {"acme": 0}
+    assert knowledge.store.companions("acme", ["gather", "trio"]) == {}
+    assert count_companions(knowledge.store, knowledge.catalog.redirects, 4) == {"acme": 2}
+    for user in people:
+        knowledge.forget_user(user, days(1))
+    assert count_companions(knowledge.store, knowledge.catalog.redirects) == {}
+    assert knowledge.store.companions("acme", ["gather", "trio"]) == {}
+
+
+def test_entities_that_were_merged_count_as_one():
+    merged = line("anyio", "anyio"), '{"merged": "anyio", "into": "trio"}'
+    knowledge = Knowledge(*linker_for(line("gather", "asyncio.gather"), line("trio", "trio")), MemoryStore())
+    before = Knowledge(*linker_for(line("gather", "asyncio.gather"), *merged[:1]), knowledge.store)
+    people = [UserKey("acme", f"u{number}") for number in range(6)]
+    for number, user in enumerate(people):
+        one = before if number % 2 else knowledge
+        query = "asyncio.gather anyio" if number % 2 else "asyncio.gather trio"
+        one.handle([interaction("1", EventKind.QUERY, user=user, user_query=query)])
+    assert count_companions(knowledge.store, knowledge.catalog.redirects, 4) == {"acme": 0}
+    after = Knowledge(*linker_for(line("gather", "asyncio.gather"), line("trio", "trio"), *merged), knowledge.store)
+    assert count_companions(after.store, after.catalog.redirects, 4) == {"acme": 2}
+
+
+def test_no_single_user_is_told_of(knowledge):
+    with pytest.raises(ValueError, match="2 or more"):
+        count_companions(knowledge.store, knowledge.catalog.redirects, 1)

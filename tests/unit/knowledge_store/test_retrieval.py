@@ -1,11 +1,14 @@
-from math import log2
+from math import log2, prod
 
 import pytest
-from tests.unit.knowledge_store.builders import days, line, state
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.knowledge_store.builders import days, line, state, untimed
 
 from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.graph import CatalogGraph
-from attune.knowledge_store.retrieval import Mode, Retrieved, retrieve
+from attune.knowledge_store.model import Companion
+from attune.knowledge_store.retrieval import MOST_COMPANY, FactorName, Mode, Retrieved, retrieve
 
 GRAPH = CatalogGraph(
     Catalog.load(
@@ -19,6 +22,7 @@ GRAPH = CatalogGraph(
     )
 )
 NOW = days(100)
+INTEREST, CLOSENESS = FactorName.INTEREST, FactorName.CLOSENESS
 ALL = list(Mode)
 
 
@@ -88,8 +92,8 @@ def test_neighbours_are_unknown_and_name_the_known_one_beside_them():
     states = [state("asyncio", weight=3.0, last_seen=NOW), state("anyio", weight=1.0, last_seen=NOW)]
     found = retrieve(by_id(states), GRAPH, (), NOW, [Mode.NEIGHBOUR], 10)
     assert found == [
-        Retrieved("curio", Mode.NEIGHBOUR, 0.75 / 2, via="asyncio"),
-        Retrieved("trio", Mode.NEIGHBOUR, 0.75 / (1 + log2(3)), via="asyncio"),
+        Retrieved("curio", Mode.NEIGHBOUR, ((INTEREST, 0.75), (CLOSENESS, 0.5)), via="asyncio"),
+        Retrieved("trio", Mode.NEIGHBOUR, ((INTEREST, 0.75), (CLOSENESS, 1 / (1 + log2(3)))), via="asyncio"),
     ]
 
 
@@ -120,3 +124,63 @@ def test_a_user_without_a_store_gets_the_context_as_unfamiliar():
         ("trio", Mode.UNFAMILIAR)
     ]
     assert retrieve({}, GRAPH, (), NOW, ALL, 5) == []
+
+
+def company(**companions: tuple[str, int, float]):
+    """The store's look-up, with one companion each, and what was asked of it."""
+    asked = []
+
+    def look_up(entity_ids):
+        asked.append(list(entity_ids))
+        return {each: [Companion(*companions[each])] for each in entity_ids if each in companions}
+
+    return look_up, asked
+
+
+def test_users_who_care_about_both_lead_to_a_neighbour_that_no_edge_leads_to():
+    look_up, _ = company(numpy=("scipy", 7, 0.25), asyncio=("numpy", 9, 0.5))
+    states = by_id([state("numpy", weight=3.0, last_seen=NOW), state("asyncio", weight=1.0, last_seen=NOW)])
+    factors = ((INTEREST, 0.75), (FactorName.COMPANY, 0.25))
+    (scipy,) = [each for each in retrieve(states, GRAPH, (), NOW, [Mode.NEIGHBOUR], 9, look_up) if each.via_users]
+    assert scipy == Retrieved("scipy", Mode.NEIGHBOUR, factors, via="numpy", via_users=7)
+    assert scipy.score == 0.75 * 0.25
+
+
+def test_of_an_edge_and_company_the_better_leads():
+    states = by_id([state("asyncio", weight=3.0, last_seen=NOW)])
+    for strength, users in ((0.9, 5), (0.1, 0)):
+        look_up, _ = company(asyncio=("trio", 5, strength))
+        (trio,) = [
+            each for each in retrieve(states, GRAPH, (), NOW, [Mode.NEIGHBOUR], 9, look_up) if each.entity_id == "trio"
+        ]
+        assert trio.via_users == users
+
+
+def test_what_the_context_names_is_led_to_by_what_the_user_knows():
+    look_up, _ = company(scipy=("numpy", 6, 0.5))
+    states = by_id([state("numpy", weight=3.0, last_seen=NOW)])
+    (found,) = retrieve(states, GRAPH, {"scipy"}, NOW, [Mode.NEIGHBOUR], 9, look_up)
+    assert (found.entity_id, found.via, found.via_users) == ("scipy", "numpy", 6)
+    rejected = by_id([state("numpy", weight=-3.0, last_seen=NOW)])
+    assert retrieve(rejected, GRAPH, {"scipy"}, NOW, [Mode.NEIGHBOUR], 9, look_up) == []
+
+
+def test_companions_are_looked_up_once_and_of_few():
+    look_up, asked = company()
+    states = by_id([state(f"e{number:03}", weight=1.0 + number, last_seen=NOW) for number in range(200)])
+    retrieve(states, GRAPH, (), NOW, ALL, 10, look_up)
+    assert asked == [[f"e{number:03}" for number in range(199, 199 - MOST_COMPANY, -1)]]
+
+
+@given(
+    weights=st.dictionaries(st.sampled_from("abcdef"), st.floats(-5, 5), max_size=6),
+    context=st.sets(st.sampled_from("abcdefgh")),
+)
+@untimed
+def test_the_factors_are_the_whole_score(weights, context):
+    look_up, _ = company(a=("g", 5, 0.3), b=("h", 8, 0.7))
+    states = by_id([state(entity_id, 3, weight, days(99)) for entity_id, weight in weights.items()])
+    for found in retrieve(states, GRAPH, context, NOW, ALL, 10, look_up):
+        assert found.score == prod(value for _, value in found.factors)
+        assert found.factors
+        assert all(0 <= value <= 1 for _, value in found.factors)

@@ -11,6 +11,7 @@ from rich.progress import Progress
 
 from attune.knowledge_store.backup import read_backup, write_backup
 from attune.services.cli.auditing import audit
+from attune.services.cli.companions import companions
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json
 from attune.services.cli.output import console, print_json, progress
@@ -21,6 +22,7 @@ from attune.services.runtime.stores import open_existing_store, open_store
 
 store = typer.Typer(help="The knowledge store that ATTUNE_STORE_URL or ATTUNE_DATA_DIR names.", no_args_is_help=True)
 store.command()(audit)
+store.command()(companions)
 _EVERY = 256
 
 

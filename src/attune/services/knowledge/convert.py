@@ -71,6 +71,7 @@ def user_entity(state: EntityState, catalog: Catalog, now: datetime) -> pb.UserE
             first_seen=timestamp(state.first_seen),
             last_seen=timestamp(state.last_seen),
             weight=state.weight_at(now),
+            recent=state.recent_at(now),
         ),
     )
 
@@ -83,6 +84,7 @@ def retrieved_entity(found: Retrieved, counts: Mapping[str, int], catalog: Catal
         first_seen=timestamp(found.first_seen),
         last_seen=timestamp(found.last_seen),
         weight=found.weight,
+        recent=found.recent,
     )
     return pb.RetrievedEntity(
         entity=pb.UserEntity(entity_id=found.entity_id, label=label(catalog, found.entity_id), evidence=evidence),
@@ -90,6 +92,8 @@ def retrieved_entity(found: Retrieved, counts: Mapping[str, int], catalog: Catal
         score=found.score,
         via_entity_id=found.via or "",
         via_label=label(catalog, found.via) if found.via else "",
+        factors=[pb.ScoreFactor(name=name, value=value) for name, value in found.factors],
+        via_users=found.via_users,
     )
 
 

@@ -9,7 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from attune.knowledge.v1 import knowledge_pb2 as pb
 from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.knowledge import Knowledge
-from attune.knowledge_store.model import UserKey, decay
+from attune.knowledge_store.model import UserKey, decay, decay_fast
 from attune.services.knowledge.convert import label
 
 Record = Mapping[str, Any]
@@ -44,6 +44,7 @@ def _entity(record: Record, catalog: Catalog, now: datetime) -> pb.ExportUserRes
         first_seen=_time(record["first_seen"]),
         last_seen=_time(record["last_seen"]),
         weight=record["weight"] * decay(elapsed),
+        recent=record["recent"] * decay_fast(elapsed),
     )
     entity_id = record["entity_id"]
     entity = pb.UserEntity(entity_id=entity_id, label=label(catalog, entity_id), evidence=evidence)

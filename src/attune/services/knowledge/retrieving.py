@@ -37,7 +37,8 @@ def retrieve(
     started = time.perf_counter()
     states = knowledge.states(user, loaded)
     limit = request.limit or _DEFAULT_LIMIT
-    for found in retrieve_entities(states, loaded.graph, context, now, _modes(request), limit):
+    companions = knowledge.companions_of(user.tenant, loaded)
+    for found in retrieve_entities(states, loaded.graph, context, now, _modes(request), limit, companions):
         state = states.get(found.entity_id)
         counts = encode_counts(state) if state else {}
         response.entities.append(retrieved_entity(found, counts, loaded.catalog))
