@@ -12,14 +12,13 @@ between backticks, or called, as in `list()`.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
 from itertools import islice
 from typing import NamedTuple
 
 from attune.knowledge_store.candidates import CandidateIndex, Named, Use
 from attune.knowledge_store.capitals import Taken, capitals, has_capitals
 from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.common_words import common_words
 from attune.knowledge_store.context import LexicalContext
 from attune.knowledge_store.disambiguation import WEIGHTS, Candidate, Disambiguator, Evidence
 from attune.knowledge_store.gazetteer import Match, inside_words
@@ -80,7 +79,7 @@ class Linker:
                 name: self._context.topic(ids, self._context.bag_of(name)) for name, ids in self.candidates.names()
             },
         )
-        self._common_words = _common_words()
+        self._common_words = common_words()
         self._weights = weights
         self._nil_threshold = nil_threshold
 
@@ -188,8 +187,3 @@ def _is_code(text: str, start: int, end: int) -> bool:
 _APOSTROPHES = {"'", "\u2019", "\u02bc"}
 _CONTRACTED = frozenset({"d", "ll", "m", "re", "s", "t", "ve"})
 """What is left of words behind an apostrophe: "I'm", "don't", "somebody's"."""
-
-
-@lru_cache(maxsize=1)
-def _common_words() -> frozenset[str]:
-    return frozenset(files("attune.knowledge_store").joinpath("common_words.txt").read_text("utf-8").split())
