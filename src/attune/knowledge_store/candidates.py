@@ -44,6 +44,11 @@ class Use(NamedTuple):
     is_upper: bool
     is_fragment: bool = False
 
+    @property
+    def is_small(self) -> bool:
+        """Whether it is in small letters where case tells something."""
+        return not (self.is_capitalised or self.is_upper)
+
     def allows(self, kind: NameKind) -> bool:
         """Acronyms are written in capitals, demonyms and parts with one first."""
         if kind <= CERTAIN:

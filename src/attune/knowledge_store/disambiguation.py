@@ -1,4 +1,6 @@
-"""Which entity each name of one text stands for: all of the text's names are weighed together.
+"""Which entity each name of a text stands for: all of the text's names are weighed together.
+
+A text may have several parts that are read as one, such as a query and the title clicked for it.
 
     score(e, name) = log P(e | name) + sum of weight * evidence
 
@@ -93,45 +95,36 @@ class Disambiguator:
         self._proper = proper
         self._topics = topics
 
-    def scored(
-        self, uses: _Uses, bag: Bag, weights: Evidence, *, has_capitals: bool
-    ) -> dict[Use, tuple[Candidate, ...]]:
+    def scored(self, uses: _Uses, bag: Bag, weights: Evidence) -> dict[Use, tuple[Candidate, ...]]:
         """For each use of a name its candidates, the best first, ties by id. Candidates must not be empty."""
         alone = {
             use: [_Weighed(named, named.log_prior + each.weighted(weights)) for named, each in found]
-            for use, found in self.evidence(uses, bag, has_capitals=has_capitals).items()
+            for use, found in self.evidence(uses, bag).items()
         }
         anchors = _anchors(alone)
         return {use: self._together(use, weighed, anchors, weights) for use, weighed in alone.items()}
 
-    def evidence(self, uses: _Uses, bag: Bag, *, has_capitals: bool) -> dict[Use, list[tuple[Named, Evidence]]]:
+    def evidence(self, uses: _Uses, bag: Bag) -> dict[Use, list[tuple[Named, Evidence]]]:
         """What each candidate has for it without knowing what the other names stand for."""
         names = {use.name for use in uses}
         shared = Shared.of([self._topics.get(name, ()) for name in names])
         return {
             use: [(candidates[0], NO_EVIDENCE)]
-            if self._is_plain(use, candidates, has_capitals=has_capitals)
-            else self._weighed_up(use, candidates, bag, shared, has_capitals=has_capitals)
+            if self._is_plain(use, candidates)
+            else self._weighed_up(use, candidates, bag, shared)
             for use, candidates in uses.items()
         }
 
-    def _is_plain(self, use: Use, candidates: Sequence[Named], *, has_capitals: bool) -> bool:
+    def _is_plain(self, use: Use, candidates: Sequence[Named]) -> bool:
         """Only one thing is called so, and it is written as it should be: log P = 0 needs no evidence."""
         first = candidates[0]
-        is_small = has_capitals and not use.is_capitalised and first.entity_id in self._proper
+        is_small = use.is_small and first.entity_id in self._proper
         return len(candidates) == 1 and first.kind <= CERTAIN and not use.is_fragment and not is_small
 
     def _weighed_up(
-        self,
-        use: Use,
-        candidates: Sequence[Named],
-        bag: Bag,
-        shared: Shared,
-        *,
-        has_capitals: bool,
+        self, use: Use, candidates: Sequence[Named], bag: Bag, shared: Shared
     ) -> list[tuple[Named, Evidence]]:
         ignoring = self._context.bag_of(use.name)
-        is_small = has_capitals and not use.is_capitalised
         derived = float(all(each.kind > CERTAIN for each in candidates))
         return [
             (
@@ -139,7 +132,7 @@ class Disambiguator:
                 Evidence(
                     context=self._context.coverage(bag, each.entity_id, ignoring),
                     company=self._context.company(shared, each.entity_id, ignoring),
-                    lower_case=float(is_small and each.entity_id in self._proper),
+                    lower_case=float(use.is_small and each.entity_id in self._proper),
                     fragment=float(use.is_fragment),
                     derived=derived,
                 ),
