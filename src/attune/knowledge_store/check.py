@@ -3,8 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import networkx as nx
 
 from attune.knowledge_store.catalog import Catalog, catalog_lines, read_redirects
 from attune.knowledge_store.catalog_lines import CatalogError, parse_line
+from attune.knowledge_store.common_words import common_words
 from attune.knowledge_store.graph import CONTAINER_RELATION
 from attune.knowledge_store.model import Entity
 from attune.knowledge_store.normalization import normalize_name
@@ -145,7 +144,7 @@ def _check_containers(entities: Mapping[str, Entity], redirects: Redirects, warn
 def _check_names(entities: Mapping[str, Entity], redirects: Redirects, warnings: Mapping[str, Finding]) -> Counter[str]:
     """How many entities have each name, as a text would be searched for it."""
     owners: defaultdict[str, set[str]] = defaultdict(set)
-    common = _common_words()
+    common = common_words()
     for entity in entities.values():
         names = [normalize_name(name) for name in (entity.label, *entity.aliases)]
         if len(set(names)) < len(names):
@@ -163,9 +162,3 @@ def _check_name(name: str, entity_id: str, common: Iterable[str], warnings: Mapp
         warnings["names of one letter"].add(f"{entity_id}: {name}")
     elif name in common:
         warnings["names that are a common word, linked only where they stand alone"].add(f"{entity_id}: {name}")
-
-
-@lru_cache(maxsize=1)
-def _common_words() -> frozenset[str]:
-    """Those that the linker knows as such."""
-    return frozenset(files("attune.knowledge_store").joinpath("common_words.txt").read_text("utf-8").split())

@@ -18,8 +18,8 @@ import re
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 from functools import lru_cache
-from importlib.resources import files
 
+from attune.knowledge_store.common_words import common_words
 from attune.knowledge_store.model import EntityState
 from attune.knowledge_store.normalization import normalize_name
 
@@ -71,14 +71,9 @@ def is_faint(state: EntityState) -> bool:
 def _of_name(name: str) -> frozenset[Rule]:
     words = name.split()
     found = {
-        Rule.COMMON_WORD: len(words) == 1 and name in _common_words(),
+        Rule.COMMON_WORD: len(words) == 1 and name in common_words(),
         Rule.STOP_WORD: bool(words) and all(word in _STOP_WORDS for word in words),
         Rule.SHORT: len(name) <= _SHORT,
         Rule.NUMBER_OR_DATE: bool(words) and all(_NUMBER_OR_DATE.fullmatch(word) for word in words),
     }
     return frozenset(rule for rule, holds in found.items() if holds)
-
-
-@lru_cache(maxsize=1)
-def _common_words() -> frozenset[str]:
-    return frozenset(files("attune.knowledge_store").joinpath("common_words.txt").read_text("utf-8").split())

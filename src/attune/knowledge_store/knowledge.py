@@ -167,11 +167,11 @@ def _projected(
 
 
 def _query_entities(interaction: Interaction, linker: Linker) -> list[str]:
-    """A query has few words: the title clicked for it, where the event has one, helps to tell what they mean."""
-    mentions = linker.link(interaction.user_query, context=interaction.attributes.get("title", ""))
-    return [mention.entity_id for mention in mentions]
+    """A query has few words: the title clicked for it, where the event has one, is read with it."""
+    in_query, _ = linker.link_together((interaction.user_query, interaction.attributes.get("title", "")))
+    return [mention.entity_id for mention in in_query]
 
 
 def _title_entities(interaction: Interaction, linker: Linker) -> list[LinkedEntity]:
-    """For a document that was never indexed here: its title and the query, linked together."""
-    return linker.link_document(interaction.attributes.get("title", ""), "", context=interaction.user_query)
+    """For a document that was never indexed here: its title, read together with the query."""
+    return linker.link_document(interaction.attributes.get("title", ""), "", query=interaction.user_query)

@@ -10,19 +10,18 @@ A name that is one common English word (common_words.txt) links only where it is
 between backticks, or called, as in `list()`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 from attune.knowledge_store.candidates import CandidateIndex, Named, Use
 from attune.knowledge_store.capitals import Taken, capitals, has_capitals
 from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.common_words import common_words
 from attune.knowledge_store.context import LexicalContext
 from attune.knowledge_store.disambiguation import WEIGHTS, Candidate, Disambiguator, Evidence
-from attune.knowledge_store.gazetteer import Match, inside_words
+from attune.knowledge_store.gazetteer import Match, Pieces
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.model import Entity, LinkedEntity
 from attune.knowledge_store.normalization import NormalizedText, normalize, normalize_name
@@ -80,15 +79,31 @@ class Linker:
                 name: self._context.topic(ids, self._context.bag_of(name)) for name, ids in self.candidates.names()
             },
         )
-        self._common_words = _common_words()
+        self._common_words = common_words()
         self._weights = weights
         self._nil_threshold = nil_threshold
 
     def link(self, text: str, *, context: str = "") -> list[Mention]:
         """The mentions of `text` in order, without overlaps; `context` helps to choose and is not linked itself."""
-        normalized = normalize(text)
-        mentions = self._mentions(text, normalized, list(self._spots(text, normalized)), context)
-        return [mention for mention in mentions if mention.score >= self._nil_threshold]
+        return self.link_together((text,), context=context)[0]
+
+    def link_together(self, texts: Sequence[str], *, context: str = "") -> list[list[Mention]]:
+        """The mentions of each text, where all are read as one: the names of all are weighed together.
+
+        For texts that belong together and are written apart, such as a query in small letters and a title: what case
+        tells, and whether a common word stands alone, is asked of each text by itself.
+        """
+        normalized = [normalize(text) for text in texts]
+        spots = [list(self._spots(*each)) for each in zip(texts, normalized, strict=True)]
+        scored = self._scored(chain.from_iterable(spots), normalized, context)
+        return [
+            [
+                mention
+                for mention in (_mention(text, spot, scored[spot.use]) for spot in found)
+                if mention.score >= self._nil_threshold
+            ]
+            for text, found in zip(texts, spots, strict=True)
+        ]
 
     def link_batch(self, texts: Sequence[str]) -> list[list[Mention]]:
         return [self.link(text) for text in texts]
@@ -99,22 +114,26 @@ class Linker:
         uses = [_use(text[start:end], normalize_name(text[start:end]), tells=tells) for start, end in spans]
         spots = [_Spot(*span, use, self.candidates.of(use)) for span, use in zip(spans, uses, strict=True)]
         known = [spot for spot in spots if spot.candidates]
-        mentions = iter(self._mentions(text, normalize(text), known, context))
-        return [next(mentions) if spot.candidates else None for spot in spots]
+        scored = self._scored(known, [normalize(text)], context)
+        return [_mention(text, spot, scored[spot.use]) if spot.candidates else None for spot in spots]
 
-    def link_document(self, title: str, text: str, *, context: str = "") -> list[LinkedEntity]:
-        """The entities that a document is about, most salient first (salience.py says how)."""
-        in_title = self.link(title, context=f"{text}\n{context}")
-        in_text = self.link(text, context=f"{title}\n{context}")
+    def link_document(self, title: str, text: str, *, query: str = "") -> list[LinkedEntity]:
+        """The entities that a document is about, most salient first (salience.py says how).
+
+        Title, text and the query that the document was found by are read together; what only the query names is none.
+        """
+        in_title, in_text, _ = self.link_together((title, text, query))
         return document_salience(title, in_title, in_text, self._graph)
 
-    def _mentions(self, text: str, normalized: NormalizedText, spots: Sequence[_Spot], context: str) -> list[Mention]:
+    def _scored(
+        self, spots: Iterable[_Spot], texts: Iterable[NormalizedText], context: str
+    ) -> Mapping[Use, tuple[Candidate, ...]]:
+        """For each use of a name its candidates, the best first."""
         uses = {spot.use: spot.candidates for spot in spots}
         if not uses:
-            return []
-        bag = self._context.bag_of(normalized.text, normalize(context).text)
-        scored = self._disambiguator.scored(uses, bag, self._weights, has_capitals=has_capitals(text))
-        return [_mention(text, spot, scored[spot.use]) for spot in spots]
+            return {}
+        bag = self._context.bag_of(*(each.text for each in texts), normalize(context).text)
+        return self._disambiguator.scored(uses, bag, self._weights)
 
     def _spots(self, text: str, normalized: NormalizedText) -> Iterator[_Spot]:
         tells = has_capitals(text)
@@ -136,21 +155,12 @@ class Linker:
                 yield _Spot(start, end, use, known[use])
 
     def _matches(self, text: str, normalized: NormalizedText, *, tells: bool) -> list[Match]:
-        inside = inside_words(normalized.text)
-        certain = self.candidates.certain.find(normalized, inside)
+        pieces = Pieces.of(normalized.text)
+        certain = self.candidates.certain.find(pieces)
         if not tells:
             return certain
-        return sorted(
-            [
-                *certain,
-                *_in_gaps(self.candidates.derived.find(normalized, inside, capitals(text, normalized)), certain),
-            ],
-            key=_start,
-        )
-
-
-def _start(match: Match) -> int:
-    return match.start
+        derived = self.candidates.derived.find(pieces, frozenset(capitals(text, normalized)))
+        return sorted([*certain, *_in_gaps(derived, certain)])
 
 
 def _in_gaps(matches: Iterable[Match], taken: Sequence[Match]) -> Iterator[Match]:
@@ -188,8 +198,3 @@ def _is_code(text: str, start: int, end: int) -> bool:
 _APOSTROPHES = {"'", "\u2019", "\u02bc"}
 _CONTRACTED = frozenset({"d", "ll", "m", "re", "s", "t", "ve"})
 """What is left of words behind an apostrophe: "I'm", "don't", "somebody's"."""
-
-
-@lru_cache(maxsize=1)
-def _common_words() -> frozenset[str]:
-    return frozenset(files("attune.knowledge_store").joinpath("common_words.txt").read_text("utf-8").split())

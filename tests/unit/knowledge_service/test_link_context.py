@@ -1,5 +1,7 @@
 """What a query and the turns before it are about."""
 
+import json
+
 import pytest
 
 from attune.knowledge.v1.context_pb2 import Context, Turn
@@ -43,3 +45,17 @@ def test_only_the_beginning_of_a_long_page_is_read(linker: Linker) -> None:
     near, far = "word " * 100 + "asyncio", "word " * 10_000 + "asyncio"
     assert link_context(linker, "", Context(turns=[Turn(text=near)])).entity_ids == ("asyncio",)
     assert link_context(linker, "", Context(turns=[Turn(text=far)])).entity_ids == ()
+
+
+def test_the_query_is_read_together_with_the_last_turn_and_no_other() -> None:
+    lines = [
+        {"id": "country", "label": "Georgia", "links": [{"relation": "capital", "target": "tbilisi"}]},
+        {"id": "state", "label": "Georgia"},
+        {"id": "tbilisi", "label": "Tbilisi", "aliases": ["Tiflis"]},
+    ]
+    catalog = Catalog.load([json.dumps(each) for each in lines])
+    linker = Linker(catalog, CatalogGraph(catalog))
+    asked, clicked, other = Turn(query="tiflis"), Turn(title="Old Tiflis"), Turn(query="cooking")
+    for last in (asked, clicked):
+        assert link_context(linker, "georgia", Context(turns=[other, last])).query_entity_ids == ("country",)
+    assert link_context(linker, "georgia", Context(turns=[asked, other])).query_entity_ids == ()

@@ -60,6 +60,21 @@ def test_a_query_is_understood_with_the_title_that_was_clicked_for_it(knowledge)
     assert (list(weights(knowledge)), list(weights(knowledge, BEN))) == (["metal"], [])
 
 
+def test_a_query_and_the_title_clicked_for_it_are_read_together():
+    lines = [
+        line("country", "Georgia", [], "in the Caucasus", capital=["tbilisi"]),
+        line("state", "Georgia", [], "in the south"),
+        line("tbilisi", "Tbilisi", ["Tiflis"], "city"),
+    ]
+    knowledge = Knowledge(*linker_for(*lines), MemoryStore())
+    events = [
+        interaction("1", EventKind.QUERY, user_query="georgia", attributes={"title": "Old Tiflis"}),
+        interaction("2", EventKind.CLICK, user_query="tiflis", attributes={"title": "Georgia"}, user=BEN),
+    ]
+    knowledge.handle(events)
+    assert (weights(knowledge), weights(knowledge, BEN)) == ({"country": 1.0}, {"country": 1.0})
+
+
 def test_a_click_on_an_indexed_document_observes_what_it_is_about(knowledge):
     linked = knowledge.link_objects("acme", [Document("d1", "asyncio.gather", "Run awaitables concurrently.")])
     assert linked == {"d1": [LinkedEntity("gather", 1.0), LinkedEntity("asyncio", pytest.approx(0.3))]}

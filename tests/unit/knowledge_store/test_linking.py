@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.knowledge_store.builders import line, linker_for, untimed
 
-from attune.knowledge_store.linking import Linker
+from attune.knowledge_store.linking import Linker, Mention
 from attune.knowledge_store.names import names_of
 from attune.knowledge_store.normalization import normalize_name
 
@@ -155,7 +155,7 @@ def test_documents_link_to_what_they_are_about():
 def test_the_title_and_the_text_and_the_context_tell_each_other_what_names_mean():
     assert LINKER.link_document("Mercury", "A toxic liquid.")[0].entity_id == "metal"
     assert LINKER.link_document("The rock singer", "Mercury was here.")[0].entity_id == "singer"
-    assert LINKER.link_document("Mercury", "", context="toxic liquid metal")[0].entity_id == "metal"
+    assert LINKER.link_document("Mercury", "", query="toxic liquid metal")[0].entity_id == "metal"
 
 
 NEWS_CATALOG, NEWS_GRAPH, NEWS = linker_for(
@@ -172,8 +172,8 @@ NEWS_CATALOG, NEWS_GRAPH, NEWS = linker_for(
     line("Q11", "Will Smith", [], "American actor"),
     line("Q12", "Georgia", [], "country in the Caucasus", capital=["Q14"]),
     line("Q13", "Georgia", [], "state in the south", capital=["Q15"]),
-    line("Q14", "Tbilisi", [], "city"),
-    line("Q15", "Atlanta", [], "city"),
+    line("Q14", "Tbilisi", ["Tiflis"], "city"),
+    line("Q15", "Atlanta", ["Peach City"], "city"),
 )
 
 
@@ -205,6 +205,43 @@ def test_the_graph_decides_by_what_else_is_named():
     assert in_news("From Tbilisi through Georgia.")["Georgia"] == "Q12"
     assert in_news("From Atlanta through Georgia.")["Georgia"] == "Q13"
     assert "Georgia" not in in_news("Through Georgia.")
+
+
+def ids(mentions: list[Mention]) -> list[str]:
+    return [mention.entity_id for mention in mentions]
+
+
+@pytest.mark.parametrize(
+    ("query", "title", "in_query", "in_title"),
+    [
+        ("hotels georgia", "Sights of Tiflis", ["Q12"], ["Q14"]),
+        ("hotels georgia", "Peach City Sights", ["Q13"], ["Q15"]),
+        ("old tiflis", "Travels through Georgia", ["Q14"], ["Q12"]),
+        ("peach city", "Travels through Georgia", ["Q15"], ["Q13"]),
+    ],
+)
+def test_a_query_and_a_title_are_understood_only_together(query, title, in_query, in_title):
+    """A city's other name is in no profile: as mere context of "Georgia" it says nothing."""
+    apart = ids(NEWS.link(query, context=title)), ids(NEWS.link(title, context=query))
+    assert apart != (in_query, in_title)
+    assert [ids(each) for each in NEWS.link_together((query, title))] == [in_query, in_title]
+
+
+def test_a_longer_name_in_one_text_decides_for_a_part_of_it_in_the_other():
+    linker = Linker(NEWS_CATALOG, NEWS_GRAPH, nil_threshold=-10.0)
+    _, (together,) = linker.link_together(("george w. bush", "Bush Left"))
+    _, (beside_nobody,) = linker.link_together(("george w. nobody", "Bush Left"))
+    assert dict(together.candidates)["Q2"] > dict(beside_nobody.candidates)["Q2"]
+
+
+def test_what_case_tells_is_asked_of_each_text_by_itself():
+    linker = Linker(NEWS_CATALOG, NEWS_GRAPH, nil_threshold=-1.0)
+    assert [ids(each) for each in linker.link_together(("usa", "Maps of Kent"))] == [["Q1"], ["Q6"]]
+    assert ids(linker.link("usa, Maps of Kent")) == ["Q6"]
+
+
+def test_a_common_word_links_where_it_is_one_of_the_texts():
+    assert [ids(each) for each in LINKER.link_together(("list", "a list of things"))] == [["list"], []]
 
 
 @pytest.mark.parametrize(
@@ -239,6 +276,19 @@ def test_given_spans_are_linked_whatever_their_score_and_unknown_ones_to_nothing
 news_words = st.lists(
     st.sampled_from(["Bush", "George W. Bush", "Surrey", "Kent", "SEC", "us", "American", "Smith", "."])
 )
+
+
+@untimed
+@given(news_words.map(" ".join), st.lists(st.sampled_from(["", " ", "\n", "!?"]), max_size=3))
+def test_a_text_together_with_nothing_links_as_it_does_alone(text, nothing):
+    assert NEWS.link_together((text, *nothing)) == [NEWS.link(text), *([] for _ in nothing)]
+    assert NEWS.link_together(()) == []
+
+
+@untimed
+@given(news_words.map(" ".join), news_words.map(" ".join))
+def test_texts_link_together_alike_in_any_order(text, other):
+    assert NEWS.link_together((text, other.lower())) == NEWS.link_together((other.lower(), text))[::-1]
 
 
 @untimed

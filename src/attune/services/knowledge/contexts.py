@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from attune.knowledge.v1.context_pb2 import Context
 from attune.knowledge_store.linking import Linker, Mention
@@ -21,16 +22,16 @@ class LinkedContext:
 
 
 def link_context(linker: Linker, query: str, context: Context) -> LinkedContext:
-    """Link the query in the light of the last turn's title, and the turns themselves."""
-    last_title = context.turns[-1].title if context.turns else ""
-    mentions = linker.link(query, context=last_title)
-    texts = [f"{turn.query}\n{turn.title}\n{turn.text[:_TURN_CHARACTERS]}" for turn in context.turns]
-    found = [*mentions, *(mention for text in texts for mention in linker.link(text))]
+    """Link the query together with what was asked and clicked just before, and each turn's texts together."""
+    before = [part for turn in context.turns[-1:] for part in (turn.query, turn.title)]
+    mentions = linker.link_together((query, *before))[0]
+    turns = [linker.link_together((each.query, each.title, each.text[:_TURN_CHARACTERS])) for each in context.turns]
+    found = chain(mentions, *(part for parts in turns for part in parts))
     return LinkedContext(
         entity_ids=tuple(dict.fromkeys(mention.entity_id for mention in found)),
         query_entity_ids=tuple(dict.fromkeys(mention.entity_id for mention in mentions)),
         query_coverage=_coverage(query, mentions),
-        is_empty=not query.strip() and not texts,
+        is_empty=not query.strip() and not turns,
     )
 
 
