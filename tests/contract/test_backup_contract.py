@@ -240,7 +240,7 @@ from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.knowledge_store.store_postgres import PostgresStore
 
 def progress(pieces):
-    if pieces == 3:
+    if pieces == 300:  # more than are written at once
         print("half", flush=True)
         sys.stdin.read()
 
@@ -252,6 +252,7 @@ read_backup(store, Path(sys.argv[2]), progress)
 @pytest.mark.parametrize("engine", ["sqlite", "postgres"])
 def test_a_restore_that_is_killed_has_done_nothing(request, tmp_path, engine):
     memory, file = filled(MemoryStore()), tmp_path / "file"
+    memory.apply([projected("1", "a", user=UserKey("acme", f"u{number:03}")) for number in range(400)])
     write_backup(memory, file, START)
     place = str(tmp_path / "x.db") if engine == "sqlite" else new_database(request.getfixturevalue("postgres_url"))
     command = [sys.executable, "-c", RESTORING, place, str(file)]

@@ -1,23 +1,24 @@
-"""A user's record as bytes: JSON, deflated, behind a byte that names the format.
+"""A user's record as bytes: fields, packed (packing.py), behind a byte that names the format.
 
     {"n": events, "t": [first seen, last seen, newest epoch], "e": [entity, ...], "s": [fingerprint, ...], "h": until}
     entity: [id, first seen, last seen - first seen, weight, recent or 0 if it is the weight, code, count, ...]
 
 Times are microseconds since 1970 in UTC, those of entities since the user's first; weights are exact to the last bit. A
-code is of a kind and a source. Deflated, digits take less than half of what they seem to.
+code is of a kind and a source. Format 1, which is read and no longer written, is the fields as JSON, deflated.
 """
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attune.knowledge_store.model import EntityState, EventKind, Source
+from attune.knowledge_store.packing import pack, unpack
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.store import StoreError, Suppressed
 
-FORMAT = 1
+FORMAT = 2
 DIGEST_BYTES = 6
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -29,12 +30,11 @@ _DECODED = {code: pair for pair, code in _CODES.items()}
 
 def encode(record: UserRecord) -> bytes:
     """The record without its digests. Equal records give equal bytes."""
-    text = json.dumps(to_fields(record), separators=(",", ":"), ensure_ascii=False)
-    return bytes([FORMAT]) + zlib.compress(text.encode(), level=6, wbits=-zlib.MAX_WBITS)
+    return bytes([FORMAT]) + pack(to_fields(record))
 
 
 def to_fields(record: UserRecord) -> dict[str, Any]:
-    """The record without its digests, ready for JSON."""
+    """The record without its digests, ready for JSON, and to be packed."""
     start = _number(record.first_seen) or 0
     fields: dict[str, Any] = {
         "n": record.events,
@@ -93,16 +93,24 @@ def from_fields(fields: dict[str, Any]) -> UserRecord:
 
 
 def _fields(content: bytes) -> dict[str, Any]:
-    if content[:1] != bytes([FORMAT]):
-        held = content[:1].hex() or "none"
+    read = _READERS.get(content[0]) if content else None
+    if read is None:
+        held, known = content[:1].hex() or "none", " and ".join(f"{each:02x}" for each in _READERS)
         raise StoreError(
-            f"a user's record has format {held}, this version knows {FORMAT:02x}: upgrade attune, or restore a backup"
+            f"a user's record has format {held}, this version knows {known}: upgrade attune, or restore a backup"
         )
     try:
-        found: dict[str, Any] = json.loads(zlib.decompress(content[1:], wbits=-zlib.MAX_WBITS))
-    except (zlib.error, ValueError) as error:
+        return read(content[1:])
+    except (zlib.error, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"a user's record is damaged ({error}): restore a backup") from error
-    return found
+
+
+def _inflated(content: bytes) -> dict[str, Any]:
+    fields: dict[str, Any] = json.loads(zlib.decompress(content, wbits=-zlib.MAX_WBITS))
+    return fields
+
+
+_READERS: Mapping[int, Callable[[bytes], dict[str, Any]]] = {1: _inflated, FORMAT: unpack}
 
 
 def encode_digests(record: UserRecord) -> bytes:
@@ -127,7 +135,7 @@ def to_datetime(microseconds: int) -> datetime:
 
 def _encoded(state: EntityState, start: int) -> list[Any]:
     first, last = to_microseconds(state.first_seen), to_microseconds(state.last_seen)
-    recent = 0 if state.recent == state.weight else state.recent
+    recent = 0 if state.recent == state.weight else float(state.recent)
     counts: list[Any] = [item for pair, count in sorted(state.counts.items()) for item in (_CODES[pair], count)]
     return [state.entity_id, first - start, last - first, state.weight, recent, *counts]
 

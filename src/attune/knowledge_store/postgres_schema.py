@@ -1,6 +1,6 @@
 """The tables of a PostgreSQL store, version 4 as those of SQLite, in a schema of their own, `attune`.
 
-Text is compared by bytes ("C"), as Python compares it. A user's record is deflated already, so nothing is compressed
+Text is compared by bytes ("C"), as Python compares it. A user's record is packed already, so nothing is compressed
 again. An index over a digest of both names finds a user: the names themselves may be long.
 """
 

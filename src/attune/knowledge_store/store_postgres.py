@@ -1,14 +1,16 @@
 """The store in a PostgreSQL database: for several machines; services and consumers share it.
 
 Transactions that write lock the users that they touch, in one order for all, and nothing else: consumers of different
-partitions do not wait for each other, and none can block another for good. Readers see a snapshot and wait for nobody.
+partitions do not wait for each other, and none can block another for good. Readers see a snapshot and wait for nobody;
+a question of one statement is one round trip.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import blake2b
-from typing import Any
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -42,6 +44,7 @@ from attune.knowledge_store.store_rows import RowStore
 from attune.knowledge_store.transaction import Tombstones
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+_Found = TypeVar("_Found")
 _WHOLE_USER = b""  # in place of an entity id in tombstones: observations always have an id
 _CONNECTIONS = 8
 _MAY_COME_BACK = (
@@ -77,7 +80,6 @@ class PostgresStore(RowStore):
             timeout=busy_timeout.total_seconds(),
             kwargs={"autocommit": True, "application_name": "attune"},
             configure=self._configure,
-            check=ConnectionPool.check_connection,
             open=False,
         )
         try:
@@ -92,14 +94,17 @@ class PostgresStore(RowStore):
 
     @contextmanager
     def _reading(self) -> Iterator["PostgresRows"]:
-        with self._translated(), self._pool.connection() as connection, connection.transaction():
-            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            yield PostgresRows(connection)
+        with self._translated(), ExitStack() as stack:
+            yield self._lent(stack, partial(_begun, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
 
     @contextmanager
     def _writing(self) -> Iterator["PostgresRows"]:
-        with self._translated(), self._pool.connection() as connection, connection.transaction():
-            yield PostgresRows(connection)
+        with self._translated(), ExitStack() as stack:
+            yield self._lent(stack, partial(_begun, "BEGIN"))
+
+    def _asked(self, question: Callable[["PostgresRows"], _Found]) -> _Found:
+        with self._translated(), ExitStack() as stack:
+            return self._lent(stack, lambda connection: question(PostgresRows(connection)))
 
     def close(self) -> None:
         """As `Store.close`."""
@@ -111,6 +116,25 @@ class PostgresStore(RowStore):
         milliseconds = int(1000 * self._busy_timeout.total_seconds())
         connection.execute(f"SET lock_timeout = {milliseconds}")
 
+    def _lent(self, stack: ExitStack, first: Callable[[Connection], _Found]) -> _Found:
+        """What `first` finds on a connection, which is lent until the end of the stack, and commits then.
+
+        To try a connection before would be a round trip. Where the server was restarted, what is asked first fails
+        before anything is done, and is asked again on a new connection.
+        """
+        with ExitStack() as attempt:
+            connection = attempt.enter_context(self._pool.connection())
+            try:
+                found = first(connection)
+            except psycopg.OperationalError:
+                if not connection.broken:
+                    raise
+            else:
+                stack.push(attempt.pop_all())
+                return found
+        self._pool.check()  # the other idle connections are as old
+        return first(stack.enter_context(self._pool.connection()))
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         if self._is_closed:
@@ -121,6 +145,11 @@ class PostgresStore(RowStore):
             raise StoreBusyError(f"PostgreSQL says {_said(error)}: check that it runs, or try again") from error
         except psycopg.Error as error:
             raise StoreError(f"PostgreSQL says {_said(error)}: check the database and its permissions") from error
+
+
+def _begun(begin: LiteralString, connection: Connection) -> "PostgresRows":
+    connection.execute(begin)
+    return PostgresRows(connection)
 
 
 class PostgresRows:
@@ -275,7 +304,8 @@ class PostgresRows:
         return self._execute("DELETE FROM attune.objects WHERE digest = ANY(%s)", (digests,)).rowcount
 
     def _content(self, user: UserKey) -> bytes | None:
-        row = self._execute("SELECT record FROM attune.users WHERE digest = %s", (user.digest,)).fetchone()
+        query = "SELECT record FROM attune.users WHERE digest = %s"
+        row = self._execute(query, (user.digest,), binary=True).fetchone()
         return None if row is None else bytes(row[0])
 
     def users(self) -> Iterator[tuple[UserKey, UserRecord]]:

@@ -1,11 +1,11 @@
 """A store over any engine that keeps rows: what `Store` promises, in terms of transactions."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from attune.knowledge_store import transaction as rules
 from attune.knowledge_store.codec import encode, encode_digests
@@ -36,6 +36,7 @@ from attune.knowledge_store.transaction import Limits, Rows, Transaction
 
 _EXPIRED_AT_ONCE = 256
 """Users in one transaction: writers wait for no more than these."""
+_Found = TypeVar("_Found")
 
 
 class RowStore(ABC):
@@ -52,6 +53,11 @@ class RowStore(ABC):
     @abstractmethod
     def _writing(self) -> AbstractContextManager[Rows]:
         """One transaction: committed at the end of the block, rolled back when it raises."""
+
+    def _asked(self, question: Callable[[Rows], _Found]) -> _Found:
+        """What a question of one statement finds. An engine that needs no transaction for one may do without."""
+        with self._reading() as rows:
+            return question(rows)
 
     @abstractmethod
     def close(self) -> None:
@@ -71,15 +77,13 @@ class RowStore(ABC):
         return applied
 
     def position(self, log: str, partition: int) -> int:
-        with self._reading() as rows:
-            return rows.position(log, partition)
+        return self._asked(lambda rows: rows.position(log, partition))
 
     def entities(self, user: UserKey) -> list[EntityState]:
         return self._record(user).ranked()
 
     def states(self, user: UserKey) -> Mapping[str, EntityState]:
-        with self._reading() as rows:
-            return rows.states(user)
+        return self._asked(lambda rows: rows.states(user))
 
     def entity_page(self, user: UserKey, after: EntityCursor | None, limit: int) -> list[EntityState]:
         return self._record(user).page(after, limit)
@@ -186,8 +190,7 @@ class RowStore(ABC):
             rows.put_objects(tenant, objects)
 
     def objects(self, tenant: str, object_ids: Sequence[str]) -> dict[str, list[LinkedEntity]]:
-        with self._reading() as rows:
-            return rows.objects(tenant, object_ids)
+        return self._asked(lambda rows: rows.objects(tenant, object_ids))
 
     def forget_objects(self, tenant: str, object_ids: Sequence[str]) -> int:
         with self._writing() as rows:
@@ -251,8 +254,7 @@ class RowStore(ABC):
             rules.load(rows, kept)
 
     def size(self) -> int | None:
-        with self._reading() as rows:
-            return rows.size()
+        return self._asked(lambda rows: rows.size())
 
     def _allowing(self, rows: Rows, purpose: Purpose) -> Iterator[tuple[UserKey, UserRecord]]:
         """Few users make choices: theirs are in memory at once."""
@@ -269,5 +271,4 @@ class RowStore(ABC):
         return expired
 
     def _record(self, user: UserKey) -> UserRecord:
-        with self._reading() as rows:
-            return rows.record(user) or UserRecord()
+        return self._asked(lambda rows: rows.record(user)) or UserRecord()

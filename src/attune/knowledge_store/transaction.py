@@ -4,12 +4,14 @@ Which events count, what a tombstone covers and who is evicted is decided here, 
 not depend on how a log was cut into batches, nor on the engine.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Protocol
 
+from attune.knowledge_store.codec import encode, encode_digests
 from attune.knowledge_store.consent import NO_CHOICE, Choice, Consents, Purpose
 from attune.knowledge_store.kept import Kept, KeptConsents, KeptObject, KeptSummary, KeptTombstone, KeptUser
 from attune.knowledge_store.model import (
@@ -24,6 +26,9 @@ from attune.knowledge_store.model import (
 )
 from attune.knowledge_store.record import Expired, UserRecord
 from attune.knowledge_store.store import Applied, Projected, Removal, StoreError, Suppressed
+
+_LOADED_AT_ONCE = 256
+"""Pieces of a backup: an engine takes them faster together, and memory has no more of them than these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,10 +370,18 @@ def load(rows: Rows, kept: Iterable[Kept]) -> None:
     """See Store.load."""
     if not rows.is_empty():
         raise StoreError("the store is not empty: name a new one, or move this one away")
-    for each in kept:
+    pieces = iter(kept)
+    while batch := list(islice(pieces, _LOADED_AT_ONCE)):
+        _load(rows, batch)
+
+
+def _load(rows: Rows, batch: Sequence[Kept]) -> None:
+    users: list[tuple[UserKey, bytes, bytes]] = []
+    objects: defaultdict[str, dict[str, Sequence[LinkedEntity]]] = defaultdict(dict)
+    for each in batch:
         match each:
             case KeptUser(user, record):
-                rows.put(user, record)
+                users.append((user, encode(record), encode_digests(record)))
             case KeptTombstone():
                 rows.put_tombstone(each)
             case KeptConsents():
@@ -378,7 +391,10 @@ def load(rows: Rows, kept: Iterable[Kept]) -> None:
             case LogPosition():
                 rows.advance(each)
             case KeptObject(tenant, object_id, linked):
-                rows.put_objects(tenant, {object_id: linked})
+                objects[tenant][object_id] = linked
+    rows.put_encoded(users)
+    for tenant, of_tenant in objects.items():
+        rows.put_objects(tenant, of_tenant)
 
 
 def _restore(tx: Transaction, removal: Removal) -> None:

@@ -141,7 +141,9 @@ def test_real_logs_are_replayed_and_audited(measured, tmp_path):
     out = tmp_path / "report.json"
     ended = run("eval", "store", "--users", users, "--catalog", catalog, "--sample", 9, "--out", out, "--json")
     assert ended.exit_code == 0, ended.output
-    rows = json.loads(out.read_text())["rows"]
+    report = json.loads(out.read_text())
+    rows = report["rows"]
+    assert report["summary"]["junk_rate"] == max(row["junk"] for row in rows if "junk" in row)
     said, web = (row for row in rows if "texts" in row)
     assert (said["set"], said["users"], said["texts_linked"], said["junk"]) == ("said", 1, 1.0, 0.0)
     assert (web["users"], web["texts"], web["texts_linked"], web["entities"]) == (2, 3, 2 / 3, web["entities_max"])

@@ -1,5 +1,7 @@
 """Records as bytes and back, and what is refused."""
 
+import json
+import zlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,9 +12,11 @@ from tests.unit.knowledge_store.builders import ANNA, START, days, logs, project
 from attune.knowledge_store.codec import (
     decode,
     decode_digests,
+    decode_states,
     encode,
     encode_digests,
     to_datetime,
+    to_fields,
     to_microseconds,
 )
 from attune.knowledge_store.model import UserKey
@@ -48,18 +52,34 @@ def test_equal_records_have_equal_bytes_whatever_came_first():
     assert encode(one) == encode(other)
 
 
-def test_twenty_entities_of_thirty_events_take_less_than_a_kilobyte():
-    events = [projected(f"event-{n}", f"Q{n % 20 * 7919 + 31}", at=days(n * 1.37)) for n in range(30)]
+def test_twenty_entities_of_thirty_events_take_three_quarters_of_a_kilobyte():
+    weights = (0.1 + n / 37 for n in range(30))
+    events = [
+        projected(f"event-{n}", f"Q{n % 20 * 7919 + 31}", at=days(n * 1.37), weight=weight)
+        for n, weight in enumerate(weights)
+    ]
     record = taken(events)
-    assert len(encode(record)) + len(encode_digests(record)) < 1000
+    assert len(encode(record)) + len(encode_digests(record)) < 768
+
+
+def test_a_record_of_the_format_before_is_read_and_written_in_todays():
+    record = taken([projected("1", "a", "b", at=days(0.1)), projected("2", "a", at=days(30), weight=0.3)])
+    old = b"\x01" + zlib.compress(json.dumps(to_fields(record)).encode(), wbits=-zlib.MAX_WBITS)
+    again = decode(old)
+    again.digests = record.digests
+    assert again == record
+    assert dict(decode_states(old)) == dict(decode_states(encode(record))) == record.states
+    assert encode(again) == encode(record) != old
 
 
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "format none, this version knows 01: upgrade attune"),
-        (b"\x02abc", "format 02, this version knows 01: upgrade attune"),
+        (b"", "format none, this version knows 01 and 02: upgrade attune"),
+        (b"\x03abc", "format 03, this version knows 01 and 02: upgrade attune"),
         (b"\x01abc", "damaged .*: restore a backup"),
+        (b"\x02abc", "damaged .*: restore a backup"),
+        (encode(UserRecord()) + b"x", "damaged .*1 bytes too many.*: restore a backup"),
         (encode(UserRecord())[:-3], "damaged .*: restore a backup"),
     ],
 )

@@ -44,6 +44,27 @@ def test_the_first_report_that_has_a_figure_gives_it(tmp_path: Path) -> None:
     assert summary == {"macro": 0.5, "routed_minus_given": -0.01}
 
 
+def test_the_largest_of_a_figure_counts_where_it_is_asked_for(tmp_path: Path) -> None:
+    sqlite = written(tmp_path / "sqlite.json", p99_ms=3.0, users=5.0)
+    postgres = written(tmp_path / "postgres.json", p99_ms=4.0, users=6.0)
+    quality = written(tmp_path / "quality.json", junk_rate=0.1)
+
+    code, shown, _ = run(sqlite, postgres, quality, "--largest", "p99_ms", "--out", tmp_path / "out.json", "--json")
+
+    assert code == 0
+    assert json.loads(shown) == {"p99_ms": 4.0, "users": 5.0, "junk_rate": 0.1}
+
+
+def test_a_largest_figure_that_no_report_has_is_named(tmp_path: Path) -> None:
+    report = written(tmp_path / "sqlite.json", p99_ms=3.0, users=5.0)
+
+    code, _, said = run(report, "--largest", "p98_ms", "--out", tmp_path / "out.json")
+
+    assert code == 1
+    assert "--largest p98_ms: no report has it: give one of p99_ms, users" in " ".join(said.split())
+    assert not (tmp_path / "out.json").exists()
+
+
 @pytest.mark.parametrize(
     "content",
     [

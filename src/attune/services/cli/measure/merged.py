@@ -1,7 +1,9 @@
-"""`attune eval merge`: several reports in one file, as what is measured of experts takes several commands."""
+"""`attune eval merge`: several reports in one file, as what is measured of experts, or of a store, takes several
+commands.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,28 +15,40 @@ from attune.services.cli.measure.report import Report
 from attune.services.cli.options import Json
 from attune.services.cli.output import console, print_json
 
-_GIVE = "give files that --out of eval retrieval, pairs or routing, or of bench, wrote"
+_GIVE = "give files that --out of a measurement wrote, of eval or of bench"
 
 
 def merge(
     *,
     reports: Annotated[list[Path], typer.Argument(help="What --out of other measurements wrote.")],
     out: Annotated[Path, typer.Option(help="The JSON file to write.")],
+    largest: Annotated[
+        list[str] | None, typer.Option(help="A figure of which the largest counts, not the first; repeated.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Put reports into one file: each as it is, and the figures of all their summaries together.
 
-    Of a figure that several reports have, the first one's counts.
+    Of a figure that several reports have, the first one's counts, or the largest where `--largest` names it.
 
     Example: attune eval merge pairs.json retrieval.json routing.json --out experts.json
     """
     with told_plainly():
         found = [_read(file) for file in reports]
-        summary: dict[str, float] = {}
-        for each in found:
-            summary = {**each["summary"], **summary}
+        summary = _summary([each["summary"] for each in found], largest or ())
         _write(out, {"summary": summary, "reports": found})
     print_json(summary) if as_json else console.print(f"{len(summary)} figures of {len(found)} reports, in {out}")
+
+
+def _summary(summaries: Sequence[Mapping[str, float]], largest: Collection[str]) -> dict[str, float]:
+    merged: dict[str, float] = {}
+    for each in summaries:
+        merged = {**each, **merged}
+    for name in largest:
+        if name not in merged:
+            raise SettingError(f"--largest {name}: no report has it: give one of {', '.join(sorted(merged))}")
+        merged[name] = max(each[name] for each in summaries if name in each)
+    return merged
 
 
 def _read(file: Path) -> Report:

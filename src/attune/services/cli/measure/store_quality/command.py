@@ -91,5 +91,7 @@ def _sample_rows(name: str, replayed: Replayed, catalog: Catalog, size: int, see
 
 
 def _summary(replayed: Mapping[str, Replayed]) -> dict[str, float]:
+    """`junk_rate` is that of the set with most junk."""
     rates = {f"junk_{name}": each.audit.junk_rate for name, each in replayed.items()}
-    return rates | {f"texts_linked_{name}": each.linked / each.events for name, each in replayed.items()}
+    linked = {f"texts_linked_{name}": each.linked / each.events for name, each in replayed.items()}
+    return rates | linked | {"junk_rate": max(rates.values())}

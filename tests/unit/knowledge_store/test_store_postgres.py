@@ -1,0 +1,112 @@
+"""What only the store in PostgreSQL has: connections, and how often it goes to and fro for an answer."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.fakes.postgres import new_database
+from tests.unit.knowledge_store.builders import ANNA, BEN, LOG, TWIN, days, projected
+
+from attune.knowledge_store.model import LinkedEntity, LogPosition, UserKey
+from attune.knowledge_store.record import UserRecord
+from attune.knowledge_store.store import Applied, StoreBusyError
+from attune.knowledge_store.store_postgres import PostgresStore
+
+QUESTIONS = {
+    "states": lambda store: store.states(ANNA),
+    "entities": lambda store: store.entities(ANNA),
+    "suppressed": lambda store: store.suppressed(ANNA),
+    "position": lambda store: store.position(LOG, 0),
+    "objects": lambda store: store.objects("acme", ["d1", "d2"]),
+}
+
+
+@pytest.fixture
+def url(postgres_url) -> str:
+    return new_database(postgres_url)
+
+
+@pytest.fixture(params=[1, 4])
+def store(url, request) -> Iterator[PostgresStore]:
+    """With so many open connections."""
+    opened = PostgresStore(url, connections=request.param)
+    with ExitStack() as stack:
+        for _ in range(request.param):
+            stack.enter_context(opened._pool.connection())
+    opened.apply([projected("1", "a", "b")], LogPosition(LOG, 0, 7))
+    opened.remember_objects("acme", {"d1": [LinkedEntity("a", 1.0)]})
+    yield opened
+    opened.close()
+
+
+def break_connections(url: str) -> None:
+    """As a restart of the server does: all end, and new ones can be made at once."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        ended = connection.execute(
+            "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'attune'"
+        ).fetchone()
+    assert ended is not None
+    assert ended[0] > 0
+
+
+def round_trips(store: PostgresStore, question, trace: Path) -> int:
+    """How often the store's connection asks and waits: messages after which the server answers all that was sent."""
+    with trace.open("w") as file:
+        with store._pool.connection() as connection:
+            connection.pgconn.trace(file.fileno())
+        question(store)
+        with store._pool.connection() as connection:
+            connection.pgconn.untrace()
+    messages = [line.split("\t")[1:4] for line in trace.read_text().splitlines()]  # sender, length, kind
+    return sum(sender == "F" and kind in {"Sync", "Query"} for sender, _, kind in messages)
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_of_one_statement_is_one_round_trip(url, tmp_path, name):
+    store = PostgresStore(url, connections=1)
+    for _ in range(8):  # a statement that is asked often is prepared, which takes a round trip once
+        QUESTIONS[name](store)
+    assert round_trips(store, QUESTIONS[name], tmp_path / "trace") == 1
+    store.close()
+
+
+def test_a_snapshot_takes_two_round_trips_more_than_its_statements(url, tmp_path):
+    store = PostgresStore(url, connections=1)
+    for _ in range(8):
+        store.profile(ANNA)
+    assert round_trips(store, lambda store: store.profile(ANNA), tmp_path / "trace") == 4
+    store.close()
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_is_asked_again_where_its_connection_was_broken(store, url, name):
+    before = QUESTIONS[name](store)
+    break_connections(url)
+    assert QUESTIONS[name](store) == before
+
+
+def test_a_transaction_begins_again_where_its_connection_was_broken(store, url):
+    break_connections(url)
+    assert store.apply([projected("2", "c", at=days(1))]) == Applied(new=1)
+    break_connections(url)
+    assert store.profile(ANNA).events == 2
+
+
+def test_a_transaction_that_is_broken_in_its_midst_is_not_done_again(store, url):
+    def records() -> Iterator[tuple[UserKey, UserRecord]]:
+        yield BEN, UserRecord(events=1)
+        break_connections(url)
+        yield TWIN, UserRecord(events=1)
+
+    with pytest.raises(StoreBusyError, match="check that it runs, or try again"):
+        store.put_users(records())
+    assert [user for user, _ in store.users()] == [ANNA]
+
+
+def test_what_was_asked_on_a_broken_connection_leaves_none_in_use(store, url):
+    for _ in range(6):  # more often than there are connections
+        break_connections(url)
+        assert store.states(BEN) == {}
