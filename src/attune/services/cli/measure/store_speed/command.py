@@ -16,7 +16,7 @@ from attune.knowledge_store.store_rows import RowStore
 from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.measure.report import Row, make_report, show, write
-from attune.services.cli.measure.store_speed.population import Population
+from attune.services.cli.measure.store_speed.population import TENANT, Population
 from attune.services.cli.measure.store_speed.timing import read_times, write_speed
 from attune.services.cli.measure.tables import page_of
 from attune.services.cli.options import Json
@@ -97,6 +97,7 @@ def _measure(
     for entity_id in population.entity_ids:
         graph.neighbours(entity_id)  # sorted when first asked for: once in the life of a service
     rows: list[Row] = []
+    measured.replace_companions(TENANT, population.companions())
     empty, done = (measured.size() or 0), 0
     with progress() as bar:
         filling = bar.add_task("filling", total=sizes[-1])

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from random import Random
 
-from attune.knowledge_store.model import EventKind, Observation, Source, UserKey
+from attune.knowledge_store.cooccurrence import MOST_COMPANIONS
+from attune.knowledge_store.model import Companion, EventKind, Observation, Source, UserKey
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.store import Projected
 
@@ -48,6 +49,17 @@ class Population:
     def events(self, numbers: Sequence[int], random: Random) -> list[Projected]:
         """A new event of each of those users, about two entities."""
         return [self._event(number, f"new-{random.random()}", random) for number in numbers]
+
+    def companions(self) -> dict[str, list[Companion]]:
+        """Of each entity as many companions as a store keeps at most. Users drawn at random have none in common."""
+        random = Random(f"{self.seed} companions")  # noqa: S311 - no secret
+        return {
+            entity_id: [
+                Companion(each, random.randrange(5, 5000), round(random.random() / 2, 4))
+                for each in random.sample(list(self.entity_ids), min(MOST_COMPANIONS, len(self.entity_ids)))
+            ]
+            for entity_id in self.entity_ids
+        }
 
     def context(self, states: Sequence[str], random: Random) -> set[str]:
         """What a query may name: up to four entities that the user has, and four of the catalog."""

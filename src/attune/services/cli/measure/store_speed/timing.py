@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 import numpy as np
@@ -11,7 +12,7 @@ from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.retrieval import Mode, retrieve
 from attune.knowledge_store.store_rows import RowStore
 from attune.services.cli.measure.report import Row
-from attune.services.cli.measure.store_speed.population import NOW, Population
+from attune.services.cli.measure.store_speed.population import NOW, TENANT, Population
 
 _LIMIT = 50
 _BATCH = 256
@@ -40,13 +41,14 @@ def read_times(
 ) -> dict[str, float]:
     """Of users in that order: reading and decoding one, and RetrieveEntities' whole work on it in every mode."""
     reading, retrieving = Times(), Times()
+    companions = partial(store.companions, TENANT)
     for number in numbers:
         user = population.user(number)
         reading.of(lambda user=user: store.states(user))  # type: ignore[misc]
         context = population.context(list(store.states(user)), random)
         retrieving.of(
             lambda user=user, context=context: retrieve(  # type: ignore[misc]
-                store.states(user), graph, context, NOW, tuple(Mode), _LIMIT
+                store.states(user), graph, context, NOW, tuple(Mode), _LIMIT, companions
             )
         )
     return reading.row("read") | retrieving.row("retrieve")
