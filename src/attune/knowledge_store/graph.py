@@ -5,7 +5,6 @@ from collections import deque
 from dataclasses import dataclass
 
 import networkx as nx
-import numpy as np
 
 from attune.knowledge_store.catalog import Catalog
 
@@ -35,10 +34,11 @@ class CatalogGraph:
             for node in self.graph
             if self.graph.degree(node)
         }
-        self._priors = pagerank(self.graph)
+        self._priors: dict[str, float] = nx.pagerank(self.graph)
         self._degrees = dict(self.graph.degree())
         self._hubs = {entity_id: 1 + math.log2(1 + degree) for entity_id, degree in self._degrees.items()}
         self._neighbours: dict[str, list[Neighbour]] = {}
+        self._closest: dict[str, list[str]] = {}
 
     def prior(self, entity_id: str) -> float:
         """The entity's PageRank: priors are positive and sum to 1 over the catalog; 0 for an id that is not in it."""
@@ -63,6 +63,15 @@ class CatalogGraph:
         if entity_id not in self._neighbours:
             self._neighbours[entity_id] = self._sorted_neighbours(entity_id)
         return self._neighbours[entity_id]
+
+    def closest(self, entity_id: str) -> list[str]:
+        """The entities one edge away, either way: those with the fewest edges first, then the most popular, then by id.
+        Sorted once, when first asked for.
+        """
+        if entity_id not in self._closest:
+            around = self.linked(entity_id)
+            self._closest[entity_id] = sorted(around, key=lambda each: (self.hub(each), -self.prior(each), each))
+        return self._closest[entity_id]
 
     def _sorted_neighbours(self, entity_id: str) -> list[Neighbour]:
         outgoing = [
@@ -90,29 +99,3 @@ class CatalogGraph:
         edges = self.graph.out_edges(entity_id, keys=True)
         targets = (target for _, target, relation in edges if relation == CONTAINER_RELATION)
         return sorted(targets, key=lambda target: (-self.prior(target), target))
-
-
-def pagerank(
-    graph: "nx.MultiDiGraph[str]", damping: float = 0.85, tolerance: float = 1e-6, rounds: int = 100
-) -> dict[str, float]:
-    """PageRank by power iteration over the edge list (Page et al. 1999); nodes without links spread theirs evenly.
-
-    Equal to networkx.pagerank, whose only implementation needs SciPy, which nothing else here does.
-    """
-    nodes = list(graph)
-    if not nodes:
-        return {}
-    index = {node: i for i, node in enumerate(nodes)}
-    edges = np.array([(index[a], index[b]) for a, b in graph.edges()], dtype=np.int64).reshape(-1, 2)
-    sources, targets = edges[:, 0], edges[:, 1]
-    degree = np.bincount(sources, minlength=len(nodes))
-    rank = np.full(len(nodes), 1 / len(nodes))
-    for _ in range(rounds):
-        share = rank / np.maximum(degree, 1)
-        spread = np.bincount(targets, weights=share[sources], minlength=len(nodes)) + rank[degree == 0].sum() / len(
-            nodes
-        )
-        previous, rank = rank, damping * spread + (1 - damping) / len(nodes)
-        if np.abs(rank - previous).sum() < tolerance * len(nodes):
-            break
-    return dict(zip(nodes, (rank / rank.sum()).tolist(), strict=True))

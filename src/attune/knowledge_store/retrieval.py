@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from heapq import nsmallest
+from itertools import islice
 
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.model import Companion, EntityState
@@ -194,7 +195,8 @@ class _Bridge:
 
 def _bridges(question: _Question) -> dict[str, _Bridge]:
     """Of each entity never seen the best; it, or the familiar one, is in the context, if there is one."""
-    seen, unseen = question.states.keys(), sorted(question.context - question.states.keys())
+    seen = frozenset(question.states)
+    unseen = sorted(question.context - seen)
     heaviest = question.heaviest(MOST_SOURCES)
     found = _edges(question, heaviest, unseen)
     leading = heaviest[:MOST_COMPANY]
@@ -219,16 +221,19 @@ def _improve(found: dict[str, _Bridge], entity_id: str, bridge: _Bridge) -> None
 
 
 def _edges(question: _Question, heaviest: Sequence[EntityState], unseen: Sequence[str]) -> dict[str, _Bridge]:
-    """By the graph: of several familiar entities beside one the heaviest."""
-    graph, seen, found = question.graph, question.states.keys(), dict[str, _Bridge]()
+    """By the graph: of several familiar entities beside one the heaviest.
+
+    Of each no more than the `limit` closest are looked at: what lies behind them has so many better beside it.
+    """
+    graph, seen, found = question.graph, frozenset(question.states), dict[str, _Bridge]()
     for state in heaviest:
         interest = _saturate(state.weight_at(question.now))
-        for neighbour in graph.neighbours(state.entity_id):
-            entity_id = neighbour.entity_id
-            if entity_id not in seen and entity_id not in found:  # the first is the heaviest
+        fresh = (entity_id for entity_id in graph.closest(state.entity_id) if entity_id not in seen)
+        for entity_id in islice(fresh, question.limit):
+            if entity_id not in found:  # the first is the heaviest
                 found[entity_id] = _Bridge(state.entity_id, interest, 1 / graph.hub(entity_id))
     for entity_id in unseen:
-        around = {neighbour.entity_id for neighbour in graph.neighbours(entity_id)} & seen
+        around = graph.linked(entity_id) & seen
         familiar = [state for state in map(question.states.__getitem__, around) if question.is_familiar(state)]
         if familiar:
             via = min(familiar, key=question.by_weight)

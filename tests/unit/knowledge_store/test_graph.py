@@ -2,14 +2,13 @@ import json
 import random
 import time
 
-import networkx as nx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.knowledge_store.builders import line, untimed
 
 from attune.knowledge_store.catalog import Catalog
-from attune.knowledge_store.graph import CatalogGraph, Neighbour, pagerank
+from attune.knowledge_store.graph import CatalogGraph, Neighbour
 
 
 def graph_of(*lines: str) -> CatalogGraph:
@@ -63,25 +62,30 @@ def test_an_empty_catalog_has_a_graph():
 edge_lists = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7)), max_size=25)
 
 
-@untimed
-@given(edge_lists)
-def test_pagerank_is_that_of_networkx(edges):
-    graph = nx.MultiDiGraph()
-    graph.add_nodes_from(str(node) for node in range(8))
-    graph.add_edges_from((str(a), str(b)) for a, b in edges)
-    ours = pagerank(graph, tolerance=1e-12, rounds=1000)
-    theirs = nx.pagerank(graph, tol=1e-12, max_iter=1000)
-    assert ours == pytest.approx(theirs, abs=1e-9)
+def graph_with(edges: list[tuple[int, int]]) -> CatalogGraph:
+    targets = {node: [str(b) for a, b in edges if a == node] for node in range(8)}
+    return graph_of(*(line(str(node), near=targets[node]) for node in range(8)))
 
 
 @untimed
 @given(edge_lists)
 def test_priors_are_positive_and_sum_to_one(edges):
-    graph = nx.MultiDiGraph()
-    graph.add_edges_from((str(a), str(b)) for a, b in edges)
-    priors = pagerank(graph)
-    assert all(prior > 0 for prior in priors.values())
-    assert not priors or sum(priors.values()) == pytest.approx(1)
+    graph = graph_with(edges)
+    priors = [graph.prior(str(node)) for node in range(8)]
+    assert all(prior > 0 for prior in priors)
+    assert sum(priors) == pytest.approx(1)
+
+
+@untimed
+@given(edge_lists)
+def test_the_closest_have_the_fewest_edges(edges):
+    graph = graph_with(edges)
+    for node in map(str, range(8)):
+        closest = graph.closest(node)
+        assert set(closest) == graph.linked(node)
+        order = [(graph.degree(each), -graph.prior(each), each) for each in closest]
+        assert order == sorted(order)
+    assert graph.closest("x") == []
 
 
 def test_ten_thousand_entities_and_fifty_thousand_edges_take_less_than_five_seconds():

@@ -184,3 +184,22 @@ def test_the_factors_are_the_whole_score(weights, context):
         assert found.score == prod(value for _, value in found.factors)
         assert found.factors
         assert all(0 <= value <= 1 for _, value in found.factors)
+
+
+@given(
+    edges=st.lists(st.tuples(st.sampled_from(range(12)), st.sampled_from(range(12))), max_size=40),
+    weights=st.dictionaries(st.sampled_from(range(12)), st.sampled_from((0.5, 1.0, 2.0, -1.0)), max_size=5),
+    context=st.sets(st.sampled_from(range(12)), max_size=3),
+)
+@untimed
+def test_a_limit_leaves_out_the_last_neighbours_only(edges, weights, context):
+    targets = {node: [str(b) for a, b in edges if a == node] for node in range(12)}
+    graph = CatalogGraph(Catalog.load([line(str(node), near=targets[node]) for node in range(12)]))
+    states = by_id([state(str(node), 3, weight, NOW) for node, weight in weights.items()])
+
+    def neighbours(limit: int) -> list[Retrieved]:
+        return retrieve(states, graph, {str(node) for node in context}, NOW, [Mode.NEIGHBOUR], limit)
+
+    everything = neighbours(100)
+    for limit in range(1, 6):
+        assert neighbours(limit) == everything[:limit]

@@ -95,7 +95,7 @@ def _measure(
 ) -> list[Row]:
     random = Random(population.seed)  # noqa: S311 - no secret
     for entity_id in population.entity_ids:
-        graph.neighbours(entity_id)  # sorted when first asked for: once in the life of a service
+        graph.closest(entity_id)  # sorted when first asked for: once in the life of a service
     rows: list[Row] = []
     measured.replace_companions(TENANT, population.companions())
     empty, done = (measured.size() or 0), 0
