@@ -140,8 +140,7 @@ class RowStore(ABC):
         return consents
 
     def consents(self, users: Collection[UserKey]) -> dict[UserKey, Consents]:
-        with self._reading() as rows:
-            return rows.consents(users)
+        return self._asked(lambda rows: rows.consents(users))
 
     def allows(self, user: UserKey, purpose: Purpose) -> bool:
         consents = self.consents([user]).get(user, NO_CHOICE)
@@ -157,8 +156,7 @@ class RowStore(ABC):
             rows.advance(position)
 
     def summary(self, user: UserKey) -> Summary | None:
-        with self._reading() as rows:
-            return rows.summary(user)
+        return self._asked(lambda rows: rows.summary(user))
 
     def put_summary(self, user: UserKey, summary: Summary, entity_ids: Collection[str]) -> bool:
         with self._writing() as rows:
@@ -182,8 +180,7 @@ class RowStore(ABC):
             rows.retain_companions(tenants)
 
     def companions(self, tenant: str, entity_ids: Collection[str]) -> dict[str, list[Companion]]:
-        with self._reading() as rows:
-            return rows.companions(tenant, entity_ids)
+        return self._asked(lambda rows: rows.companions(tenant, entity_ids))
 
     def remember_objects(self, tenant: str, objects: Mapping[str, Sequence[LinkedEntity]]) -> None:
         with self._writing() as rows:

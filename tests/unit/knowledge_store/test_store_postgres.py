@@ -9,9 +9,10 @@ import pytest
 from tests.fakes.postgres import new_database
 from tests.unit.knowledge_store.builders import ANNA, BEN, LOG, TWIN, days, projected
 
+from attune.knowledge_store.consent import Choice, Purpose
 from attune.knowledge_store.model import LinkedEntity, LogPosition, UserKey
 from attune.knowledge_store.record import UserRecord
-from attune.knowledge_store.store import Applied, StoreBusyError
+from attune.knowledge_store.store import Applied, StoreBusyError, StoreError
 from attune.knowledge_store.store_postgres import PostgresStore
 
 QUESTIONS = {
@@ -20,6 +21,9 @@ QUESTIONS = {
     "suppressed": lambda store: store.suppressed(ANNA),
     "position": lambda store: store.position(LOG, 0),
     "objects": lambda store: store.objects("acme", ["d1", "d2"]),
+    "consents": lambda store: store.consents([ANNA, BEN]),
+    "summary": lambda store: store.summary(ANNA),
+    "companions": lambda store: store.companions("acme", ["a", "b"]),
 }
 
 
@@ -110,3 +114,28 @@ def test_what_was_asked_on_a_broken_connection_leaves_none_in_use(store, url):
     for _ in range(6):  # more often than there are connections
         break_connections(url)
         assert store.states(BEN) == {}
+
+
+def test_a_database_of_version_3_is_what_it_was_and_takes_what_is_new(url):
+    opened = PostgresStore(url)
+    opened.apply([projected("1", "a", "b")], LogPosition(LOG, 0, 7))
+    before = list(opened.dump())
+    opened.close()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP TABLE attune.consents, attune.summaries, attune.companions")
+        connection.execute("UPDATE attune.version SET version = 3")
+    first, second = PostgresStore(url), PostgresStore(url)
+    assert list(first.dump()) == before
+    first.consent(ANNA, [Choice(days(1), Purpose.LEARNING, False)])
+    assert not second.allows(ANNA, Purpose.LEARNING)
+    first.close()
+    second.close()
+
+
+def test_a_database_of_another_version_is_left_as_it_is(url):
+    PostgresStore(url).close()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("UPDATE attune.version SET version = 9")
+        with pytest.raises(StoreError, match="schema 9 and this version knows 4: upgrade attune"):
+            PostgresStore(url)
+        assert connection.execute("SELECT version FROM attune.version").fetchone() == (9,)
