@@ -37,7 +37,9 @@ MOST_SOURCES = 64
 
 
 MOST_COMPANY = 16
-"""And so many, the heaviest, lead to neighbours by statistics: each is a row to read."""
+"""And so many, the heaviest, lead to neighbours by statistics, as do so many of the context that were never seen, the
+most popular: each is a row to read.
+"""
 
 
 class Mode(StrEnum):
@@ -200,13 +202,14 @@ def _bridges(question: _Question) -> dict[str, _Bridge]:
     heaviest = question.heaviest(MOST_SOURCES)
     found = _edges(question, heaviest, unseen)
     leading = heaviest[:MOST_COMPANY]
-    companions = question.companions([*(state.entity_id for state in leading), *unseen[:MOST_COMPANY]])
+    popular = nsmallest(MOST_COMPANY, unseen, key=lambda entity_id: -question.graph.prior(entity_id))
+    companions = question.companions([*(state.entity_id for state in leading), *popular])
     for state in leading:
         interest = _saturate(state.weight_at(question.now))
         for each in companions.get(state.entity_id, ()):
             if each.entity_id not in seen:
                 _improve(found, each.entity_id, _Bridge(state.entity_id, interest, each.strength, each.users))
-    for entity_id in unseen:
+    for entity_id in popular:
         for each in companions.get(entity_id, ()):
             if each.entity_id in seen and question.is_familiar(via := question.states[each.entity_id]):
                 interest = _saturate(via.weight_at(question.now))

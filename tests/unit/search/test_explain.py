@@ -33,6 +33,10 @@ def reading(**fields: object) -> Evidence:
             reading(via_label="selectors", last_seen=None),
             "because it is about asyncio, which is close to selectors that you know",
         ),
+        (
+            reading(via_label="selectors", via_users=7, last_seen=None),
+            "because it is about asyncio, which others who care about selectors care about too",
+        ),
     ],
 )
 def test_the_sentence_tells_what_the_user_did(evidence: Evidence, sentence: str) -> None:

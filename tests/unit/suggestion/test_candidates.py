@@ -52,12 +52,14 @@ def test_reasons_speak_of_how_the_user_knows_the_entity() -> None:
         entity("b", Mode.LAPSED, count=3, last_seen=SEEN),
         entity("c", Mode.NEIGHBOUR, via_label="a"),
         entity("d", Mode.UNFAMILIAR),
+        entity("e", Mode.NEIGHBOUR, via_label="a", via_users=6),
     )
     assert [each.rationale for each in candidates(situation(entities=known))] == [
         "You came across a 4 times, last on 3 November 2026.",
         "You came across b 3 times, but not lately, last on 3 November 2026.",
         "c is close to a, which you know.",
         "d belongs to what you asked, and is new to you.",
+        "Others who care about a, which you know, care about e too.",
     ]
 
 

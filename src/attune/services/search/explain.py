@@ -43,6 +43,8 @@ def _plain_sentence(fused: Fused) -> str:
 
 
 def _because(known: Acquaintance) -> str:
+    if known.via_users:
+        return f"because it is about {known.label}, which others who care about {known.via_label} care about too"
     if known.via_label:
         return f"because it is about {known.label}, which is close to {known.via_label} that you know"
     did = "read about" if known.reads else "searched for"

@@ -181,6 +181,7 @@ def _acquaintance(found: knowledge.RetrievedEntity) -> Acquaintance:
         searches=_count(evidence.counts, "/query"),
         last_seen=evidence.last_seen.ToDatetime(UTC) if evidence.HasField("last_seen") else None,
         via_label=found.via_label,
+        via_users=found.via_users,
     )
 
 

@@ -20,6 +20,8 @@ class Acquaintance:
     last_seen: datetime | None = None
     via_label: str = ""
     """For an entity that the user has not met: the known one next to it."""
+    via_users: int = 0
+    """How many users care about both, where nothing but that says that they are close."""
 
     @property
     def count(self) -> int:

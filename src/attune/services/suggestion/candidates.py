@@ -47,7 +47,7 @@ def _of_titles(situation: Situation) -> Iterator[Candidate]:
 
 
 def _reason(entity: KnownEntity) -> str:
-    """Why this entity, in a sentence for the user; drawn from this user's store alone."""
+    """Why this entity, in a sentence for the user; drawn from this user's store, and of others no more than that they are many."""
     times = "once" if entity.count == 1 else f"{entity.count} times"
     when = f", last on {entity.last_seen:%-d %B %Y}" if entity.last_seen else ""
     match entity.mode:
@@ -55,6 +55,8 @@ def _reason(entity: KnownEntity) -> str:
             return f"You came across {entity.label} {times}{when}."
         case Mode.LAPSED:
             return f"You came across {entity.label} {times}, but not lately{when}."
+        case Mode.NEIGHBOUR if entity.via_users:
+            return f"Others who care about {entity.via_label}, which you know, care about {entity.label} too."
         case Mode.NEIGHBOUR:
             return f"{entity.label} is close to {entity.via_label}, which you know."
         case Mode.UNFAMILIAR:

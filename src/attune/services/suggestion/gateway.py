@@ -129,4 +129,5 @@ def _known(found: knowledge.RetrievedEntity) -> KnownEntity:
         - evidence.counts.get("dwell/document", 0),  # staying is part of a reading, not another one
         last_seen=evidence.last_seen.ToDatetime(UTC) if evidence.HasField("last_seen") else None,
         via_label=found.via_label,
+        via_users=found.via_users,
     )

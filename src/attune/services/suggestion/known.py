@@ -20,6 +20,8 @@ class KnownEntity:
     count: int = 0
     last_seen: datetime | None = None
     via_label: str = ""
+    via_users: int = 0
+    """How many users care about both, where nothing but that says that they are close."""
 
 
 @dataclass(frozen=True, slots=True)
