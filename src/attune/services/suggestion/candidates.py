@@ -47,7 +47,7 @@ def _of_titles(situation: Situation) -> Iterator[Candidate]:
 
 
 def _reason(entity: KnownEntity) -> str:
-    """Why this entity, in a sentence for the user; drawn from this user's store, and of others no more than that they are many."""
+    """Why this entity, in a sentence for the user. From this user's store; of others, only that they are many."""
     times = "once" if entity.count == 1 else f"{entity.count} times"
     when = f", last on {entity.last_seen:%-d %B %Y}" if entity.last_seen else ""
     match entity.mode:
