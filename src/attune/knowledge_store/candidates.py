@@ -66,9 +66,10 @@ class Named(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Name:
-    """The likeliest entities with their odds, and the odds of all by kind."""
+    """The likeliest entities as if every kind were allowed, each with its odds, and the odds of all by kind."""
 
-    likeliest: tuple[tuple[str, NameKind, float], ...]
+    likeliest: tuple[Named, ...]
+    odds: tuple[float, ...]
     totals: Mapping[NameKind, float]
 
 
@@ -91,23 +92,22 @@ class CandidateIndex:
 
     def names(self) -> Iterable[tuple[str, list[str]]]:
         """Each name with its likeliest entities."""
-        return ((name, [id_ for id_, _, _ in known.likeliest]) for name, known in self._names.items())
+        return ((name, [each.entity_id for each in known.likeliest]) for name, known in self._names.items())
 
     def of(self, use: Use) -> tuple[Named, ...]:
         """Who may be meant, the likeliest first, ties by id; empty if nobody is called so, or not as it is written."""
         known = self._names.get(use.name)
         if known is None:
             return ()
-        if len(known.likeliest) == 1:
-            entity_id, kind, _ = known.likeliest[0]
-            return (Named(entity_id, kind, 0.0),) if use.allows(kind) else ()
-        allowed = tuple(kind for kind in known.totals if use.allows(kind))
+        allowed = [kind for kind in known.totals if use.allows(kind)]
+        if len(allowed) == len(known.totals):
+            return known.likeliest
         total = math.fsum([known.totals[kind] for kind in allowed])
         return tuple(
             [
-                Named(entity_id, kind, math.log(odds / total))
-                for entity_id, kind, odds in known.likeliest
-                if kind in allowed
+                Named(each.entity_id, each.kind, math.log(odds / total))
+                for each, odds in zip(known.likeliest, known.odds, strict=True)
+                if each.kind in allowed
             ]
         )
 
@@ -117,4 +117,10 @@ def _name(entities: list[tuple[str, NameKind, float]]) -> _Name:
     for _, kind, odds in entities:
         totals.setdefault(kind, []).append(odds)
     likeliest = heapq.nsmallest(MOST_CANDIDATES, entities, key=lambda each: (-each[2], each[0]))
-    return _Name(tuple(likeliest), {kind: math.fsum(odds) for kind, odds in totals.items()})
+    sums = {kind: math.fsum(odds) for kind, odds in totals.items()}
+    total = math.fsum(sums.values())
+    return _Name(
+        tuple(Named(entity_id, kind, math.log(odds / total)) for entity_id, kind, odds in likeliest),
+        tuple(odds for _, _, odds in likeliest),
+        sums,
+    )

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from attune.knowledge_store.candidates import CERTAIN, Named, Use
-from attune.knowledge_store.context import Bag, LexicalContext, Shared
+from attune.knowledge_store.context import Asked, Bag, Fit, LexicalContext, Shared, Words
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.names import NameKind
 
@@ -39,6 +39,8 @@ class Evidence(NamedTuple):
     derived: float = 0.0
 
     def weighted(self, by: "Evidence") -> float:
+        if self is NO_EVIDENCE:  # most often
+            return 0.0
         return (
             self.context * by.context
             + self.company * by.company
@@ -61,17 +63,29 @@ class Candidate(NamedTuple):
     score: float
 
 
+def _best_first(candidate: Candidate) -> tuple[float, str]:
+    return -candidate.score, candidate.entity_id
+
+
 class _Weighed(NamedTuple):
     named: Named
     score: float
 
 
+class Anchor(NamedTuple):
+    """By which name a text is likely to name an entity, and how likely. Of two, the greater counts."""
+
+    length: int
+    name: str
+    certainty: float
+
+
 @dataclass(frozen=True, slots=True)
 class Anchors:
-    """Entities that a text is likely to name: `known` has how likely, and the longest use of a name of each."""
+    """The entities that a text is likely to name."""
 
     ids: frozenset[str]
-    known: Mapping[str, tuple[float, Use]]
+    known: Mapping[str, Anchor]
 
 
 _Uses = Mapping[Use, Sequence[Named]]
@@ -88,7 +102,7 @@ class Disambiguator:
         context: LexicalContext,
         graph: CatalogGraph,
         proper: AbstractSet[str],
-        topics: Mapping[str, Sequence[int]],
+        topics: Mapping[str, Words],
     ) -> None:
         self._context = context
         self._graph = graph
@@ -106,14 +120,9 @@ class Disambiguator:
 
     def evidence(self, uses: _Uses, bag: Bag) -> dict[Use, list[tuple[Named, Evidence]]]:
         """What each candidate has for it without knowing what the other names stand for."""
-        names = {use.name for use in uses}
-        shared = Shared.of([self._topics.get(name, ()) for name in names])
-        return {
-            use: [(candidates[0], NO_EVIDENCE)]
-            if self._is_plain(use, candidates)
-            else self._weighed_up(use, candidates, bag, shared)
-            for use, candidates in uses.items()
-        }
+        doubtful = {use: candidates for use, candidates in uses.items() if not self._is_plain(use, candidates)}
+        weighed = self._weighed_up(doubtful, bag, {use.name for use in uses}) if doubtful else {}
+        return {use: weighed.get(use) or [(candidates[0], NO_EVIDENCE)] for use, candidates in uses.items()}
 
     def _is_plain(self, use: Use, candidates: Sequence[Named]) -> bool:
         """Only one thing is called so, and it is written as it should be: log P = 0 needs no evidence."""
@@ -121,23 +130,36 @@ class Disambiguator:
         is_small = use.is_small and first.entity_id in self._proper
         return len(candidates) == 1 and first.kind <= CERTAIN and not use.is_fragment and not is_small
 
-    def _weighed_up(
-        self, use: Use, candidates: Sequence[Named], bag: Bag, shared: Shared
+    def _weighed_up(self, uses: _Uses, bag: Bag, names: AbstractSet[str]) -> Mapping[Use, list[tuple[Named, Evidence]]]:
+        """`names` are all of the text's."""
+        shared = Shared.of([self._topics[name] for name in names])
+        asked = [
+            Asked([each.entity_id for each in candidates], self._context.bag_of(use.name))
+            for use, candidates in uses.items()
+        ]
+        fits = self._context.fits(bag, shared, asked)
+        return {
+            use: self._with_evidence(use, candidates, found)
+            for (use, candidates), found in zip(uses.items(), fits, strict=True)
+        }
+
+    def _with_evidence(
+        self, use: Use, candidates: Sequence[Named], fits: Sequence[Fit]
     ) -> list[tuple[Named, Evidence]]:
-        ignoring = self._context.bag_of(use.name)
+        fragment = float(use.is_fragment)
         derived = float(all(each.kind > CERTAIN for each in candidates))
         return [
             (
                 each,
                 Evidence(
-                    context=self._context.coverage(bag, each.entity_id, ignoring),
-                    company=self._context.company(shared, each.entity_id, ignoring),
+                    context=fit.coverage,
+                    company=fit.company,
                     lower_case=float(use.is_small and each.entity_id in self._proper),
-                    fragment=float(use.is_fragment),
+                    fragment=fragment,
                     derived=derived,
                 ),
             )
-            for each in candidates
+            for each, fit in zip(candidates, fits, strict=True)
         ]
 
     def linked(self, use: Use, entity_id: str, anchors: Anchors) -> Evidence:
@@ -145,11 +167,11 @@ class Disambiguator:
         said = 0.0
         links = self._graph.linked(entity_id)
         for other in sorted(links & anchors.ids) if links else ():
-            certainty, where = anchors.known[other]
-            if where.name != use.name:
-                said += certainty / math.log2(2 + len(self._graph.linked(other)))
+            anchor = anchors.known[other]
+            if anchor.name != use.name:
+                said += anchor.certainty / math.log2(2 + len(self._graph.linked(other)))
         own = anchors.known.get(entity_id)
-        has_longer = own is not None and len(own[1].name) > len(use.name)
+        has_longer = own is not None and own.length > len(use.name)
         if not (said or has_longer):
             return NO_EVIDENCE
         return Evidence(coherence=min(1.0, said), support=float(has_longer))
@@ -160,22 +182,20 @@ class Disambiguator:
         if len(weighed) == 1 and weighed[0].score == 0.0:
             return (Candidate(weighed[0].named.entity_id, 0.0),)
         candidates = [
-            Candidate(id_, each.score + self.linked(use, id_, anchors).weighted(weights))
-            for each in weighed
-            for id_ in [each.named.entity_id]
+            Candidate(entity_id, score + self.linked(use, entity_id, anchors).weighted(weights))
+            for (entity_id, _, _), score in weighed
         ]
-        return tuple(sorted(candidates, key=lambda each: (-each.score, each.entity_id)))
+        return tuple(sorted(candidates, key=_best_first))
 
 
 def _anchors(alone: Mapping[Use, Sequence[_Weighed]]) -> Anchors:
     """Each use's best entity, unless by a part of its name only."""
-    anchors: dict[str, tuple[float, Use]] = {}
+    anchors: dict[str, Anchor] = {}
     for use, weighed in alone.items():
-        best = min(weighed, key=lambda each: (-each.score, each.named.entity_id))
+        best = weighed[0] if len(weighed) == 1 else min(weighed, key=lambda each: (-each.score, each.named.entity_id))
         if best.named.kind is NameKind.PART:
             continue
-        certainty = 1 / math.fsum(math.exp(each.score - best.score) for each in weighed)
-        known = anchors.get(best.named.entity_id)
-        if known is None or (len(use.name), use.name) > (len(known[1].name), known[1].name):
-            anchors[best.named.entity_id] = (certainty, use)
+        certainty = 1 / math.fsum([math.exp(each.score - best.score) for each in weighed])
+        anchor = Anchor(len(use.name), use.name, certainty)
+        anchors[best.named.entity_id] = max(anchor, anchors.get(best.named.entity_id, anchor))
     return Anchors(frozenset(anchors), anchors)

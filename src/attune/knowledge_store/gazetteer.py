@@ -7,10 +7,11 @@ between any two letters.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
-
-from attune.knowledge_store.normalization import NormalizedText
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import NamedTuple, Self
 
 # Han, kana, Thai, Lao, Myanmar and Khmer.
 _UNSPACED = re.compile(
@@ -20,7 +21,7 @@ _UNSPACED = re.compile(
 # The characters up to Cyrillic, and punctuation and currencies, have the marks U+0300 to U+036F only and no script
 # without spaces: there, what is_boundary says is one expression. A mark that follows no word is for is_boundary.
 _UNUSUAL = re.compile(r"[^\x00-\u0482\u048a-\u0530\u2010-\u205e\u20a0-\u20cf]|(?<![\w\u0300-\u036f])[\u0300-\u036f]")
-_USUAL_WORD = re.compile(r"[\w\u0300-\u036f]+(?:\.[\w\u0300-\u036f]+)*")
+_USUAL_PIECE = re.compile(r"[\w\u0300-\u036f]+(?:\.[\w\u0300-\u036f]+)*|[\s\S]")
 
 
 class Match(NamedTuple):
@@ -31,69 +32,63 @@ class Match(NamedTuple):
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """A normalised text cut wherever a name may start or end (`is_boundary`): texts[i] begins at starts[i]."""
+
+    whole: str
+    texts: Sequence[str]
+    starts: Sequence[int]
+    edges: frozenset[int]
+    """The boundaries: the starts, and the end of the text."""
+
+    @classmethod
+    def of(cls, whole: str) -> Self:
+        if _UNUSUAL.search(whole):
+            edges = [at for at in range(len(whole) + 1) if is_boundary(whole, at)]
+            texts = [whole[start:end] for start, end in pairwise(edges)]
+        else:
+            texts = _USUAL_PIECE.findall(whole)
+            edges = list(accumulate(map(len, texts), initial=0))
+        return cls(whole, texts, edges[:-1], frozenset(edges))
+
+
 class Gazetteer:
     """A set of normalised names. Names without any letter or digit are left out: they would match punctuation.
 
-    For each first word of a name it knows how long the names are that begin so; at each word of a text only so many
+    For each first piece of a name it knows how long the names are that begin so; at each piece of a text only so many
     look-ups are made. (An Aho-Corasick automaton was slower: it stops at every short name inside a word.)
     """
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = frozenset(name for name in names if any(_is_word(character) for character in name))
         lengths: dict[str, set[int]] = {}
-        for name in self._names:
-            lengths.setdefault(_first_piece(name), set()).add(len(name))
+        for name in self._names:  # cut within a text, a name's first piece is the same
+            lengths.setdefault(Pieces.of(name).texts[0], set()).add(len(name))
         self._lengths = {first: tuple(sorted(known, reverse=True)) for first, known in lengths.items()}
 
-    def find(
-        self, text: NormalizedText, inside: bytearray | None = None, starts: Iterable[int] | None = None
-    ) -> list[Match]:
+    def find(self, pieces: Pieces, starts: AbstractSet[int] | None = None) -> list[Match]:
         """Matches that do not overlap, in order: the leftmost first, of those that start together the longest.
 
-        `inside` is `inside_words` of the text, where the caller has it already; `starts` are the only places, in order,
-        where a match may start, all places without it.
+        `starts` are the only places where a match may start; all places without it.
         """
-        whole = text.text
-        inside = inside_words(whole) if inside is None else inside
         found: list[Match] = []
-        free, size, lengths, next_place = 0, len(whole), self._lengths, inside.find
-        for start in _places(inside, size) if starts is None else starts:
-            if start < free or inside[start]:
+        free, whole, edges, lengths = 0, pieces.whole, pieces.edges, self._lengths
+        known = [
+            (start, lengths[piece])
+            for piece, start in zip(pieces.texts, pieces.starts, strict=True)
+            if piece in lengths
+        ]
+        for start, possible in known:
+            if start < free or (starts is not None and start not in starts):
                 continue
-            known = lengths.get(whole[start : next_place(0, start + 1)], ())
-            for length in known:
+            for length in possible:
                 end = start + length
-                if end <= size and not inside[end] and whole[start:end] in self._names:
+                if end in edges and whole[start:end] in self._names:
                     found.append(Match(start, end, whole[start:end]))
                     free = end
                     break
         return found
-
-
-def _places(inside: bytearray, size: int) -> Iterator[int]:
-    """Where a name may start, in order."""
-    place = inside.find(0)
-    while 0 <= place < size:
-        yield place
-        place = inside.find(0, place + 1)
-
-
-def _first_piece(name: str) -> str:
-    """Up to the first place inside where a name could end. Such places are the same wherever the name is a match."""
-    return name[: inside_words(name).find(0, 1)]
-
-
-def inside_words(text: str) -> bytearray:
-    """One byte for each place from 0 to len(text): 0 where `is_boundary`, else 1."""
-    inside = bytearray(len(text) + 1)
-    if _UNUSUAL.search(text):
-        for at in range(1, len(text)):
-            inside[at] = not is_boundary(text, at)
-        return inside
-    for word in _USUAL_WORD.finditer(text):
-        start, end = word.span()
-        inside[start + 1 : end] = b"\1" * (end - start - 1)
-    return inside
 
 
 def is_boundary(text: str, at: int) -> bool:

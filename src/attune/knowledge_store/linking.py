@@ -21,7 +21,7 @@ from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.common_words import common_words
 from attune.knowledge_store.context import LexicalContext
 from attune.knowledge_store.disambiguation import WEIGHTS, Candidate, Disambiguator, Evidence
-from attune.knowledge_store.gazetteer import Match, inside_words
+from attune.knowledge_store.gazetteer import Match, Pieces
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.model import Entity, LinkedEntity
 from attune.knowledge_store.normalization import NormalizedText, normalize, normalize_name
@@ -155,21 +155,12 @@ class Linker:
                 yield _Spot(start, end, use, known[use])
 
     def _matches(self, text: str, normalized: NormalizedText, *, tells: bool) -> list[Match]:
-        inside = inside_words(normalized.text)
-        certain = self.candidates.certain.find(normalized, inside)
+        pieces = Pieces.of(normalized.text)
+        certain = self.candidates.certain.find(pieces)
         if not tells:
             return certain
-        return sorted(
-            [
-                *certain,
-                *_in_gaps(self.candidates.derived.find(normalized, inside, capitals(text, normalized)), certain),
-            ],
-            key=_start,
-        )
-
-
-def _start(match: Match) -> int:
-    return match.start
+        derived = self.candidates.derived.find(pieces, frozenset(capitals(text, normalized)))
+        return sorted([*certain, *_in_gaps(derived, certain)])
 
 
 def _in_gaps(matches: Iterable[Match], taken: Sequence[Match]) -> Iterator[Match]:

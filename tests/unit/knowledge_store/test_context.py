@@ -2,9 +2,18 @@ import math
 
 import pytest
 
-from attune.knowledge_store.context import LexicalContext, Shared, words_of
+from attune.knowledge_store.context import Asked, Bag, LexicalContext, Shared, words_of
 
 PROFILES = {"planet": "mercury planet orbits the sun", "metal": "mercury liquid metal", "sun": "sun star planet the"}
+
+
+def coverage(context: LexicalContext, bag: Bag, entity_id: str, ignoring: Bag | None = None) -> float:
+    asked = [Asked([entity_id], ignoring or context.bag())]
+    return context.fits(bag, Shared.of([]), asked)[0][0].coverage
+
+
+def company(context: LexicalContext, shared: Shared, entity_id: str) -> float:
+    return context.fits(context.bag(), shared, [Asked([entity_id], context.bag())])[0][0].company
 
 
 def test_the_coverage_is_the_share_of_the_profile_that_the_text_has():
@@ -12,27 +21,26 @@ def test_the_coverage_is_the_share_of_the_profile_that_the_text_has():
     rare, common = math.log(1 + 3) ** 2, math.log(1 + 3 / 2) ** 2
     bag = context.bag("Liquid SUN")
     expected = rare / (2 * rare + common + math.log1p(3) ** 2 / 2) * 60 / 62
-    assert context.coverage(bag, "metal", context.bag()) == pytest.approx(expected)
+    assert coverage(context, bag, "metal") == pytest.approx(expected)
 
 
 def test_the_ignored_words_count_on_neither_side():
     context = LexicalContext(PROFILES)
     name = context.bag("mercury")
     alone = LexicalContext({**PROFILES, "metal": "liquid metal"})
-    assert context.coverage(context.bag("mercury"), "metal", name) == 0.0
+    assert coverage(context, context.bag("mercury"), "metal", name) == 0.0
     with_name, without = context.bag("liquid mercury"), alone.bag("liquid mercury")
-    assert context.coverage(with_name, "metal", name) == pytest.approx(alone.coverage(without, "metal", alone.bag()))
+    assert coverage(context, with_name, "metal", name) == pytest.approx(coverage(alone, without, "metal"))
 
 
 def test_a_text_fits_itself_best_and_strangers_not_at_all():
     context = LexicalContext(PROFILES)
-    nothing = context.bag()
     for entity_id, profile in PROFILES.items():
-        fits = {other: context.coverage(context.bag(profile), other, nothing) for other in PROFILES}
+        fits = {other: coverage(context, context.bag(profile), other) for other in PROFILES}
         assert max(fits, key=lambda other: fits[other]) == entity_id
         assert 0.5 < fits[entity_id] < 1.0
-    assert context.coverage(context.bag("liquid"), "sun", nothing) == 0.0
-    assert context.coverage(context.bag("liquid"), "unknown", nothing) == 0.0
+    assert coverage(context, context.bag("liquid"), "sun") == 0.0
+    assert coverage(context, context.bag("liquid"), "unknown") == 0.0
 
 
 def test_company_is_what_other_names_have_in_their_topics():
@@ -40,11 +48,27 @@ def test_company_is_what_other_names_have_in_their_topics():
     nothing = context.bag()
     topics = [context.topic(["planet"], nothing), context.topic(["sun"], nothing)]
     shared = Shared.of(topics)
-    assert context.company(shared, "planet", nothing) > 0.0
-    assert context.company(Shared.of(topics[:1]), "planet", nothing) == 0.0  # its own words only
-    assert context.company(shared, "metal", nothing) == 0.0
-    assert context.company(shared, "unknown", nothing) == 0.0
+    assert company(context, shared, "planet") > 0.0
+    assert company(context, Shared.of(topics[:1]), "planet") == 0.0  # its own words only
+    assert company(context, shared, "metal") == 0.0
+    assert company(context, shared, "unknown") == 0.0
     assert list(context.topic(["planet", "unknown"], context.bag(PROFILES["planet"]))) == []
+
+
+def test_many_are_asked_for_at_once_each_without_the_words_of_its_own_name():
+    context = LexicalContext({**PROFILES, "nothing": "!"})
+    bag, shared = context.bag("liquid sun"), Shared.of([context.topic(["planet", "sun"], context.bag())] * 2)
+    asked = [
+        Asked(["planet", "nothing", "metal"], context.bag("mercury")),
+        Asked([], context.bag("sun")),
+        Asked(["unknown", "sun", "planet"], context.bag("sun", "the")),
+    ]
+    alone = [
+        [context.fits(bag, shared, [Asked([id_], each.ignoring)])[0][0] for id_ in each.entity_ids] for each in asked
+    ]
+    assert context.fits(bag, shared, asked) == alone
+    assert alone[0][0] != alone[2][2]
+    assert context.fits(bag, shared, []) == []
 
 
 def test_words_of_no_profile_change_nothing():
@@ -54,7 +78,7 @@ def test_words_of_no_profile_change_nothing():
 
 def test_an_empty_catalog_has_a_context():
     context = LexicalContext({})
-    assert context.coverage(context.bag("a b"), "x", context.bag()) == 0.0
+    assert coverage(context, context.bag("a b"), "x") == 0.0
 
 
 def test_words_are_normalised_and_dotted_names_fall_apart():

@@ -3,14 +3,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.knowledge_store.builders import untimed
 
-from attune.knowledge_store.gazetteer import Gazetteer, inside_words, is_boundary
+from attune.knowledge_store.gazetteer import Gazetteer, Pieces, is_boundary
 from attune.knowledge_store.normalization import normalize, normalize_name
 
 
 def found(names: str | list[str], text: str) -> list[str]:
     """The normalised names found; each name is its own entity id."""
     names = names.split() if isinstance(names, str) else names
-    matches = Gazetteer(map(normalize_name, names)).find(normalize(text))
+    matches = Gazetteer(map(normalize_name, names)).find(Pieces.of(normalize(text).text))
     return [match.name for match in matches]
 
 
@@ -51,20 +51,22 @@ def test_a_longer_name_inside_a_word_gives_way_to_a_shorter_one_at_a_boundary():
 
 
 def test_a_match_may_start_only_where_it_is_asked_for():
-    text = normalize("New York and new york")
+    text = Pieces.of("new york and new york")
     gazetteer = Gazetteer(["new york", "york"])
-    assert [(match.start, match.name) for match in gazetteer.find(text, starts=[0, 4, 17])] == [
+    assert [(match.start, match.name) for match in gazetteer.find(text, starts={0, 4, 17})] == [
         (0, "new york"),
         (17, "york"),
     ]
-    assert gazetteer.find(text, starts=[1, 5]) == []  # inside words
+    assert gazetteer.find(text, starts={1, 5}) == []  # inside words
 
 
 @untimed
 @given(st.text(st.sampled_from("aZ_1. \u0301\u00e9\u0436\u0e01\u4eac\u0915\u093f\u2019\u05d0\u05b0\n"), max_size=12))
-def test_the_places_inside_words_are_those_that_are_no_boundaries(text):
-    inside = inside_words(text)
-    assert [bool(each) for each in inside] == [not is_boundary(text, at) for at in range(len(text) + 1)]
+def test_a_text_is_cut_at_its_boundaries(text):
+    pieces = Pieces.of(text)
+    assert "".join(pieces.texts) == text
+    assert pieces.edges == {at for at in range(len(text) + 1) if is_boundary(text, at)}
+    assert list(pieces.starts) == sorted(pieces.edges)[:-1]
 
 
 @pytest.mark.parametrize("names", [[], [""], [" ", "\u200d"], [".", "?!"]])
@@ -80,7 +82,7 @@ texts = st.text(st.sampled_from("ab._ \u0301é\0"), max_size=30)
 def test_matches_are_what_they_say_in_order_and_apart(names, text):
     normalized = normalize(text)
     end = 0
-    for match in Gazetteer(map(normalize_name, names)).find(normalized):
+    for match in Gazetteer(map(normalize_name, names)).find(Pieces.of(normalized.text)):
         assert normalized.text[match.start : match.end] == match.name
         assert match.start >= end
         assert is_boundary(normalized.text, match.start)
@@ -91,7 +93,7 @@ def test_matches_are_what_they_say_in_order_and_apart(names, text):
 @untimed
 @given(st.text("ab", min_size=1, max_size=4), texts.map(lambda text: normalize(text).text))
 def test_no_occurrence_at_boundaries_is_missed(name, text):
-    matches = Gazetteer([name]).find(normalize(text))
+    matches = Gazetteer([name]).find(Pieces.of(normalize(text).text))
     covered = {position for match in matches for position in range(match.start, match.end)}
     for start in range(len(text) - len(name) + 1):
         end = start + len(name)
