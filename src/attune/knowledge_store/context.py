@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,11 +138,11 @@ def _ascending(words: Iterable[int]) -> Words:
     return np.array(sorted(words), np.int32)
 
 
-def _looked_up(words: Words, known: Words, values: NDArray[np.int64] | None = None) -> NDArray[Any]:
+def _looked_up(words: Words, known: Words, values: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
     """The value of each word, 1 without values; 0 for those that are not known."""
     if not len(known):
         return np.zeros(len(words))
     places = np.searchsorted(known, words)
     places[places == len(known)] = 0
-    is_known = known[places] == words
-    return is_known if values is None else is_known * values[places]
+    found = (known[places] == words).astype(np.float64)
+    return found if values is None else found * values[places]
