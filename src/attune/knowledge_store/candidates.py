@@ -50,10 +50,15 @@ class Use(NamedTuple):
         return not (self.is_capitalised or self.is_upper)
 
     def allows(self, kind: NameKind) -> bool:
-        """Acronyms are written in capitals, demonyms and parts with one first."""
+        """Where case tells something, acronyms are in capitals, demonyms and parts have one first; else no part counts.
+
+        Any word may be a part of a name, while a demonym is hardly ever another word.
+        """
         if kind <= CERTAIN:
             return True
-        return self.is_upper if kind is NameKind.ACRONYM else self.is_capitalised
+        if kind is NameKind.ACRONYM:
+            return self.is_upper
+        return self.is_capitalised or (kind is NameKind.DEMONYM and self.is_upper)
 
 
 class Named(NamedTuple):
@@ -76,7 +81,8 @@ class _Name:
 class CandidateIndex:
     """The entities of each normalised name, and the gazetteers that find the names in texts.
 
-    `certain` finds names that are some entity's label, alias, variant or acronym, `derived` the others.
+    `certain` finds names that are some entity's label, alias, variant or acronym, `derived` the others; of these,
+    `demonyms` finds those that may be meant where case tells nothing.
     """
 
     def __init__(self, catalog: Catalog, popularity: Mapping[str, float]) -> None:
@@ -89,6 +95,9 @@ class CandidateIndex:
         cased = {name: all(kind > NameKind.ACRONYM for kind in known.totals) for name, known in self._names.items()}
         self.certain = Gazetteer(name for name, is_cased in cased.items() if not is_cased)
         self.derived = Gazetteer(name for name, is_cased in cased.items() if is_cased)
+        self.demonyms = Gazetteer(
+            name for name, is_cased in cased.items() if is_cased and NameKind.DEMONYM in self._names[name].totals
+        )
 
     def names(self) -> Iterable[tuple[str, list[str]]]:
         """Each name with its likeliest entities."""

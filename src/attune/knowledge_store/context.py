@@ -42,6 +42,8 @@ class Shared:
 
     @classmethod
     def of(cls, topics: Sequence[Words]) -> Self:
+        if len(topics) == 1:  # most queries have one name
+            return cls(_NO_WORDS, _NO_WORDS.astype(np.int64), 1)
         words, counts = np.unique(np.concatenate([_NO_WORDS, *topics]), return_counts=True)
         several = counts > 1
         return cls(words[several], counts[several] - 1, len(topics))
@@ -97,15 +99,11 @@ class LexicalContext:
         """How well a text fits each entity that is asked for: one with this bag, whose names' topics share these."""
         profiles = [self._profiles.get(entity_id, _NO_WORDS) for each in asked for entity_id in each.entity_ids]
         words = np.concatenate([_NO_WORDS, *profiles])
-        owner = np.repeat(np.arange(len(profiles)), [len(profile) for profile in profiles])
+        owner, count = np.repeat(np.arange(len(profiles)), [len(profile) for profile in profiles]), len(profiles)
         weights = self._weights(words, profiles, asked)
-
-        def of_each(amounts: NDArray[np.float64]) -> NDArray[np.float64]:
-            return np.bincount(owner, amounts, minlength=len(profiles))
-
-        own = of_each(weights)
-        in_text = of_each(weights * _looked_up(words, _ascending(bag.words), np.ones(len(bag.words))))
-        in_company = of_each(weights * _looked_up(words, shared.words, shared.others))
+        own = np.bincount(owner, weights, count)
+        in_text = np.bincount(owner, weights * _looked_up(words, _ascending(bag.words)), count)
+        in_company = np.bincount(owner, weights * _looked_up(words, shared.words, shared.others), count)
         coverage = in_text / (own + self._smoothing) * (_SHORT_TEXT / (_SHORT_TEXT + len(bag.words)))
         company = in_company / ((shared.names + 1) * (own + 1))
         fits = map(Fit, coverage.tolist(), company.tolist())
@@ -140,9 +138,11 @@ def _ascending(words: Iterable[int]) -> Words:
     return np.array(sorted(words), np.int32)
 
 
-def _looked_up(words: Words, known: Words, values: NDArray[np.generic]) -> NDArray[np.float64]:
-    """The value of each word, 0 for those that are not known."""
+def _looked_up(words: Words, known: Words, values: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+    """The value of each word, 1 without values; 0 for those that are not known."""
     if not len(known):
         return np.zeros(len(words))
-    places = np.minimum(np.searchsorted(known, words), len(known) - 1)
-    return np.where(known[places] == words, values[places], 0.0)
+    places = np.searchsorted(known, words)
+    places[places == len(known)] = 0
+    found = (known[places] == words).astype(np.float64)
+    return found if values is None else found * values[places]

@@ -1,7 +1,8 @@
 """Entity linking: which entities a text names.
 
-Two gazetteers find the names (gazetteer.py): what some entity is called, and, in the gaps between and where the text
-writes it with a capital, what English makes of such names (names.py): demonyms and parts. All names of the text are
+Gazetteers find the names (gazetteer.py): what some entity is called, and, in the gaps between, what English makes of
+such names (names.py): demonyms and parts where the text writes them with a capital, demonyms alone where its letters
+are all small or all capital. All names of the text are
 then weighed together (disambiguation.py): how likely each is on its own (candidates.py), the words around, each other.
 A name whose best score is under `nil_threshold` stands for no entity. No term depends on the user: what is
 written to a user's store must not be steered by what is in it.
@@ -157,10 +158,18 @@ class Linker:
     def _matches(self, text: str, normalized: NormalizedText, *, tells: bool) -> list[Match]:
         pieces = Pieces.of(normalized.text)
         certain = self.candidates.certain.find(pieces)
+<<<<<<< HEAD
         if not tells:
             return certain
         derived = self.candidates.derived.find(pieces, frozenset(capitals(text, normalized)))
         return sorted([*certain, *_in_gaps(derived, certain)])
+=======
+        if tells:
+            others = self.candidates.derived.find(pieces, frozenset(capitals(text, normalized)))
+        else:
+            others = self.candidates.demonyms.find(pieces)
+        return sorted([*certain, *_in_gaps(others, certain)])
+>>>>>>> h-link
 
 
 def _in_gaps(matches: Iterable[Match], taken: Sequence[Match]) -> Iterator[Match]:

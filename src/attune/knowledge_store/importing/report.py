@@ -26,6 +26,8 @@ class ImportReport:
     aliases: int = 0
     links: int = 0
     merges: int = 0
+    subclasses: int = 0
+    """So many classes counted besides those that were named."""
     left_out: Counter[str] = field(default_factory=Counter)
     """How many lines, names or links were not taken, by reason: they are as they should be, only not wanted."""
     bad_lines: int = 0
@@ -55,6 +57,7 @@ class ImportReport:
             "aliases": self.aliases,
             "links": self.links,
             "merges": self.merges,
+            "subclasses": self.subclasses,
             "left_out": dict(self.left_out.most_common()),
             "bad_lines": self.bad_lines,
             "examples": [{"line": each.number, "reason": each.reason} for each in self.examples],

@@ -15,10 +15,41 @@ from attune.knowledge_store.importing.report import ImportReport
 from attune.knowledge_store.model import Entity, Link
 
 _ANY_LANGUAGE = "mul"
-_INSTANCE_OF, _SUBCLASS_OF = "P31", "P279"
+INSTANCE_OF, SUBCLASS_OF = "P31", "P279"
 _ID = re.compile(rb'"id":"(Q\d+)"')
 _ITEM = re.compile(r"Q[1-9]\d{0,9}")
 _LARGEST = 1 << 30
+
+
+def item_number(entity_id: object) -> int | None:
+    """7 of "Q7"; None for what is no id of an item, or one out of all proportion."""
+    if not isinstance(entity_id, str) or not _ITEM.fullmatch(entity_id):
+        return None
+    number = int(entity_id[1:])
+    return number if number < _LARGEST else None
+
+
+class ItemIds:
+    """A set of item ids with a bit for each number up to the largest: 16 MB hold all of Wikidata."""
+
+    def __init__(self) -> None:
+        self._bits = bytearray()
+
+    def __len__(self) -> int:
+        return int.from_bytes(self._bits).bit_count()
+
+    def add(self, entity_id: str, /) -> None:
+        place, bit = divmod(int(entity_id[1:]), 8)
+        if place >= len(self._bits):
+            self._bits.extend(bytes(place + 1 - len(self._bits)))
+        self._bits[place] |= 1 << bit
+
+    def __contains__(self, entity_id: object, /) -> bool:
+        number = item_number(entity_id)
+        if number is None:
+            return False
+        place, bit = divmod(number, 8)
+        return place < len(self._bits) and bool(self._bits[place] >> bit & 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +60,16 @@ class WikidataFilter:
     """The first that has a label gives the label; the other labels are aliases."""
     classes: frozenset[str] = frozenset()
     """Items that are, by a statement of their own, an instance or a subclass of one of these."""
+    subclasses: ItemIds | None = None
+    """What counts as one of `classes` too."""
     ids: frozenset[str] = frozenset()
     min_sitelinks: int = 0
     properties: Mapping[str, str] = field(default_factory=dict)
     """Which properties become links, and the names of the relations; an empty name is to be found in the dump."""
+
+    def is_class(self, entity_id: str) -> bool:
+        """Whether its instances are wanted."""
+        return entity_id in self.classes or (self.subclasses is not None and entity_id in self.subclasses)
 
 
 class PropertyLabels:
@@ -48,25 +85,6 @@ class PropertyLabels:
     def relation(self, property_id: str) -> str:
         """The name that was chosen, else the label in the dump, else the id."""
         return self._chosen.get(property_id) or self._labels.get(property_id) or property_id
-
-
-class ItemIds:
-    """A set of item ids with a bit for each number up to the largest: 16 MB hold all of Wikidata."""
-
-    def __init__(self) -> None:
-        self._bits = bytearray()
-
-    def add(self, entity_id: str, /) -> None:
-        place, bit = divmod(int(entity_id[1:]), 8)
-        if place >= len(self._bits):
-            self._bits.extend(bytes(place + 1 - len(self._bits)))
-        self._bits[place] |= 1 << bit
-
-    def __contains__(self, entity_id: object, /) -> bool:
-        if not isinstance(entity_id, str) or not _ITEM.fullmatch(entity_id):
-            return False
-        place, bit = divmod(int(entity_id[1:]), 8)
-        return place < len(self._bits) and bool(self._bits[place] >> bit & 1)
 
 
 def wikidata_entities(
@@ -102,13 +120,18 @@ def _not_wanted_unparsed(text: bytes, wanted: WikidataFilter, needles: Sequence[
     """
     if not (text.startswith(b'{"type":"item"') and text.endswith(b"}") and text.count(b"{") == text.count(b"}")):
         return ""
-    if needles and not any(needle in text for needle in needles):
+    if needles and not any(needle in text for needle in needles) and not _names_any(text, wanted.subclasses):
         return _OTHER_CLASS
     if wanted.ids:
         found = _ID.search(text, 0, 200)
         if found and found.group(1).decode() not in wanted.ids:
             return _OTHER_ID
     return ""
+
+
+def _names_any(text: bytes, ids: ItemIds | None) -> bool:
+    """Whether an item that is one of the ids occurs in the line."""
+    return ids is not None and any(each.decode() in ids for each in _ID.findall(text))
 
 
 def _entity(fields: Any, wanted: WikidataFilter, labels: PropertyLabels) -> Entity | str:
@@ -133,13 +156,13 @@ def _not_wanted(fields: Any, wanted: WikidataFilter) -> str:
     if fields["type"] != "item":
         return _NO_ITEM
     entity_id = fields["id"]
-    if not _ITEM.fullmatch(entity_id) or int(entity_id[1:]) >= _LARGEST:
+    if item_number(entity_id) is None:
         raise TypeError(f"id {entity_id!r}")
     if wanted.ids and entity_id not in wanted.ids:
         return _OTHER_ID
     if len(fields.get("sitelinks") or ()) < wanted.min_sitelinks:
         return _FEW_SITELINKS
-    if wanted.classes and wanted.classes.isdisjoint(_classes(fields.get("claims") or {})):
+    if wanted.classes and not any(map(wanted.is_class, _classes(fields.get("claims") or {}))):
         return _OTHER_CLASS
     return ""
 
@@ -169,17 +192,17 @@ def _description(fields: Mapping[str, Any], languages: Sequence[str]) -> str:
 
 
 def _classes(claims: Mapping[str, Any]) -> Iterator[str]:
-    for name in (_INSTANCE_OF, _SUBCLASS_OF):
-        yield from _items(claims.get(name, ()))
+    for name in (INSTANCE_OF, SUBCLASS_OF):
+        yield from best_items(claims.get(name, ()))
 
 
 def _links(claims: Mapping[str, Any], properties: Mapping[str, str]) -> Iterator[Link]:
     for name in properties or claims:
-        for target in _items(claims.get(name, ())):
+        for target in best_items(claims.get(name, ())):
             yield Link(name, target)
 
 
-def _items(statements: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def best_items(statements: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The items that the statements of the best rank say; "some value" and "no value" are none."""
     best = [each for each in statements if each.get("rank") == "preferred"]
     for statement in best or [each for each in statements if each.get("rank") != "deprecated"]:

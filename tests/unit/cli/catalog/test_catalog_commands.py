@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,37 @@ def test_summary_in_words(tmp_path):
     assert "0 entities, 0 aliases, 0 links" in shown
     assert "left out, items of other classes: 2" in shown
     assert "line 4: not JSON" in shown
+
+
+CLASSES = (
+    item("Q4", {"en": "Instance"}, claims={"P31": [statement("Q3")]}),
+    item("Q3", {"en": "Inner class"}, claims={"P279": [statement("Q2")]}),
+    item("Q2", {"en": "Outer class"}, claims={"P279": [statement("Q1")]}),
+    item("Q5", {"en": "Stranger"}, claims={"P31": [statement("Q6")]}),
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "ids", "subclasses"), [((), ["Q4", "Q3", "Q2"], 2), (("--no-subclasses",), ["Q2"], 0)]
+)
+def test_a_class_takes_its_subclasses_unless_they_are_not_wanted(tmp_path, options, ids, subclasses):
+    done = import_dump(tmp_path, dump(*CLASSES, "{bad"), "--class", "Q1", "--json", *options)
+    summary = json.loads(done.output)
+    assert [entity.id for entity in Catalog.load(tmp_path / "c.jsonl")] == ids
+    assert (summary["subclasses"], summary["bad_lines"]) == (subclasses, 1)
+    assert summary["left_out"]["items of other classes"] == 4 - len(ids)
+
+
+def test_the_summary_tells_of_subclasses(tmp_path):
+    assert "of the classes and 2 subclasses of theirs" in import_dump(tmp_path, dump(*CLASSES), "--class", "Q1").output
+
+
+def test_what_can_be_read_once_only_tells_no_subclasses(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    paths = ("--input", tmp_path / "pipe", "--out", tmp_path / "c.jsonl")
+    done = run("import", "--from", "wikidata", *paths, "--class", "Q1")
+    assert done.exit_code == 1
+    assert "--class reads the dump twice: give a file, or --no-subclasses" in " ".join(done.output.split())
 
 
 @pytest.mark.parametrize(

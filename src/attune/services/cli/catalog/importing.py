@@ -25,8 +25,16 @@ def import_(  # noqa: PLR0913 - options of a command
     ] = None,
     classes: Annotated[
         list[str] | None,
-        typer.Option("--class", help="wikidata: items that are stated to be an instance or subclass; repeatable."),
+        typer.Option(
+            "--class",
+            help="wikidata: instances and subclasses of this, and of its subclasses as the dump's own P279 statements"
+            " tell them; a dump without the classes tells none. The dump is read twice. Repeatable.",
+        ),
     ] = None,
+    no_subclasses: Annotated[
+        bool,
+        typer.Option("--no-subclasses", help="wikidata: only the classes named by --class; the dump is read once."),
+    ] = False,
     ids: Annotated[Path | None, typer.Option(help="wikidata: a file with the ids of the wanted items.")] = None,
     min_sitelinks: Annotated[int, typer.Option(min=0, help="wikidata: pages that an item has at least.")] = 0,
     property_: Annotated[
@@ -56,6 +64,7 @@ def import_(  # noqa: PLR0913 - options of a command
     wishes = Wishes(
         languages=language or (),
         classes=classes or (),
+        no_subclasses=no_subclasses,
         ids=ids,
         min_sitelinks=min_sitelinks,
         properties=property_ or (),
@@ -82,6 +91,8 @@ def _show(report: ImportReport, out: Path) -> None:
     merges = f", {report.merges} merges" if report.merges else ""
     counts = f"{report.entities} entities, {report.aliases} aliases, {report.links} links{merges}"
     console.print(f"{out}: {counts}", markup=False, soft_wrap=True)
+    if report.subclasses:
+        console.print(f"  of the classes and {report.subclasses} subclasses of theirs", markup=False)
     for reason, count in report.left_out.most_common():
         console.print(f"  left out, {reason}: {count}", markup=False)
     if report.bad_lines:

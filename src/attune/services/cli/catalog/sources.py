@@ -11,6 +11,7 @@ from attune.knowledge_store.importing.own import merges_of, own_entities
 from attune.knowledge_store.importing.products import ProductColumns, product_entities
 from attune.knowledge_store.importing.report import ImportReport
 from attune.knowledge_store.importing.rows import read_rows
+from attune.knowledge_store.importing.subclasses import subclasses_of
 from attune.knowledge_store.importing.wikidata import ItemIds, PropertyLabels, WikidataFilter, wikidata_entities
 from attune.knowledge_store.importing.writing import write_catalog
 
@@ -31,6 +32,7 @@ class Wishes:
 
     languages: Sequence[str] = ()
     classes: Sequence[str] = ()
+    no_subclasses: bool = False
     ids: Path | None = None
     min_sitelinks: int = 0
     properties: Sequence[str] = ()
@@ -54,7 +56,7 @@ class Import:
 
 _KNOWN = {
     Format.JSONL: (),
-    Format.WIKIDATA: ("languages", "classes", "ids", "min_sitelinks", "properties"),
+    Format.WIKIDATA: ("languages", "classes", "no_subclasses", "ids", "min_sitelinks", "properties"),
     Format.NTRIPLES: ("languages", "properties"),
     Format.TURTLE: ("languages", "properties"),
     Format.PRODUCTS: ("id", "label", "aliases", "description", "links", "separator"),
@@ -62,6 +64,7 @@ _KNOWN = {
 _OPTIONS = {
     "languages": "--language",
     "classes": "--class",
+    "no_subclasses": "--no-subclasses",
     "min_sitelinks": "--min-sitelinks",
     "properties": "--property",
     "aliases": "--alias",
@@ -88,6 +91,7 @@ def _wikidata(wishes: Wishes, run: Import) -> None:
     wanted = WikidataFilter(
         languages=wishes.languages or ("en",),
         classes=frozenset(wishes.classes),
+        subclasses=_subclasses(wishes, run),
         ids=_read_ids(wishes.ids),
         min_sitelinks=wishes.min_sitelinks,
         properties=_pairs(wishes.properties, "--property"),
@@ -95,6 +99,18 @@ def _wikidata(wishes: Wishes, run: Import) -> None:
     labels = PropertyLabels(wanted.properties)
     entities = wikidata_entities(numbered_lines(run.input, run.report, run.read), wanted, labels, run.report)
     write_catalog(entities, run.out, run.report, ids=ItemIds(), relation=labels.relation, merges=merges_of(run.out))
+
+
+def _subclasses(wishes: Wishes, run: Import) -> ItemIds | None:
+    """Those of the classes, by reading all of the dump; what is wrong in it is reported when it is read again."""
+    if not wishes.classes or wishes.no_subclasses:
+        return None
+    if run.input.exists() and not run.input.is_file():
+        raise CatalogError(f"{run.input}: --class reads the dump twice: give a file, or --no-subclasses")
+    unread = ImportReport(run.report.source)
+    found = subclasses_of(wishes.classes, numbered_lines(run.input, unread, run.read))
+    run.report.subclasses = len(found)
+    return found or None
 
 
 def _rdf(source: Format) -> Callable[[Wishes, Import], None]:
