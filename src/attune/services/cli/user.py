@@ -43,9 +43,10 @@ def show(who: Who, token: Token = "", as_json: Json = False) -> None:
 
 def _show_summary(profile: GetUserProfileResponse) -> None:
     summary = profile.summary
-    made = f"{summary.made_at.ToDatetime():%Y-%m-%d}, {max(0, profile.events - summary.events)} events ago"
-    console.print(f"summary {summary.version}, by {escape(summary.made_by)}, made {made}:", style="dim")
-    console.print(escape(summary.text))
+    since = max(0, profile.events - summary.events)
+    made = f"made {summary.made_at.ToDatetime():%Y-%m-%d}, events since: {since}"
+    console.print(f"summary {summary.version} by {escape(summary.made_by)}, {made}", style="dim", highlight=False)
+    console.print(escape(summary.text), highlight=False)
 
 
 @user.command()
