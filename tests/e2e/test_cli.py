@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,14 @@ from tests.e2e.material import QUERY, reading
 from tests.e2e.process import ATTUNE
 from typer.testing import CliRunner, Result
 
+from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.model import Summary, UserKey
+from attune.knowledge_store.summarizing import summarize
 from attune.services.cli.main import app
 from attune.services.cli.system import System
 from attune.services.client import Client
+from attune.services.runtime.clock import system_clock
+from attune.services.runtime.stores import open_existing_store
 
 pytestmark = pytest.mark.e2e
 
@@ -161,6 +167,30 @@ def test_a_user_is_shown_exported_and_forgotten(run: Run, client: Client) -> Non
     forgotten = printed(run("user", "forget", "cli-user", "--yes", "--json"))
     assert forgotten["removed"]["events"] == 2
     assert printed(run("user", "show", "cli-user", "--json"))["entities"] == []
+
+
+def test_a_summary_is_shown_exported_and_forgotten(run: Run, system: System, client: Client) -> None:
+    record_visibly(client, reading("cli-words", *["asyncio.gather"] * 4, "asyncio.Queue"))
+    made = summarized(system, "cli-words")
+    record_visibly(client, reading("cli-words", "json.loads", run="more-"))
+    told = {**printed(run("user", "show", "cli-words", "--json"))["profile"]["summary"], "made_at": None}
+    assert told == {"text": made.text, "version": 1, "events": 5, "made_at": None, "made_by": "store"}
+    shown = " ".join(run("user", "show", "cli-words").stdout.split())
+    assert f"summary 1 by store, made {made.made_at:%Y-%m-%d}, events since: 1 {made.text}" in shown
+    lines = [json.loads(line) for line in run("user", "export", "cli-words").stdout.splitlines()]
+    assert [line["summary"]["text"] for line in lines if "summary" in line] == [made.text]
+    assert "summary" not in lines[0]["profile"]
+    assert client.profile("cli-words").summary.made_at.ToDatetime(UTC) == made.made_at
+    assert client.forget("cli-words").removed["summaries"] == 1
+    assert not client.profile("cli-words").HasField("summary")
+
+
+def summarized(system: System, user: str) -> Summary:
+    """Of this user alone, by the store's words."""
+    with closing(open_existing_store(system.config)) as store:
+        made = summarize(store, Catalog.load(system.config.catalog), UserKey("default", user), system_clock())
+    assert made is not None
+    return made
 
 
 def test_forgetting_asks_and_no_is_no(run: Run, client: Client) -> None:

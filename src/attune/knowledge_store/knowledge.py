@@ -15,7 +15,15 @@ from attune.knowledge_store.folding import fold
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.linking import Linker
 from attune.knowledge_store.loaded import LoadedCatalog
-from attune.knowledge_store.model import Companion, EntityState, Interaction, LinkedEntity, LogPosition, UserKey
+from attune.knowledge_store.model import (
+    Companion,
+    EntityState,
+    Interaction,
+    LinkedEntity,
+    LogPosition,
+    Summary,
+    UserKey,
+)
 from attune.knowledge_store.projection import observes_document, observes_query, project
 from attune.knowledge_store.record import page_of
 from attune.knowledge_store.retrieval import CompanionsOf, Mode, Retrieved, retrieve
@@ -122,6 +130,9 @@ class Knowledge:
 
     def profile(self, user: UserKey) -> Profile:
         return self.store.profile(user)
+
+    def summary(self, user: UserKey) -> Summary | None:
+        return self.store.summary(user)
 
     def export(self, user: UserKey) -> Iterator[dict[str, Any]]:
         return self.store.export(user)

@@ -158,18 +158,11 @@ class Linker:
     def _matches(self, text: str, normalized: NormalizedText, *, tells: bool) -> list[Match]:
         pieces = Pieces.of(normalized.text)
         certain = self.candidates.certain.find(pieces)
-<<<<<<< HEAD
-        if not tells:
-            return certain
-        derived = self.candidates.derived.find(pieces, frozenset(capitals(text, normalized)))
-        return sorted([*certain, *_in_gaps(derived, certain)])
-=======
         if tells:
             others = self.candidates.derived.find(pieces, frozenset(capitals(text, normalized)))
         else:
             others = self.candidates.demonyms.find(pieces)
         return sorted([*certain, *_in_gaps(others, certain)])
->>>>>>> h-link
 
 
 def _in_gaps(matches: Iterable[Match], taken: Sequence[Match]) -> Iterator[Match]:

@@ -45,29 +45,38 @@ class Portrait:
         return cls(*(tuple(part[:_PER_PART]) for part in parts))
 
     @property
+    def parts(self) -> tuple[tuple[str, tuple[EntityState, ...]], ...]:
+        """Those that are not empty, with their names for a reader."""
+        parts = (
+            ("At the moment", self.now),
+            ("Again and again", self.often),
+            ("Formerly", self.lapsed),
+            ("Not wanted", self.rejected),
+            ("Also", self.once),
+        )
+        return tuple((name, states) for name, states in parts if states)
+
+    @property
     def entity_ids(self) -> frozenset[str]:
         """All of them."""
-        parts = (self.now, self.often, self.lapsed, self.rejected, self.once)
-        return frozenset(state.entity_id for part in parts for state in part)
+        return frozenset(state.entity_id for _, part in self.parts for state in part)
 
 
 def is_due(record: UserRecord, summary: Summary | None, every: int = EVERY) -> bool:
     """Whether the user has entities, and `every` events more than the summary tells of."""
-    if not record.states:
-        return False
-    return summary is None or record.events - summary.events >= every
+    return bool(record.states) and is_old(summary, record.events, every)
+
+
+def is_old(summary: Summary | None, events: int, every: int) -> bool:
+    """Whether there is none, or one of `every` events ago; or of more events than the user has: it was being made when
+    the user was forgotten and began anew.
+    """
+    return summary is None or not 0 <= events - summary.events < every
 
 
 def in_words(portrait: Portrait, label: Callable[[str], str]) -> str:
     """The portrait as a few short sentences; empty where there is nothing in it."""
-    parts = (
-        ("At the moment", portrait.now),
-        ("Again and again", portrait.often),
-        ("Formerly", portrait.lapsed),
-        ("Not wanted", portrait.rejected),
-        ("Also", portrait.once),
-    )
-    return " ".join(f"{name}: {_listed(states, label)}." for name, states in parts if states)
+    return " ".join(f"{name}: {_listed(states, label)}." for name, states in portrait.parts)
 
 
 def _listed(states: Sequence[EntityState], label: Callable[[str], str]) -> str:

@@ -21,6 +21,7 @@ COMMANDS = [
     ["store", "restore"],
     ["store", "expire"],
     ["store", "audit"],
+    ["store", "summarize"],
     ["eval", "store"],
     ["eval", "retrieval"],
     ["bench", "embedding"],

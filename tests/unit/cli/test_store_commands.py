@@ -153,6 +153,27 @@ def test_real_logs_are_replayed_and_audited(measured, tmp_path):
     assert short["web"]["entities"] == (("web", "Colorado") in sampled)
 
 
+def test_prompts_are_measured_against_histories(measured):
+    users, catalog = measured
+    asked = [("u1", f"9709160{number:05}", "jazz clubs in co") for number in range(1000, 1030)]
+    (users / "web" / "logs.jsonl").write_text(
+        "".join(json.dumps({"user": user, "ts": ts, "query": query}) + "\n" for user, ts, query in asked)
+    )
+    (users / "said" / "users_ptkb.jsonl").write_text(
+        "".join(json.dumps({"user": f"p{number}", "ptkb": {"1": "I like jazz."}}) + "\n" for number in range(150))
+    )
+    report = json.loads(run("eval", "store", "--users", users, "--catalog", catalog, "--json").output)
+    rows = {(row["set"], row["events_of_a_user"]): row for row in report["rows"] if "events_of_a_user" in row}
+    assert set(rows) == {("web", "25-49"), ("said", "1-9"), ("said_joined_100", "100-199")}
+    web, said, together = rows["web", "25-49"], rows["said", "1-9"], rows["said_joined_100", "100-199"]
+    assert (web["users"], web["at_most_a_quarter"]) == (1, 1.0)
+    assert web["history_tokens"] == 30 * 4  # each word is one piece
+    assert (said["users"], said["history_tokens"], said["at_most_a_quarter"]) == (150, 4, 0.0)
+    assert said["ratio"] == (said["summary_tokens"] + said["top_10_tokens"]) / 4
+    assert (together["users"], together["history_tokens"]) == (1, 400)
+    assert report["summary"]["prompt_at_most_a_quarter_said"] == 0.0
+
+
 def test_a_sample_is_the_same_for_a_seed(measured):
     users, catalog = measured
     told = ["eval", "store", "--users", users, "--catalog", catalog, "--sample", 1, "--json", "--seed"]

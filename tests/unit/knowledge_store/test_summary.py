@@ -58,3 +58,8 @@ def test_a_summary_is_due_without_one_and_after_so_many_events():
     assert not is_due(record, Summary("", 1, 6, NOW, "store"), 5)
     assert is_due(record, Summary("", 1, 5, NOW, "store"), 5)
     assert not is_due(UserRecord(events=10), None, 5)
+
+
+def test_a_summary_of_more_events_than_there_are_is_due():
+    record = UserRecord(events=3, states={"a": state("a")})
+    assert is_due(record, Summary("", 7, 900, NOW, "store"), 5)

@@ -5,8 +5,9 @@ import json
 import pytest
 from tests.fakes.llm_server import Answer, LlmServer, completion, llm_server, raw, status, suggestions
 
+from attune.services.runtime.llm import LlmError
 from attune.services.suggestion.known import Situation
-from attune.services.suggestion.llm import LlmError, OpenAiWriter
+from attune.services.suggestion.llm import OpenAiWriter
 
 SITUATION = Situation("run tasks", ("threads",), "title", "text", (), ())
 
@@ -84,6 +85,8 @@ async def test_one_bad_suggestion_does_not_cost_the_others(server: LlmServer, ba
         (status(401), "HTTP status 401"),
         (raw(b"<html>"), "not its protocol"),
         (raw(b"{}"), "answered with nothing"),
+        (raw(b'{"choices": [{"message": null}]}'), "answered with nothing"),
+        (raw(b'{"choices": [{"message": {"content": ["a"]}}]}'), "answered with nothing"),
     ],
     ids=[
         "prose",
@@ -98,6 +101,8 @@ async def test_one_bad_suggestion_does_not_cost_the_others(server: LlmServer, ba
         "401",
         "html",
         "no choices",
+        "no message",
+        "a list",
     ],
 )
 async def test_a_bad_answer_is_an_error_that_says_why(server: LlmServer, answer: Answer, sentence: str) -> None:

@@ -15,6 +15,7 @@ from attune.services.cli.companions import companions
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json
 from attune.services.cli.output import console, print_json, progress
+from attune.services.cli.summaries.command import summarize_users
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import Config, RoleName
 from attune.services.runtime.data_directory import DataDirectory
@@ -23,6 +24,7 @@ from attune.services.runtime.stores import open_existing_store, open_store
 store = typer.Typer(help="The knowledge store that ATTUNE_STORE_URL or ATTUNE_DATA_DIR names.", no_args_is_help=True)
 store.command()(audit)
 store.command()(companions)
+store.command("summarize")(summarize_users)
 _EVERY = 256
 
 

@@ -3,8 +3,10 @@
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
+from attune.knowledge.v1.knowledge_pb2 import GetUserProfileResponse
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json, Token, connect
 from attune.services.cli.output import as_dict, console, print_json
@@ -19,7 +21,7 @@ Who = Annotated[str, typer.Argument(help="The user's id.")]
 
 @user.command()
 def show(who: Who, token: Token = "", as_json: Json = False) -> None:
-    """Show a user's entities, the heaviest first.
+    """Show a user's summary, where there is one, and entities, the heaviest first.
 
     Example: attune user show ada
     """
@@ -28,6 +30,8 @@ def show(who: Who, token: Token = "", as_json: Json = False) -> None:
     if as_json:
         print_json({"profile": as_dict(profile), "entities": [as_dict(each) for each in entities]})
         return
+    if profile.HasField("summary"):
+        _show_summary(profile)
     table = Table(
         "entity", "events", "weight", "last seen", title=f"{who}: {profile.events} events", caption=WHAT_EVENTS_COUNT
     )
@@ -35,6 +39,14 @@ def show(who: Who, token: Token = "", as_json: Json = False) -> None:
         seen = each.evidence.last_seen.ToDatetime()
         table.add_row(each.label, str(each.evidence.total), f"{each.evidence.weight:.2f}", f"{seen:%Y-%m-%d}")
     console.print(table)
+
+
+def _show_summary(profile: GetUserProfileResponse) -> None:
+    summary = profile.summary
+    since = max(0, profile.events - summary.events)
+    made = f"made {summary.made_at.ToDatetime():%Y-%m-%d}, events since: {since}"
+    console.print(f"summary {summary.version} by {escape(summary.made_by)}, {made}", style="dim", highlight=False)
+    console.print(escape(summary.text), highlight=False)
 
 
 @user.command()

@@ -9,7 +9,7 @@ from attune.knowledge.v1 import knowledge_pb2 as pb
 from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.linking import Mention
-from attune.knowledge_store.model import Entity, EntityState, LinkedEntity
+from attune.knowledge_store.model import Entity, EntityState, LinkedEntity, Summary
 from attune.knowledge_store.privacy import encode_counts
 from attune.knowledge_store.retrieval import Mode, Retrieved
 from attune.knowledge_store.store import Profile
@@ -97,8 +97,10 @@ def retrieved_entity(found: Retrieved, counts: Mapping[str, int], catalog: Catal
     )
 
 
-def profile_response(user_id: str, profile: Profile, applied: Mapping[int, int]) -> pb.GetUserProfileResponse:
-    """A user in numbers, and up to where each partition of the log is applied."""
+def profile_response(
+    user_id: str, profile: Profile, summary: Summary | None, applied: Mapping[int, int]
+) -> pb.GetUserProfileResponse:
+    """A user in numbers and in words, and up to where each partition of the log is applied."""
     return pb.GetUserProfileResponse(
         user_id=user_id,
         events=profile.events,
@@ -108,6 +110,18 @@ def profile_response(user_id: str, profile: Profile, applied: Mapping[int, int])
         forgotten_at=timestamp(profile.forgotten_at),
         applied_offset=min(applied.values()),
         applied_offsets=applied,
+        summary=user_summary(summary) if summary else None,
+    )
+
+
+def user_summary(summary: Summary) -> pb.UserSummary:
+    """A user in a few words."""
+    return pb.UserSummary(
+        text=summary.text,
+        version=summary.version,
+        events=summary.events,
+        made_at=timestamp(summary.made_at),
+        made_by=summary.made_by,
     )
 
 

@@ -64,6 +64,11 @@ def _suppressed_history(record: Record, _catalog: Catalog, _now: datetime) -> pb
     return pb.ExportUserResponse(suppressed_history_until=_time(record["until"]))
 
 
+def _summary(record: Record, _catalog: Catalog, _now: datetime) -> pb.ExportUserResponse:
+    fields = {name: record[name] for name in ("text", "version", "events", "made_by")}
+    return pb.ExportUserResponse(summary=pb.UserSummary(**fields, made_at=_time(record["made_at"])))
+
+
 def _time(iso: str | None) -> Timestamp | None:
     if iso is None:
         return None
@@ -78,4 +83,5 @@ _MESSAGES: Mapping[str, Callable[[Record, Catalog, datetime], pb.ExportUserRespo
     "forgotten_entity": _forgotten_entity,
     "suppressed_suggestion": _suppressed_suggestion,
     "suppressed_history": _suppressed_history,
+    "summary": _summary,
 }

@@ -118,14 +118,15 @@ class KnowledgeServicer(KnowledgeServiceServicer):
         )
 
     async def GetUserProfile(self, request: pb.GetUserProfileRequest, context: Context) -> pb.GetUserProfileResponse:
-        """A user in numbers."""
+        """A user in numbers, and in words."""
         user = _user(request.user_id)
 
         def read() -> pb.GetUserProfileResponse:
             # The offsets first: what they promise to be visible is in a profile that is read after them.
             partitions = range(self._event_log.partition_count(TOPIC))
             applied = {each: self._knowledge.store.position(TOPIC, each) for each in partitions}
-            return profile_response(request.user_id, self._knowledge.profile(user), applied)
+            summary = self._knowledge.summary(user)  # before the profile, which then has no fewer events
+            return profile_response(request.user_id, self._knowledge.profile(user), summary, applied)
 
         return await asyncio.to_thread(read)
 

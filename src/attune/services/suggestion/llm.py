@@ -5,20 +5,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import openai
 from openai import AsyncOpenAI
 from pydantic import BaseModel, Field, ValidationError
 
+from attune.services.runtime.llm import LlmError, content_of, told_as_llm_errors
 from attune.services.suggestion.known import Situation, normalised
 from attune.services.suggestion.prompt import build_prompt, load_template
 
 _MOST_CHARACTERS = 200
 _MOST_TOKENS = 1024
 _OTHER_JSON = "the language model did not answer with the JSON that it was asked for"
-
-
-class LlmError(Exception):
-    """The language model did not answer usefully; the message says why, without any of its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +72,7 @@ class OpenAiWriter:
 
     async def write(self, situation: Situation, limit: int, timeout_s: float) -> LlmAnswer:
         """Ask, parse, and keep what is new."""
-        try:
+        with told_as_llm_errors(timeout_s):
             completion = await self._client.chat.completions.create(
                 model=self._model,
                 messages=[{"role": "user", "content": build_prompt(self._template, situation, limit)}],
@@ -85,17 +81,9 @@ class OpenAiWriter:
                 max_tokens=_MOST_TOKENS,
                 timeout=timeout_s,
             )
-        except openai.APITimeoutError as error:
-            raise LlmError(f"the language model did not answer within {timeout_s:.1f} s") from error
-        except openai.APIStatusError as error:
-            raise LlmError(f"the language model's server answered with HTTP status {error.status_code}") from error
-        except openai.APIConnectionError as error:
-            raise LlmError("the language model's server cannot be reached") from error
-        except (openai.OpenAIError, ValueError) as error:
-            raise LlmError("the language model's server answered with something that is not its protocol") from error
         usage = completion.usage
         return LlmAnswer(
-            suggestions=_parsed(_content(completion.choices), situation, limit),
+            suggestions=_parsed(content_of(completion), situation, limit),
             model=completion.model or self._model,
             prompt_tokens=usage.prompt_tokens if usage else 0,
             completion_tokens=usage.completion_tokens if usage else 0,
@@ -104,13 +92,6 @@ class OpenAiWriter:
     async def close(self) -> None:
         """Close the HTTP connections."""
         await self._client.close()
-
-
-def _content(choices: list[openai.types.chat.chat_completion.Choice] | None) -> str:
-    content = choices[0].message.content if choices else None
-    if not content:
-        raise LlmError("the language model answered with nothing")
-    return content
 
 
 def _parsed(content: str, situation: Situation, limit: int) -> tuple[Written, ...]:

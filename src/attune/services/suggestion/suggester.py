@@ -9,10 +9,11 @@ import structlog
 
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import current_call
+from attune.services.runtime.llm import LlmError
 from attune.services.suggestion.candidates import Candidate, candidates
 from attune.services.suggestion.gateway import Gateway
 from attune.services.suggestion.known import Situation
-from attune.services.suggestion.llm import LlmAnswer, LlmError, Writer
+from attune.services.suggestion.llm import LlmAnswer, Writer
 from attune.services.suggestion.ranker import Ranked, rank
 from attune.services.suggestion.suppression import Suppression
 

@@ -10,7 +10,7 @@ from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.linking import Linker
 from attune.knowledge_store.model import Interaction, LogPosition, UserKey
-from attune.knowledge_store.store import Applied, Projected
+from attune.knowledge_store.store import Applied, Projected, Store
 from attune.knowledge_store.store_memory import MemoryStore
 
 _BATCH = 500
@@ -31,6 +31,7 @@ class Replayed:
     events: int
     linked: int
     audit: Audit
+    store: Store = field(repr=False)
     pairs: list[Pair] = field(repr=False)
 
     def sample(self, size: int, seed: int) -> list[Pair]:
@@ -59,9 +60,7 @@ class _Witness(MemoryStore):
 def replay(events: Sequence[Interaction], catalog: Catalog, graph: CatalogGraph, linker: Linker) -> Replayed:
     """The audit is as of the last event. An entity's names are its label and what was read in the user's texts."""
     store = _Witness()
-    knowledge = Knowledge(catalog, graph, linker, store)
-    for start in range(0, len(events), _BATCH):
-        knowledge.handle(events[start : start + _BATCH])
+    _fill(Knowledge(catalog, graph, linker, store), events)
     texts = {(event.user, event.event_id): event.user_query for event in events}
 
     def read(user: UserKey, entity_id: str) -> Collection[str]:
@@ -74,4 +73,16 @@ def replay(events: Sequence[Interaction], catalog: Catalog, graph: CatalogGraph,
         for user, record in store.users()
         for entity_id in sorted(record.states)
     ]
-    return Replayed(len(events), len(store.linked), found, pairs)
+    return Replayed(len(events), len(store.linked), found, store, pairs)
+
+
+def learned(events: Sequence[Interaction], catalog: Catalog, graph: CatalogGraph, linker: Linker) -> Store:
+    """A store in memory that has learned the events, and nothing else of them."""
+    store = MemoryStore()
+    _fill(Knowledge(catalog, graph, linker, store), events)
+    return store
+
+
+def _fill(knowledge: Knowledge, events: Sequence[Interaction]) -> None:
+    for start in range(0, len(events), _BATCH):
+        knowledge.handle(events[start : start + _BATCH])

@@ -1,0 +1,1 @@
+"""`attune store summarize`: users in a few words."""
