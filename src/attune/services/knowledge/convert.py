@@ -7,12 +7,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from attune.knowledge.v1 import knowledge_pb2 as pb
 from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.consent import Consents, Purpose
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.linking import Mention
 from attune.knowledge_store.model import Entity, EntityState, LinkedEntity
 from attune.knowledge_store.privacy import encode_counts
 from attune.knowledge_store.retrieval import Mode, Retrieved
 from attune.knowledge_store.store import Profile
+from attune.services.runtime.purposes import purpose_number
 
 MODES = {
     Mode.FAMILIAR: pb.RETRIEVAL_MODE_FAMILIAR,
@@ -105,6 +107,21 @@ def profile_response(user_id: str, profile: Profile, applied: Mapping[int, int])
         applied_offset=min(applied.values()),
         applied_offsets=applied,
     )
+
+
+def consent_messages(consents: Consents, *, default: bool) -> list[pb.Consent]:
+    """What a user allows, one message for each purpose, in their order."""
+    made = []
+    for purpose in Purpose:
+        newest = consents.newest(purpose)
+        made.append(
+            pb.Consent(
+                purpose=purpose_number(purpose),
+                granted=consents.allow(purpose, default=default),
+                since=timestamp(newest.at if newest else None),
+            )
+        )
+    return made
 
 
 def entity_response(entity: Entity, graph: CatalogGraph, catalog: Catalog) -> pb.GetEntityResponse:

@@ -8,9 +8,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from attune.knowledge.v1 import knowledge_pb2 as pb
 from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.consent import Purpose
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.model import UserKey, decay
 from attune.services.knowledge.convert import label
+from attune.services.runtime.purposes import purpose_number
 
 Record = Mapping[str, Any]
 
@@ -63,6 +65,13 @@ def _suppressed_history(record: Record, _catalog: Catalog, _now: datetime) -> pb
     return pb.ExportUserResponse(suppressed_history_until=_time(record["until"]))
 
 
+def _consent(record: Record, _catalog: Catalog, _now: datetime) -> pb.ExportUserResponse:
+    purpose = purpose_number(Purpose(record["purpose"]))
+    return pb.ExportUserResponse(
+        consent=pb.Consent(purpose=purpose, granted=record["granted"], since=_time(record["at"]))
+    )
+
+
 def _time(iso: str | None) -> Timestamp | None:
     if iso is None:
         return None
@@ -77,4 +86,5 @@ _MESSAGES: Mapping[str, Callable[[Record, Catalog, datetime], pb.ExportUserRespo
     "forgotten_entity": _forgotten_entity,
     "suppressed_suggestion": _suppressed_suggestion,
     "suppressed_history": _suppressed_history,
+    "consent": _consent,
 }
