@@ -1,6 +1,7 @@
 """Consents: to the log first, to their end whoever waits, none lost beside another, and the newest wish counts."""
 
 import asyncio
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -44,6 +45,18 @@ class BusyOnce(MemoryStore):
         if self.refuses:
             self.refuses = False
             raise StoreBusyError("the store is busy: try again")
+        super().restore_consents(said, position)
+
+
+class GatedStore(MemoryStore):
+    """Takes choices when its gate is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+
+    def restore_consents(self, said: Sequence[tuple[UserKey, Sequence[Choice]]], position: LogPosition) -> None:
+        assert self.gate.wait(30)
         super().restore_consents(said, position)
 
 
@@ -93,13 +106,13 @@ async def test_what_the_store_could_not_take_it_takes_at_the_next_call_of_anybod
 
 
 async def test_a_caller_that_leaves_ends_the_waiting_and_not_the_work(log: LocalEventLog) -> None:
-    store = MemoryStore()
+    store = GatedStore()
     consenting = Consenting(store, log, lambda: NOW)
-    waiting = asyncio.create_task(consenting.choose(ADA, {Purpose.RANKING: False}))
-    await asyncio.sleep(0)  # lets it begin
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await consenting.choose(ADA, {Purpose.RANKING: False})
+    assert store.allows(ADA, Purpose.RANKING)
+    store.gate.set()
     await consenting.finish()
     assert not store.allows(ADA, Purpose.RANKING)
 
