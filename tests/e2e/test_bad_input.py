@@ -71,6 +71,28 @@ BAD_REQUESTS: list[tuple[RoleName, str, Any, str]] = [
         knowledge.SuppressSuggestionsRequest(user_id="u", fingerprints=[b"short"]),
         "fingerprints[0]",
     ),
+    (RoleName.KNOWLEDGE, "RetrieveEntities", knowledge.RetrieveEntitiesRequest(user_id="u", purpose=9), "purpose"),  # type: ignore[arg-type]
+    (RoleName.KNOWLEDGE, "GetConsents", knowledge.GetConsentsRequest(), "user_id"),
+    (RoleName.KNOWLEDGE, "SetConsents", knowledge.SetConsentsRequest(user_id="u"), "choices"),
+    (RoleName.KNOWLEDGE, "SetConsents", knowledge.SetConsentsRequest(user_id="u", choices=[{}]), "choices[0].purpose"),
+    (
+        RoleName.KNOWLEDGE,
+        "SetConsents",
+        knowledge.SetConsentsRequest(user_id="u", choices=[{"purpose": 1}, {"purpose": 6}]),
+        "choices[1].purpose",
+    ),
+    (
+        RoleName.KNOWLEDGE,
+        "SetConsents",
+        knowledge.SetConsentsRequest(user_id="u", choices=[{"purpose": 2}, {"purpose": 2, "granted": True}]),
+        "choices[1].purpose",
+    ),
+    (
+        RoleName.KNOWLEDGE,
+        "SetConsents",
+        knowledge.SetConsentsRequest(user_id="u", choices=[{"purpose": 2}] * 17),
+        "choices",
+    ),
     (RoleName.SEARCH, "Search", search.SearchRequest(), "query"),
     (RoleName.SEARCH, "Search", search.SearchRequest(query=" \t\n "), "query"),
     (RoleName.SEARCH, "Search", search.SearchRequest(query="\u200b"), "query"),
@@ -136,6 +158,12 @@ USER_REQUESTS: list[tuple[RoleName, str, Callable[[str], Any]]] = [
     (RoleName.KNOWLEDGE, "ForgetUser", lambda user: knowledge.ForgetUserRequest(user_id=user)),
     (RoleName.KNOWLEDGE, "ForgetEntity", lambda user: knowledge.ForgetEntityRequest(user_id=user, entity_id="e")),
     (RoleName.KNOWLEDGE, "SuppressSuggestions", lambda user: knowledge.SuppressSuggestionsRequest(user_id=user)),
+    (RoleName.KNOWLEDGE, "GetConsents", lambda user: knowledge.GetConsentsRequest(user_id=user)),
+    (
+        RoleName.KNOWLEDGE,
+        "SetConsents",
+        lambda user: knowledge.SetConsentsRequest(user_id=user, choices=[{"purpose": 1}]),
+    ),
     (
         RoleName.KNOWLEDGE,
         "GetSuppressedSuggestions",

@@ -193,6 +193,22 @@ def summarized(system: System, user: str) -> Summary:
     return made
 
 
+def test_what_a_user_allows_is_shown_and_changed(run: Run, client: Client) -> None:
+    assert {each["granted"] for each in printed(run("user", "consent", "cli-consent", "--json"))["consents"]} == {True}
+    assert run("user", "consent", "cli-consent").stdout.count("by default") == 5
+    changed = printed(run("user", "consent", "cli-consent", "--withdraw", "learning", "--grant", "ranking", "--json"))
+    assert [(each["purpose"], each["granted"]) for each in changed["consents"]][:3] == [
+        ("learning", False),
+        ("ranking", True),
+        ("suggestion", True),
+    ]
+    assert [each.granted for each in client.consents("cli-consent")] == [False, True, True, True, True]
+    assert run("user", "consent", "cli-consent").stdout.count("by default") == 3
+    refused = run("user", "consent", "cli-consent", "--grant", "fun")
+    assert refused.exit_code == 2
+    assert "'statistics'" in refused.output
+
+
 def test_forgetting_asks_and_no_is_no(run: Run, client: Client) -> None:
     record_visibly(client, reading("cli-kept", "asyncio.gather"))
     assert run("user", "forget", "cli-kept", input="n\n").exit_code == 1
@@ -225,6 +241,8 @@ def test_a_reader_that_left_ends_a_command_quietly(run: Run, command: tuple[str,
         (("user", "show", "a/b"), "user_id: "),
         (("user", "export", "a/b"), "user_id: "),
         (("user", "forget", "a/b", "--yes"), "user_id: "),
+        (("user", "consent", "a/b"), "user_id: "),
+        (("user", "consent", "u", "--grant", "summary", "--withdraw", "summary"), "choices[1].purpose: "),
     ],
 )
 def test_what_a_service_refuses_is_one_sentence_and_exit_status_1(

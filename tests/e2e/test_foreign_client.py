@@ -50,6 +50,11 @@ CALLS: dict[str, tuple[RoleName, dict[str, Any]]] = {
     "attune.knowledge.v1.KnowledgeService.ForgetEntity": (RoleName.KNOWLEDGE, {"user_id": "f", "entity_id": "asyncio"}),
     "attune.knowledge.v1.KnowledgeService.GetEntity": (RoleName.KNOWLEDGE, {"entity_id": "asyncio"}),
     "attune.knowledge.v1.KnowledgeService.SuppressSuggestions": (RoleName.KNOWLEDGE, {"user_id": "f"}),
+    "attune.knowledge.v1.KnowledgeService.GetConsents": (RoleName.KNOWLEDGE, {"user_id": "f"}),
+    "attune.knowledge.v1.KnowledgeService.SetConsents": (
+        RoleName.KNOWLEDGE,
+        {"user_id": "f", "choices": [{"purpose": "PURPOSE_SUMMARY", "granted": True}]},
+    ),
     "attune.knowledge.v1.KnowledgeService.GetSuppressedSuggestions": (RoleName.KNOWLEDGE, {"user_id": "f"}),
     "attune.suggestion.v1.SuggestionService.SuggestQueries": (RoleName.SUGGESTION, {"query": "queue"}),
     "attune.suggestion.v1.SuggestionService.StreamSuggestQueries": (

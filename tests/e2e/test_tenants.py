@@ -157,6 +157,19 @@ def test_suggestions_and_what_is_removed_of_them_stay_within_the_tenant(red: Cli
     assert first not in [each.text for each in red.suggest("", user="bob").suggestions]
 
 
+def test_what_a_user_allows_is_of_the_tenant(red: Client, blue: Client) -> None:
+    record_visibly(red, reading("fay", "asyncio.gather"))
+    record_visibly(blue, named_reading("fay", "multiprocessing.Pool"))
+    red.set_consents("fay", withdraw=["learning", "ranking", "suggestion"])
+    assert [each.granted for each in red.consents("fay")] == [False, False, False, True, True]
+    assert all(each.granted and not each.HasField("since") for each in blue.consents("fay"))
+    assert red.record(reading("fay", "asyncio.Queue", run="again")).accepted == 0
+    record_visibly(blue, named_reading("fay", "multiprocessing.Pool", start=1))
+    assert (red.profile("fay").events, blue.profile("fay").events) == (1, 2)
+    assert list(red.suggest("", user="fay").suggestions) == []
+    assert list(blue.suggest("", user="fay").notices) == []
+
+
 def test_an_event_cannot_be_written_for_the_other_tenant(red: Client, blue: Client) -> None:
     (event,) = reading("eve", "asyncio.gather")
     event.tenant_id = "red"

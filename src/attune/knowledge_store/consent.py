@@ -63,9 +63,14 @@ class Consents:
         """With more choices."""
         return Consents.of([*self.choices, *others])
 
+    def newest(self, purpose: Purpose) -> Choice | None:
+        """The choice that counts now; None where there is none."""
+        return next((each for each in reversed(self.choices) if each.purpose is purpose), None)
+
     def allow(self, purpose: Purpose, *, default: bool) -> bool:
         """Whether the purpose is granted by the newest choice; `default` where there is none."""
-        return next((each.granted for each in reversed(self.choices) if each.purpose is purpose), default)
+        newest = self.newest(purpose)
+        return default if newest is None else newest.granted
 
     def allowed_learning(self, moment: datetime, *, default: bool) -> bool:
         """Whether learning was granted at that moment."""

@@ -125,6 +125,11 @@ class EntityCursor:
 class Store(Protocol):
     """One knowledge store. Raises StoreError (of which StoreBusyError may be tried again) from any method."""
 
+    @property
+    def consent_default(self) -> bool:
+        """Whether a purpose is granted that a user has made no choice about."""
+        ...
+
     def apply(self, batch: Sequence[Projected], position: LogPosition | None = None) -> Applied:
         """Takes a batch and moves the log position, in one transaction: after a crash either all of it happened or
         nothing.
@@ -194,7 +199,7 @@ class Store(Protocol):
         ...
 
     def allows(self, user: UserKey, purpose: Purpose) -> bool:
-        """Whether the purpose is granted: by the user's choice, or by this store's default."""
+        """Whether the purpose is granted: by the user's choice, or by `consent_default`."""
         ...
 
     def restore_consents(self, said: Sequence[tuple[UserKey, Sequence[Choice]]], position: LogPosition) -> None:

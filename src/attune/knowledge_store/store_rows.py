@@ -44,7 +44,7 @@ class RowStore(ABC):
 
     def __init__(self, *, capacity: int = DEFAULT_CAPACITY, consent_default: bool = True) -> None:
         self._limits = Limits(capacity, consent_default)
-        self._default = consent_default
+        self.consent_default = consent_default
 
     @abstractmethod
     def _reading(self) -> AbstractContextManager[Rows]:
@@ -135,7 +135,7 @@ class RowStore(ABC):
     def consent(self, user: UserKey, choices: Sequence[Choice]) -> Consents:
         with self._writing() as rows:
             tx = Transaction(rows)
-            consents = rules.consent(tx, user, choices, default=self._default)
+            consents = rules.consent(tx, user, choices, default=self.consent_default)
             tx.flush()
         return consents
 
@@ -144,14 +144,14 @@ class RowStore(ABC):
 
     def allows(self, user: UserKey, purpose: Purpose) -> bool:
         consents = self.consents([user]).get(user, NO_CHOICE)
-        return consents.allow(purpose, default=self._default)
+        return consents.allow(purpose, default=self.consent_default)
 
     def restore_consents(self, said: Sequence[tuple[UserKey, Sequence[Choice]]], position: LogPosition) -> None:
         everything = list(said)
         with self._writing() as rows:
             tx = Transaction(rows)
             for user, choices in everything:
-                rules.consent(tx, user, choices, default=self._default)
+                rules.consent(tx, user, choices, default=self.consent_default)
             tx.flush()
             rows.advance(position)
 
@@ -161,7 +161,7 @@ class RowStore(ABC):
     def put_summary(self, user: UserKey, summary: Summary, entity_ids: Collection[str]) -> bool:
         with self._writing() as rows:
             tx = Transaction(rows)
-            kept = rules.put_summary(tx, user, summary, entity_ids, default=self._default)
+            kept = rules.put_summary(tx, user, summary, entity_ids, default=self.consent_default)
             tx.flush()
         return kept
 
@@ -257,7 +257,7 @@ class RowStore(ABC):
         """Few users make choices: theirs are in memory at once."""
         chosen = {kept.user_digest: kept.consents for kept in rows.every_consents()}
         for user, record in rows.users():
-            if chosen.get(user.digest, NO_CHOICE).allow(purpose, default=self._default):
+            if chosen.get(user.digest, NO_CHOICE).allow(purpose, default=self.consent_default):
                 yield user, record
 
     def _expire(self, users: Collection[UserKey], before: datetime) -> Expired:

@@ -15,6 +15,7 @@ COMMANDS = [
     ["search"],
     ["suggest"],
     ["user", "show"],
+    ["user", "consent"],
     ["user", "export"],
     ["user", "forget"],
     ["store", "backup"],

@@ -9,6 +9,7 @@ from tests.e2e.conftest import wait_until
 
 from attune.events.v1.events_pb2 import EVENT_TYPE_QUERY, InteractionEvent
 from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.consent import Choice, Consents, Purpose
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.linking import Linker
@@ -18,6 +19,7 @@ from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.services.ingest.worker import IngestWorker
 from attune.services.runtime.config import ConfigError
+from attune.services.runtime.consents import append_consents
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.eventlog.port import Entry, Position, Record
 from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, log_key, to_entry
@@ -175,6 +177,19 @@ def test_a_store_that_was_lost_is_built_again_and_the_forgotten_stay_forgotten(
     assert knowledge.profile(ADA).events == 1
     assert knowledge.profile(bea).events == 1
     assert knowledge.entity_page(bea, None, 10) == []
+
+
+def test_what_is_of_a_time_without_consent_is_left_out_and_counted(log: LocalEventLog, knowledge: Knowledge) -> None:
+    """It came past the recorder, as a producer's does that writes to the log itself."""
+    append_consents(log, ADA, Consents((Choice(NOW, Purpose.LEARNING, False),)), NOW)
+    append(log, to_entry(query("1")), to_entry(query("2", user_id="bea")))
+    metrics = Metrics()
+    running = worker(log, knowledge, metrics)
+    running.start()
+    wait_until(lambda: knowledge.store.position(TOPIC, 0) == 2)
+    running.stop()
+    assert knowledge.profile(ADA).events == 0
+    assert (count(metrics, "withheld"), count(metrics, "new")) == (1, 1)
 
 
 class CrashingOnce(Knowledge):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from attune.events.v1.events_pb2 import EVENT_TYPE_CLICK, InteractionEvent
+from attune.knowledge_store.consent import Choice, Purpose
 from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.services.knowledge.recorder import REPORTED, Recorder
@@ -140,6 +141,47 @@ async def test_what_is_from_before_its_user_was_forgotten_never_enters_the_log(
     for refused in report.rejected:
         assert (refused.index, refused.event_id, refused.violation.field) == (1, "2", "occurred_at")
         assert refused.violation.description.startswith("is from before 2026-11-03T00:00:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("occurred_s", "clock_s", "field"),
+    [
+        (-1, -1, None),
+        (-1, 0, "user_id"),
+        (1, 1, "user_id"),
+        (-1, 2, None),
+        (0, 2, "occurred_at"),
+        (1, 3, "occurred_at"),
+        (2, 3, None),
+    ],
+)
+async def test_what_is_of_a_time_without_consent_never_enters_the_log(
+    log: LocalEventLog, store: MemoryStore, occurred_s: int, clock_s: int, field: str | None
+) -> None:
+    """Learning is withdrawn at 0 s and granted again at 2 s. What is refused is what the store would leave out."""
+    for at, granted in ((0, False), (2, True)):
+        store.consent(ADA, [Choice(NOW + timedelta(seconds=at), Purpose.LEARNING, granted)])
+    recorder = Recorder(log, store, lambda: NOW + timedelta(seconds=clock_s))
+    events = [click(1, user_id="bea"), click(2, at=NOW + timedelta(seconds=occurred_s))]
+    report = await recorder.record(stream(events), "acme")
+    assert [(each.index, each.violation.field) for each in report.rejected] == ([(1, field)] if field else [])
+    assert all("leave th" in each.violation.description for each in report.rejected)
+    assert len(records(log)) == 2 - len(report.rejected)
+
+
+async def test_without_a_choice_the_stores_default_counts(log: LocalEventLog) -> None:
+    store = MemoryStore(consent_default=False)
+    store.consent(ADA, [Choice(NOW - timedelta(days=1), Purpose.LEARNING, True)])
+    report = await Recorder(log, store, lambda: NOW).record(stream([click(1), click(2, user_id="bea")]), "acme")
+    assert [each.event_id for each in report.rejected] == ["2"]
+    assert "SetConsents" in report.rejected[0].violation.description
+
+
+async def test_a_withdrawal_of_another_tenants_user_of_that_name_refuses_nothing(
+    log: LocalEventLog, recorder: Recorder, store: MemoryStore
+) -> None:
+    store.consent(UserKey("other", "ada"), [Choice(NOW, Purpose.LEARNING, False)])
+    assert (await recorder.record(stream([click(1)]), "acme")).accepted == 1
 
 
 async def test_an_event_in_the_millisecond_of_the_tombstone_is_told_that_it_will_not_count(

@@ -25,7 +25,10 @@ def test_a_role_that_moved_is_found_at_its_new_address() -> None:
     assert moved.address(RoleName.KNOWLEDGE) == "10.0.0.1:9"
 
 
-@pytest.mark.parametrize(("name", "value"), [("SEARCH_PORT", "70000"), ("PRECISION", "int1"), ("DRAIN_S", "-1")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SEARCH_PORT", "70000"), ("PRECISION", "int1"), ("DRAIN_S", "-1"), ("CONSENT_DEFAULT", "maybe")],
+)
 def test_a_bad_value_names_its_setting(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"ATTUNE_{name}", value)
     with pytest.raises(ValidationError, match=name.lower()):

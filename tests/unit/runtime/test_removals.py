@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attune.knowledge.v1.removal_pb2 import Removal as RemovalMessage
-from attune.knowledge_store.model import LogPosition, UserKey
+from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.store import Removal, Suppressed
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.services.runtime.config import ConfigError
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.eventlog.port import Entry
-from attune.services.runtime.events import TOPIC, log_key
+from attune.services.runtime.events import log_key
 from attune.services.runtime.removals import (
     FORGETS_TOPIC,
     REMOVALS_TOPIC,
@@ -123,11 +123,3 @@ def test_what_is_no_removal_stops_the_role_by_its_place(log: LocalEventLog, topi
     log.append(topic, [Entry(b"acme/ada", value)], NOW)
     with pytest.raises(ConfigError, match=rf"^{topic}/0/0 in the event log is no removal .*: upgrade attune"):
         restored(log)
-
-
-@pytest.mark.parametrize("topic", [TOPIC, FORGETS_TOPIC, REMOVALS_TOPIC])
-def test_a_store_that_is_ahead_of_any_topic_has_another_log(log: LocalEventLog, topic: str) -> None:
-    store = MemoryStore()
-    store.restore([], LogPosition(topic, 0, 7))
-    with pytest.raises(ConfigError, match=rf"{topic}/0 up to 7, but the log ends at 0: put the log back"):
-        restore_removals(log, store)

@@ -59,6 +59,7 @@ def test_no_documents_rank_to_nothing() -> None:
     [
         (knowing(asyncio=0.5), 0.0, 0.0, 0.0, "no personalization was asked for"),
         (NOBODY, 1.0, 0.0, 0.0, "met none"),
+        (Person(is_withheld=True), 1.0, 0.0, 0.0, "does not allow"),
         (knowing(asyncio=0.5), 1.0, 0.0, MOST, "leaves open"),
         (knowing(asyncio=0.5), 0.5, 0.0, MOST / 2, "leaves open"),
         (knowing(coverage=1.0, asyncio=0.5), 1.0, 0.0, 0.0, "names what it wants"),

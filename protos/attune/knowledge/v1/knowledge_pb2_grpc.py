@@ -141,7 +141,7 @@ class KnowledgeServiceServicer:
     def RecordInteractions(self, request_iterator, context):
         """Appends events to the event log, for callers without Kafka. An acknowledged event is durable; the same event_id
         of a user counts once, so a failed call can simply be repeated. An event from before its user was forgotten is
-        refused.
+        refused, and so is one of a user who does not allow learning, or did not when it happened.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

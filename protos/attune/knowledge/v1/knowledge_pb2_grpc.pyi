@@ -44,7 +44,7 @@ class KnowledgeServiceStub:
     RecordInteractions: _grpc.StreamUnaryMultiCallable[_knowledge_pb2.RecordInteractionsRequest, _knowledge_pb2.RecordInteractionsResponse]
     """Appends events to the event log, for callers without Kafka. An acknowledged event is durable; the same event_id
     of a user counts once, so a failed call can simply be repeated. An event from before its user was forgotten is
-    refused.
+    refused, and so is one of a user who does not allow learning, or did not when it happened.
     """
     RetrieveEntities: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.RetrieveEntitiesRequest, _knowledge_pb2.RetrieveEntitiesResponse]
     """What of this context the user knows, cares about, or has left behind."""
@@ -87,7 +87,7 @@ class KnowledgeServiceAsyncStub(KnowledgeServiceStub):
     RecordInteractions: _aio.StreamUnaryMultiCallable[_knowledge_pb2.RecordInteractionsRequest, _knowledge_pb2.RecordInteractionsResponse]  # type: ignore[assignment]
     """Appends events to the event log, for callers without Kafka. An acknowledged event is durable; the same event_id
     of a user counts once, so a failed call can simply be repeated. An event from before its user was forgotten is
-    refused.
+    refused, and so is one of a user who does not allow learning, or did not when it happened.
     """
     RetrieveEntities: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.RetrieveEntitiesRequest, _knowledge_pb2.RetrieveEntitiesResponse]  # type: ignore[assignment]
     """What of this context the user knows, cares about, or has left behind."""
@@ -151,7 +151,7 @@ class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_knowledge_pb2.RecordInteractionsResponse, _abc.Awaitable[_knowledge_pb2.RecordInteractionsResponse]]:
         """Appends events to the event log, for callers without Kafka. An acknowledged event is durable; the same event_id
         of a user counts once, so a failed call can simply be repeated. An event from before its user was forgotten is
-        refused.
+        refused, and so is one of a user who does not allow learning, or did not when it happened.
         """
 
     @_abc_1.abstractmethod

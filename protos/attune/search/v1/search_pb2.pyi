@@ -611,7 +611,7 @@ class SearchResponse(_message.Message):
     @_builtins.property
     def notices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the caller should know although nothing failed, a sentence each: that no document has one of the domains asked
-        for, whether or not the others brought hits.
+        for, whether or not the others brought hits; that the user does not allow ranking by what is known of them.
         """
 
     @_builtins.property

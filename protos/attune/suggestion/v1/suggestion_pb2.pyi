@@ -223,7 +223,7 @@ class SuggestQueriesResponse(_message.Message):
     @_builtins.property
     def notices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the caller should know although nothing failed, a sentence each: that search did not answer, and so no
-        document was drawn on.
+        document was drawn on; that the user does not allow suggestions from what is known of them.
         """
 
     def __init__(

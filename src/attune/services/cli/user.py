@@ -1,21 +1,31 @@
 """`attune user`: what is known of a user, and how to end that."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from attune.knowledge.v1.knowledge_pb2 import GetUserProfileResponse
+from attune.knowledge.v1.knowledge_pb2 import Consent, GetUserProfileResponse
+from attune.knowledge_store.consent import Purpose
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json, Token, connect
 from attune.services.cli.output import as_dict, console, print_json
+from attune.services.runtime.purposes import purpose_of
 
 user = typer.Typer(help="What is known of a user.", no_args_is_help=True)
 WHAT_EVENTS_COUNT = (
     "events: queries, openings, stays and verdicts, one by one; where a reason of search says "
     '"read", opening a document and staying on it are one reading'
 )
+WHAT_STAYS = "what was learned stays until it is forgotten: attune user forget"
+MEANINGS = {
+    Purpose.LEARNING: "what the user does adds to the store",
+    Purpose.RANKING: "search ranks by the store",
+    Purpose.SUGGESTION: "queries are suggested from the store",
+    Purpose.SUMMARY: "the store is put into words",
+    Purpose.STATISTICS: "the store counts among those of many users",
+}
 Who = Annotated[str, typer.Argument(help="The user's id.")]
 
 
@@ -47,6 +57,41 @@ def _show_summary(profile: GetUserProfileResponse) -> None:
     made = f"made {summary.made_at.ToDatetime():%Y-%m-%d}, events since: {since}"
     console.print(f"summary {summary.version} by {escape(summary.made_by)}, {made}", style="dim", highlight=False)
     console.print(escape(summary.text), highlight=False)
+
+
+@user.command()
+def consent(
+    who: Who,
+    grant: Annotated[list[Purpose] | None, typer.Option("--grant", help="Allow this from now on; repeatable.")] = None,
+    withdraw: Annotated[
+        list[Purpose] | None, typer.Option("--withdraw", help="Allow this no more from now on; repeatable.")
+    ] = None,
+    token: Token = "",
+    as_json: Json = False,
+) -> None:
+    """Show what a user allows, and grant or withdraw it.
+
+    Example: attune user consent ada --withdraw learning
+    """
+    with told_plainly(), connect(token) as client:
+        changes = bool(grant or withdraw)
+        consents = (
+            client.set_consents(who, grant=grant or (), withdraw=withdraw or ()) if changes else client.consents(who)
+        )
+    if as_json:
+        print_json({"consents": [_consent(each) for each in consents]})
+        return
+    table = Table("purpose", "allowed", "since", "what it means", title=f"what {who} allows", caption=WHAT_STAYS)
+    for each in consents:
+        purpose = purpose_of(each.purpose)
+        since = f"{each.since.ToDatetime():%Y-%m-%d %H:%M} UTC" if each.HasField("since") else "by default"
+        table.add_row(purpose, "yes" if each.granted else "no", since, MEANINGS[purpose])
+    console.print(table)
+
+
+def _consent(consent: Consent) -> dict[str, Any]:
+    """With False, too, which as_dict leaves out as the default."""
+    return as_dict(consent) | {"purpose": str(purpose_of(consent.purpose)), "granted": consent.granted}
 
 
 @user.command()

@@ -17,6 +17,7 @@ from attune.search.v1 import search_pb2
 from attune.search.v1.search_pb2_grpc import SearchServiceStub
 from attune.services.client.augmentations import augmentation_number
 from attune.services.client.channels import Addresses, Channels
+from attune.services.runtime.purposes import known_purpose, purpose_number
 from attune.services.runtime.vectors import to_matrix
 from attune.suggestion.v1 import suggestion_pb2 as suggestion
 from attune.suggestion.v1.suggestion_pb2_grpc import SuggestionServiceStub
@@ -199,6 +200,27 @@ class Client:
             token = page.next_page_token
             if not token:
                 return
+
+    def consents(self, user: str) -> list[knowledge.Consent]:
+        """What a user allows, purpose by purpose."""
+        request = knowledge.GetConsentsRequest(user_id=user)
+        return list(self._knowledge.GetConsents(request, timeout=self._timeout_s, metadata=self._metadata).consents)
+
+    def set_consents(
+        self, user: str, *, grant: Iterable[str] = (), withdraw: Iterable[str] = ()
+    ) -> list[knowledge.Consent]:
+        """Grant and withdraw purposes ("learning", "ranking", ...) from now on; return what the user allows then.
+
+        Raises:
+            ValueError: a purpose is unknown; the message says which ones there are.
+        """
+        choices = [
+            knowledge.ConsentChoice(purpose=purpose_number(known_purpose(name)), granted=granted)
+            for names, granted in ((grant, True), (withdraw, False))
+            for name in names
+        ]
+        request = knowledge.SetConsentsRequest(user_id=user, choices=choices)
+        return list(self._knowledge.SetConsents(request, timeout=self._timeout_s, metadata=self._metadata).consents)
 
     def export(self, user: str) -> Iterator[knowledge.ExportUserResponse]:
         """Everything that is stored of a user."""

@@ -17,7 +17,7 @@ from attune.services.runtime.clock import Clock
 from attune.services.runtime.eventlog.port import Entry, EventLog, Record
 from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, log_key, logged_at, user_of_key
 from attune.services.runtime.metrics import Metrics
-from attune.services.runtime.removals import restore_removals
+from attune.services.runtime.restoring import restore
 from attune.services.runtime.validation import Validation
 
 _log = structlog.get_logger("attune.ingest")
@@ -40,12 +40,12 @@ class IngestWorker:
         self._thread = threading.Thread(target=self._run, name="attune-ingest", daemon=True)
 
     def start(self) -> None:
-        """Begin where the store left off, at the log's start if it is new; what was to be forgotten comes first.
+        """Begin where the store left off, at the log's start if it is new; what users want gone and allow comes first.
 
         Raises:
-            ConfigError: what restore_removals raises.
+            ConfigError: what `restore` raises.
         """
-        restore_removals(self._event_log, self._knowledge.store)
+        restore(self._event_log, self._knowledge.store)
         self._thread.start()
 
     def stop(self) -> None:
@@ -74,7 +74,7 @@ class IngestWorker:
             self._set_aside(batch.dead_letters, min(logged_at(each) for each in records))
         last = records[-1]
         applied = self._knowledge.handle(batch.interactions, LogPosition(TOPIC, last.partition, last.offset + 1))
-        for outcome in ("new", "duplicates", "forgotten"):
+        for outcome in ("new", "duplicates", "forgotten", "withheld"):
             self._metrics.events.labels(outcome).inc(getattr(applied, outcome))
         self._metrics.events.labels("dead_letter").inc(len(batch.dead_letters))
 

@@ -1,18 +1,19 @@
-"""Events on their way into the log, past users who are forgotten or are being forgotten at this moment."""
+"""Events on their way into the log, past users who do not consent, are forgotten, or are being forgotten now."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from attune.events.v1.events_pb2 import InteractionEvent
 from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.store import Store
+from attune.services.knowledge.refusals import from_before_forgetting, without_consent
 from attune.services.runtime.clock import Clock
+from attune.services.runtime.errors import FieldViolation
 from attune.services.runtime.eventlog.port import EventLog, Position
 from attune.services.runtime.events import TOPIC, log_key, to_entry, user_of
 
-_MICROSECOND = timedelta(microseconds=1)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MEANWHILE = "arrived while its user was being forgotten: send it again if it is newer"
 
 
 @dataclass(slots=True)
@@ -21,7 +22,7 @@ class Appended:
 
     positions: list[Position] = field(default_factory=list)
     """Where the events lie that are in the log to stay."""
-    refused: dict[int, str] = field(default_factory=dict)
+    refused: dict[int, FieldViolation] = field(default_factory=dict)
     """Why an event is not, by its place in the batch."""
 
 
@@ -34,17 +35,22 @@ class Appender:
         self._clock = clock
 
     def append(self, events: Sequence[InteractionEvent]) -> Appended:
-        """Append valid events, with their tenant_id, but those from before their user was forgotten.
+        """Append valid events, with their tenant_id, but those from before their user was forgotten, and of a time when
+        learning was not allowed.
 
         A user may be forgotten between the look at the tombstones and the append, and the events then land behind the
         redaction. So the tombstones are looked at again afterwards. Forgetting sets the tombstone first and redacts
         then: one that is not seen even now was set after the append, and its redaction is still to come; for one that
         is new, the user's records are redacted here. That needs no lock, and holds for any number of processes that
-        share the store.
+        share the store. Consents are looked at once: what is logged after a withdrawal, the store leaves out.
         """
         users = {user_of(event) for event in events}
         before, now = self._store.forgotten(users), _whole_milliseconds(self._clock())
-        result = Appended(refused=_from_before(events, before, now))
+        consents, default = self._store.consents(users), self._store.consent_default
+        result = Appended(
+            refused=without_consent(events, consents, now, default=default)
+            | from_before_forgetting(events, before, now)
+        )
         taken = [(place, event) for place, event in enumerate(events) if place not in result.refused]
         if not taken:
             return result
@@ -52,7 +58,7 @@ class Appender:
         gone = self._redact_forgotten_since(users, before)
         for (place, event), position in zip(taken, positions, strict=True):
             if user_of(event) in gone:
-                result.refused[place] = "arrived while its user was being forgotten: send it again if it is newer"
+                result.refused[place] = FieldViolation("occurred_at", _MEANWHILE)
             else:
                 result.positions.append(position)
         return result
@@ -66,23 +72,6 @@ class Appender:
         return gone
 
 
-def _from_before(
-    events: Sequence[InteractionEvent], forgotten: dict[UserKey, datetime], now: datetime
-) -> dict[int, str]:
-    """The events that a tombstone covers, as the store would find when it read them."""
-    refused = {}
-    for place, event in enumerate(events):
-        until = forgotten.get(user_of(event))
-        if until is not None and (now <= until or _microseconds(event) <= (until - _EPOCH) // _MICROSECOND):
-            refused[place] = f"is from before {until.isoformat()}, when its user was forgotten: leave the event out"
-    return refused
-
-
 def _whole_milliseconds(now: datetime) -> datetime:
     """As the log keeps it, so that what is accepted here is not from before a tombstone when the log is read."""
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
-
-
-def _microseconds(event: InteractionEvent) -> int:
-    """Since 1970, in whole numbers: a datetime cannot hold every Timestamp."""
-    return event.occurred_at.seconds * 10**6 + event.occurred_at.nanos // 1000

@@ -7,12 +7,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from attune.knowledge.v1 import knowledge_pb2 as pb
 from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.consent import Consents, Purpose
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.linking import Mention
 from attune.knowledge_store.model import Entity, EntityState, LinkedEntity, Summary
 from attune.knowledge_store.privacy import encode_counts
 from attune.knowledge_store.retrieval import Mode, Retrieved
 from attune.knowledge_store.store import Profile
+from attune.services.runtime.purposes import purpose_number
 
 MODES = {
     Mode.FAMILIAR: pb.RETRIEVAL_MODE_FAMILIAR,
@@ -123,6 +125,21 @@ def user_summary(summary: Summary) -> pb.UserSummary:
         made_at=timestamp(summary.made_at),
         made_by=summary.made_by,
     )
+
+
+def consent_messages(consents: Consents, *, default: bool) -> list[pb.Consent]:
+    """What a user allows, one message for each purpose, in their order."""
+    made = []
+    for purpose in Purpose:
+        newest = consents.newest(purpose)
+        made.append(
+            pb.Consent(
+                purpose=purpose_number(purpose),
+                granted=consents.allow(purpose, default=default),
+                since=timestamp(newest.at if newest else None),
+            )
+        )
+    return made
 
 
 def entity_response(entity: Entity, graph: CatalogGraph, catalog: Catalog) -> pb.GetEntityResponse:

@@ -8,9 +8,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from attune.knowledge.v1 import knowledge_pb2 as pb
 from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.consent import Purpose
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.model import UserKey, decay, decay_fast
 from attune.services.knowledge.convert import label
+from attune.services.runtime.purposes import purpose_number
 
 Record = Mapping[str, Any]
 
@@ -69,6 +71,13 @@ def _summary(record: Record, _catalog: Catalog, _now: datetime) -> pb.ExportUser
     return pb.ExportUserResponse(summary=pb.UserSummary(**fields, made_at=_time(record["made_at"])))
 
 
+def _consent(record: Record, _catalog: Catalog, _now: datetime) -> pb.ExportUserResponse:
+    purpose = purpose_number(Purpose(record["purpose"]))
+    return pb.ExportUserResponse(
+        consent=pb.Consent(purpose=purpose, granted=record["granted"], since=_time(record["at"]))
+    )
+
+
 def _time(iso: str | None) -> Timestamp | None:
     if iso is None:
         return None
@@ -84,4 +93,5 @@ _MESSAGES: Mapping[str, Callable[[Record, Catalog, datetime], pb.ExportUserRespo
     "suppressed_suggestion": _suppressed_suggestion,
     "suppressed_history": _suppressed_history,
     "summary": _summary,
+    "consent": _consent,
 }

@@ -5,26 +5,21 @@ The order makes every crash harmless. In the log, a removal is found by whoever 
 writes to the log looks for it after writing (appending.py, ingest/worker.py), so that redacting last reaches all.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
-
-import structlog
 
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.store import Removal, Suppressed
+from attune.services.knowledge.finishing import Finisher
 from attune.services.runtime.clock import Clock
 from attune.services.runtime.eventlog.port import EventLog
 from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, log_key
 from attune.services.runtime.removals import REMOVALS_TOPIC, append_removal
 
-_log = structlog.get_logger("attune.knowledge")
 _PLACES = {"event_log": TOPIC, "dead_letters": DEAD_LETTER_TOPIC, "removals": REMOVALS_TOPIC}
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,37 +37,23 @@ class Forgetting:
         self._knowledge = knowledge
         self._event_log = event_log
         self._clock = clock
-        self._running: set[asyncio.Task[object]] = set()
+        self._finisher = Finisher()
 
     async def forget_user(self, user: UserKey) -> Forgotten:
         """Everything of a user, behind a tombstone."""
-        return await self._to_the_end(lambda: self._forget_user(user))
+        return await self._finisher.to_the_end(lambda: self._forget_user(user))
 
     async def forget_entity(self, user: UserKey, entity_id: str) -> Forgotten:
         """One entity of a user, behind a tombstone of its own."""
-        return await self._to_the_end(lambda: self._forget_entity(user, entity_id))
+        return await self._finisher.to_the_end(lambda: self._forget_entity(user, entity_id))
 
     async def suppress(self, user: UserKey, fingerprints: Sequence[bytes], *, all_history: bool) -> None:
         """Suggestions that the user wants no more."""
-        await self._to_the_end(lambda: self._suppress(user, fingerprints, all_history=all_history))
+        await self._finisher.to_the_end(lambda: self._suppress(user, fingerprints, all_history=all_history))
 
     async def finish(self) -> None:
         """Wait for what was begun. To be called before the store and the log are closed."""
-        if self._running:
-            await asyncio.wait(self._running)
-
-    async def _to_the_end(self, work: Callable[[], Result]) -> Result:
-        """Half a removal would be none: a deadline that passes ends the waiting, and not the work."""
-        task = asyncio.create_task(asyncio.to_thread(work))
-        self._running.add(task)
-        task.add_done_callback(self._ended)
-        return await asyncio.shield(task)
-
-    def _ended(self, task: "asyncio.Task[object]") -> None:
-        self._running.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error:  # told here too, for there may be no caller left to hear it
-            _log.error("a removal was not finished; it goes on when it is asked for again", exc_info=error)
+        await self._finisher.finish()
 
     def _forget_user(self, user: UserKey) -> Forgotten:
         at = self._clock()

@@ -9,7 +9,7 @@ from attune.services.runtime.catalogs import CatalogWatcher
 from attune.services.runtime.clock import Clock, system_clock
 from attune.services.runtime.config import Config, RoleName
 from attune.services.runtime.eventlog.port import EventLog
-from attune.services.runtime.removals import restore_removals
+from attune.services.runtime.restoring import restore
 from attune.services.runtime.server import Role
 from attune.services.runtime.stores import open_event_log, open_knowledge
 
@@ -26,7 +26,7 @@ async def build(
     if knowledge is None:
         knowledge = await asyncio.to_thread(open_knowledge, config)
     event_log = event_log or open_event_log(config)
-    await asyncio.to_thread(restore_removals, event_log, knowledge.store)
+    await asyncio.to_thread(restore, event_log, knowledge.store)
     servicer = KnowledgeServicer(knowledge, event_log, clock)
     watcher.start(knowledge)
 

@@ -86,9 +86,9 @@ class Recorder:
             return
         appended = await asyncio.to_thread(self._appender.append, [event for _, event in batch])
         report.accept(appended.positions)
-        for place, reason in appended.refused.items():
+        for place, violation in sorted(appended.refused.items()):
             index, event = batch[place]
-            report.reject(Rejected(index, event.event_id, FieldViolation("occurred_at", reason)))
+            report.reject(Rejected(index, event.event_id, violation))
 
     def _violation(self, event: InteractionEvent, tenant: str) -> FieldViolation | None:
         found = self._validation.violations(event)

@@ -1,4 +1,4 @@
-"""RetrieveEntities' work: link the context, look it up in the user's store."""
+"""RetrieveEntities' work: link the context, look it up in the user's store where the user allows it."""
 
 import time
 from datetime import datetime
@@ -11,6 +11,7 @@ from attune.knowledge_store.retrieval import Mode
 from attune.knowledge_store.retrieval import retrieve as retrieve_entities
 from attune.services.knowledge.contexts import link_context
 from attune.services.knowledge.convert import MODES, retrieved_entity
+from attune.services.runtime.purposes import purpose_of
 
 _DEFAULT_LIMIT = 50
 _FROM_PB = {value: mode for mode, value in MODES.items()}
@@ -32,6 +33,9 @@ def retrieve(
         query_coverage=linked.query_coverage,
         link_ms=link_ms,
     )
+    response.withheld = not _is_allowed(knowledge, user, request)
+    if response.withheld:
+        return response
     if not context and not linked.is_empty:
         return response  # a context that names nothing known: the user's whole store would be no answer to it
     started = time.perf_counter()
@@ -44,6 +48,12 @@ def retrieve(
         response.entities.append(retrieved_entity(found, counts, loaded.catalog))
     response.store_ms = (time.perf_counter() - started) * 1000
     return response
+
+
+def _is_allowed(knowledge: Knowledge, user: UserKey, request: pb.RetrieveEntitiesRequest) -> bool:
+    if request.purpose == pb.PURPOSE_UNSPECIFIED:
+        return True
+    return knowledge.store.allows(user, purpose_of(request.purpose))
 
 
 def _modes(request: pb.RetrieveEntitiesRequest) -> list[Mode]:

@@ -10,10 +10,13 @@ import grpc
 from attune.events.v1.events_pb2 import InteractionEvent
 from attune.knowledge.v1 import knowledge_pb2 as pb
 from attune.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceServicer
+from attune.knowledge_store.consent import Consents, Purpose
 from attune.knowledge_store.knowledge import Document, Knowledge
 from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.store import EntityCursor
+from attune.services.knowledge.consenting import Consenting
 from attune.services.knowledge.convert import (
+    consent_messages,
     entity_response,
     linked_text,
     object_entities,
@@ -27,10 +30,11 @@ from attune.services.knowledge.recorder import Recorder
 from attune.services.knowledge.retrieving import retrieve
 from attune.services.runtime.call import current_call
 from attune.services.runtime.clock import Clock
-from attune.services.runtime.errors import not_found
+from attune.services.runtime.errors import invalid, not_found
 from attune.services.runtime.eventlog.port import EventLog
 from attune.services.runtime.events import TOPIC
 from attune.services.runtime.paging import decode_token, encode_token, fingerprint
+from attune.services.runtime.purposes import purpose_of
 
 _DEFAULT_PAGE = 50
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -45,10 +49,12 @@ class KnowledgeServicer(KnowledgeServiceServicer):
         self._clock = clock
         self._recorder = Recorder(event_log, knowledge.store, clock)
         self._forgetting = Forgetting(knowledge, event_log, clock)
+        self._consenting = Consenting(knowledge.store, event_log, clock)
 
     async def finish(self) -> None:
         """Wait for the work that goes on without its caller. To be called before the store and the log are closed."""
         await self._forgetting.finish()
+        await self._consenting.finish()
 
     async def LinkEntities(self, request: pb.LinkEntitiesRequest, context: Context) -> pb.LinkEntitiesResponse:
         """The entities of each text."""
@@ -162,6 +168,16 @@ class KnowledgeServicer(KnowledgeServiceServicer):
         await self._forgetting.suppress(user, list(request.fingerprints), all_history=request.all_history)
         return pb.SuppressSuggestionsResponse()
 
+    async def GetConsents(self, request: pb.GetConsentsRequest, context: Context) -> pb.GetConsentsResponse:
+        """What a user allows."""
+        held = await self._consenting.consents(_user(request.user_id))
+        return pb.GetConsentsResponse(consents=self._consent_messages(held))
+
+    async def SetConsents(self, request: pb.SetConsentsRequest, context: Context) -> pb.SetConsentsResponse:
+        """Grant and withdraw purposes."""
+        held = await self._consenting.choose(_user(request.user_id), _choices(request))
+        return pb.SetConsentsResponse(consents=self._consent_messages(held))
+
     async def GetSuppressedSuggestions(
         self, request: pb.GetSuppressedSuggestionsRequest, context: Context
     ) -> pb.GetSuppressedSuggestionsResponse:
@@ -171,9 +187,23 @@ class KnowledgeServicer(KnowledgeServiceServicer):
             fingerprints=found.fingerprints, history_until=timestamp(found.history_until)
         )
 
+    def _consent_messages(self, held: Consents) -> list[pb.Consent]:
+        return consent_messages(held, default=self._knowledge.store.consent_default)
+
 
 def _user(user_id: str) -> UserKey:
     return UserKey(current_call().tenant, user_id)
+
+
+def _choices(request: pb.SetConsentsRequest) -> dict[Purpose, bool]:
+    """The choices by purpose. Raises ServiceError where there are two about one: which of them is meant?"""
+    wanted: dict[Purpose, bool] = {}
+    for place, each in enumerate(request.choices):
+        purpose = purpose_of(each.purpose)
+        if purpose in wanted:
+            raise invalid(f"choices[{place}].purpose", f"{purpose} is chosen twice: grant or withdraw it, once")
+        wanted[purpose] = each.granted
+    return wanted
 
 
 def _is_cursor(position: Any) -> bool:

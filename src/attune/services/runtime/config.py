@@ -76,6 +76,9 @@ class Config(BaseSettings):
         description="A PostgreSQL database for the knowledge store, postgresql://...; empty: SQLite in data_dir.",
     )
     entities_per_user: int = Field(512, ge=1, description="How many entities a user's store holds at most.")
+    consent_default: Literal["granted", "withdrawn"] = Field(
+        "granted", description="What counts for a purpose that a user has made no choice about."
+    )
     qdrant_url: str = Field("", description="A Qdrant server or cluster; empty: the engine embedded in this process.")
     llm_base_url: str = Field("", description="An OpenAI-compatible server; empty: the ranker alone.")
     llm_model: str = Field("", description="The model to ask there.")

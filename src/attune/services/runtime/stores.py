@@ -31,17 +31,17 @@ def open_knowledge(config: Config) -> Knowledge:
 
 def open_store(config: Config) -> Store:
     """The knowledge store alone. Raises StoreError where it cannot be opened."""
-    url = config.store_url.get_secret_value()
+    url, granted = config.store_url.get_secret_value(), config.consent_default == "granted"
     if not url:
         config.data_dir.mkdir(parents=True, exist_ok=True)
-        return SqliteStore(_sqlite_file(config), capacity=config.entities_per_user)
+        return SqliteStore(_sqlite_file(config), capacity=config.entities_per_user, consent_default=granted)
     if not url.startswith(_POSTGRES):
         raise StoreError(f"ATTUNE_STORE_URL does not begin with {_POSTGRES[0]}: give such a URL, or leave it empty")
     try:
         from attune.knowledge_store.store_postgres import PostgresStore  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise StoreError("ATTUNE_STORE_URL needs PostgreSQL's client: pip install 'attune[postgres]'") from error
-    return PostgresStore(url, capacity=config.entities_per_user)
+    return PostgresStore(url, capacity=config.entities_per_user, consent_default=granted)
 
 
 def open_existing_store(config: Config) -> Store:

@@ -115,9 +115,15 @@ class Gateway:
         return [tuple(one.entity_id for one in each.entities) for each in answer.objects]
 
     async def person(self, user: str, query: str, context: Context, entity_ids: Sequence[str]) -> Person:
-        """The user's acquaintance with the entities of the candidates."""
+        """The user's acquaintance with the entities of the candidates, if the user allows ranking by it."""
         request = knowledge.RetrieveEntitiesRequest(
-            user_id=user, query=query, context=context, entity_ids=entity_ids, modes=_MET, limit=1000
+            user_id=user,
+            query=query,
+            context=context,
+            entity_ids=entity_ids,
+            modes=_MET,
+            limit=1000,
+            purpose=knowledge.PURPOSE_RANKING,
         )
         answer = await self._knowledge.RetrieveEntities(request, **onward())
         met: dict[str, Acquaintance] = {}
@@ -125,7 +131,7 @@ class Gateway:
             known = _acquaintance(each)
             if known.entity_id not in met or known.strength > met[known.entity_id].strength:
                 met[known.entity_id] = known
-        return Person(met, frozenset(answer.query_entity_ids), answer.query_coverage)
+        return Person(met, frozenset(answer.query_entity_ids), answer.query_coverage, answer.withheld)
 
     async def record(self, event: InteractionEvent) -> None:
         """Append an event to the log.

@@ -38,6 +38,8 @@ class Person:
     """The entities that the query itself names."""
     query_coverage: float = 0.0
     """How much of the query they cover, between 0 and 1."""
+    is_withheld: bool = False
+    """The user does not allow search to rank by any of it."""
 
 
 NOBODY = Person()

@@ -72,6 +72,8 @@ def weigh(person: Person, fused: Sequence[Fused], entities: Sequence[Sequence[st
     """
     if wanted <= 0:
         return Weight(0.0, "no personalization was asked for")
+    if person.is_withheld:
+        return Weight(0.0, "the user does not allow ranking by what is known of them")
     if not person.acquaintances:
         return Weight(0.0, "the user has met none of these documents' entities")
     lead = min(1.0, _lead(fused) / _CLEAR_LEAD)

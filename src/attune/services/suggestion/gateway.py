@@ -45,6 +45,15 @@ class Retrieved:
     """Why there are none, where search did not answer: a sentence for the caller."""
 
 
+@dataclass(frozen=True, slots=True)
+class Acquainted:
+    """What of a context a user knows."""
+
+    entities: Sequence[KnownEntity] = ()
+    is_withheld: bool = False
+    """The user does not allow suggestions from it."""
+
+
 class Gateway:
     """Asks knowledge, embedding and search on behalf of the current call."""
 
@@ -56,16 +65,21 @@ class Gateway:
         self._search = SearchServiceStub(search_channel)
         self._channels = (knowledge_channel, embedding_channel, search_channel)
 
-    async def entities(self, user: str, query: str, context: Context, of_documents: Sequence[str]) -> list[KnownEntity]:
+    async def entities(self, user: str, query: str, context: Context, of_documents: Sequence[str]) -> Acquainted:
         """What of the context and of the retrieved documents the user knows; without any context, the user's own."""
         request = knowledge.RetrieveEntitiesRequest(
-            user_id=user, query=query, context=context, entity_ids=of_documents, limit=_PER_MODE
+            user_id=user,
+            query=query,
+            context=context,
+            entity_ids=of_documents,
+            limit=_PER_MODE,
+            purpose=knowledge.PURPOSE_SUGGESTION,
         )
         found = await self._knowledge.RetrieveEntities(request, **onward())
         known: dict[str, KnownEntity] = {}
         for each in found.entities:  # familiar first: of an entity in two modes, that one counts
             known.setdefault(each.entity.entity_id, _known(each))
-        return list(known.values())
+        return Acquainted(list(known.values()), found.withheld)
 
     async def suppression(self, user: str) -> Suppression:
         """What the user wants to see no more."""

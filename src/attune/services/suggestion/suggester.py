@@ -11,7 +11,7 @@ from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import current_call
 from attune.services.runtime.llm import LlmError
 from attune.services.suggestion.candidates import Candidate, candidates
-from attune.services.suggestion.gateway import Gateway
+from attune.services.suggestion.gateway import Acquainted, Gateway, Retrieved
 from attune.services.suggestion.known import Situation
 from attune.services.suggestion.llm import LlmAnswer, Writer
 from attune.services.suggestion.ranker import Ranked, rank
@@ -20,6 +20,10 @@ from attune.services.suggestion.suppression import Suppression
 _log = structlog.get_logger("attune.suggestion")
 _RESERVE_S = 0.25
 """Kept of the deadline for the ranker, should the language model not answer in time."""
+_WITHHELD = (
+    "user_id: these suggestions draw on the query, its session and documents alone, as the user does not allow "
+    "suggestions from what is known of them; SetConsents grants it, where the user wants that"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +78,14 @@ class Suggester:
     ) -> tuple[Situation, Suppression]:
         started = time.monotonic()
         retrieved = await self._gateway.retrieved(user, query, context)
-        if retrieved.notice:
-            outcome.notices.append(retrieved.notice)
         outcome.milliseconds["candidates_ms"] = _since(started)
         started = time.monotonic()
-        personal = bool(user) and not (context.HasField("personalization") and context.personalization == 0)
-        entities = await self._gateway.entities(user, query, context, retrieved.entity_ids) if personal else []
+        known = await self._known(user, query, context, retrieved)
+        if known.is_withheld:
+            outcome.notices.append(_WITHHELD)
+            retrieved = await self._gateway.retrieved("", query, context)  # those were ranked by what is known
+        if retrieved.notice:
+            outcome.notices.append(retrieved.notice)
         suppression = await self._gateway.suppression(user) if user else Suppression()
         outcome.milliseconds["retrieve_ms"] = _since(started)
         page = context.turns[-1] if context.turns else None
@@ -88,10 +94,15 @@ class Suggester:
             previous_queries=[turn.query for turn in context.turns if turn.query],
             page_title=page.title if page else "",
             page_text=page.text if page else "",
-            entities=suppression.usable(entities),
+            entities=suppression.usable(known.entities),
             titles=retrieved.titles,
         )
         return situation, suppression
+
+    async def _known(self, user: str, query: str, context: Context, retrieved: Retrieved) -> Acquainted:
+        if not user or (context.HasField("personalization") and context.personalization == 0):
+            return Acquainted()
+        return await self._gateway.entities(user, query, context, retrieved.entity_ids)
 
     async def _by_writer(
         self, writer: Writer, situation: Situation, suppression: Suppression, limit: int, outcome: Outcome
