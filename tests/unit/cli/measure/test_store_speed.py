@@ -19,12 +19,15 @@ def test_a_store_is_filled_read_and_summed_up(request, tmp_path, monkeypatch, en
     catalog = tmp_path / "catalog.jsonl"
     catalog.write_text(CATALOG)
     place = [] if engine == "sqlite" else ["--url", new_database(request.getfixturevalue("postgres_url"))]
-    arguments = ["bench", "store", "--catalog", catalog, *SMALL, *place, "--json"]
+    arguments = [str(each) for each in ("bench", "store", "--catalog", catalog, *SMALL, *place, "--json")]
+    monkeypatch.setattr("sys.argv", ["attune", *arguments])
 
-    ended = CliRunner().invoke(app, [str(each) for each in arguments])
+    ended = CliRunner().invoke(app, arguments)
 
     assert ended.exit_code == 0, ended.output
     report = json.loads(ended.stdout)
+    told = ["--url", "postgresql://..."] if place else []
+    assert report["command"].split()[-1 - len(told) :] == [*told, "--json"]
     timed = {(row["users"], row["kind"]): row for row in report["rows"] if "kind" in row}
     assert timed.keys() == {(users, kind) for users in (20, 1000) for kind in ("light", "full")}
     assert all(0 < row["read_p50_ms"] <= row["read_p99_ms"] <= row["read_max_ms"] for row in timed.values())

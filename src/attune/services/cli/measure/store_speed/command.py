@@ -67,6 +67,8 @@ def store(  # noqa: PLR0913 - options of a command
         engine = "postgres" if url else "sqlite"
         rows = [{"engine": engine, **row} for row in rows]
         made = make_report(rows, _summary(engine, rows), system_clock())
+        if url:
+            made["command"] = made["command"].replace(url, "postgresql://...")  # it may have a password
         if out is not None:
             write(made, out, page_of("A knowledge store", made))
     show(made, as_json=as_json)
