@@ -80,7 +80,9 @@ class Config(BaseSettings):
         "granted", description="What counts for a purpose that a user has made no choice about."
     )
     qdrant_url: str = Field("", description="A Qdrant server or cluster; empty: the engine embedded in this process.")
-    llm_base_url: str = Field("", description="An OpenAI-compatible server; empty: the ranker alone.")
+    llm_base_url: str = Field(
+        "", description="An OpenAI-compatible server, for suggestions and summaries; empty: no language model."
+    )
     llm_model: str = Field("", description="The model to ask there.")
     llm_api_key: SecretStr = Field(SecretStr("none"), description="Its API key.")
     llm_timeout_s: float = Field(10, gt=0, description="How long the language model may take, in seconds.")

@@ -16,7 +16,7 @@ from attune.services.runtime.llm import LlmError, content_of, told_as_llm_errors
 GIVE_UP_AFTER = 5
 _MOST_WORDS = 120
 _MOST_CHARACTERS = 1000
-_MOST_TOKENS = 1024  # a model may think before it answers
+_MOST_TOKENS = 400  # more than _MOST_WORDS take, and little enough to end a model that goes on for ever
 Label = Callable[[str], str]
 
 

@@ -4,6 +4,7 @@ A history is what the user wrote, a line for each event. Tokens are word pieces 
 which the ends of lines are none.
 """
 
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,8 +22,8 @@ from attune.services.cli.measure.report import Row
 
 BAR = 0.25
 TOP = 10
-JOINED = (100, 400)
-_ENDS = (1, 10, 25, 50, 100, 200, 400, None)
+JOINED = (100, 200, 400)
+_SPANS = (1, 10, 25, 50, 100, 200, 400, sys.maxsize)
 CountTokens = Callable[[str], int]
 
 
@@ -86,14 +87,11 @@ def joined(events: Sequence[Interaction], size: int, seed: int) -> list[Interact
 
 def prompt_rows(name: str, sizes: Sequence[PromptSize]) -> Iterator[Row]:
     """A row for each span of history lengths that there are users of."""
-    for start, end in pairwise(_ENDS):
-        found = [each for each in sizes if each.events >= start and (end is None or each.events < end)]
+    for start, end in pairwise(_SPANS):
+        found = [each for each in sizes if start <= each.events < end]
         if found:
-            yield {
-                "set": name,
-                "events_of_a_user": f"{start}-{end - 1}" if end else f"{start} or more",
-                **_figures(found),
-            }
+            span = f"{start}-{end - 1}" if end < sys.maxsize else f"{start} or more"
+            yield {"set": name, "events_of_a_user": span, **_figures(found)}
 
 
 def within_bar(sizes: Sequence[PromptSize]) -> float:
