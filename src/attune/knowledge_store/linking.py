@@ -112,7 +112,7 @@ class Linker:
     def disambiguate(self, text: str, spans: Sequence[tuple[int, int]], *, context: str = "") -> list[Mention | None]:
         """The best entity of each given span (start, end), whatever its score; None if nothing is called so."""
         tells = has_capitals(text)
-        uses = [_use(text[start:end], normalize_name(text[start:end]), tells=tells) for start, end in spans]
+        uses = [Use.of(normalize_name(text[start:end]), text[start:end], tells=tells) for start, end in spans]
         spots = [_Spot(*span, use, self.candidates.of(use)) for span, use in zip(spans, uses, strict=True)]
         known = [spot for spot in spots if spot.candidates]
         scored = self._scored(known, [normalize(text)], context)
@@ -149,7 +149,7 @@ class Linker:
             if match.name in _CONTRACTED and normalized.text[max(match.start - 1, 0) : match.start] in _APOSTROPHES:
                 continue
             is_fragment = tells and taken.is_fragment(text, start, end)
-            use = _use(text[start:end], match.name, tells=tells, is_fragment=is_fragment)
+            use = Use.of(match.name, text[start:end], tells=tells, is_fragment=is_fragment)
             if use not in known:
                 known[use] = self.candidates.of(use)
             if known[use]:
@@ -174,12 +174,6 @@ def _in_gaps(matches: Iterable[Match], taken: Sequence[Match]) -> Iterator[Match
             other = next(others, None)
         if other is None or match.end <= other.start:
             yield match
-
-
-def _use(surface: str, name: str, *, tells: bool, is_fragment: bool = False) -> Use:
-    if not tells:
-        return Use(name, is_capitalised=False, is_upper=True)
-    return Use(name, surface[:1].isupper(), surface.isupper(), is_fragment)
 
 
 def _mention(text: str, spot: _Spot, candidates: tuple[Candidate, ...]) -> Mention:
