@@ -2,10 +2,9 @@
 
 Gazetteers find the names (gazetteer.py): what some entity is called, and, in the gaps between, what English makes of
 such names (names.py): demonyms and parts where the text writes them with a capital, demonyms alone where its letters
-are all small or all capital. All names of the text are
-then weighed together (disambiguation.py): how likely each is on its own (candidates.py), the words around, each other.
-A name whose best score is under `nil_threshold` stands for no entity. No term depends on the user: what is
-written to a user's store must not be steered by what is in it.
+are all small or all capital. All names of the text are then weighed together (disambiguation.py): how likely each is on
+its own (candidates.py), the words around, each other. A name whose best score is under `nil_threshold` stands for no
+entity. No term depends on the user: what is written to a user's store must not be steered by what is in it.
 
 A name that is one common English word (common_words.txt) links only where it is the whole text, or is written as code:
 between backticks, or called, as in `list()`.
