@@ -98,9 +98,9 @@ class Linker:
         scored = self._scored(chain.from_iterable(spots), normalized, context)
         return [
             [
-                mention
-                for mention in (_mention(text, spot, scored[spot.use]) for spot in found)
-                if mention.score >= self._nil_threshold
+                _mention(text, spot, scored[spot.use])
+                for spot in found
+                if scored[spot.use][0].score >= self._nil_threshold
             ]
             for text, found in zip(texts, spots, strict=True)
         ]
