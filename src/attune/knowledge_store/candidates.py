@@ -12,7 +12,7 @@ import heapq
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.gazetteer import Gazetteer
@@ -43,6 +43,13 @@ class Use(NamedTuple):
     is_capitalised: bool
     is_upper: bool
     is_fragment: bool = False
+
+    @classmethod
+    def of(cls, name: str, surface: str, *, tells: bool, is_fragment: bool = False) -> Self:
+        """The use of a name by a text that writes it as `surface`; `tells`: whether case tells something there."""
+        if not tells:
+            return cls(name, is_capitalised=False, is_upper=True)
+        return cls(name, surface[:1].isupper(), surface.isupper(), is_fragment)
 
     @property
     def is_small(self) -> bool:

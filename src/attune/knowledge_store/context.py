@@ -144,5 +144,5 @@ def _looked_up(words: Words, known: Words, values: NDArray[np.int64] | None = No
         return np.zeros(len(words))
     places = np.searchsorted(known, words)
     places[places == len(known)] = 0
-    found = (known[places] == words).astype(np.float64)
+    found: NDArray[np.float64] = (known[places] == words).astype(np.float64)
     return found if values is None else found * values[places]

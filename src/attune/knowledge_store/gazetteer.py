@@ -73,7 +73,7 @@ class Gazetteer:
         `starts` are the only places where a match may start; all places without it.
         """
         found: list[Match] = []
-        free, whole, edges, lengths = 0, pieces.whole, pieces.edges, self._lengths
+        free, whole, edges, names, lengths = 0, pieces.whole, pieces.edges, self._names, self._lengths
         known = [
             (start, lengths[piece])
             for piece, start in zip(pieces.texts, pieces.starts, strict=True)
@@ -84,7 +84,7 @@ class Gazetteer:
                 continue
             for length in possible:
                 end = start + length
-                if end in edges and whole[start:end] in self._names:
+                if end in edges and whole[start:end] in names:
                     found.append(Match(start, end, whole[start:end]))
                     free = end
                     break

@@ -2,10 +2,9 @@
 
 Gazetteers find the names (gazetteer.py): what some entity is called, and, in the gaps between, what English makes of
 such names (names.py): demonyms and parts where the text writes them with a capital, demonyms alone where its letters
-are all small or all capital. All names of the text are
-then weighed together (disambiguation.py): how likely each is on its own (candidates.py), the words around, each other.
-A name whose best score is under `nil_threshold` stands for no entity. No term depends on the user: what is
-written to a user's store must not be steered by what is in it.
+are all small or all capital. All names of the text are then weighed together (disambiguation.py): how likely each is on
+its own (candidates.py), the words around, each other. A name whose best score is under `nil_threshold` stands for no
+entity. No term depends on the user: what is written to a user's store must not be steered by what is in it.
 
 A name that is one common English word (common_words.txt) links only where it is the whole text, or is written as code:
 between backticks, or called, as in `list()`.
@@ -99,9 +98,9 @@ class Linker:
         scored = self._scored(chain.from_iterable(spots), normalized, context)
         return [
             [
-                mention
-                for mention in (_mention(text, spot, scored[spot.use]) for spot in found)
-                if mention.score >= self._nil_threshold
+                _mention(text, spot, scored[spot.use])
+                for spot in found
+                if scored[spot.use][0].score >= self._nil_threshold
             ]
             for text, found in zip(texts, spots, strict=True)
         ]
@@ -112,7 +111,7 @@ class Linker:
     def disambiguate(self, text: str, spans: Sequence[tuple[int, int]], *, context: str = "") -> list[Mention | None]:
         """The best entity of each given span (start, end), whatever its score; None if nothing is called so."""
         tells = has_capitals(text)
-        uses = [_use(text[start:end], normalize_name(text[start:end]), tells=tells) for start, end in spans]
+        uses = [Use.of(normalize_name(text[start:end]), text[start:end], tells=tells) for start, end in spans]
         spots = [_Spot(*span, use, self.candidates.of(use)) for span, use in zip(spans, uses, strict=True)]
         known = [spot for spot in spots if spot.candidates]
         scored = self._scored(known, [normalize(text)], context)
@@ -149,7 +148,7 @@ class Linker:
             if match.name in _CONTRACTED and normalized.text[max(match.start - 1, 0) : match.start] in _APOSTROPHES:
                 continue
             is_fragment = tells and taken.is_fragment(text, start, end)
-            use = _use(text[start:end], match.name, tells=tells, is_fragment=is_fragment)
+            use = Use.of(match.name, text[start:end], tells=tells, is_fragment=is_fragment)
             if use not in known:
                 known[use] = self.candidates.of(use)
             if known[use]:
@@ -174,12 +173,6 @@ def _in_gaps(matches: Iterable[Match], taken: Sequence[Match]) -> Iterator[Match
             other = next(others, None)
         if other is None or match.end <= other.start:
             yield match
-
-
-def _use(surface: str, name: str, *, tells: bool, is_fragment: bool = False) -> Use:
-    if not tells:
-        return Use(name, is_capitalised=False, is_upper=True)
-    return Use(name, surface[:1].isupper(), surface.isupper(), is_fragment)
 
 
 def _mention(text: str, spot: _Spot, candidates: tuple[Candidate, ...]) -> Mention:

@@ -6,8 +6,8 @@ from attune.knowledge_store.candidates import CandidateIndex, Use
 from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.normalization import normalize_name
 
-Baseline = Callable[[str], str | None]
-"""Given a surface, the entity that it is taken for; None for no candidate."""
+Baseline = Callable[[str, bool], str | None]
+"""Given a surface and whether case tells something in its text, the entity it is taken for; None for no candidate."""
 
 
 def baselines(catalog: Catalog, index: CandidateIndex, popularity: Mapping[str, float]) -> dict[str, Baseline]:
@@ -23,13 +23,13 @@ def baselines(catalog: Catalog, index: CandidateIndex, popularity: Mapping[str, 
     names = ((name, entity.id) for entity in catalog for name in (entity.label, *entity.aliases))
     by_label, by_name = _most_popular(labels, popularity), _most_popular(names, popularity)
 
-    def of_candidates(surface: str) -> str | None:
-        use = Use(normalize_name(surface), surface[:1].isupper(), surface.isupper())
+    def of_candidates(surface: str, tells: bool) -> str | None:
+        use = Use.of(normalize_name(surface), surface, tells=tells)
         return _best((each.entity_id for each in index.of(use)), popularity)
 
     return {
-        "label": lambda surface: by_label.get(normalize_name(surface)),
-        "popularity": lambda surface: by_name.get(normalize_name(surface)),
+        "label": lambda surface, _tells: by_label.get(normalize_name(surface)),
+        "popularity": lambda surface, _tells: by_name.get(normalize_name(surface)),
         "popularity_of_candidates": of_candidates,
     }
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from attune.embeddings.errors import SettingError
+from attune.knowledge_store.capitals import has_capitals
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.linking import NIL_THRESHOLD, Linker
 from attune.knowledge_store.popularity import popularity
@@ -117,7 +118,12 @@ def _judged(gold: GoldSet, base: KnowledgeBase, linker: Linker, graph: CatalogGr
 
 def _right(results: Sequence[TextResult], choose: Baseline) -> list[list[bool]]:
     return [
-        each.right_if([choose(each.gold.text[mention.start : mention.end]) for mention in each.gold.mentions])
+        each.right_if(
+            [
+                choose(each.gold.text[mention.start : mention.end], has_capitals(each.gold.text))
+                for mention in each.gold.mentions
+            ]
+        )
         for each in results
     ]
 
