@@ -52,6 +52,7 @@ def names(store: Store) -> list[str]:
 
 def test_nobody_has_chosen_anything_at_first(store):
     assert store.consents([ANNA]) == {}
+    assert store.consent_default
     assert all(store.allows(ANNA, purpose) for purpose in Purpose)
     assert store.summary(ANNA) is None
     assert store.companions("acme", ["a"]) == {}
@@ -59,6 +60,7 @@ def test_nobody_has_chosen_anything_at_first(store):
 
 def test_a_store_may_allow_nothing_unless_it_is_chosen(open_store):
     store = open_store(consent_default=False)
+    assert not store.consent_default
     assert not any(store.allows(ANNA, purpose) for purpose in Purpose)
     store.consent(ANNA, [LEARNING])
     assert store.allows(ANNA, Purpose.LEARNING)

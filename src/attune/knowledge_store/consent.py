@@ -87,7 +87,7 @@ def _bounded(choices: list[Choice]) -> list[Choice]:
     """
     if len(choices) <= MOST_CHOICES:
         return choices
-    kept = choices[:1] + [each for before, each in pairwise(choices) if before.granted != each.granted]
+    kept = [choices[0], *(each for before, each in pairwise(choices) if before.granted != each.granted)]
     while len(kept) > MOST_CHOICES:
         grants = [place for place in range(len(kept) - 1) if kept[place].granted]
         shortest = min(grants, key=lambda place: (kept[place + 1].at - kept[place].at, place))

@@ -24,6 +24,8 @@ def test_the_newest_choice_about_a_purpose_counts():
     made = Consents.of([Choice(days(2), Purpose.RANKING, True), Choice(days(1), Purpose.RANKING, False)])
     assert made.choices == (Choice(days(2), Purpose.RANKING, True),)
     assert made.allow(Purpose.RANKING, default=False)
+    assert made.newest(Purpose.RANKING) == made.choices[0]
+    assert made.newest(Purpose.LEARNING) is None
 
 
 def test_learning_is_allowed_by_what_was_chosen_until_then():
