@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from attune.embeddings.augmentation.augmenter import Augmenter
-from attune.embeddings.augmentation.gate import GATES, Gate, Learned, Statistical
+from attune.embeddings.augmentation.gate import GATES, Gate
 from attune.embeddings.augmentation.kinds import Augmentation
 from attune.embeddings.augmentation.manifest import AugmenterEntry, put_augmenter
 from attune.embeddings.augmentation.probes import Probes
@@ -27,6 +27,12 @@ from attune.embeddings.packed_encoder import PackedEncoder
 
 AUGMENTERS_DIRECTORY = "augmenters"
 _GATE, _PROBES = "gate.", "probes."
+_OF_TOKENS = {
+    Augmentation.STATISTICAL: "weights",
+    Augmentation.LEARNED: "telling",
+    Augmentation.CONTEXTUAL: "frequent",
+}
+"""What a gate is told of each token."""
 _NAME_DIGITS = 12
 _RETRAIN = "copy the file again, or train the augmenter again"
 
@@ -114,13 +120,9 @@ def _gate(tensors: Mapping[str, Tensor], entry: AugmenterEntry) -> Gate:
     own = {name.removeprefix(_GATE): tensor for name, tensor in tensors.items() if name.startswith(_GATE)}
     table, size = own["table"], own["projection"].shape[1]
     make: Callable[..., Gate] = GATES[entry.kind]
-    gate = (
-        make(table, size)
-        if make is Learned
-        else make(table, size, own["weights" if make is Statistical else "frequent"])
-    )
+    told = own[_OF_TOKENS[entry.kind]]
+    gate = make(table, size, told)
     gate.load_state_dict(own)
-    told = own.get("weights", own.get("frequent"))
-    if table.dim() != 2 or (told is not None and told.shape != table.shape[:1]):
+    if table.dim() != 2 or told.shape != table.shape[:1]:
         raise ValueError("weights and table are not of one vocabulary")
     return gate.requires_grad_(requires_grad=False)

@@ -120,10 +120,11 @@ def test_it_is_explained_token_by_token(model):
     assert embed(embedder, ["the cat"])[0].augmented.influences == ()
 
 
-@pytest.mark.parametrize("make", [Learned, lambda table, size: Contextual(table, size, torch.ones(len(table)))])
+@pytest.mark.parametrize("make", [Learned, Contextual])
 def test_gates_that_read_hidden_states_do_it_in_the_domain_of_the_query(model, make):
     torch.manual_seed(0)
-    gate = make(tied_table(np.random.default_rng(0).normal(size=(len(VOCABULARY), 20)).astype(np.float32), 4), HIDDEN)
+    table = tied_table(np.random.default_rng(0).normal(size=(len(VOCABULARY), 20)).astype(np.float32), 4)
+    gate = make(table, HIDDEN, torch.ones(len(table)))
     torch.nn.init.normal_(gate.projection)
     add_expert(model, "law", ffn_tensors(model, 1))
     put(model, gate, "general", "law")
