@@ -1,8 +1,8 @@
 """An augmenter's tensors on disk.
 
 A gate's are those of its module, under `gate.`; probes are `probes.weights` [vocabulary], `probes.ids` [some],
-`probes.rows` [some, d] and `probes.strength`; a tower has probes too, and feed-forward blocks as an expert of kind
-`ffn` has them: `layers.<index>.<parameter>`.
+`probes.rows` [some, d], `probes.strength` and `probes.enough`, without which any query moves as far; a tower has probes
+too, and feed-forward blocks as an expert of kind `ffn` has them: `layers.<index>.<parameter>`.
 """
 
 import hashlib
@@ -79,7 +79,8 @@ def gate_tensors(gate: Gate) -> dict[str, Tensor]:
 def probe_tensors(probes: Probes) -> dict[str, Tensor]:
     """What a file is to hold of probes."""
     found = {"weights": probes.weights, "ids": probes.ids, "rows": probes.rows}
-    return {f"{_PROBES}{name}": each for name, each in (found | {"strength": torch.tensor(probes.strength)}).items()}
+    found |= {"strength": torch.tensor(probes.strength), "enough": torch.tensor(probes.enough)}
+    return {f"{_PROBES}{name}": each for name, each in found.items()}
 
 
 def read_augmenter(directory: Path, entry: AugmenterEntry, backbone: PackedEncoder) -> AugmenterWeights:
@@ -88,7 +89,7 @@ def read_augmenter(directory: Path, entry: AugmenterEntry, backbone: PackedEncod
     Raises `ModelError` for a file that is missing, damaged, or of another vocabulary or width.
     """
     file = directory / entry.file
-    tensors = read_tensors(file, entry.sha256)
+    tensors = read_tensors(file, entry.sha256, _RETRAIN)
     try:
         augmenter = (
             _probes(tensors) if entry.kind in (Augmentation.PROBES, Augmentation.TOWER) else _gate(tensors, entry)
@@ -103,6 +104,8 @@ def read_augmenter(directory: Path, entry: AugmenterEntry, backbone: PackedEncod
     layers = {name: tensor for name, tensor in tensors.items() if name.startswith("layers.")}
     if entry.kind is not Augmentation.TOWER:
         return AugmenterWeights(augmenter)
+    if not layers:
+        raise ModelError(f"{file} is of kind tower and has no blocks for any layer: {_RETRAIN}")
     general = [layer.get_submodule("feed_forward") for layer in backbone.layers]
     return AugmenterWeights(augmenter, make_blocks(layers, ExpertKind.FFN, general, str(file)))
 
@@ -113,7 +116,8 @@ def _probes(tensors: Mapping[str, Tensor]) -> Probes:
         raise ValueError(f"shapes {list(weights.shape)}, {list(ids.shape)} and {list(rows.shape)} do not fit")
     if ids[0] < 0 or ids[-1] >= len(weights) or bool((ids.diff() <= 0).any()):
         raise ValueError("ids are not those of the vocabulary in ascending order")
-    return Probes(weights.float(), ids.long(), rows.float(), float(strength))
+    enough = tensors.get(f"{_PROBES}enough", torch.zeros(()))
+    return Probes(weights.float(), ids.long(), rows.float(), float(strength), float(enough))
 
 
 def _gate(tensors: Mapping[str, Tensor], entry: AugmenterEntry) -> Gate:
