@@ -128,7 +128,7 @@ class Bench:
             return self._vectors.plain(plain, texts) @ indexes[0].T
         if augmenter.tower is None:
             return self._vectors.unaugmented(level, texts) @ indexes[1].T
-        return self._vectors.dropped(level, texts) @ indexes[1].T
+        return self._vectors.dropped(level, augmenter, texts) @ indexes[1].T
 
     @staticmethod
     def _note(measured: Measured, task: str, rankings: dict[str, Ranked], wanted: Wanted) -> None:

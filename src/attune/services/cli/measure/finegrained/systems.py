@@ -10,6 +10,7 @@ from attune.embeddings.augmentation.kinds import Augmentation
 from attune.embeddings.domains import LoadedAugmenter
 from attune.embeddings.embedder import Embedder
 from attune.embeddings.errors import SettingError
+from attune.embeddings.evaluation.ablation import without_head
 from attune.embeddings.items import Embedded, EmbedItem, Role
 from attune.embeddings.router import GENERAL
 from attune.embeddings.stored_vectors import StoredVectors
@@ -75,10 +76,13 @@ class Vectors:
         """Queries, augmented."""
         return self._computed(level, texts, level.domain, Role.QUERY, level.augmentation)
 
-    def dropped(self, level: Level, texts: Sequence[str]) -> Matrix:
-        """Queries without the head, but with what was trained beside it: as if the head had not been saved."""
-        with level.embedder.heads_dropped():
-            return self.queries(level, texts)
+    def dropped(self, level: Level, augmenter: LoadedAugmenter, texts: Sequence[str]) -> Matrix:
+        """Queries by what was trained beside the augmenter's head, as if that had not been saved."""
+        domain = level.embedder.domains.route(level.domain)
+        parts = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
+        found = [without_head(level.embedder, domain, augmenter, part) for part in parts]
+        self._tell(len(texts))
+        return np.concatenate(found)
 
     def _kept(self, level: Level, texts: Sequence[str], domain: str, role: Role) -> Matrix:
         """Not augmented."""
