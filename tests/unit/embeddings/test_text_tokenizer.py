@@ -64,13 +64,13 @@ def test_a_long_text_is_an_error_where_truncation_is_not_allowed(tokenizer):
 def test_tokens_that_a_cut_text_goes_on_with_are_given_as_far_as_they_are_asked_for(tokenizer, count, reach):
     text = " ".join((["the", "cat", "sat", "on", "a", "mat"] * 10)[:count])
     everything = only(TextTokenizer(tokenizer._tokenizer, 100).tokenize([text])).ids
-    found = only(tokenizer.tokenize([text], reach=reach))
+    found = only(tokenizer.tokenize([text], reaches=[reach]))
     assert found == Tokenized(only(tokenizer.tokenize([text])).ids, count > LIMIT - 2, found.beyond)
     assert found.ids[:-1] + found.beyond == everything[:-1][: max(LIMIT, reach) - 1]
 
 
 def test_a_text_of_a_megabyte_is_read_no_further_than_is_asked_for(tokenizer):
-    found = only(tokenizer.tokenize(["cat " * (1 << 18)], reach=30))
+    found = only(tokenizer.tokenize(["cat " * (1 << 18)], reaches=[30]))
     assert (len(found.ids), len(found.beyond)) == (LIMIT, 20)
 
 
