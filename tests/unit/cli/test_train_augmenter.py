@@ -110,14 +110,23 @@ def test_paired_words_read_what_the_backbone_does_not(backbone, tmp_path):
     [
         (["--kind", "magic"], "kind 'magic' is unknown: use one of statistical"),
         (["--kind", "paired"], "name a domain for them with --domain"),
-        (["--domain", "law"], "domain 'law' is unknown"),
+        (["--kind", "paired", "--domain", "Law"], "domain id 'Law' is malformed"),
+        (["--domain", "law"], "no such domain: use one of general, or train its expert first"),
     ],
 )
-def test_what_cannot_be_made_is_refused(backbone, tmp_path, options, problem):
+def test_what_cannot_be_made_is_refused_before_a_model_is(backbone, tmp_path, options, problem):
     made = ("--model", tmp_path / "model", "--backbone", backbone, "--corpus", corpus(tmp_path / "one", 1))
     code, _, err = run("train", "augmenter", *made, *options)
     assert code == 1
     assert problem in " ".join(err.split())
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_model_of_vectors_of_any_length_is_refused(tmp_path):
+    made = ("--model", tmp_path / "model", "--backbone", write_tiny_model(tmp_path / "long", normalize=False))
+    code, _, err = run("train", "augmenter", *made, "--corpus", corpus(tmp_path / "one", 1))
+    assert code == 1
+    assert "augmenters are for vectors of length 1" in " ".join(err.split())
 
 
 def test_a_corpus_of_few_documents_is_refused(backbone, tmp_path):
@@ -126,6 +135,7 @@ def test_a_corpus_of_few_documents_is_refused(backbone, tmp_path):
     code, _, err = run("train", "augmenter", "--model", tmp_path / "model", "--backbone", backbone, "--corpus", file)
     assert code == 1
     assert "few: 1 passages: at least 10 are needed" in " ".join(err.split())
+    assert not (tmp_path / "model").exists()
 
 
 def test_pairs_of_people_teach_too(backbone, tmp_path):
@@ -135,6 +145,8 @@ def test_pairs_of_people_teach_too(backbone, tmp_path):
     made = ("--model", tmp_path / "model", "--backbone", backbone, "--corpus", corpus(tmp_path / "one", 1))
     found = train(*made, "--pairs", pairs, "--kind", "learned")
     assert found["kind"] == "learned"
+    assert found["outcome"] in ("default", "not_better")
+    assert found["message"].endswith(f"the default of general, in {tmp_path / 'model'}")
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ class LiveExperts:
         except ModelError as error:
             if not starting:
                 raise
-            _log.error("queries of %s go without augmenter %s: %s", domain.id, entry.kind, error)  # noqa: TRY400 - said
+            _log.error("queries of %s go without augmenter %s: %s", domain.id, entry.kind, error)
             return None
 
     def _load(self, manifest: Manifest, held: dict[str, Domain]) -> list[Domain]:
