@@ -204,6 +204,10 @@ class Embedder:
         states = self._encoder.encode_with_hidden(_ids(prepared), experts)[1]
         return [each.clone() for each in states]  # outside of inference, so that what reads them can learn
 
+    def taken(self, texts: Sequence[str]) -> list[str]:
+        """What the layers read of each passage, which may be its beginning alone."""
+        return self._tokenizer.taken(texts, self._prompts[Role.PASSAGE])
+
     def moves_general_vectors(self, domain: Domain) -> bool:
         """Whether the domain's expert makes its vectors from the general expert's: see `moved`."""
         return self._encoder.moves_general_vectors(domain.expert.number)

@@ -94,6 +94,19 @@ class TextTokenizer:
             results[index] = self._limit(index, encoding, far, truncate=may_cut)
         return [result for result in results if result is not None]
 
+    def taken(self, texts: Sequence[str], prefix: str = "") -> list[str]:
+        """What the model takes of each text, after the prefix: all of it, or the beginning of one that is cut.
+
+        Of a model that reads small letters, in these.
+        """
+        prepared = [self._prepare(text, prefix) for text in texts]
+        found = []
+        for text, encoding in zip(prepared, self._tokenizer.encode_batch(prepared), strict=True):
+            kept = encoding.offsets[: self.max_tokens - len(_trailing_special_ids(encoding))]
+            end = max((end for _, end in kept), default=0) if len(encoding.ids) > self.max_tokens else len(text)
+            found.append(text[len(prefix) : end])
+        return found
+
     def written(self, token: int) -> str:
         """A token as the vocabulary writes it; a continued word's part begins with "##" in BERT's."""
         return self._tokenizer.id_to_token(token) or ""

@@ -185,3 +185,16 @@ def test_a_long_text_is_cut_as_if_all_of_it_had_been_read(shared_tiny_model, tex
         assert (found.ids, found.truncated) == (tuple(whole), False)
     [refused] = tokenizer.tokenize([text], truncate=[False])
     assert isinstance(refused, TextError) == (len(whole) > LIMIT)
+
+
+@settings(deadline=None)
+@given(count=st.integers(1, 60))
+def test_what_is_taken_of_a_text_is_all_that_is_read(tokenizer, count):
+    words = (["the", "cat", "sat", "on", "a", "mat"] * 10)[:count]
+    [taken] = tokenizer.taken([" ".join(words)])
+    assert taken == " ".join(words[: LIMIT - 2])
+    assert only(tokenizer.tokenize([taken])).ids == only(tokenizer.tokenize([" ".join(words)])).ids
+
+
+def test_what_is_taken_after_a_prefix_is_the_texts_own(tokenizer):
+    assert tokenizer.taken(["cat " * 3, "cat " * 60], "old ") == ["cat " * 3, "cat " * (LIMIT - 4) + "cat"]

@@ -62,9 +62,7 @@ def span_queries(passages: Sequence[str], words: int, count: int, seed: int) -> 
     return list(islice(_asked(places, Random(seed), ask), count))  # noqa: S311 - seeded on purpose
 
 
-def _asked(
-    places: Sequence[int], random: Random, ask: Callable[[int, Random], PassageQuery]
-) -> Iterator[PassageQuery]:
+def _asked(places: Sequence[int], random: Random, ask: Callable[[int, Random], PassageQuery]) -> Iterator[PassageQuery]:
     """Queries without end, in turns over the places, each turn in another order."""
     while places:
         for place in random.sample(places, len(places)):

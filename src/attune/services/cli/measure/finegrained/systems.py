@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ class Level:
     @classmethod
     def parse(cls, name: str, given: str, load: Callable[[str], Embedder]) -> "Level":
         """Of DIR, DIR@DOMAIN or DIR@DOMAIN:AUGMENTATION. Raises `SettingError` for a domain that there is not."""
-        place, _, rest = given.partition("@")
+        place, rest = (given, "") if Path(given).is_dir() else _parted(given)
         domain, _, augmentation = rest.partition(":")
         level = cls(name, load(place), domain or GENERAL, augmentation)
         if level.domain not in {each.id for each in level.embedder.domains.domains()}:
@@ -48,6 +49,12 @@ class Level:
     def augmenter(self) -> LoadedAugmenter | None:
         """What augments its queries; nothing, where the domain's expert is all there is."""
         return self.embedder.domains.route(self.domain).augmenter(self.augmentation)
+
+
+def _parted(given: str) -> tuple[str, str]:
+    """At the last @, since a path may have others."""
+    place, at, rest = given.rpartition("@")
+    return (place, rest) if at else (given, "")
 
 
 class Vectors:
@@ -63,10 +70,6 @@ class Vectors:
         if level.domain != GENERAL and level.embedder.moves_general_vectors(domain):
             return level.embedder.moved(self._kept(level, texts, GENERAL, Role.PASSAGE), texts, domain)
         return self._kept(level, texts, level.domain, Role.PASSAGE)
-
-    def plain(self, level: Level, texts: Sequence[str]) -> Matrix:
-        """Queries by the backbone."""
-        return self._kept(level, texts, GENERAL, Role.QUERY)
 
     def unaugmented(self, level: Level, texts: Sequence[str]) -> Matrix:
         """Queries by the domain's expert."""
