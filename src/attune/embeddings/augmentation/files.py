@@ -17,15 +17,14 @@ from torch import Tensor, nn
 from attune.embeddings.augmentation.augmenter import Augmenter
 from attune.embeddings.augmentation.gate import GATES, Gate
 from attune.embeddings.augmentation.kinds import Augmentation
-from attune.embeddings.augmentation.manifest import AugmenterEntry, put_augmenter
+from attune.embeddings.augmentation.manifest import AUGMENTERS_DIRECTORY, AugmenterEntry, put_augmenter
 from attune.embeddings.augmentation.probes import Probes
 from attune.embeddings.domains import ExpertKind
 from attune.embeddings.errors import ModelError
 from attune.embeddings.mixture.expert_files import make_blocks, read_tensors
-from attune.embeddings.mixture.manifest import write_durably
+from attune.embeddings.mixture.manifest import changing, write_durably
 from attune.embeddings.packed_encoder import PackedEncoder
 
-AUGMENTERS_DIRECTORY = "augmenters"
 _GATE, _PROBES = "gate.", "probes."
 _OF_TOKENS = {
     Augmentation.STATISTICAL: "weights",
@@ -60,14 +59,15 @@ def save_augmenter(
 ) -> AugmenterEntry:
     """Add the augmenter to the model directory; `entry` says all of it but its file. The manifest names it last.
 
-    `blocks` are those of a tower.
+    `blocks` are those of a tower. One process after the other, so that no file is taken for one that was replaced.
     """
     tensors = gate_tensors(augmenter) if isinstance(augmenter, Gate) else {}
     if isinstance(augmenter, Probes):
         tensors = probe_tensors(augmenter)
-    file, sha256 = write_augmenter(directory, entry.kind.value, {**tensors, **(blocks or {})})
-    saved = replace(entry, file=file, sha256=sha256)
-    put_augmenter(directory, saved)
+    with changing(directory):
+        file, sha256 = write_augmenter(directory, entry.kind.value, {**tensors, **(blocks or {})})
+        saved = replace(entry, file=file, sha256=sha256)
+        put_augmenter(directory, saved)
     return saved
 
 

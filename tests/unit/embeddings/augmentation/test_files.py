@@ -73,6 +73,16 @@ def test_a_tower_has_blocks_for_some_layers(model):
     assert [block is None for block in found.blocks] == [True, False]
 
 
+def test_the_files_of_replaced_augmenters_go_when_no_reader_can_need_them(model):
+    """One that has read the manifest of before finds its files; those of the one before that are gone."""
+    kept = save_augmenter(model, gates()[0], entry(Augmentation.STATISTICAL))
+    files = []
+    for strength in (0.1, 0.2, 0.3):
+        files.append(save_augmenter(model, replace(probes_for(), strength=strength), entry()).file)
+        found = {str(each.relative_to(model)) for each in (model / "augmenters").iterdir()}
+        assert found == {kept.file, *files[-2:]}
+
+
 def test_a_tower_without_blocks_is_refused(model):
     saved = save_augmenter(model, probes_for(), entry(Augmentation.TOWER))
     with pytest.raises(ModelError, match="kind tower and has no blocks for any layer: copy the file again"):
