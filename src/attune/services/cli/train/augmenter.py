@@ -18,7 +18,7 @@ from attune.services.cli.failures import told_plainly
 from attune.services.cli.indexing import read_documents
 from attune.services.cli.options import Json
 from attune.services.cli.output import console, print_json, progress
-from attune.services.cli.train.augmented import PAIRED, check_domains
+from attune.services.cli.train.augmentable import PAIRED, check_domains
 from attune.services.cli.train.installed import training_installed
 from attune.services.cli.train.plan import model_directory
 
