@@ -42,6 +42,10 @@ class Bags:
             shares = shares * (known[places] == self.ids)
         return functional.embedding_bag(places, rows, self.starts, mode="sum", per_sample_weights=shares)
 
+    def present(self) -> "Bags":
+        """The same tokens, each that tells something once."""
+        return Bags(self.ids, (self.shares > 0).to(self.shares), self.starts)
+
     def without(self, token: int) -> "Bags":
         """Where that token tells nothing."""
         return Bags(self.ids, self.shares * (self.ids != token), self.starts)

@@ -31,11 +31,13 @@ def check_domain_id(domain: str) -> None:
 class LoadedExpert:
     """An expert where it is loaded: its number in the encoder, and what its weights take there beside the backbone's.
 
-    The backbone itself is number 0. Who will compute texts with an expert holds on to this object until then.
+    `reach` is how many of a text's first tokens its head reads; with 0, as many as the layers. The backbone itself is
+    number 0. Who will compute texts with an expert holds on to this object until then.
     """
 
     number: int = 0
     memory_bytes: int = 0
+    reach: int = 0
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,15 @@ class DomainRegistry:
             return self._domains[domain or GENERAL]
         except KeyError:
             raise UnknownDomainError(domain, self._domains) from None
+
+    def routes(self, domain: str) -> bool:
+        """Whether a text for it may turn out to be of any domain: it names none, and the router knows some."""
+        return not domain and self.router.knows_domains
+
+    def reach(self, domain: str) -> int:
+        """How many of its first tokens a head may read of a text for that domain, which need not be there."""
+        found = self.domains() if self.routes(domain) else [self._domains.get(domain or GENERAL)]
+        return max((each.expert.reach for each in found if each is not None), default=0)
 
     def version(self, domain: str) -> str:
         """Changes whenever the vector of a text for that domain may; for the empty one, whenever any domain's does."""

@@ -1,8 +1,7 @@
 """The library's front: texts with a domain and a role in, vectors or reasons out."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -172,15 +171,16 @@ class Embedder:
     def prepare(self, items: Sequence[EmbedItem], reach: int = 0) -> list[Prepared | ItemError]:
         """Each item ready for `compute`, or why it cannot be. May run while another thread computes.
 
-        The first `reach` tokens of a text are kept, or as many as heads read, if that is more.
+        The first `reach` tokens of a text are kept, or as many as its domain's head reads, if that is more.
         """
+        registry = self.domains
         tokenized = self._tokenizer.tokenize(
             [item.text for item in items],
             prefixes=[self._prompts[item.role] for item in items],
             truncate=[item.truncate for item in items],
-            reach=max(reach, self._encoder.reach),
+            reaches=[max(reach, registry.reach(item.domain)) for item in items],
         )
-        return [self._routed(item, tokens) for item, tokens in zip(items, tokenized, strict=True)]
+        return [_prepared(item, tokens, registry) for item, tokens in zip(items, tokenized, strict=True)]
 
     def compute(self, prepared: Sequence[Prepared]) -> tuple[NDArray[np.float32], list[Computation]]:
         """The vectors [n, d] of n prepared texts, and how they came about.
@@ -204,6 +204,10 @@ class Embedder:
         states = self._encoder.encode_with_hidden(_ids(prepared), experts)[1]
         return [each.clone() for each in states]  # outside of inference, so that what reads them can learn
 
+    def taken(self, texts: Sequence[str]) -> list[str]:
+        """What the layers read of each passage, which may be its beginning alone."""
+        return self._tokenizer.taken(texts, self._prompts[Role.PASSAGE])
+
     def moves_general_vectors(self, domain: Domain) -> bool:
         """Whether the domain's expert makes its vectors from the general expert's: see `moved`."""
         return self._encoder.moves_general_vectors(domain.expert.number)
@@ -216,15 +220,6 @@ class Embedder:
             raise refused
         ready = [each for each in prepared if isinstance(each, Prepared)]
         return self._encoder.moved(vectors, _ids(ready), [domain.expert.number] * len(ready), _beyond(ready))
-
-    @contextmanager
-    def heads_dropped(self) -> Iterator[None]:
-        """Queries are computed as if no augmenter's head had been saved: for ablations, by one thread."""
-        self._augmenters.dropped = True
-        try:
-            yield
-        finally:
-            self._augmenters.dropped = False
 
     @property
     def token_embeddings(self) -> NDArray[np.float32]:
@@ -310,18 +305,18 @@ class Embedder:
     def _encode(self, prepared: Sequence[Prepared], domains: Sequence[Domain]) -> NDArray[np.float32]:
         return self._encoder.encode(_ids(prepared), [each.expert.number for each in domains], _beyond(prepared))
 
-    def _routed(self, item: EmbedItem, tokens: Tokenized | TextError) -> Prepared | ItemError:
-        if isinstance(tokens, TextError):
-            return tokens
-        try:
-            registry = self.domains
-            domain, unknown = registry.route(item.domain), not item.domain and registry.router.knows_domains
-            augmentation = item.augmentation if item.role is Role.QUERY else Augmentation.NONE
-            if not unknown:
-                domain.augmenter(augmentation)
-            return Prepared(tokens, domain, registry if unknown else None, augmentation, item.explain)
-        except (UnknownDomainError, UnknownAugmentationError) as error:
-            return error
+
+def _prepared(item: EmbedItem, tokens: Tokenized | TextError, registry: DomainRegistry) -> Prepared | ItemError:
+    if isinstance(tokens, TextError):
+        return tokens
+    try:
+        domain, unknown = registry.route(item.domain), registry.routes(item.domain)
+        augmentation = item.augmentation if item.role is Role.QUERY else Augmentation.NONE
+        if not unknown:
+            domain.augmenter(augmentation)
+        return Prepared(tokens, domain, registry if unknown else None, augmentation, item.explain)
+    except (UnknownDomainError, UnknownAugmentationError) as error:
+        return error
 
 
 def _routed(

@@ -76,11 +76,6 @@ class Encoder:
         return table
 
     @property
-    def reach(self) -> int:
-        """How many of a text's first tokens any head reads, at most: those that the layers do not take are `beyond`."""
-        return max((head.reach for head in list(self._heads.values())), default=0)
-
-    @property
     def experts(self) -> int:
         """How many experts there are, the general one included."""
         return self._experts

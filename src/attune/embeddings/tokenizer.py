@@ -72,36 +72,56 @@ class TextTokenizer:
         return cls(tokenizer, max_tokens, lowercase=lowercase)
 
     def tokenize(
-        self, texts: Sequence[str], *, prefixes: Sequence[str] = (), truncate: Sequence[bool] = (), reach: int = 0
+        self,
+        texts: Sequence[str],
+        *,
+        prefixes: Sequence[str] = (),
+        truncate: Sequence[bool] = (),
+        reaches: Sequence[int] = (),
     ) -> list[Tokenized | TextError]:
         """Each text's tokens, or why it has none: blank, too large, not valid Unicode, or too long for the model.
 
         `prefixes` (one a text) are put before the texts. `truncate` (one a text, true by default) says whether a text
-        of more than `max_tokens` is cut or is an error. Of one that is cut, those of the first `reach` tokens that
-        the model does not take are `beyond`.
+        of more than `max_tokens` is cut or is an error. Of one that is cut, those tokens that the model does not take
+        are `beyond`, up to its place in `reaches` (one a text, none by default).
         """
-        reach = max(reach, self.max_tokens)
         results: list[Tokenized | TextError | None] = [self._problem(index, text) for index, text in enumerate(texts)]
         valid = [index for index, problem in enumerate(results) if problem is None]
         cut = [truncate[index] if truncate else True for index in valid]
         prepared = [self._prepare(texts[index], prefixes[index] if prefixes else "") for index in valid]
-        for index, encoding, may_cut in zip(valid, self._encoded(prepared, cut, reach), cut, strict=True):
-            results[index] = self._limit(index, encoding, reach, truncate=may_cut)
+        reach = [max(reaches[index] if reaches else 0, self.max_tokens) for index in valid]
+        for index, encoding, far, may_cut in zip(valid, self._encoded(prepared, cut, reach), reach, cut, strict=True):
+            results[index] = self._limit(index, encoding, far, truncate=may_cut)
         return [result for result in results if result is not None]
+
+    def taken(self, texts: Sequence[str], prefix: str = "") -> list[str]:
+        """What the model takes of each text, after the prefix: all of it, or the beginning of one that is cut.
+
+        Of a model that reads small letters, in these.
+        """
+        prepared = [self._prepare(text, prefix) for text in texts]
+        found = []
+        for text, encoding in zip(prepared, self._tokenizer.encode_batch(prepared), strict=True):
+            kept = encoding.offsets[: self.max_tokens - len(_trailing_special_ids(encoding))]
+            end = max((end for _, end in kept), default=0) if len(encoding.ids) > self.max_tokens else len(text)
+            found.append(text[len(prefix) : end])
+        return found
 
     def written(self, token: int) -> str:
         """A token as the vocabulary writes it; a continued word's part begins with "##" in BERT's."""
         return self._tokenizer.id_to_token(token) or ""
 
-    def _encoded(self, texts: Sequence[str], cut: Sequence[bool], reach: int) -> list[Encoding]:
+    def _encoded(self, texts: Sequence[str], cut: Sequence[bool], reach: Sequence[int]) -> list[Encoding]:
         """The encodings, or of a long text that may be cut one that begins in the same way and is long enough to be.
 
         Reading a megabyte to keep 256 tokens takes a second, in which nobody else's text is read.
         """
-        heads = [_beginning(text, reach) if may_cut else text for text, may_cut in zip(texts, cut, strict=True)]
+        heads = [
+            _beginning(text, far) if may_cut else text for text, far, may_cut in zip(texts, reach, cut, strict=True)
+        ]
         encodings = list(self._tokenizer.encode_batch_fast(heads))
         for place, (head, text) in enumerate(zip(heads, texts, strict=True)):
-            if len(head) < len(text) and len(encodings[place].ids) <= reach:
+            if len(head) < len(text) and len(encodings[place].ids) <= reach[place]:
                 [encodings[place]] = self._tokenizer.encode_batch_fast([text])
         return encodings
 

@@ -13,6 +13,7 @@ from attune.embeddings.items import EmbedItem
 from attune.services.cli.main import app
 
 WORDS = ["cat", "sat", "mat", "dogs", "ran", "fast", "under", "some", "old", "green", "trees", "near", "water"]
+BM25_READ = "bm25 of what is read"
 FIGURES = [
     "keyword_relative_gain",
     "keyword_relative_gain_dropped",
@@ -77,7 +78,28 @@ def test_levels_are_trained_and_measured_with_their_ablations(backbone, tmp_path
     assert rows["query_route", 0, "dropped"]["keywords"] != rows["query_route", 0, "plain"]["keywords"]
     plain = {level: rows[level, 0, "plain"] for level in levels}
     assert plain["plugin"]["keywords"] == plain["paired"]["keywords"] == plain["query_route"]["keywords"]
-    assert rows["plugin", 0, "bm25"]["parts_of_passages"] > rows["plugin", 0, "plain"]["parts_of_passages"]
+    parts = {system: rows["plugin", 0, system]["parts_of_passages"] for system in ("plain", "bm25", BM25_READ)}
+    assert parts["bm25"] > max(parts["plain"], parts[BM25_READ])
+    assert 0 < report["summary"]["span_16_unread_share"] < 1
+
+
+def test_a_level_is_measured_beside_an_expert(backbone, tmp_path):
+    common = ("--corpus", corpus(tmp_path / "one", 1))
+    model = tmp_path / "me@home"
+    train("--model", model, "--backbone", backbone, "--kind", "paired", "--domain", "words", *common)
+    train("--model", model, "--kind", "probes", "--domain", "words", *common)
+    measure = ("eval", "finegrained", "--data", tmp_path / "one", "--queries", 10, "--json")
+    code, out, err = run(*measure, "--level", f"words={model}@words:probes", "--base", "words")
+    assert code == 0, err
+    rows = {row["system"]: row for row in json.loads(out)["rows"]}
+    assert rows["plain"] == rows["dropped"] | {"system": "plain"}
+    assert rows["plain"]["keywords"] != rows["applied"]["keywords"]
+    _, out, _ = run(*measure, "--level", f"words={model}@words:none")
+    alone = {row["system"]: row for row in json.loads(out)["rows"]}
+    assert alone["applied"]["keywords"] == rows["plain"]["keywords"] != alone["plain"]["keywords"]
+    code, _, err = run(*measure, "--level", f"words={model}", "--base", "law")
+    assert code == 1
+    assert "--base law: the model of --level words has no such domain" in " ".join(err.split())
 
 
 def test_augmenting_is_timed_beside_plain_queries(backbone, tmp_path):
@@ -110,14 +132,23 @@ def test_paired_words_read_what_the_backbone_does_not(backbone, tmp_path):
     [
         (["--kind", "magic"], "kind 'magic' is unknown: use one of statistical"),
         (["--kind", "paired"], "name a domain for them with --domain"),
-        (["--domain", "law"], "domain 'law' is unknown"),
+        (["--kind", "paired", "--domain", "Law"], "domain id 'Law' is malformed"),
+        (["--domain", "law"], "no such domain: use one of general, or train its expert first"),
     ],
 )
-def test_what_cannot_be_made_is_refused(backbone, tmp_path, options, problem):
+def test_what_cannot_be_made_is_refused_before_a_model_is(backbone, tmp_path, options, problem):
     made = ("--model", tmp_path / "model", "--backbone", backbone, "--corpus", corpus(tmp_path / "one", 1))
     code, _, err = run("train", "augmenter", *made, *options)
     assert code == 1
     assert problem in " ".join(err.split())
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_model_of_vectors_of_any_length_is_refused(tmp_path):
+    made = ("--model", tmp_path / "model", "--backbone", write_tiny_model(tmp_path / "long", normalize=False))
+    code, _, err = run("train", "augmenter", *made, "--corpus", corpus(tmp_path / "one", 1))
+    assert code == 1
+    assert "augmenters are for vectors of length 1" in " ".join(err.split())
 
 
 def test_a_corpus_of_few_documents_is_refused(backbone, tmp_path):
@@ -126,6 +157,7 @@ def test_a_corpus_of_few_documents_is_refused(backbone, tmp_path):
     code, _, err = run("train", "augmenter", "--model", tmp_path / "model", "--backbone", backbone, "--corpus", file)
     assert code == 1
     assert "few: 1 passages: at least 10 are needed" in " ".join(err.split())
+    assert not (tmp_path / "model").exists()
 
 
 def test_pairs_of_people_teach_too(backbone, tmp_path):
@@ -135,6 +167,8 @@ def test_pairs_of_people_teach_too(backbone, tmp_path):
     made = ("--model", tmp_path / "model", "--backbone", backbone, "--corpus", corpus(tmp_path / "one", 1))
     found = train(*made, "--pairs", pairs, "--kind", "learned")
     assert found["kind"] == "learned"
+    assert found["outcome"] in ("default", "not_better")
+    assert found["message"].endswith(f"the default of general, in {tmp_path / 'model'}")
 
 
 @pytest.mark.parametrize(

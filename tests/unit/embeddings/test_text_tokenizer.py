@@ -64,13 +64,13 @@ def test_a_long_text_is_an_error_where_truncation_is_not_allowed(tokenizer):
 def test_tokens_that_a_cut_text_goes_on_with_are_given_as_far_as_they_are_asked_for(tokenizer, count, reach):
     text = " ".join((["the", "cat", "sat", "on", "a", "mat"] * 10)[:count])
     everything = only(TextTokenizer(tokenizer._tokenizer, 100).tokenize([text])).ids
-    found = only(tokenizer.tokenize([text], reach=reach))
+    found = only(tokenizer.tokenize([text], reaches=[reach]))
     assert found == Tokenized(only(tokenizer.tokenize([text])).ids, count > LIMIT - 2, found.beyond)
     assert found.ids[:-1] + found.beyond == everything[:-1][: max(LIMIT, reach) - 1]
 
 
 def test_a_text_of_a_megabyte_is_read_no_further_than_is_asked_for(tokenizer):
-    found = only(tokenizer.tokenize(["cat " * (1 << 18)], reach=30))
+    found = only(tokenizer.tokenize(["cat " * (1 << 18)], reaches=[30]))
     assert (len(found.ids), len(found.beyond)) == (LIMIT, 20)
 
 
@@ -185,3 +185,16 @@ def test_a_long_text_is_cut_as_if_all_of_it_had_been_read(shared_tiny_model, tex
         assert (found.ids, found.truncated) == (tuple(whole), False)
     [refused] = tokenizer.tokenize([text], truncate=[False])
     assert isinstance(refused, TextError) == (len(whole) > LIMIT)
+
+
+@settings(deadline=None)
+@given(count=st.integers(1, 60))
+def test_what_is_taken_of_a_text_is_all_that_is_read(tokenizer, count):
+    words = (["the", "cat", "sat", "on", "a", "mat"] * 10)[:count]
+    [taken] = tokenizer.taken([" ".join(words)])
+    assert taken == " ".join(words[: LIMIT - 2])
+    assert only(tokenizer.tokenize([taken])).ids == only(tokenizer.tokenize([" ".join(words)])).ids
+
+
+def test_what_is_taken_after_a_prefix_is_the_texts_own(tokenizer):
+    assert tokenizer.taken(["cat " * 3, "cat " * 60], "old ") == ["cat " * 3, "cat " * (LIMIT - 4) + "cat"]

@@ -1,8 +1,8 @@
 """An augmenter's tensors on disk.
 
 A gate's are those of its module, under `gate.`; probes are `probes.weights` [vocabulary], `probes.ids` [some],
-`probes.rows` [some, d] and `probes.strength`; a tower has probes too, and feed-forward blocks as an expert of kind
-`ffn` has them: `layers.<index>.<parameter>`.
+`probes.rows` [some, d], `probes.strength` and `probes.enough`, without which any query moves as far; a tower has probes
+too, and feed-forward blocks as an expert of kind `ffn` has them: `layers.<index>.<parameter>`.
 """
 
 import hashlib
@@ -15,18 +15,23 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from attune.embeddings.augmentation.augmenter import Augmenter
-from attune.embeddings.augmentation.gate import GATES, Gate, Learned, Statistical
+from attune.embeddings.augmentation.gate import GATES, Gate
 from attune.embeddings.augmentation.kinds import Augmentation
-from attune.embeddings.augmentation.manifest import AugmenterEntry, put_augmenter
+from attune.embeddings.augmentation.manifest import AUGMENTERS_DIRECTORY, AugmenterEntry, put_augmenter
 from attune.embeddings.augmentation.probes import Probes
 from attune.embeddings.domains import ExpertKind
 from attune.embeddings.errors import ModelError
 from attune.embeddings.mixture.expert_files import make_blocks, read_tensors
-from attune.embeddings.mixture.manifest import write_durably
+from attune.embeddings.mixture.manifest import changing, write_durably
 from attune.embeddings.packed_encoder import PackedEncoder
 
-AUGMENTERS_DIRECTORY = "augmenters"
 _GATE, _PROBES = "gate.", "probes."
+_OF_TOKENS = {
+    Augmentation.STATISTICAL: "weights",
+    Augmentation.LEARNED: "telling",
+    Augmentation.CONTEXTUAL: "frequent",
+}
+"""What a gate is told of each token."""
 _NAME_DIGITS = 12
 _RETRAIN = "copy the file again, or train the augmenter again"
 
@@ -54,14 +59,15 @@ def save_augmenter(
 ) -> AugmenterEntry:
     """Add the augmenter to the model directory; `entry` says all of it but its file. The manifest names it last.
 
-    `blocks` are those of a tower.
+    `blocks` are those of a tower. One process after the other, so that no file is taken for one that was replaced.
     """
     tensors = gate_tensors(augmenter) if isinstance(augmenter, Gate) else {}
     if isinstance(augmenter, Probes):
         tensors = probe_tensors(augmenter)
-    file, sha256 = write_augmenter(directory, entry.kind.value, {**tensors, **(blocks or {})})
-    saved = replace(entry, file=file, sha256=sha256)
-    put_augmenter(directory, saved)
+    with changing(directory):
+        file, sha256 = write_augmenter(directory, entry.kind.value, {**tensors, **(blocks or {})})
+        saved = replace(entry, file=file, sha256=sha256)
+        put_augmenter(directory, saved)
     return saved
 
 
@@ -73,7 +79,8 @@ def gate_tensors(gate: Gate) -> dict[str, Tensor]:
 def probe_tensors(probes: Probes) -> dict[str, Tensor]:
     """What a file is to hold of probes."""
     found = {"weights": probes.weights, "ids": probes.ids, "rows": probes.rows}
-    return {f"{_PROBES}{name}": each for name, each in (found | {"strength": torch.tensor(probes.strength)}).items()}
+    found |= {"strength": torch.tensor(probes.strength), "enough": torch.tensor(probes.enough)}
+    return {f"{_PROBES}{name}": each for name, each in found.items()}
 
 
 def read_augmenter(directory: Path, entry: AugmenterEntry, backbone: PackedEncoder) -> AugmenterWeights:
@@ -82,7 +89,7 @@ def read_augmenter(directory: Path, entry: AugmenterEntry, backbone: PackedEncod
     Raises `ModelError` for a file that is missing, damaged, or of another vocabulary or width.
     """
     file = directory / entry.file
-    tensors = read_tensors(file, entry.sha256)
+    tensors = read_tensors(file, entry.sha256, _RETRAIN)
     try:
         augmenter = (
             _probes(tensors) if entry.kind in (Augmentation.PROBES, Augmentation.TOWER) else _gate(tensors, entry)
@@ -97,6 +104,8 @@ def read_augmenter(directory: Path, entry: AugmenterEntry, backbone: PackedEncod
     layers = {name: tensor for name, tensor in tensors.items() if name.startswith("layers.")}
     if entry.kind is not Augmentation.TOWER:
         return AugmenterWeights(augmenter)
+    if not layers:
+        raise ModelError(f"{file} is of kind tower and has no blocks for any layer: {_RETRAIN}")
     general = [layer.get_submodule("feed_forward") for layer in backbone.layers]
     return AugmenterWeights(augmenter, make_blocks(layers, ExpertKind.FFN, general, str(file)))
 
@@ -107,20 +116,17 @@ def _probes(tensors: Mapping[str, Tensor]) -> Probes:
         raise ValueError(f"shapes {list(weights.shape)}, {list(ids.shape)} and {list(rows.shape)} do not fit")
     if ids[0] < 0 or ids[-1] >= len(weights) or bool((ids.diff() <= 0).any()):
         raise ValueError("ids are not those of the vocabulary in ascending order")
-    return Probes(weights.float(), ids.long(), rows.float(), float(strength))
+    enough = tensors.get(f"{_PROBES}enough", torch.zeros(()))
+    return Probes(weights.float(), ids.long(), rows.float(), float(strength), float(enough))
 
 
 def _gate(tensors: Mapping[str, Tensor], entry: AugmenterEntry) -> Gate:
     own = {name.removeprefix(_GATE): tensor for name, tensor in tensors.items() if name.startswith(_GATE)}
     table, size = own["table"], own["projection"].shape[1]
     make: Callable[..., Gate] = GATES[entry.kind]
-    gate = (
-        make(table, size)
-        if make is Learned
-        else make(table, size, own["weights" if make is Statistical else "frequent"])
-    )
+    told = own[_OF_TOKENS[entry.kind]]
+    gate = make(table, size, told)
     gate.load_state_dict(own)
-    told = own.get("weights", own.get("frequent"))
-    if table.dim() != 2 or (told is not None and told.shape != table.shape[:1]):
+    if table.dim() != 2 or told.shape != table.shape[:1]:
         raise ValueError("weights and table are not of one vocabulary")
     return gate.requires_grad_(requires_grad=False)

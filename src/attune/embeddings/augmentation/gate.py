@@ -82,13 +82,17 @@ class Statistical(Gate):
 
 
 class Learned(Gate):
-    """A token counts by what its context makes of it: the most at any of its positions, relu(u . h + c)."""
+    """A token counts by what its context makes of it: the most at any of its positions, relu(u . h + c).
+
+    `telling` [vocabulary] is 1 where a token may count, and 0 for those of every text, such as the first and the last.
+    """
 
     kind = Augmentation.LEARNED
     reads_hidden = True
 
-    def __init__(self, table: Tensor, size: int) -> None:
+    def __init__(self, table: Tensor, size: int, telling: Tensor) -> None:
         super().__init__(table, size)
+        self.register_buffer("telling", telling)
         self.direction = nn.Parameter(torch.zeros(size))
         self.bias = nn.Parameter(torch.ones(()))
 
@@ -98,7 +102,7 @@ class Learned(Gate):
             tokens, places = np.unique(np.asarray(sequence, np.int64), return_inverse=True)
             told = functional.relu(states @ self.direction + self.bias)
             most = torch.zeros(len(tokens)).scatter_reduce(0, torch.from_numpy(places), told, "amax")
-            found.append(_of_length_one(most))
+            found.append(_of_length_one(most * self.get_buffer("telling")[torch.from_numpy(tokens)]))
             ids.append(tokens)
             lengths.append(len(tokens))
         return Bags(torch.from_numpy(np.concatenate(ids)), torch.cat(found), starts_of(lengths))

@@ -18,8 +18,6 @@ class LiveAugmenters:
 
     def __init__(self) -> None:
         self._augmenters: dict[int, Augmenter] = {}
-        self.dropped = False
-        """For ablations: whether heads do nothing, as if they had not been saved, with what was trained beside them."""
         self._next = 1
         self._changing = threading.Lock()
 
@@ -44,8 +42,6 @@ class LiveAugmenters:
         hidden: Sequence[Tensor] = (),
     ) -> NDArray[np.float32]:
         """The vectors [n, d] of n token sequences, changed; `hidden` is as in `Augmenter.weigh`."""
-        if self.dropped:
-            return vectors
         augmenter = self._augmenters[number]
         bags = augmenter.weigh(sequences, hidden)
         result: NDArray[np.float32] = augmenter.change(torch.from_numpy(vectors), bags).numpy()

@@ -4,9 +4,7 @@ An augmenter belongs to the vectors of certain versions of certain domains: wher
 the augmenter is out of date, and queries of that domain are left as they are until it is trained again.
 """
 
-import fcntl
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +16,7 @@ from attune.embeddings.jsonfile import Fields, read_fields
 from attune.embeddings.mixture.manifest import write_durably
 
 AUGMENTERS_FILE = "augmenters.json"
+AUGMENTERS_DIRECTORY = "augmenters"
 _FORMAT = 1
 _VERSION_DIGITS = 12
 
@@ -89,15 +88,19 @@ def read_augmenters(directory: Path) -> AugmenterManifest:
 
 
 def put_augmenter(directory: Path, entry: AugmenterEntry) -> None:
-    """Add the augmenter to the directory's manifest, one process after the other."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # until it is closed
-        manifest = read_augmenters(directory).with_augmenter(entry)
-        content = {"format": _FORMAT, "augmenters": [_written(each) for each in manifest.augmenters]}
-        write_durably(directory / AUGMENTERS_FILE, (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode())
-    finally:
-        os.close(descriptor)
+    """Add the augmenter to the directory's manifest, and forget the files of those that were replaced before.
+
+    Who does it holds `changing(directory)`. Files of the manifest that is replaced now stay until the next time: a
+    service that has just read it is about to read them.
+    """
+    before = read_augmenters(directory)
+    after = before.with_augmenter(entry)
+    content = {"format": _FORMAT, "augmenters": [_written(each) for each in after.augmenters]}
+    write_durably(directory / AUGMENTERS_FILE, (json.dumps(content, ensure_ascii=False, indent=2) + "\n").encode())
+    named = {directory / each.file for manifest in (before, after) for each in manifest.augmenters}
+    for file in (directory / AUGMENTERS_DIRECTORY).glob("*.safetensors"):
+        if file not in named:
+            file.unlink()
 
 
 def _read_entry(fields: Fields) -> AugmenterEntry:

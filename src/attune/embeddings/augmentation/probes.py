@@ -10,6 +10,7 @@ What it is worth, and how its numbers were chosen: docs/adr/0018-token-aware-que
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -24,22 +25,27 @@ from attune.embeddings.bags import Bags, bag, document_frequencies, inverse_docu
 STRENGTH = 0.3
 _RIDGE = 1.0
 """Of the mean of the passages' variances in all directions."""
+_ENOUGH = 3
+"""Tokens, as telling as the passages' are: a query that tells less than these moves less."""
 _ROWS_AT_ONCE = 4096
 _TINY = 1e-9
 
 
 @dataclass(frozen=True)
 class Probes:
-    """(q, tokens) -> q + strength * the direction of the sum of the tokens' probes, then of length 1.
+    """(q, tokens) -> q + strength * share * the direction of the sum of the tokens' probes, then of length 1.
 
     `weights` [vocabulary] say how much each token tells; `rows` [some, d], each of length 1, are the probes of the
-    tokens `ids` [some], in ascending order: other tokens do nothing. All in fp32, `ids` in int64.
+    tokens `ids` [some], in ascending order: other tokens do nothing. All in fp32, `ids` in int64. The share is 1 for a
+    query whose tokens tell `enough`, by the root of their squared weights' sum, and less for one that tells less, so
+    that stop words hardly move it.
     """
 
     weights: Tensor
     ids: Tensor
     rows: Tensor
     strength: float = STRENGTH
+    enough: float = 0.0
 
     kind = Augmentation.PROBES
     reads_hidden = False
@@ -66,7 +72,14 @@ class Probes:
     def change(self, vectors: Tensor, bags: Bags) -> Tensor:
         """[n, d] -> [n, d]: towards passages that have the tokens."""
         directions = functional.normalize(bags.sums(self.rows, self.ids))
-        return functional.normalize(vectors + self.strength * directions)
+        told = bags.present().sums(self._squares, self.ids).sqrt()
+        shares = (told / max(self.enough, _TINY)).clamp(max=1)
+        return functional.normalize(vectors + self.strength * shares * directions)
+
+    @cached_property
+    def _squares(self) -> Tensor:
+        """[some, 1]: of the weights."""
+        return self.weights[self.ids].square()[:, None]
 
     @classmethod
     def fitted(
@@ -94,8 +107,13 @@ class Probes:
         together = _with_tokens(centred, sequences, weights, ids)
         rows = np.linalg.solve(variance + ridge * np.eye(len(variance)), together.T.astype(np.float64)).T
         rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), _TINY)
+        occurring = float(np.average(np.square(weights[ids]), weights=frequency[ids]))
         return cls(
-            torch.from_numpy(weights), torch.from_numpy(ids), torch.from_numpy(rows.astype(np.float32)), strength
+            torch.from_numpy(weights),
+            torch.from_numpy(ids),
+            torch.from_numpy(rows.astype(np.float32)),
+            strength,
+            (_ENOUGH * occurring) ** 0.5,
         )
 
 

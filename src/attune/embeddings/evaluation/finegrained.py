@@ -23,10 +23,14 @@ _LEFT = 8
 
 @dataclass(frozen=True)
 class PassageQuery:
-    """A query, and the place of the passage that it was made of in the list of passages."""
+    """A query, and the place of the passage that it was made of in the list of passages.
+
+    `start` is where in the passage a part of it begins, in words.
+    """
 
     text: str
     passage: int
+    start: int = 0
 
 
 def keyword_queries(passages: Sequence[str], count: int, seed: int) -> list[PassageQuery]:
@@ -37,10 +41,10 @@ def keyword_queries(passages: Sequence[str], count: int, seed: int) -> list[Pass
     """
     telling = _telling_words(passages)
 
-    def ask(place: int, random: Random) -> str:
+    def ask(place: int, random: Random) -> PassageQuery:
         words = telling[place]
         drawn = random.sample(range(len(words)), min(len(words), random.randint(*_TERMS)))
-        return " ".join(words[each] for each in sorted(drawn))
+        return PassageQuery(" ".join(words[each] for each in sorted(drawn)), place)
 
     places = [place for place, words in enumerate(telling) if len(words) >= _TERMS[0]]
     return list(islice(_asked(places, Random(seed), ask), count))  # noqa: S311 - seeded on purpose
@@ -50,19 +54,19 @@ def span_queries(passages: Sequence[str], words: int, count: int, seed: int) -> 
     """`count` queries of so many words in a row, of passages that have at least eight more; otherwise as keywords."""
     split = [passage.split() for passage in passages]
 
-    def ask(place: int, random: Random) -> str:
+    def ask(place: int, random: Random) -> PassageQuery:
         start = random.randint(0, len(split[place]) - words)
-        return " ".join(split[place][start : start + words])
+        return PassageQuery(" ".join(split[place][start : start + words]), place, start)
 
     places = [place for place, each in enumerate(split) if len(each) >= words + _LEFT]
     return list(islice(_asked(places, Random(seed), ask), count))  # noqa: S311 - seeded on purpose
 
 
-def _asked(places: Sequence[int], random: Random, ask: Callable[[int, Random], str]) -> Iterator[PassageQuery]:
+def _asked(places: Sequence[int], random: Random, ask: Callable[[int, Random], PassageQuery]) -> Iterator[PassageQuery]:
     """Queries without end, in turns over the places, each turn in another order."""
     while places:
         for place in random.sample(places, len(places)):
-            yield PassageQuery(ask(place, random), place)
+            yield ask(place, random)
 
 
 def _telling_words(passages: Sequence[str]) -> list[list[str]]:

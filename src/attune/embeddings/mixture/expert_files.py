@@ -191,20 +191,22 @@ def _add_factors(block: nn.Module, tensors: Mapping[str, Tensor], source: str) -
         weight.add_(up @ down)
 
 
-def read_tensors(file: Path, sha256: str) -> dict[str, Tensor]:
-    """The tensors of a file. Raises `ModelError` for one that is missing, damaged, or not of that sha256."""
+def read_tensors(file: Path, sha256: str, mend: str = _RETRAIN) -> dict[str, Tensor]:
+    """The tensors of a file. Raises `ModelError`, which says how to `mend` it, for one that is missing, damaged, or not
+    of that sha256.
+    """
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise ModelError(f"{file} cannot be read ({error.strerror}): {_RETRAIN}") from error
+        raise ModelError(f"{file} cannot be read ({error.strerror}): {mend}") from error
     actual = hashlib.sha256(content).hexdigest()
     if actual != sha256:
-        raise ModelError(f"{file} has sha256 {actual}, the manifest says {sha256}: {_RETRAIN}")
+        raise ModelError(f"{file} has sha256 {actual}, the manifest says {sha256}: {mend}")
     try:
         tensors: dict[str, Tensor] = load(content)
     except SafetensorError as error:
-        raise ModelError(f"{file} is not a readable safetensors file ({error}): {_RETRAIN}") from error
+        raise ModelError(f"{file} is not a readable safetensors file ({error}): {mend}") from error
     broken = next((name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()), None)
     if broken is not None:
-        raise ModelError(f"{file}: tensor {broken} holds NaN or infinity: {_RETRAIN}")
+        raise ModelError(f"{file}: tensor {broken} holds NaN or infinity: {mend}")
     return tensors

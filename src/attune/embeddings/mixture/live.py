@@ -43,7 +43,7 @@ class LiveExperts:
         self._reloading = threading.Lock()
         manifest = read_manifest(directory, name)
         self._backbone_sha256 = manifest.backbone_sha256
-        self.domains = self._registry(manifest, {})
+        self.domains = self._registry(manifest, {}, starting=True)
 
     def reload(self) -> DomainRegistry:
         """The domains of the manifest as it is now; experts that did not change are not loaded again.
@@ -55,19 +55,21 @@ class LiveExperts:
             if manifest.backbone_sha256 != self._backbone_sha256:
                 raise ModelError(f"{self._directory}: the backbone's weights are others than those loaded: restart")
             held = {domain.id: domain for domain in self.domains.domains()}
-            self.domains = self._registry(manifest, held)
+            self.domains = self._registry(manifest, held, starting=False)
             return self.domains
 
-    def _registry(self, manifest: Manifest, held: dict[str, Domain]) -> DomainRegistry:
+    def _registry(self, manifest: Manifest, held: dict[str, Domain], *, starting: bool) -> DomainRegistry:
         samples = {
             entry.id: read_sample(self._directory / entry.routing_file, entry.routing_sha256)
             for entry in manifest.experts
             if entry.routing_file
         }
         domains = self._load(manifest, held)
-        return DomainRegistry(self._augmented(domains, manifest, held), Router(samples))
+        return DomainRegistry(self._augmented(domains, manifest, held, starting=starting), Router(samples))
 
-    def _augmented(self, domains: Sequence[Domain], manifest: Manifest, held: dict[str, Domain]) -> Iterable[Domain]:
+    def _augmented(
+        self, domains: Sequence[Domain], manifest: Manifest, held: dict[str, Domain], *, starting: bool
+    ) -> Iterable[Domain]:
         """The domains with their augmenters; those that did not change are not loaded again."""
         augmenters = read_augmenters(self._directory)
         outdated = augmenters.outdated({domain.id: domain.version for domain in domains})
@@ -75,16 +77,26 @@ class LiveExperts:
             _log.warning("augmenters of %s are out of date, and not used: train them again", ", ".join(outdated))
         for domain in domains:
             found = augmenters.of(domain.id, domain.version).values()
-            yield replace(domain, augmenters=tuple(self._augmenter(each, domain, manifest, held) for each in found))
+            loaded = [self._augmenter(each, domain, manifest, held, starting=starting) for each in found]
+            yield replace(domain, augmenters=tuple(each for each in loaded if each is not None))
 
     def _augmenter(
-        self, entry: AugmenterEntry, domain: Domain, manifest: Manifest, held: dict[str, Domain]
-    ) -> LoadedAugmenter:
+        self, entry: AugmenterEntry, domain: Domain, manifest: Manifest, held: dict[str, Domain], *, starting: bool
+    ) -> LoadedAugmenter | None:
+        """None at the start, for one that cannot be loaded: queries without it are better than none, and without a
+        start it could not be trained again. Later all stays as it was, which has the one before.
+        """
         before = held.get(domain.id)
         for each in before.augmenters if before is not None and before.version == domain.version else ():
             if each.kind is entry.kind and each.version == entry.version:
                 return replace(each, default=entry.default)
-        return self._added_augmenter(entry, domain, manifest)
+        try:
+            return self._added_augmenter(entry, domain, manifest)
+        except ModelError as error:
+            if not starting:
+                raise
+            _log.error("queries of %s go without augmenter %s: %s", domain.id, entry.kind, error)
+            return None
 
     def _load(self, manifest: Manifest, held: dict[str, Domain]) -> list[Domain]:
         experts = {entry.id: self._kept(held.get(entry.id), entry) for entry in manifest.experts}
@@ -117,7 +129,7 @@ class LiveExperts:
             )
         memory_bytes = weights.memory_bytes(self._encoder.parameter_bytes)
         number = self._encoder.add_expert(weights.blocks, weights.token, weights.head)  # which takes them over
-        expert = LoadedExpert(number, memory_bytes)
+        expert = LoadedExpert(number, memory_bytes, 0 if weights.head is None else weights.head.reach)
         weakref.finalize(expert, self._encoder.remove_expert, number)
         return expert
 

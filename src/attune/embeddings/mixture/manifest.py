@@ -8,7 +8,8 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -125,10 +126,17 @@ def put_expert(directory: Path, entry: ExpertEntry, backbone: str) -> None:
 
     `backbone` names the model where there is no manifest yet.
     """
+    with changing(directory):
+        write_manifest(directory, read_manifest(directory, backbone).with_expert(entry))
+
+
+@contextmanager
+def changing(directory: Path) -> Iterator[None]:
+    """While one process changes what the model in the directory has, others wait; readers do not."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)  # until it is closed
-        write_manifest(directory, read_manifest(directory, backbone).with_expert(entry))
+        yield
     finally:
         os.close(descriptor)
 

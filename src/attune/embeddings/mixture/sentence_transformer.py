@@ -104,7 +104,9 @@ class ExpertTransformer(InputModule):
         route = self._route(task)
         self._texts.max_tokens = self.training_tokens if self.training else self.max_seq_length
         tokenized = self._texts.tokenize(
-            list(inputs), prefixes=[prompt or ""] * len(inputs), reach=0 if self.training else route.reach
+            list(inputs),
+            prefixes=[prompt or ""] * len(inputs),
+            reaches=[0 if self.training else route.reach] * len(inputs),
         )
         ids = _padded([self._ids(each, route) for each in tokenized])
         features = {

@@ -88,14 +88,14 @@ def _gate(embedder: Embedder, sources: Sequence[Source], recipe: AugmenterRecipe
 
 def _new_gate(embedder: Embedder, sources: Sequence[Source], kind: Augmentation) -> Gate:
     table, size = tied_table(embedder.token_embeddings), embedder.dimension
-    if kind is Augmentation.LEARNED:
-        return Learned(table, size)
     sequences = [tokens for source in sources for tokens in source.tokens]
     frequency = document_frequencies(sequences, len(table))
     rarity = inverse_document_frequencies(frequency, len(sequences)).astype(np.float32)
     rarity[list(embedder.prompt_tokens)] = 0
     if kind is Augmentation.STATISTICAL:
         return Statistical(table, size, torch.from_numpy(rarity))
+    if kind is Augmentation.LEARNED:
+        return Learned(table, size, torch.from_numpy((rarity > 0).astype(np.float32)))
     return Contextual(table, size, torch.from_numpy(((frequency >= _FREQUENT) & (rarity > 0)).astype(np.float32)))
 
 

@@ -67,6 +67,15 @@ class Source:
     tokens: Sequence[Sequence[int]] = field(repr=False)
 
 
+def check_passages(collections: Sequence[Collection]) -> None:
+    """Raises `TrainingDataError` for a collection of too few passages."""
+    for collection in collections:
+        if len(collection.passages) < _FEWEST_PASSAGES:
+            raise TrainingDataError(
+                f"{collection.name}: {len(collection.passages)} passages: at least {_FEWEST_PASSAGES} are needed"
+            )
+
+
 def read_sources(
     embedder: Embedder, domain: str, collections: Sequence[Collection], stored: StoredVectors, tell: Tell
 ) -> list[Source]:
@@ -75,11 +84,7 @@ def read_sources(
     Raises `TrainingDataError` for a collection of too few passages, `UnknownDomainError` for a domain, `TextError` for
     a passage without tokens.
     """
-    for collection in collections:
-        if len(collection.passages) < _FEWEST_PASSAGES:
-            raise TrainingDataError(
-                f"{collection.name}: {len(collection.passages)} passages: at least {_FEWEST_PASSAGES} are needed"
-            )
+    check_passages(collections)
     embedder.domains.route(domain)
     total = sum(len(collection.passages) for collection in collections)
     views = Views.of(embedder, domain, stored)

@@ -20,7 +20,7 @@ from attune.embeddings.domains import ExpertKind
 from attune.embeddings.errors import SettingError
 from attune.embeddings.heads import Head
 from attune.embeddings.mixture.expert_files import read_head
-from attune.embeddings.mixture.manifest import read_manifest
+from attune.embeddings.mixture.manifest import ExpertEntry, read_manifest
 from attune.embeddings.mixture.sentence_transformer import ExpertTransformer
 from attune.embeddings.training.augmenters import AugmenterRecipe
 from attune.embeddings.training.collections import Source, Tell
@@ -52,8 +52,7 @@ def train_tower(
     config = read_model_config(directory)
     transformer = ExpertTransformer.load(str(directory))
     entry = read_manifest(directory, model_name(directory)).find(domain)
-    if entry is not None and entry.kind not in (ExpertKind.GENERAL, ExpertKind.AXES):
-        raise SettingError(f"domain {domain!r} has layers of its own: train a tower for one of kind general or axes")
+    check_tower(domain, entry)
     head = read_head(directory, entry) if entry is not None else None
     transformer.encoder.requires_grad_(requires_grad=False)
     layers = max(1, min(_LAYERS, len(transformer.encoder.layers) - 1))  # of all, they would have a token too
@@ -66,6 +65,12 @@ def train_tower(
         lambda step, loss: tell(f"training, loss {loss:.3f}", step, steps),
     )
     return Tower({name: each.contiguous() for name, each in experts.tensors(_ROUTE).items()}, probes, embed)
+
+
+def check_tower(domain: str, expert: ExpertEntry | None) -> None:
+    """Raises `SettingError` for a domain whose expert has layers of its own."""
+    if expert is not None and expert.kind not in (ExpertKind.GENERAL, ExpertKind.AXES):
+        raise SettingError(f"domain {domain!r} has layers of its own: train a tower for one of kind general or axes")
 
 
 class _Queries:

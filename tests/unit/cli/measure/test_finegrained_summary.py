@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from attune.embeddings.evaluation.finegrained import PassageQuery
 from attune.embeddings.training.collections import Collection
-from attune.services.cli.measure.finegrained.measured import APPLIED, DROPPED, PLAIN, SYSTEMS, Measured
+from attune.services.cli.measure.finegrained.measured import APPLIED, BM25_READ, DROPPED, PLAIN, SYSTEMS, Measured
 from attune.services.cli.measure.finegrained.summary import summarised
-from attune.services.cli.measure.finegrained.tasks import KEYWORDS, MADE, NATURAL, PARTS, Corpora, made_queries
+from attune.services.cli.measure.finegrained.tasks import KEYWORDS, MADE, NATURAL, PARTS, Corpora, made_queries, unread
 
 
 def run(level: str, seed: int, natural: list[float], applied: float = 0.6) -> Measured:
@@ -20,7 +21,8 @@ def run(level: str, seed: int, natural: list[float], applied: float = 0.6) -> Me
         values[APPLIED][task] = [np.full(6, applied), np.full(2, applied)]
         values[DROPPED][task] = [np.full(6, 0.45), np.full(2, 0.45)]
     values[APPLIED][NATURAL] = [0.5 + np.array(natural), np.full(2, 0.4)]
-    return Measured(level, seed, values)
+    values[BM25_READ][KEYWORDS] = [np.full(6, 0.75), np.full(2, 0.75)]
+    return Measured(level, seed, values, {PARTS[0]: np.array([1.0, 0.5, 0.0, seed])})
 
 
 def test_gains_are_relative_for_made_queries_and_means_over_corpora_for_peoples():
@@ -31,6 +33,18 @@ def test_gains_are_relative_for_made_queries_and_means_over_corpora_for_peoples(
     assert found["plugin_natural_gain"] == pytest.approx((0.2 - 0.1) / 2)
     assert found["plugin_natural_gain_low"] < found["plugin_natural_gain"] < found["plugin_natural_gain_high"]
     assert found["fused_keyword_gain"] == 0
+
+
+def test_what_words_tell_that_are_read_and_what_is_not_read():
+    found = summarised([run("plugin", seed, [0.0] * 4) for seed in (0, 1)])
+    assert found["read_words_keyword_relative_gain"] == pytest.approx(0.5)
+    assert found[f"{PARTS[0]}_unread_share"] == pytest.approx(3 / 8)
+    assert found[f"{PARTS[0]}_partly_unread_share"] == pytest.approx(2 / 8)
+
+
+def test_a_part_is_unread_as_far_as_it_lies_beyond_the_words_that_are_read():
+    parts = [PassageQuery("a", 0, start) for start in (0, 4, 6, 9, 10, 30)] + [PassageQuery("a", 1, 30)]
+    assert unread(parts, 4, [10, 99]).tolist() == [0, 0, 0, 0.75, 1, 1, 0]
 
 
 def test_the_same_people_asked_under_several_seeds_are_no_more_people():

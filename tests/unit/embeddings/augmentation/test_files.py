@@ -10,7 +10,7 @@ from tests.unit.embeddings.augmentation.test_gate import gates
 from tests.unit.embeddings.conftest import HIDDEN, VOCABULARY
 from tests.unit.embeddings.mixture.material import backbone, copied, ffn_tensors
 
-from attune.embeddings.augmentation.files import read_augmenter, save_augmenter, write_augmenter
+from attune.embeddings.augmentation.files import probe_tensors, read_augmenter, save_augmenter, write_augmenter
 from attune.embeddings.augmentation.gate import Statistical, tied_table
 from attune.embeddings.augmentation.kinds import Augmentation
 from attune.embeddings.augmentation.manifest import (
@@ -31,7 +31,7 @@ def model(shared_tiny_model, tmp_path) -> Path:
 
 def probes_for(size: int = HIDDEN, vocabulary: int = len(VOCABULARY)) -> Probes:
     rows = torch.nn.functional.normalize(torch.randn(4, size, generator=torch.Generator().manual_seed(5)))
-    return Probes(torch.ones(vocabulary), torch.tensor([5, 6, 7, 11]), rows, 0.4)
+    return Probes(torch.ones(vocabulary), torch.tensor([5, 6, 7, 11]), rows, 0.4, 1.2)
 
 
 def entry(kind: Augmentation = Augmentation.PROBES, **domains: str) -> AugmenterEntry:
@@ -43,9 +43,17 @@ def test_probes_come_back_as_they_were(model):
     assert read_augmenters(model).of("general", "v1") == {Augmentation.PROBES: saved}
     found = read_augmenter(model, saved, backbone(model)).augmenter
     query = torch.nn.functional.normalize(torch.ones(1, HIDDEN))
-    torch.testing.assert_close(
-        found.change(query, found.weigh([[5, 11]], ())), probes_for().change(query, probes_for().weigh([[5, 11]]))
-    )
+    for tokens in ([5], [5, 11]):
+        torch.testing.assert_close(
+            found.change(query, found.weigh([tokens], ())), probes_for().change(query, probes_for().weigh([tokens]))
+        )
+
+
+def test_probes_that_do_not_say_what_is_enough_move_any_query_as_far(model):
+    tensors = {name: each for name, each in probe_tensors(probes_for()).items() if name != "probes.enough"}
+    file, sha256 = write_augmenter(model, "probes", tensors)
+    found = read_augmenter(model, replace(entry(), file=file, sha256=sha256), backbone(model)).augmenter
+    assert found.enough == 0
 
 
 def test_gates_come_back_as_they_were(model):
@@ -63,6 +71,22 @@ def test_a_tower_has_blocks_for_some_layers(model):
     saved = save_augmenter(model, probes_for(), entry(Augmentation.TOWER), blocks)
     found = read_augmenter(model, saved, backbone(model))
     assert [block is None for block in found.blocks] == [True, False]
+
+
+def test_the_files_of_replaced_augmenters_go_when_no_reader_can_need_them(model):
+    """One that has read the manifest of before finds its files; those of the one before that are gone."""
+    kept = save_augmenter(model, gates()[0], entry(Augmentation.STATISTICAL))
+    files = []
+    for strength in (0.1, 0.2, 0.3):
+        files.append(save_augmenter(model, replace(probes_for(), strength=strength), entry()).file)
+        found = {str(each.relative_to(model)) for each in (model / "augmenters").iterdir()}
+        assert found == {kept.file, *files[-2:]}
+
+
+def test_a_tower_without_blocks_is_refused(model):
+    saved = save_augmenter(model, probes_for(), entry(Augmentation.TOWER))
+    with pytest.raises(ModelError, match="kind tower and has no blocks for any layer: copy the file again"):
+        read_augmenter(model, saved, backbone(model))
 
 
 @pytest.mark.parametrize(

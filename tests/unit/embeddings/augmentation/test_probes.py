@@ -1,5 +1,7 @@
 """Probes: queries are moved to where passages with their tokens are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -43,6 +45,24 @@ def test_only_unknown_tokens_or_common_ones_change_nothing(collection, query):
     probes = Probes.fitted([collection], VOCABULARY)
     vector = torch.from_numpy(unit(np.ones((1, SIZE))))
     torch.testing.assert_close(probes.change(vector, probes.weigh([query])), vector)
+
+
+def test_a_query_moves_as_far_as_it_tells(collection):
+    """With tokens of few passages all the way, with those of nearly all hardly."""
+    vectors, tokens = collection
+    nearly = 37
+    probes = Probes.fitted([(vectors, [tokens[0], *([*each, nearly] for each in tokens[1:])])], VOCABULARY)
+    query = torch.from_numpy(unit(np.ones((1, SIZE))))
+
+    def moved(*ids: int) -> float:
+        return float((probes.change(query, probes.weigh([ids])) - query).norm())
+
+    far = moved(*range(2, 12))
+    assert moved(*range(2, 8)) == pytest.approx(far, rel=0.3)
+    assert moved(2) < 0.8 * far
+    assert moved(nearly) < 0.05 * moved(2)
+    anyway = replace(probes, enough=0.0)
+    assert float((anyway.change(query, anyway.weigh([[nearly]])) - query).norm()) > 0.5 * far
 
 
 def test_silent_tokens_have_no_probe(collection):

@@ -110,7 +110,7 @@ def test_words_with_a_reach_read_what_the_layers_do_not(shared_tiny_model, tmp_p
     add_expert(model, "fin", head_tensors(head), ExpertKind.AXES)
     add_expert(model, "law", head_tensors(head_for(32, words=True)), ExpertKind.AXES)
     embedder = load(model)
-    [entry] = embedder.prepare([EmbedItem(text)])
+    [entry] = embedder.prepare([EmbedItem(text, "fin")])
     assert len(entry.tokens.ids) == embedder.max_tokens
     assert len(entry.tokens.beyond) == min(reach, 84) - embedder.max_tokens
     general = torch.from_numpy(vectors_of(embedder, [text], "general"))
@@ -120,6 +120,8 @@ def test_words_with_a_reach_read_what_the_layers_do_not(shared_tiny_model, tmp_p
     np.testing.assert_allclose(vectors_of(embedder, [text], "fin"), expected, atol=1e-6)
     own = head_for(32, words=True)(general, seen).numpy()
     np.testing.assert_allclose(vectors_of(embedder, [text], "law"), own, atol=1e-6)
+    others = embedder.prepare([EmbedItem(text, "law"), EmbedItem(text, "general"), EmbedItem(text)])
+    assert [len(each.tokens.beyond) for each in others] == [0, 0, 0]
     [fin] = [domain for domain in embedder.domains.domains() if domain.id == "fin"]
     np.testing.assert_allclose(embedder.moved(general.numpy(), [text], fin), expected, atol=1e-6)
     other = SentenceTransformer(str(model), device="cpu", trust_remote_code=True)

@@ -18,12 +18,18 @@ from attune.services.cli.failures import told_plainly
 from attune.services.cli.indexing import read_documents
 from attune.services.cli.options import Json
 from attune.services.cli.output import console, print_json, progress
+from attune.services.cli.train.augmentable import PAIRED, check_domains
 from attune.services.cli.train.installed import training_installed
 from attune.services.cli.train.plan import model_directory
 
 _T = TypeVar("_T")
-_PAIRED = "paired"
-_KINDS = [*(each.value for each in Augmentation if each is not Augmentation.NONE), _PAIRED]
+_KINDS = [*(each.value for each in Augmentation if each is not Augmentation.NONE), PAIRED]
+DEFAULT, NOT_BETTER, INDEX_AGAIN = "default", "not_better", "index_again"
+_SENTENCES = {
+    DEFAULT: "the default of",
+    NOT_BETTER: "not better than plain queries, or than the default, so not the default of",
+    INDEX_AGAIN: "to be indexed:",
+}
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class _Texts:
     vectors: Path | None
 
     def read(self) -> list[Any]:
-        from attune.embeddings.training.collections import Collection  # noqa: PLC0415
+        from attune.embeddings.training.collections import Collection, check_passages  # noqa: PLC0415
         from attune.embeddings.training.pairs import read_pairs  # noqa: PLC0415
 
         found = [read_collection(each, self.at_most) for each in self.corpora]
@@ -45,6 +51,7 @@ class _Texts:
             places = {text: place for place, text in enumerate(dict.fromkeys(pair.b for pair in pairs))}
             queries = [(pair.a, {places[pair.b]: 1}) for pair in pairs]
             found.append(Collection(file.stem, list(places), queries, people_only=True))
+        check_passages(found)
         return found
 
 
@@ -111,9 +118,8 @@ def _train(
     from attune.embeddings.training.making import make_and_save, make_pair  # noqa: PLC0415
     from attune.embeddings.training.pairs import digest  # noqa: PLC0415
 
-    paired = options["kind"] == _PAIRED
-    if paired and (len(domains) != 1 or domains[0] == GENERAL):
-        raise SettingError("kind paired makes other vectors of passages too: name a domain for them with --domain")
+    paired = options["kind"] == PAIRED
+    check_domains(domains, options["kind"], model, backbone)
     collections = texts.read()
     stored = StoredVectors(texts.vectors)
     directory = model_directory(model, backbone)
@@ -139,10 +145,12 @@ def _train(
 
 
 def _told(directory: Path, made: Any) -> dict[str, Any]:
-    outcome = "the default of" if made.default else "not better than plain queries, so not the default of"
+    outcome = INDEX_AGAIN if made.kind == PAIRED else DEFAULT if made.default else NOT_BETTER
     return {
         "kind": made.kind,
-        "outcome": f"{'to be indexed:' if made.kind == _PAIRED else outcome} {made.domain}, in {directory}",
+        "domain": made.domain,
+        "outcome": outcome,
+        "message": f"{_SENTENCES[outcome]} {made.domain}, in {directory}",
         "version": made.version,
         "memory_bytes": made.memory_bytes,
         "metrics": dict(made.metrics),
@@ -191,7 +199,7 @@ def _bar() -> Iterator[Any]:
 
 
 def _show(found: dict[str, Any]) -> None:
-    console.print(f"{found['kind']}: {found['outcome']}", markup=False)
+    console.print(f"{found['kind']}: {found['message']}", markup=False)
     for name, value in found["metrics"].items():
         if not name.startswith("plain_"):
             console.print(f"  {name}: nDCG@10 {found['metrics'][f'plain_{name}']:.4f} -> {value:.4f}", markup=False)

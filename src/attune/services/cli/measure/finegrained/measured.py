@@ -7,34 +7,41 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from attune.embeddings.evaluation.finegrained import PassageQuery
+from attune.embeddings.evaluation.finegrained import SPANS, PassageQuery
 from attune.embeddings.training.augmenter_judge import ndcg_of
 from attune.services.cli.measure.finegrained.systems import Level, Matrix, Ranked, Vectors, best, fused
-from attune.services.cli.measure.finegrained.tasks import MADE, NATURAL, PARTS, Corpora
-from attune.services.cli.measure.finegrained.words import WordIndex
+from attune.services.cli.measure.finegrained.tasks import MADE, NATURAL, PARTS, Corpora, unread
+from attune.services.cli.measure.finegrained.words import WordIndex, places_of
 from attune.services.cli.measure.report import Row
 
-PLAIN, DROPPED, APPLIED, BM25, PLAIN_FUSED, APPLIED_FUSED, SEARCHED = SYSTEMS = (
+PLAIN, DROPPED, APPLIED, BM25, BM25_READ, PLAIN_FUSED, APPLIED_FUSED, SEARCHED = SYSTEMS = (
     "plain",
     "dropped",
     "applied",
     "bm25",
+    "bm25 of what is read",
     "plain + bm25",
     "applied + bm25",
     "as searched",
 )
-"""As the search service does it: both fused, and a passage that is quoted before all."""
+"""What is read are the tokens of a passage that the backbone takes: no vector of it tells of others. As searched is as
+the search service does it: both fused, and a passage that is quoted before all.
+"""
 Values = NDArray[np.float64]
 Wanted = Sequence[dict[int, int]]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One level with one seed: for each system and task, nDCG@10 of every query, corpus by corpus."""
+    """One level with one seed: for each system and task, nDCG@10 of every query, corpus by corpus.
+
+    `unread` is what the backbone has not read of each part of a passage: a share for every query of each task.
+    """
 
     level: str
     seed: int
     values: dict[str, dict[str, list[Values]]] = field(default_factory=dict)
+    unread: dict[str, Values] = field(default_factory=dict)
 
     def rows(self) -> list[Row]:
         """The means."""
@@ -61,18 +68,36 @@ def _means(tasks: Mapping[str, Sequence[Values]]) -> dict[str, float]:
     return means | ({"parts_of_passages": fmean(parts)} if parts else {})
 
 
-class Bench:
-    """All corpora in one index, by meaning for each level, and by words."""
+@dataclass(frozen=True)
+class _Words:
+    """Passages by all of their words, and by those that the backbone reads."""
 
-    def __init__(self, corpora: Corpora, vectors: Vectors) -> None:
+    whole: WordIndex
+    read: WordIndex
+
+    @classmethod
+    def of(cls, passages: Sequence[str], read: Sequence[str]) -> "_Words":
+        return cls(WordIndex(passages), WordIndex(read))
+
+
+class Bench:
+    """All corpora in one index, by meaning for each level, and by words; `read` are the passages as they are read."""
+
+    def __init__(self, corpora: Corpora, read: Sequence[str], vectors: Vectors) -> None:
         self._corpora = corpora
         self._vectors = vectors
-        self._words = WordIndex(corpora.passages)
-        self._words_of_each = [WordIndex(each.passages) for each in corpora.collections]
+        self._words = _Words.of(corpora.passages, read)
+        self._words_of_each = [
+            _Words.of(each.passages, read[places.start : places.stop])
+            for each, places in zip(corpora.collections, corpora.ranges, strict=True)
+        ]
+        self._read = [len(text.split()) for text in read]
 
     def measure(self, level: Level, plain: Level, seed: int, made: dict[str, list[list[PassageQuery]]]) -> Measured:
-        """The level beside its backbone, `plain`, on made queries, and on people's."""
+        """The level beside `plain`, on made queries, and on people's."""
         measured = Measured(level.name, seed, {system: {} for system in SYSTEMS})
+        for words, task in zip(SPANS, PARTS, strict=True):
+            measured.unread[task] = unread([each for queries in made[task] for each in queries], words, self._read)
         passages = self._corpora.passages
         indexes = self._vectors.passages(plain, passages), self._vectors.passages(level, passages)
         for task in MADE:
@@ -103,32 +128,33 @@ class Bench:
             self._note(measured, NATURAL, rankings, [dict(grades) for _, grades in collection.queries])
 
     def _rankings(
-        self, level: Level, plain: Level, indexes: tuple[Matrix, Matrix], words: WordIndex, texts: Sequence[str]
+        self, level: Level, plain: Level, indexes: tuple[Matrix, Matrix], words: _Words, texts: Sequence[str]
     ) -> dict[str, Ranked]:
         if not texts:
             return {system: [] for system in SYSTEMS}
         queries: dict[str, Callable[[], Matrix]] = {
-            PLAIN: lambda: self._vectors.plain(plain, texts) @ indexes[0].T,
+            PLAIN: lambda: self._vectors.unaugmented(plain, texts) @ indexes[0].T,
             DROPPED: lambda: self._dropped(level, plain, indexes, texts),
             APPLIED: lambda: self._vectors.queries(level, texts) @ indexes[1].T,
         }
         found = {system: best(scores()) for system, scores in queries.items()}
-        by_words = words.ranked(texts)
-        quotes = words.quoted(texts, by_words)
-        found[BM25] = [[int(each.id) for each in ranked] for ranked in by_words]
+        by_words = words.whole.ranked(texts)
+        quotes = words.whole.quoted(texts, by_words)
+        found[BM25] = places_of(by_words)
+        found[BM25_READ] = places_of(words.read.ranked(texts))
         found[PLAIN_FUSED] = fused(found[PLAIN], by_words)
         found[APPLIED_FUSED] = fused(found[APPLIED], by_words)
         found[SEARCHED] = fused(found[APPLIED], by_words, quotes)
         return found
 
     def _dropped(self, level: Level, plain: Level, indexes: tuple[Matrix, Matrix], texts: Sequence[str]) -> Matrix:
-        """Without the head: by a tower's layers, or the domain's expert; where words are all, by the backbone."""
+        """Without the head: by a tower's layers, or the domain's expert; where words are all, by the plain one."""
         augmenter = level.augmenter
         if augmenter is None:
-            return self._vectors.plain(plain, texts) @ indexes[0].T
+            return self._vectors.unaugmented(plain, texts) @ indexes[0].T
         if augmenter.tower is None:
             return self._vectors.unaugmented(level, texts) @ indexes[1].T
-        return self._vectors.dropped(level, texts) @ indexes[1].T
+        return self._vectors.dropped(level, augmenter, texts) @ indexes[1].T
 
     @staticmethod
     def _note(measured: Measured, task: str, rankings: dict[str, Ranked], wanted: Wanted) -> None:

@@ -11,6 +11,7 @@ from attune.services.cli.measure.finegrained.measured import (
     APPLIED,
     APPLIED_FUSED,
     BM25,
+    BM25_READ,
     DROPPED,
     PLAIN,
     PLAIN_FUSED,
@@ -25,7 +26,9 @@ _GAINS = {"keyword": (KEYWORDS,), "part_of_passage": PARTS}
 
 
 def summarised(measured: Sequence[Measured]) -> dict[str, float]:
-    """Of each level, all seeds together; `fused_` and `searched_` are of the one with the highest gain on keywords."""
+    """Of each level, all seeds together; `fused_` and `searched_` are of the one with the highest gain on keywords;
+    `read_words_` are BM25's of what the backbone reads, and unread shares are of what it does not.
+    """
     by_level: dict[str, list[Measured]] = {}
     for each in measured:
         by_level.setdefault(each.level, []).append(each)
@@ -40,8 +43,20 @@ def summarised(measured: Sequence[Measured]) -> dict[str, float]:
         summary |= _absolute(f"fused_{name}_gain", by_level[best], tasks, APPLIED_FUSED, PLAIN_FUSED)
         summary |= _absolute(f"searched_{name}_gain", by_level[best], tasks, SEARCHED, PLAIN_FUSED)
         summary |= _absolute(f"searched_minus_bm25_{name}", by_level[best], tasks, SEARCHED, BM25)
+        summary |= _relative(f"read_words_{name}_relative_gain", by_level[best], tasks, BM25_READ, PLAIN)
     summary |= _natural_gain("searched_natural_gain", by_level[best], SEARCHED, PLAIN_FUSED)
-    return summary
+    return summary | _unread(by_level[best])
+
+
+def _unread(runs: Sequence[Measured]) -> dict[str, float]:
+    """Of each task the shares of parts that the backbone has read nothing of, and of those that it has read in part."""
+    found: dict[str, float] = {}
+    for task in runs[0].unread:
+        shares = np.concatenate([run.unread[task] for run in runs])
+        if len(shares):
+            found[f"{task}_unread_share"] = float((shares == 1).mean())
+            found[f"{task}_partly_unread_share"] = float(((shares > 0) & (shares < 1)).mean())
+    return found
 
 
 def _asked(runs: Sequence[Measured]) -> dict[str, list[str]]:

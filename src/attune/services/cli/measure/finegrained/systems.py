@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from attune.embeddings.augmentation.kinds import Augmentation
 from attune.embeddings.domains import LoadedAugmenter
 from attune.embeddings.embedder import Embedder
 from attune.embeddings.errors import SettingError
+from attune.embeddings.evaluation.ablation import without_head
 from attune.embeddings.items import Embedded, EmbedItem, Role
 from attune.embeddings.router import GENERAL
 from attune.embeddings.stored_vectors import StoredVectors
@@ -35,7 +37,7 @@ class Level:
     @classmethod
     def parse(cls, name: str, given: str, load: Callable[[str], Embedder]) -> "Level":
         """Of DIR, DIR@DOMAIN or DIR@DOMAIN:AUGMENTATION. Raises `SettingError` for a domain that there is not."""
-        place, _, rest = given.partition("@")
+        place, rest = (given, "") if Path(given).is_dir() else _parted(given)
         domain, _, augmentation = rest.partition(":")
         level = cls(name, load(place), domain or GENERAL, augmentation)
         if level.domain not in {each.id for each in level.embedder.domains.domains()}:
@@ -47,6 +49,12 @@ class Level:
     def augmenter(self) -> LoadedAugmenter | None:
         """What augments its queries; nothing, where the domain's expert is all there is."""
         return self.embedder.domains.route(self.domain).augmenter(self.augmentation)
+
+
+def _parted(given: str) -> tuple[str, str]:
+    """At the last @, since a path may have others."""
+    place, at, rest = given.rpartition("@")
+    return (place, rest) if at else (given, "")
 
 
 class Vectors:
@@ -63,10 +71,6 @@ class Vectors:
             return level.embedder.moved(self._kept(level, texts, GENERAL, Role.PASSAGE), texts, domain)
         return self._kept(level, texts, level.domain, Role.PASSAGE)
 
-    def plain(self, level: Level, texts: Sequence[str]) -> Matrix:
-        """Queries by the backbone."""
-        return self._kept(level, texts, GENERAL, Role.QUERY)
-
     def unaugmented(self, level: Level, texts: Sequence[str]) -> Matrix:
         """Queries by the domain's expert."""
         return self._kept(level, texts, level.domain, Role.QUERY)
@@ -75,10 +79,13 @@ class Vectors:
         """Queries, augmented."""
         return self._computed(level, texts, level.domain, Role.QUERY, level.augmentation)
 
-    def dropped(self, level: Level, texts: Sequence[str]) -> Matrix:
-        """Queries without the head, but with what was trained beside it: as if the head had not been saved."""
-        with level.embedder.heads_dropped():
-            return self.queries(level, texts)
+    def dropped(self, level: Level, augmenter: LoadedAugmenter, texts: Sequence[str]) -> Matrix:
+        """Queries by what was trained beside the augmenter's head, as if that had not been saved."""
+        domain = level.embedder.domains.route(level.domain)
+        parts = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
+        found = [without_head(level.embedder, domain, augmenter, part) for part in parts]
+        self._tell(len(texts))
+        return np.concatenate(found)
 
     def _kept(self, level: Level, texts: Sequence[str], domain: str, role: Role) -> Matrix:
         """Not augmented."""

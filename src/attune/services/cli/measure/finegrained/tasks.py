@@ -1,7 +1,10 @@
 """What is asked: of several corpora in one index, and people's queries of each corpus by itself."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from attune.embeddings.evaluation.finegrained import SPANS, PassageQuery, keyword_queries, span_queries
 from attune.embeddings.training.collections import Collection
@@ -41,5 +44,12 @@ def made_queries(corpora: Corpora, count: int, seed: int) -> dict[str, list[list
         made += [span_queries(texts, words, count, seed) for words in SPANS]
         for task, queries in zip(MADE, made, strict=True):
             once = {each.passage: each for each in reversed(queries)}.values()  # twice the same passage tells no more
-            found[task].append([PassageQuery(each.text, places.start + each.passage) for each in once])
+            found[task].append([replace(each, passage=places.start + each.passage) for each in once])
+    return found
+
+
+def unread(parts: Sequence[PassageQuery], words: int, read: Sequence[int]) -> NDArray[np.float64]:
+    """Of each part of so many words the share that is not among its passage's first words, as many as are `read`."""
+    ends = np.array([each.start + words for each in parts], np.float64)
+    found: NDArray[np.float64] = ((ends - [read[each.passage] for each in parts]) / words).clip(0, 1)
     return found

@@ -61,3 +61,8 @@ class WordIndex:
         columns = [column for each in known for column, _ in each]
         values = np.array([value for each in known for _, value in each], np.float32)
         return csr_matrix((values, columns, ends), (len(weights), len(self._columns)))
+
+
+def places_of(ranked: Sequence[Sequence[Candidate]]) -> list[list[int]]:
+    """The places of the passages that were found, for each query."""
+    return [[int(each.id) for each in found] for found in ranked]
