@@ -169,7 +169,7 @@ def test_prompts_are_measured_against_histories(measured):
     assert (web["users"], web["at_most_a_quarter"]) == (1, 1.0)
     assert web["history_tokens"] == 30 * 4  # each word is one piece
     assert (said["users"], said["history_tokens"], said["at_most_a_quarter"]) == (150, 4, 0.0)
-    assert said["ratio"] == (said["summary_tokens"] + said["top_10_tokens"]) / 4
+    assert said["ratio"] == (said["summary_tokens"] + said["other_top_10_tokens"]) / 4
     assert (together["users"], together["history_tokens"]) == (1, 400)
     assert report["summary"]["prompt_at_most_a_quarter_said"] == 0.0
 

@@ -1,6 +1,6 @@
 """What a user costs in a prompt: the summary and the top entities, against the user's whole history.
 
-A history is what the user wrote, a line for each event. Tokens are word pieces of the packaged model's tokenizer, to
+Of the top entities those count that the summary does not name: a prompt need not say them twice. A history is what the user wrote, a line for each event. Tokens are word pieces of the packaged model's tokenizer, to
 which the ends of lines are none.
 """
 
@@ -29,7 +29,7 @@ CountTokens = Callable[[str], int]
 
 @dataclass(frozen=True, slots=True)
 class PromptSize:
-    """One user: events, and tokens of the summary, of the labels of the top entities, and of the history."""
+    """One user: events, and tokens of the summary, of the labels of the other top entities, and of the history."""
 
     events: int
     summary: int
@@ -63,8 +63,9 @@ def prompt_sizes(store: Store, catalog: Catalog, events: Sequence[Interaction], 
         draft = next_summary(store, catalog, user, events[-1].occurred_at)
         if draft is not None:
             top = [state.entity_id for state in store.entities(user) if state.weight > 0][:TOP]
-            labels = ", ".join(catalog[each].label for each in top)
-            sizes.append(PromptSize(len(history), *map(count, (draft.summary.text, labels, "\n".join(history)))))
+            words = draft.summary.text
+            labels = ", ".join(label for each in top if (label := catalog[each].label) not in words)
+            sizes.append(PromptSize(len(history), *map(count, (words, labels, "\n".join(history)))))
     return sizes
 
 
@@ -104,7 +105,7 @@ def _figures(sizes: Sequence[PromptSize]) -> Row:
     return {
         "users": len(sizes),
         "summary_tokens": float(np.median([each.summary for each in sizes])),
-        f"top_{TOP}_tokens": float(np.median([each.top for each in sizes])),
+        f"other_top_{TOP}_tokens": float(np.median([each.top for each in sizes])),
         "history_tokens": float(np.median([each.history for each in sizes])),
         "ratio": float(np.median(ratios)),
         "ratio_p90": float(np.quantile(ratios, 0.9)),
