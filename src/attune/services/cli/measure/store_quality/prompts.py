@@ -13,7 +13,6 @@ from random import Random
 
 import numpy as np
 
-from attune.embeddings.weights import resolve_model
 from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.model import Interaction, UserKey
 from attune.knowledge_store.store import Store
@@ -44,9 +43,11 @@ class PromptSize:
 
 def token_counter() -> CountTokens:
     """Counts word pieces, special tokens left out. Raises ModelError where the packaged model is not installed."""
-    file = resolve_model(None) / "tokenizer.json"
-    from tokenizers import Tokenizer  # noqa: PLC0415 - an extra, which the packaged model belongs to
+    from tokenizers import Tokenizer  # noqa: PLC0415 - an extra, and slow to import
 
+    from attune.embeddings.weights import resolve_model  # noqa: PLC0415 - imports it too
+
+    file = resolve_model(None) / "tokenizer.json"
     tokenizer = Tokenizer.from_file(str(file))
     tokenizer.no_truncation()
     tokenizer.no_padding()
