@@ -1,7 +1,8 @@
 """What a user costs in a prompt: the summary and the top entities, against the user's whole history.
 
-Of the top entities those count that the summary does not name: a prompt need not say them twice. A history is what the user wrote, a line for each event. Tokens are word pieces of the packaged model's tokenizer, to
-which the ends of lines are none.
+Of the top entities those count that the summary does not name: a prompt need not say them twice. A history is what the
+user wrote, a line for each event. Tokens are word pieces of the packaged model's tokenizer, to which the ends of lines
+are none.
 """
 
 import sys
@@ -13,6 +14,7 @@ from random import Random
 
 import numpy as np
 
+from attune.embeddings.weights import resolve_model
 from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.model import Interaction, UserKey
 from attune.knowledge_store.store import Store
@@ -43,11 +45,9 @@ class PromptSize:
 
 def token_counter() -> CountTokens:
     """Counts word pieces, special tokens left out. Raises ModelError where the packaged model is not installed."""
-    from tokenizers import Tokenizer  # noqa: PLC0415 - an extra, and slow to import
-
-    from attune.embeddings.weights import resolve_model  # noqa: PLC0415 - imports it too
-
     file = resolve_model(None) / "tokenizer.json"
+    from tokenizers import Tokenizer  # noqa: PLC0415 - an extra, which the packaged model belongs to
+
     tokenizer = Tokenizer.from_file(str(file))
     tokenizer.no_truncation()
     tokenizer.no_padding()
