@@ -43,6 +43,7 @@ def exported(client: Client, user: str) -> list[ExportUserResponse]:
     for record in records:
         if record.HasField("entity"):
             record.entity.evidence.ClearField("weight")
+            record.entity.evidence.ClearField("recent")
     return records
 
 
