@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from attune.embeddings.augmentation.kinds import Augmentation
-from attune.embeddings.config import read_model_config
 from attune.embeddings.domains import check_domain_id
 from attune.embeddings.errors import ModelError, SettingError
 from attune.embeddings.mixture.manifest import read_manifest
@@ -20,6 +19,8 @@ def check_domains(domains: Sequence[str], kind: str, model: Path, backbone: Path
 
     Raises `SettingError` for a domain, `ModelError` for the model.
     """
+    from attune.embeddings.config import read_model_config  # noqa: PLC0415 - tokenizers, for no other command
+
     place = model if model.exists() else backbone
     source = resolve_model(None if place is None else str(place))
     if not read_model_config(source).normalize:
