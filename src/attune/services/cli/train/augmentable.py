@@ -19,7 +19,7 @@ def check_domains(domains: Sequence[str], kind: str, model: Path, backbone: Path
 
     Raises `SettingError` for a domain, `ModelError` for the model.
     """
-    from attune.embeddings.config import read_model_config  # noqa: PLC0415 - tokenizers, which `--help` does not need
+    from attune.embeddings.config import read_model_config  # noqa: PLC0415 - tokenizers, for no other command
 
     place = model if model.exists() else backbone
     source = resolve_model(None if place is None else str(place))
