@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.fakes.postgres import new_database
 from tests.unit.knowledge_store.builders import ANNA, BEN, LOG, START, TWIN, days, projected
 
-from attune.knowledge_store.consent import Choice, Consents, Purpose
+from attune.knowledge_store.consent import MOST_CHOICES, NO_CHOICE, Choice, Consents, Purpose
 from attune.knowledge_store.model import Companion, LogPosition, Summary
 from attune.knowledge_store.store import Applied, Store, StoreError
 from attune.knowledge_store.store_memory import MemoryStore
@@ -200,3 +200,11 @@ def test_a_store_with_consents_is_not_empty(store):
     store.consent(ANNA, [NO_LEARNING])
     with pytest.raises(StoreError, match="not empty"):
         store.load([])
+
+
+def test_who_chooses_more_often_than_is_kept_is_heard_each_time(store):
+    for day in range(MOST_CHOICES + 5):
+        choice = Choice(days(day), Purpose.LEARNING, day % 3 != 0)
+        logged = store.consents([ANNA]).get(ANNA, NO_CHOICE).merged([choice])  # as the log's record has it
+        assert store.consent(ANNA, logged.choices) == logged
+        assert store.allows(ANNA, Purpose.LEARNING) == choice.granted

@@ -1,8 +1,9 @@
 """A whole store in one file, whichever the engine: gzip'd JSON lines (backup_lines.py) between a header and an end.
 
-    {"backup": "attune knowledge store", "format": 1, "attune": version, "at": ISO 8601}
+    {"backup": "attune knowledge store", "format": 2, "attune": version, "at": ISO 8601}
     ...
-    {"end": {"users": 3, "tombstones": 0, "positions": 1, "objects": 7}, "blake2b": hex of all lines before}
+    {"end": {"users": 3, "tombstones": 0, "consents": 1, "summaries": 2, "positions": 1, "objects": 7},
+     "blake2b": hex of all lines before}
 
 A file without its end, or whose end does not fit, is refused: what it was to restore is rolled back. Both ways go piece
 by piece, so that memory does not grow with the store.

@@ -1,21 +1,21 @@
 """What a user allows to be done with what they do, purpose by purpose.
 
 What is kept is every choice about learning, and the newest about each other purpose: so consents are a set of choices,
-which merge in any order to the same, and a log that is read again leaves out what it left out before. (Not quite of
-users who choose more than 64 times: of them, what is left out may be more.)
+which merge in any order to the same, and a log that is read again leaves out what it left out before. (Of users who
+choose about learning more than 64 times, it leaves out all from before the last 64.)
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
-from itertools import pairwise
 from typing import Self
 
 from attune.knowledge_store.model import require_utc
 
 MOST_CHOICES = 64
-"""About learning. Of more, the shortest times of consent are dropped: what lies there is left out too."""
+"""About learning. Of more, the newest are kept, and before them nothing counts as allowed."""
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class Purpose(StrEnum):
@@ -82,14 +82,11 @@ NO_CHOICE = Consents()
 
 
 def _bounded(choices: list[Choice]) -> list[Choice]:
-    """At most MOST_CHOICES. What repeats the one before goes first, then a grant and the withdrawal that follows it
-    soonest.
+    """The newest MOST_CHOICES. Where that leaves any out, nothing was allowed before the first of them.
+
+    So bounding and merging can come in any order: what is among the newest of all is among the newest of any part.
     """
-    if len(choices) <= MOST_CHOICES:
+    made = [choice for choice in choices if choice.at > _BEGINNING]
+    if len(made) == len(choices) and len(made) <= MOST_CHOICES:
         return choices
-    kept = [choices[0], *(each for before, each in pairwise(choices) if before.granted != each.granted)]
-    while len(kept) > MOST_CHOICES:
-        grants = [place for place in range(len(kept) - 1) if kept[place].granted]
-        shortest = min(grants, key=lambda place: (kept[place + 1].at - kept[place].at, place))
-        del kept[shortest : shortest + 2]
-    return kept
+    return [Choice(_BEGINNING, Purpose.LEARNING, False), *made[-MOST_CHOICES:]]

@@ -1,6 +1,6 @@
 """The export of a user: format 3, a sequence of JSON-ready records, whichever the engine.
 
-    {"record": "profile", "format": 2, "tenant", "user", "events", "entities", "first_seen", "last_seen",
+    {"record": "profile", "format": 3, "tenant", "user", "events", "entities", "first_seen", "last_seen",
      "forgotten_at"}
     {"record": "entity", "entity_id", "counts": {"click/document": 3, ...}, "first_seen", "last_seen", "weight",
      "recent"}

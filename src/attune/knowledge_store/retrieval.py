@@ -24,8 +24,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from heapq import nsmallest
-from itertools import islice
+from heapq import heappush, heappushpop, nsmallest
 
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.model import Companion, EntityState
@@ -36,7 +35,7 @@ MOST_SOURCES = 64
 """Neighbours are those of so many familiar entities, the heaviest: of a full store's, one is next to half a catalog."""
 
 
-MOST_COMPANY = 16
+MOST_COMPANY = 8
 """And so many, the heaviest, lead to neighbours by statistics, as do so many of the context that were never seen, the
 most popular: each is a row to read.
 """
@@ -226,15 +225,20 @@ def _improve(found: dict[str, _Bridge], entity_id: str, bridge: _Bridge) -> None
 def _edges(question: _Question, heaviest: Sequence[EntityState], unseen: Sequence[str]) -> dict[str, _Bridge]:
     """By the graph: of several familiar entities beside one the heaviest.
 
-    Of each no more than the `limit` closest are looked at: what lies behind them has so many better beside it.
+    The closest of each come first, and what is behind `limit` better ones is not looked at.
     """
     graph, seen, found = question.graph, frozenset(question.states), dict[str, _Bridge]()
+    best: list[float] = []  # a heap of the `limit` largest scores
     for state in heaviest:
         interest = _saturate(state.weight_at(question.now))
-        fresh = (entity_id for entity_id in graph.closest(state.entity_id) if entity_id not in seen)
-        for entity_id in islice(fresh, question.limit):
-            if entity_id not in found:  # the first is the heaviest
-                found[entity_id] = _Bridge(state.entity_id, interest, 1 / graph.hub(entity_id))
+        for entity_id in graph.closest(state.entity_id):
+            closeness = 1 / graph.hub(entity_id)
+            score = interest * closeness
+            if len(best) == question.limit and score < best[0]:
+                break
+            if entity_id not in seen and entity_id not in found:  # the first is the heaviest
+                found[entity_id] = _Bridge(state.entity_id, interest, closeness)
+                heappush(best, score) if len(best) < question.limit else heappushpop(best, score)
     for entity_id in unseen:
         around = graph.linked(entity_id) & seen
         familiar = [state for state in map(question.states.__getitem__, around) if question.is_familiar(state)]

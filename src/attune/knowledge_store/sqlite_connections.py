@@ -25,6 +25,7 @@ class Connections:
         self._pool = Lock()
         self._idle_readers: list[sqlite3.Connection] = []
         self._is_closed = False
+        self._owes_truncation = False
         with self._translated():
             create(path)
             self._writer = self._connect()
@@ -43,6 +44,7 @@ class Connections:
             try:
                 yield self._writer
                 self._writer.execute("COMMIT")
+                self._truncate_if_owed()
             except BaseException:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
@@ -59,15 +61,18 @@ class Connections:
             finally:
                 connection.execute("ROLLBACK")
                 self._return_reader(connection)
+                self._reader_finished()
 
     def truncate_wal(self) -> None:
         """Moves the write-ahead log into the file and empties it, so that nothing erased lingers there.
 
-        Waits for readers as long as for writers, and then leaves the log to the next checkpoint.
+        Waits for nobody. While somebody reads it cannot be, and is done with the next transaction after, or when the
+        last reader of this process has finished.
         """
         with self._writing, self._translated():
             self._require_open()
-            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._owes_truncation = True
+            self._truncate_if_owed()
 
     def close(self) -> None:
         """Waits for the writer; readers still at work close when they are done."""
@@ -76,6 +81,28 @@ class Connections:
                 self._is_closed = True
                 for connection in (*self._idle_readers, self._writer):
                     connection.close()
+
+    def _truncate_if_owed(self) -> None:
+        """The caller is the only writer, outside of a transaction."""
+        if not self._owes_truncation:
+            return
+        self._writer.execute("PRAGMA busy_timeout = 0")
+        try:
+            is_busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            self._owes_truncation = bool(is_busy)
+        except sqlite3.OperationalError:  # locked: what was committed stays so, and this is still owed
+            pass
+        finally:
+            self._writer.execute(f"PRAGMA busy_timeout = {int(1000 * self._busy_timeout.total_seconds())}")
+
+    def _reader_finished(self) -> None:
+        """Without waiting: who writes at this moment does it afterwards."""
+        if self._owes_truncation and self._writing.acquire(blocking=False):
+            try:
+                if not self._is_closed:
+                    self._truncate_if_owed()
+            finally:
+                self._writing.release()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

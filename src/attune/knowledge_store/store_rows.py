@@ -137,6 +137,7 @@ class RowStore(ABC):
             tx = Transaction(rows)
             consents = rules.consent(tx, user, choices, default=self.consent_default)
             tx.flush()
+        self._erased()  # a summary, perhaps
         return consents
 
     def consents(self, users: Collection[UserKey]) -> dict[UserKey, Consents]:
@@ -154,6 +155,7 @@ class RowStore(ABC):
                 rules.consent(tx, user, choices, default=self.consent_default)
             tx.flush()
             rows.advance(position)
+        self._erased()
 
     def summary(self, user: UserKey) -> Summary | None:
         return self._asked(lambda rows: rows.summary(user))

@@ -160,9 +160,10 @@ class SqliteRows:
         self._executemany("DELETE FROM companions WHERE tenant = ?", gone)
 
     def companions(self, tenant: str, entity_ids: Collection[str]) -> dict[str, list[Companion]]:
-        query = "SELECT companions FROM companions WHERE tenant = ? AND entity_id = ?"
-        rows = [(entity_id, self._execute(query, (tenant, entity_id)).fetchone()) for entity_id in entity_ids]
-        return {entity_id: decode_companions(row[0]) for entity_id, row in rows if row is not None}
+        several = ", ".join("?" * len(entity_ids))
+        query = f"SELECT entity_id, companions FROM companions WHERE tenant = ? AND entity_id IN ({several})"  # noqa: S608
+        found = self._execute(query, (tenant, *entity_ids))
+        return {entity_id: decode_companions(each) for entity_id, each in found}
 
     def position(self, log: str, partition: int) -> int:
         query = "SELECT next_offset FROM positions WHERE log = ? AND partition = ?"

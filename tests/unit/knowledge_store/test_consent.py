@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 from hypothesis import given
@@ -56,18 +56,40 @@ def test_what_is_kept_says_of_every_moment_what_all_choices_said(made, moment, d
     assert Consents.of(made).allowed_learning(moment, default=default) == expected
 
 
-def test_of_too_many_choices_the_shortest_grants_go_so_that_nothing_more_is_learned():
-    made = [learning(day, day % 2 == 1) for day in range(2 * MOST_CHOICES)]
-    made.append(Choice(days(10.5), Purpose.LEARNING, True))
-    made.append(Choice(days(10.6), Purpose.LEARNING, False))
+def test_of_too_many_choices_the_newest_count_and_before_them_nothing_was_allowed():
+    made = [learning(day, day % 2 == 0) for day in range(MOST_CHOICES + 7)]
     kept = Consents.of(made)
-    assert len(kept.choices) <= MOST_CHOICES
-    assert not kept.allowed_learning(days(10.55), default=True)
-    moments_between = [START + timedelta(days=day / 4) for day in range(8 * MOST_CHOICES)]
-    everything = Consents(tuple(sorted(made)))
-    assert all(
-        everything.allowed_learning(moment, default=True)
-        for moment in moments_between
-        if kept.allowed_learning(moment, default=True)
-    )
-    assert kept.choices[-1] == learning(2 * MOST_CHOICES - 1, True)
+    assert kept.allow(Purpose.LEARNING, default=True) == made[-1].granted
+    for day in range(-1, MOST_CHOICES + 9):
+        at = days(day + 0.5)
+        said = made[min(day, len(made) - 1)].granted
+        assert kept.allowed_learning(at, default=True) == (said if day >= 7 else False)
+
+
+@given(
+    grants=st.lists(st.booleans(), min_size=MOST_CHOICES - 4, max_size=MOST_CHOICES + 9),
+    splits=st.tuples(st.integers(0, 80), st.integers(0, 80)),
+    data=st.data(),
+)
+@untimed
+def test_however_many_choices_merge_in_any_order(grants, splits, data):
+    made = [learning(day, granted) for day, granted in enumerate(grants)]
+    shuffled = data.draw(st.permutations(made))
+    first, second = sorted(splits)
+    parts = (shuffled[:first], shuffled[first:second], shuffled[second:])
+    one_by_one = NO_CHOICE
+    for part in parts:
+        one_by_one = one_by_one.merged(part)
+    bounded_first = NO_CHOICE
+    for part in parts:
+        bounded_first = bounded_first.merged(Consents.of(part).choices)
+    assert one_by_one == bounded_first == Consents.of(made)
+    assert one_by_one.allow(Purpose.LEARNING, default=True) == grants[-1]
+
+
+def test_who_chooses_again_and_again_is_heard_each_time():
+    held = NO_CHOICE
+    for day in range(3 * MOST_CHOICES):
+        logged = held.merged([learning(day, day % 3 != 0)])
+        held = held.merged(logged.choices)
+        assert held.allow(Purpose.LEARNING, default=True) == (day % 3 != 0)

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
@@ -121,6 +122,40 @@ def test_emptying_the_log_leaves_everything_in_the_file(connections, path):
     connections.truncate_wal()
     assert log.stat().st_size == 0
     assert count(connections) == 1
+
+
+def test_the_log_is_emptied_when_its_last_reader_has_finished(tmp_path):
+    connections = Connections(tmp_path / "store.db", timedelta(seconds=600))
+    log = tmp_path / "store.db-wal"
+    with connections.read() as first, connections.read() as second:
+        assert (count_in(first), count_in(second)) == (0, 0)
+        with connections.write() as writer:
+            writer.execute(INSERT, (0,))
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(connections.truncate_wal).result(60)  # for ten minutes it does not wait
+        assert log.stat().st_size > 0
+    assert log.stat().st_size == 0
+    connections.close()
+
+
+def test_the_log_that_another_process_reads_is_emptied_with_a_later_transaction(tmp_path):
+    connections = Connections(tmp_path / "store.db", timedelta(seconds=600))
+    log = tmp_path / "store.db-wal"
+    with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as other:
+        other.execute("BEGIN")
+        assert count_in(other) == 0
+        with connections.write() as writer:
+            writer.execute(INSERT, (0,))
+        connections.truncate_wal()
+        assert log.stat().st_size > 0
+    with connections.write() as writer:
+        writer.execute(INSERT, (1,))
+    assert log.stat().st_size == 0
+    connections.close()
+
+
+def count_in(connection: sqlite3.Connection) -> int:
+    return int(connection.execute(COUNT).fetchone()[0])
 
 
 def test_a_reader_at_work_outlives_the_closing(connections):

@@ -37,6 +37,9 @@ def test_reads_find_their_rows_through_an_index_and_sort_nothing(store):
         lambda: store.entity_page(ANNA, cursor, 10),
         lambda: store.profile(ANNA),
         lambda: store.objects("acme", ["d1", "d2"]),
+        lambda: store.companions("acme", ["a", "b"]),
+        lambda: store.consents([ANNA]),
+        lambda: store.summary(ANNA),
         lambda: store.position("log", 0),
     ):
         found = plans(store, work)

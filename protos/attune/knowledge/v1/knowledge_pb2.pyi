@@ -1265,6 +1265,7 @@ class ExportUserResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    FORMAT_FIELD_NUMBER: _builtins.int
     PROFILE_FIELD_NUMBER: _builtins.int
     ENTITY_FIELD_NUMBER: _builtins.int
     FORGOTTEN_ENTITY_FIELD_NUMBER: _builtins.int
@@ -1272,6 +1273,8 @@ class ExportUserResponse(_message.Message):
     SUPPRESSED_HISTORY_UNTIL_FIELD_NUMBER: _builtins.int
     CONSENT_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
+    format: _builtins.int
+    """In the first record: the format of the export, 3. It changes when what a record means does."""
     suppressed_suggestion: _builtins.bytes
     """The fingerprint of a suggestion that the user wants no more."""
     @_builtins.property
@@ -1301,6 +1304,7 @@ class ExportUserResponse(_message.Message):
     def __init__(
         self,
         *,
+        format: _builtins.int = ...,
         profile: Global___GetUserProfileResponse | None = ...,
         entity: Global___UserEntity | None = ...,
         forgotten_entity: Global___ForgottenEntity | None = ...,
@@ -1311,7 +1315,7 @@ class ExportUserResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "entity", b"entity", "forgotten_entity", b"forgotten_entity", "profile", b"profile", "record", b"record", "summary", b"summary", "suppressed_history_until", b"suppressed_history_until", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "entity", b"entity", "forgotten_entity", b"forgotten_entity", "profile", b"profile", "record", b"record", "summary", b"summary", "suppressed_history_until", b"suppressed_history_until", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "entity", b"entity", "forgotten_entity", b"forgotten_entity", "format", b"format", "profile", b"profile", "record", b"record", "summary", b"summary", "suppressed_history_until", b"suppressed_history_until", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["profile", "entity", "forgotten_entity", "suppressed_suggestion", "suppressed_history_until", "consent", "summary"]  # noqa: Y015
     _WhichOneofArgType_record: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015

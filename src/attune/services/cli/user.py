@@ -102,7 +102,8 @@ def export(who: Who, token: Token = "") -> None:
     """
     with told_plainly(), connect(token) as client:
         for record in client.export(who):
-            print_json(as_dict(record))
+            fields = as_dict(record)
+            print_json(fields | {"consent": _consent(record.consent)} if "consent" in fields else fields)
 
 
 @user.command()

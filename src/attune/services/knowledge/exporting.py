@@ -35,7 +35,7 @@ def _profile(record: Record, _catalog: Catalog, _now: datetime) -> pb.ExportUser
         last_seen=_time(record["last_seen"]),
         forgotten_at=_time(record["forgotten_at"]),
     )
-    return pb.ExportUserResponse(profile=profile)
+    return pb.ExportUserResponse(profile=profile, format=record["format"])
 
 
 def _entity(record: Record, catalog: Catalog, now: datetime) -> pb.ExportUserResponse:

@@ -131,7 +131,8 @@ class KnowledgeServicer(KnowledgeServiceServicer):
             # The offsets first: what they promise to be visible is in a profile that is read after them.
             partitions = range(self._event_log.partition_count(TOPIC))
             applied = {each: self._knowledge.store.position(TOPIC, each) for each in partitions}
-            summary = self._knowledge.summary(user)  # before the profile, which then has no fewer events
+            # Before the profile, which then has no fewer events.
+            summary = self._knowledge.summary(user) if self._knowledge.store.allows(user, Purpose.SUMMARY) else None
             return profile_response(request.user_id, self._knowledge.profile(user), summary, applied)
 
         return await asyncio.to_thread(read)
