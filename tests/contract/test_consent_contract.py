@@ -131,6 +131,19 @@ def test_a_summary_is_kept_until_the_next(store):
     assert next(each for each in store.export(ANNA) if each["record"] == "summary")["version"] == 2
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_summary_takes_the_place_of_older_ones_only(store, version):
+    """Two processes may be at it at once: the second to finish began with what was there before the first."""
+    store.apply([projected("1", "a")])
+    held = Summary("Also: a.", 2, 1, days(2), "store")
+    assert store.put_summary(ANNA, held, ["a"])
+    assert not store.put_summary(ANNA, Summary("late", version, 9, days(3), "model"), ["a"])
+    assert store.summary(ANNA) == held
+    store.forget_user(ANNA, days(4))
+    store.apply([projected("2", "a", at=days(5))])
+    assert store.put_summary(ANNA, FIRST, ["a"])  # of a user who begins anew, so do the versions
+
+
 def test_a_summary_goes_with_its_user_its_entities_and_its_consent(store):
     def summarised() -> None:
         store.apply([projected(f"{number}", "a", "b", at=days(50)) for number in range(3)])

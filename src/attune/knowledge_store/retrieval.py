@@ -7,8 +7,9 @@ is meant.
 | mode | which entities | score, a product of factors |
 |---|---|---|
 | familiar | of the context, seen, with a positive weight, not lapsed | interest: s(weight now) |
-| unfamiliar | of the context, seen at most once | rarity: 1 / (1 + times seen) |
-| lapsed | of the context, seen at least 3 times, but not for 14 days | interest: s(weight when last seen) |
+| unfamiliar | of the context, seen at most once, not rejected | rarity: 1 / (1 + times seen) |
+| lapsed | of the context, seen at least 3 times, but not for 14 days, with a | interest: s(weight when last seen) |
+| | positive weight | |
 | neighbour | never seen, beside a familiar one (`via`), either in context | interest: s(w of `via`), times one of |
 | | an edge of the graph between the two | closeness: 1 / (1 + log2(1 + n)) |
 | | many users who care about both | company: the strength of cooccurrence.py |
@@ -29,8 +30,8 @@ from heapq import heappush, heappushpop, nsmallest
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.model import Companion, EntityState
 
-LAPSED_AFTER = timedelta(days=14)
-LAPSED_MINIMUM = 3
+_LAPSED_AFTER = timedelta(days=14)
+_LAPSED_MINIMUM = 3
 MOST_SOURCES = 64
 """Neighbours are those of so many familiar entities, the heaviest: of a full store's, one is next to half a catalog."""
 
@@ -113,16 +114,18 @@ class _Question:
         """Sorts states: the heaviest first, ties by id."""
         return -state.weight_at(self.now), state.entity_id
 
-    def is_lapsed(self, state: EntityState) -> bool:
-        return state.count >= LAPSED_MINIMUM and self.now - state.last_seen >= LAPSED_AFTER
-
     def is_familiar(self, state: EntityState) -> bool:
-        return state.weight > 0 and not self.is_lapsed(state)
+        return state.weight > 0 and not is_lapsed(state, self.now)
 
     def retrieved(self, state: EntityState, mode: Mode, factor: FactorName, value: float) -> Retrieved:
         weight, recent = state.weight_at(self.now), state.recent_at(self.now)
         seen = (state.count, state.first_seen, state.last_seen)
         return Retrieved(state.entity_id, mode, ((factor, value),), weight, recent, *seen)
+
+
+def is_lapsed(state: EntityState, now: datetime) -> bool:
+    """Whether the user liked it, met it often, and has left it behind."""
+    return state.weight > 0 and state.count >= _LAPSED_MINIMUM and now - state.last_seen >= _LAPSED_AFTER
 
 
 def retrieve(
@@ -159,13 +162,13 @@ def _unfamiliar(question: _Question) -> Iterator[Retrieved]:
         state = question.states.get(entity_id)
         if state is None:
             yield Retrieved(entity_id, Mode.UNFAMILIAR, ((FactorName.RARITY, 1.0),))
-        elif state.count <= 1:
+        elif state.count <= 1 and state.weight >= 0:
             yield question.retrieved(state, Mode.UNFAMILIAR, FactorName.RARITY, 1 / (1 + state.count))
 
 
 def _lapsed(question: _Question) -> Iterator[Retrieved]:
     for state in question.in_context():
-        if question.is_lapsed(state) and state.weight > 0:
+        if is_lapsed(state, question.now):
             yield question.retrieved(state, Mode.LAPSED, FactorName.INTEREST, _saturate(state.weight))
 
 

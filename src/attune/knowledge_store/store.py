@@ -210,7 +210,7 @@ class Store(Protocol):
 
     def put_summary(self, user: UserKey, summary: Summary, entity_ids: Collection[str]) -> bool:
         """Keeps the summary in place of what there was, unless it has come too late: False where the user allows none,
-        or has one of the entities (those that it names) no more.
+        lacks one of the entities (those that it names) by now, or has a summary of that version or a later one.
         """
         ...
 

@@ -52,7 +52,7 @@ def summarize(
     """Makes the user's next summary and keeps it.
 
     None where nothing was kept: the one there is still does, the user does not allow any, has no entity that the
-    catalog knows, or was forgotten meanwhile. Raises StoreError.
+    catalog knows, or was forgotten meanwhile, or another process has made the next one meanwhile. Raises StoreError.
     """
     if not is_old(store.summary(user), store.profile(user).events, every) or not store.allows(user, Purpose.SUMMARY):
         return None

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from attune.knowledge_store.model import EntityState, Summary
 from attune.knowledge_store.record import UserRecord
-from attune.knowledge_store.retrieval import LAPSED_AFTER, LAPSED_MINIMUM
+from attune.knowledge_store.retrieval import is_lapsed
 
 EVERY = 25
 """A summary is due again after so many events."""
@@ -35,7 +35,7 @@ class Portrait:
         """At most a handful in each part."""
         ranked = sorted(states, key=lambda state: (-state.rank, state.entity_id))
         liked = [state for state in ranked if state.weight > 0]
-        lapsed = [state for state in liked if state.count >= LAPSED_MINIMUM and now - state.last_seen >= LAPSED_AFTER]
+        lapsed = [state for state in liked if is_lapsed(state, now)]
         kept = _without(liked, lapsed)
         current = [state for state in kept if state.count > 1 and state.recent_at(now) >= _RECENT_SHARE * state.weight]
         often = [state for state in _without(kept, current[:_PER_PART]) if state.count >= _OFTEN]

@@ -242,6 +242,11 @@ class Transaction:
         self.lock([user])
         return self._rows.delete_summary(user)
 
+    def summary(self, user: UserKey) -> Summary | None:
+        """The user's, who is locked from here on."""
+        self.lock([user])
+        return self._rows.summary(user)
+
     def put_summary(self, user: UserKey, summary: Summary) -> None:
         """Keeps it; the user is locked."""
         self._rows.put_summary(KeptSummary(user, summary))
@@ -338,6 +343,9 @@ def put_summary(
     """See Store.put_summary."""
     allowed = tx.consents([user])[user].allow(Purpose.SUMMARY, default=default)
     if not allowed or not tx.has_entities(user, entity_ids):
+        return False
+    held = tx.summary(user)
+    if held is not None and held.version >= summary.version:  # another process has made this one meanwhile
         return False
     tx.put_summary(user, summary)
     return True

@@ -70,6 +70,11 @@ def test_unfamiliar_is_what_of_the_context_was_seen_at_most_once():
     assert ids(states, (), Mode.UNFAMILIAR) == []
 
 
+def test_what_was_rejected_is_not_told_as_unfamiliar():
+    states = [state("asyncio", 1, weight=-1.0, last_seen=NOW), state("numpy", 1, weight=1.0, last_seen=NOW)]
+    assert ids(states, {"asyncio", "numpy", "trio"}, Mode.UNFAMILIAR) == ["trio", "numpy"]
+
+
 @pytest.mark.parametrize(
     ("count", "last_seen", "is_lapsed"),
     [(3, 86, True), (3, 86.01, False), (2, 0, False), (30, 0, True), (3, 200, False)],

@@ -77,6 +77,27 @@ def test_a_bad_file_is_told_once_and_the_old_one_stays_until_it_is_mended(path, 
     assert looked(path, knowledge, watcher) == ["catalog loaded"]
 
 
+def test_an_empty_file_takes_no_entities_away(path):
+    watcher, knowledge = CatalogWatcher(path, 0), knowledge_of(path)
+    old = knowledge.loaded
+    write(path)
+    with capture_logs() as told:
+        watcher.look(knowledge)
+        watcher.look(knowledge)
+    assert [each["log_level"] for each in told] == ["error"]
+    assert "c.jsonl: there is no entity in it" in told[0]["reason"]
+    assert knowledge.loaded is old
+
+
+def test_a_start_without_entities_takes_the_first(path):
+    write(path)
+    watcher, knowledge = CatalogWatcher(path, 0), knowledge_of(path)
+    os.utime(path, (1, 1))
+    assert looked(path, knowledge, watcher) == []
+    write(path, line("b", "Ben"))
+    assert looked(path, knowledge, watcher) == ["catalog loaded"]
+
+
 def test_a_file_that_is_still_being_written_is_not_read(path):
     watcher, knowledge = CatalogWatcher(path, 0), knowledge_of(path)
     for size in range(1, 5):

@@ -28,6 +28,7 @@ def numbered_lines(
         with path.open("rb") as file, unpacked(path, file) as lines:
             told = 0
             for number, line in enumerate(iter(lambda: lines.readline(_LONGEST), b""), start=1):
+                report.lines = number
                 if file.tell() - told >= _TOLD_EVERY:
                     told = file.tell()
                     read(told)

@@ -72,11 +72,13 @@ def ntriples(lines: Iterable[tuple[int, bytes]], report: ImportReport) -> Iterat
         held.clear()
 
 
-def turtle(path: Path) -> Iterator[Triple]:
+def turtle(path: Path, report: ImportReport) -> Iterator[Triple]:
     """The triples of a file. Raises CatalogError where it cannot be read."""
     try:
         with path.open("rb") as file, unpacked(path, file) as content:
-            yield from Graph().parse(data=content.read().decode("utf-8-sig"), format="turtle")
+            text = content.read().decode("utf-8-sig")
+            report.lines = text.count("\n") + (not text.endswith("\n"))
+            yield from Graph().parse(data=text, format="turtle")
     except BadSyntax as error:
         raise CatalogError(f"{path}, line {error.lines + 1}: not Turtle ({error._why})") from error  # noqa: SLF001 - the reason without the text
     except (

@@ -41,32 +41,33 @@ def write_catalog(
     """Writes entities, each id once, then the merges whose target there is.
 
     `relation` renames relations after all entities have come. Nothing is at `out` that was not there before until all
-    of it is. Raises CatalogError, and what the entities raise.
+    of it is. Raises CatalogError, also where no entity comes or a merge would be lost (`report.drop_merges` allows it),
+    and what the entities raise.
     """
     known: IdSet = set() if ids is None else ids
     with replacing(out) as file, tempfile.TemporaryFile("w+", dir=out.resolve().parent, encoding="utf-8") as draft:
         for entity in _once(entities, known, report):
             draft.write(f"{entity_line(entity)}\n")
+        if not draft.tell():
+            raise report.without_entities(out)
+        kept_merges = _holding(merges, known, report)
         draft.seek(0)
         for line in draft:
             entity = _parsed(line)
             kept = replace(entity, links=_useful(entity, known, report, relation))
             report.made(kept)
             file.write(f"{entity_line(kept)}\n")
-        for merge in _holding(merges, known, report):
-            report.merges += 1
-            file.write(f"{merge_line(merge)}\n")
+        report.merges = len(kept_merges)
+        file.writelines(f"{merge_line(merge)}\n" for merge in kept_merges)
 
 
-def _holding(merges: Iterable[Merge], known: IdSet, report: ImportReport) -> Iterator[Merge]:
+def _holding(merges: Iterable[Merge], known: IdSet, report: ImportReport) -> list[Merge]:
+    """Those that a service would load beside the entities that came."""
     kept, refused = consistent(dict.fromkeys(merges))
     report.leave_out("merges that contradict others", len(refused))
     redirects = Redirects(kept)
-    for merge in kept:
-        if redirects.resolve(merge.into) in known:
-            yield merge
-        else:
-            report.leave_out("merges into entities that are not there")
+    report.drop([merge for merge in kept if redirects.resolve(merge.into) not in known])
+    return [merge for merge in kept if redirects.resolve(merge.into) in known]
 
 
 def _once(entities: Iterable[Entity], known: IdSet, report: ImportReport) -> Iterator[Entity]:

@@ -27,8 +27,8 @@ class CatalogWatcher:
 
     To be made before the catalog is loaded, and started after it: a change in between is seen. The new one takes the
     old one's place when all of it is loaded; calls that have begun end on the one that they began with. A file that is
-    gone changes nothing, nor does one that is wrong, but in the log; it is read again when it has changed again. One
-    that is being written is read when it has been the same for two looks.
+    gone changes nothing, nor does one that is wrong, or empty while there are entities, but in the log; it is read
+    again when it has changed again. One that is being written is read when it has been the same for two looks.
     """
 
     def __init__(self, path: Path, poll_s: float) -> None:
@@ -68,6 +68,8 @@ class CatalogWatcher:
         catalog = Catalog.load(self._path)
         if catalog.version == knowledge.catalog.version:
             return
+        if not len(catalog):
+            raise CatalogError(f"{self._path}: there is no entity in it: import it again, or restart to take it so")
         loaded = LoadedCatalog.of(catalog)
         if not self._stopped.is_set():
             knowledge.loaded = _told(self._path, loaded)

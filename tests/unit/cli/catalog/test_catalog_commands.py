@@ -55,10 +55,10 @@ def test_strict_ends_at_the_first_bad_line_and_writes_nothing(tmp_path):
 
 
 def test_summary_in_words(tmp_path):
-    shown = import_dump(tmp_path, dump(*LINES, "{bad"), "--class", "Q5").output
-    assert "0 entities, 0 aliases, 0 links" in shown
-    assert "left out, items of other classes: 2" in shown
-    assert "line 4: not JSON" in shown
+    shown = import_dump(tmp_path, dump(*CLASSES, "{bad"), "--class", "Q6").output
+    assert "1 entities, 0 aliases, 0 links" in shown
+    assert "left out, items of other classes: 3" in shown
+    assert "line 6: not JSON" in shown
 
 
 CLASSES = (
@@ -78,6 +78,44 @@ def test_a_class_takes_its_subclasses_unless_they_are_not_wanted(tmp_path, optio
     assert [entity.id for entity in Catalog.load(tmp_path / "c.jsonl")] == ids
     assert (summary["subclasses"], summary["bad_lines"]) == (subclasses, 1)
     assert summary["left_out"]["items of other classes"] == 4 - len(ids)
+
+
+TURTLE = "@prefix r: <http://www.w3.org/2000/01/rdf-schema#> .\n<http://a> r:label 'A' .\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "content", "options", "said"),
+    [
+        ("jsonl", "{\n[]\n", (), "2 lines were read, and no entity came of them (left out: bad lines: 2, the first"),
+        ("wikidata", dump(*LINES).decode(), ("--class", "Q99"), "of them (left out: items of other classes: 2)"),
+        ("ntriples", TURTLE, (), "2 lines were read, and no entity came of them (left out: bad lines: 2"),
+        ("turtle", TURTLE.replace("label", "seeAlso"), (), "2 lines were read"),
+        ("products", "sku,title\n", ("--id", "sku", "--label", "title"), "1 lines were read"),
+        ("jsonl", "", (), "0 lines were read, and no entity came of them: give the format"),
+    ],
+)
+def test_an_import_without_entities_leaves_the_catalog_and_its_merges(tmp_path, source, content, options, said):
+    name = "input.csv" if source == "products" else "input"
+    before = '{"id": "a", "label": "A"}\n{"merged": "b", "into": "a"}\n'
+    (tmp_path / name).write_text(content)
+    (tmp_path / "c.jsonl").write_text(before)
+    done = run("import", "--from", source, "--input", tmp_path / name, "--out", tmp_path / "c.jsonl", *options)
+    assert done.exit_code == 1
+    assert said in " ".join(done.output.split())
+    assert (tmp_path / "c.jsonl").read_text() == before
+
+
+def test_merges_are_dropped_only_if_that_is_asked_for(tmp_path):
+    before = '{"id": "a", "label": "A"}\n{"merged": "b", "into": "a"}\n{"merged": "c", "into": "Q2"}\n'
+    (tmp_path / "c.jsonl").write_text(before)
+    refused = import_dump(tmp_path, dump(*LINES))
+    assert refused.exit_code == 1
+    assert 'merges lead to entities that are not in it ("b" into "a")' in " ".join(refused.output.split())
+    assert (tmp_path / "c.jsonl").read_text() == before
+    assert import_dump(tmp_path, dump(*LINES), "--drop-merges", "--json").exit_code == 0
+    assert list(Catalog.load(tmp_path / "c.jsonl").redirects) == [("c", "Q2")]
+    (tmp_path / "c.jsonl").write_text(before)
+    assert 'merges dropped: "b" into "a"' in import_dump(tmp_path, dump(*LINES), "--drop-merges").output
 
 
 def test_the_summary_tells_of_subclasses(tmp_path):

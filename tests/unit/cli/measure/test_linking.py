@@ -12,6 +12,7 @@ from attune.services.cli.main import app
 from attune.services.cli.measure.linking import speed
 from attune.services.cli.measure.linking.gold import GoldMention, GoldSet, GoldText, split
 from attune.services.cli.measure.linking.scores import Counts, TextResult, calibrated, mention_counts, nil_counts
+from attune.services.cli.output import console
 
 ENTITIES = [
     {"qid": "Q1", "label": "Georgia", "aliases": [], "description": "country", "wikipedia": None},
@@ -80,6 +81,22 @@ def test_each_set_has_its_row_and_the_summary_its_means(gold, tmp_path):
     assert summary["linking_short_texts_per_s_per_core"] > 0
     assert summary["linking_documents_per_s_per_core"] > 0
     assert "dropped" in report["machine"]
+
+
+@pytest.mark.parametrize(
+    ("width", "is_whole"),
+    [(80, False), (200, True), (300, True)],
+)
+def test_every_header_can_be_read(gold, monkeypatch, width, is_whole):
+    monkeypatch.setattr(console, "_width", width)
+    (gold / "news.jsonl").rename(gold / "a-set-called-so.jsonl")
+    code, printed, err = run(gold)
+    assert code == 0, err
+    assert "…" not in printed
+    words = set(printed.replace("┃", " ").replace("_", " ").split())
+    assert {"set", "part", "texts", "accuracy", "popularity", "mention", "f1", "nil", "a-set-called-so"} <= words
+    assert ("unlocated" in words) is is_whole
+    assert ("7 of 16 columns, for a narrow terminal: --json or --out has all" in printed) is not is_whole
 
 
 def test_sets_for_development_are_no_tests(gold):

@@ -41,7 +41,7 @@ def imported(directory: Path, content: str, wanted: RdfFilter = ENGLISH, name: s
     path = directory / name
     path.write_bytes(gzip.compress(content.encode()) if name.endswith(".gz") else content.encode())
     report = ImportReport(name, strict)
-    triples = turtle(path) if ".ttl" in name else ntriples(numbered_lines(path, report), report)
+    triples = turtle(path, report) if ".ttl" in name else ntriples(numbered_lines(path, report), report)
     write_catalog(entities_of(facts_of(triples, wanted, report), report), directory / "catalog.jsonl", report)
     return Catalog.load(directory / "catalog.jsonl"), report
 
@@ -110,4 +110,4 @@ def test_bad_turtle_is_refused_with_its_line(tmp_path, content, said):
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(CatalogError, match=r"gone\.ttl: cannot be read"):
-        list(turtle(tmp_path / "gone.ttl"))
+        list(turtle(tmp_path / "gone.ttl", ImportReport("x")))

@@ -78,7 +78,6 @@ def test_the_first_language_gives_the_label_the_others_aliases(tmp_path):
     [
         (WikidataFilter(classes=frozenset({"Q9143"})), ["Q28865", "Q15777"]),
         (WikidataFilter(classes=frozenset({"Q7", "Q123"})), ["Q9143"]),
-        (WikidataFilter(classes=frozenset({"Q1"})), []),
         (WikidataFilter(ids=frozenset({"Q7", "Q9143", "Q8"})), ["Q9143", "Q7"]),
         (WikidataFilter(min_sitelinks=3), ["Q28865", "Q15777"]),
         (WikidataFilter(min_sitelinks=4, classes=frozenset({"Q9143"})), ["Q28865"]),
@@ -123,8 +122,8 @@ def test_bytes_that_are_no_text_are_a_bad_line(tmp_path):
 
 
 def test_a_bad_line_is_found_behind_every_filter(tmp_path):
-    _, report = imported(tmp_path, dump(LINES[0][:-1], LINES[1]), WikidataFilter(classes=frozenset({"Q5"})))
-    assert report.bad_lines == 1
+    _, report = imported(tmp_path, dump(LINES[0][:-1], LINES[1]), WikidataFilter(classes=frozenset({"Q7"})))
+    assert (report.entities, report.bad_lines) == (1, 1)
 
 
 def test_of_an_id_that_comes_twice_the_first_is_taken(tmp_path):
@@ -134,9 +133,15 @@ def test_of_an_id_that_comes_twice_the_first_is_taken(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"[\n]\n", b"[]"])
-def test_a_dump_of_nothing_is_a_catalog_of_nothing(tmp_path, content):
-    catalog, _ = imported(tmp_path, content)
-    assert len(catalog) == 0
+def test_a_dump_of_nothing_makes_no_catalog(tmp_path, content):
+    with pytest.raises(CatalogError, match="no entity came of them"):
+        imported(tmp_path, content)
+    assert not (tmp_path / "catalog.jsonl").exists()
+
+
+def test_a_deprecated_statement_makes_nothing_of_a_class(tmp_path):
+    with pytest.raises(CatalogError, match="items of other classes: 5"):
+        imported(tmp_path, dump(*LINES), WikidataFilter(classes=frozenset({"Q1"})))
 
 
 @pytest.mark.parametrize("suffix", [".gz", ".bz2"])

@@ -33,15 +33,40 @@ def test_a_million_aliases_of_one_letter_become_one(tmp_path):
 
 
 def test_merges_stay_whose_target_is_still_there(tmp_path):
-    report = ImportReport("x")
+    report = ImportReport("x", drop_merges=True)
     merges = [Merge("a", "b"), Merge("gone", "b"), Merge("x", "y"), Merge("b", "gone"), Merge("a", "b")]
     write_catalog([Entity("a", "A"), Entity("b", "B")], tmp_path / "c.jsonl", report, merges=merges)
     assert Catalog.load(tmp_path / "c.jsonl")["gone"].id == "b"
     assert merges_of(tmp_path / "c.jsonl") == merges[:2]
     assert report.merges == 2
-    assert report.left_out["merges into entities that are not there"] == 1
+    assert report.dropped_merges == [Merge("x", "y")]
     assert report.left_out["merges that contradict others"] == 1
     assert merges_of(tmp_path / "none.jsonl") == []
+
+
+def test_merges_are_not_lost_unasked(tmp_path):
+    before = '{"id": "y", "label": "Y"}\n{"merged": "x", "into": "y"}\n'
+    (tmp_path / "c.jsonl").write_text(before)
+    merges = [Merge("w", "x"), Merge("x", "y"), Merge("b", "a")]
+    with pytest.raises(CatalogError, match=r'in it \("w" into "x", "x" into "y"\).* give --drop-merges'):
+        write_catalog([Entity("a", "A")], tmp_path / "c.jsonl", ImportReport("x"), merges=merges)
+    assert [path.read_text() for path in tmp_path.iterdir()] == [before]
+
+
+def test_of_many_merges_the_first_are_told():
+    with pytest.raises(CatalogError, match='"19" into "y" and 80 more'):
+        ImportReport("x").drop([Merge(str(number), "y") for number in range(100)])
+
+
+def test_an_import_without_entities_changes_nothing_and_says_why(tmp_path):
+    (tmp_path / "c.jsonl").write_text("before")
+    report = ImportReport("x", lines=5)
+    report.leave_out("items of other classes", 3)
+    report.bad(4, "not JSON")
+    told = r"x: 5 lines were .* \(left out: items of other classes: 3; bad lines: 1, the first is line 4: not JSON\)"
+    with pytest.raises(CatalogError, match=told):
+        write_catalog([], tmp_path / "c.jsonl", report, merges=[Merge("a", "b")])
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
 
 
 def test_a_chain_of_merges_holds_when_its_middle_is_gone(tmp_path):
@@ -101,6 +126,7 @@ def test_a_line_without_an_end_is_bad_and_the_rest_is_read(tmp_path, monkeypatch
     report = ImportReport("x")
     assert list(numbered_lines(tmp_path / "x", report)) == [(1, b"one"), (3, b"three")]
     assert [each.number for each in report.examples] == [2]
+    assert report.lines == 3
 
 
 def test_of_many_bad_lines_the_first_are_told():

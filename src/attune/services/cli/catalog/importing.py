@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from attune.knowledge_store.importing.report import ImportReport
+from attune.knowledge_store.importing.report import ImportReport, merges_in_words
 from attune.services.cli.catalog.sources import Format, Import, Wishes, import_catalog
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json
@@ -53,11 +53,18 @@ def import_(  # noqa: PLR0913 - options of a command
     ] = None,
     separator: Annotated[str, typer.Option(help="products: what stands between several values of a cell.")] = "",
     strict: Annotated[bool, typer.Option("--strict", help="End at the first bad line. Default: count them.")] = False,
+    drop_merges: Annotated[
+        bool,
+        typer.Option(
+            "--drop-merges", help="Drop merges into entities that the new catalog lacks. Default: nothing is imported."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make a catalog of a JSONL file, a Wikidata dump, RDF, or your products. Large files take little memory.
 
-    Nothing is written until all of it is: an import that was broken off leaves the catalog of before.
+    Nothing is written until all of it is: an import that was broken off leaves the catalog of before, and so does one
+    that no entity came of.
 
     Example: attune catalog import --from wikidata --input latest-all.json.gz --out catalog.jsonl --class Q9143
     """
@@ -75,7 +82,7 @@ def import_(  # noqa: PLR0913 - options of a command
         links=link or (),
         separator=separator,
     )
-    report = ImportReport(str(input_), strict)
+    report = ImportReport(str(input_), strict, drop_merges)
     with told_plainly(), progress() as bar:
         size = input_.stat().st_size if input_.exists() else 0
         task = bar.add_task(f"reading {input_.name}, MiB", total=max(1, size // _MIB))
@@ -95,6 +102,8 @@ def _show(report: ImportReport, out: Path) -> None:
         console.print(f"  of the classes and {report.subclasses} subclasses of theirs", markup=False)
     for reason, count in report.left_out.most_common():
         console.print(f"  left out, {reason}: {count}", markup=False)
+    if report.dropped_merges:
+        console.print(f"  merges dropped: {merges_in_words(report.dropped_merges)}", style="yellow", markup=False)
     if report.bad_lines:
         console.print(f"  bad lines: {report.bad_lines}", style="yellow")
         for each in report.examples:

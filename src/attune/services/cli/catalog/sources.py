@@ -120,7 +120,7 @@ def _rdf(source: Format) -> Callable[[Wishes, Import], None]:
 
         wanted = rdf.RdfFilter(wishes.languages or ("en",), _pairs(wishes.properties, "--property"))
         if source is Format.TURTLE:
-            triples = rdf.turtle(run.input)
+            triples = rdf.turtle(run.input, run.report)
         else:
             triples = rdf.ntriples(numbered_lines(run.input, run.report, run.read), run.report)
         entities = entities_of(rdf.facts_of(triples, wanted, run.report), run.report)

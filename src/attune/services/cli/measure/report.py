@@ -11,11 +11,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import TypedDict
 
+from rich.measure import Measurement
 from rich.table import Table
 
 from attune.services.cli.output import console, print_json
 
 Row = Mapping[str, str | int | float]
+_NO_BOUND = 10_000
 _CPUINFO = Path("/proc/cpuinfo")
 _GPUS = Path("/proc/driver/nvidia/gpus")
 _TELLING_FEATURES = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "avx_vnni", "amx_bf16", "amx_int8")
@@ -51,26 +53,49 @@ def make_report(
     }
 
 
-def show(made: Report, *, as_json: bool) -> None:
-    """Print it as JSON; or as a table for each run of rows with the same columns, and one for the summary."""
+def show(made: Report, *, as_json: bool, brief: Sequence[str] = ()) -> None:
+    """Print it as JSON; or as a table for each run of rows with the same columns, and one for the summary.
+
+    Where the terminal is too narrow for all columns of a table, those of `brief` are shown, if it has any.
+    """
     if as_json:
         print_json(made)
         return
     for columns, rows in groupby(made["rows"], key=tuple):
-        _show_rows(columns, list(rows))
+        _show_rows(columns, list(rows), brief)
     _show_rows(("figure", "value"), [{"figure": name, "value": value} for name, value in made["summary"].items()])
     console.print(f"{made['command']} · {made['commit']} · {made['machine']} · {made['date']}", style="dim")
 
 
-def _show_rows(columns: Sequence[str], rows: Sequence[Row]) -> None:
+def _show_rows(columns: Sequence[str], rows: Sequence[Row], brief: Sequence[str] = ()) -> None:
     """One row is shown downwards: it may have many columns."""
-    lines = [[_shown(row[column]) for column in columns] for row in rows]
-    if len(lines) == 1:
-        columns, *lines = [list(pair) for pair in zip(columns, lines[0], strict=True)]
-    table = Table(*columns)
-    for line in lines:
+    if len(rows) == 1:
+        console.print(_table([(column, _shown(rows[0][column])) for column in columns]))
+        return
+    kept = [column for column in columns if column in brief]
+    lines = [tuple(_shown(row[column]) for column in columns) for row in rows]
+    broken = [column.replace("_", "\n") for column in columns]
+    whole = [_table([columns, *lines]), _table([broken, *lines])]
+    fitting = next((table for table in whole if _width(table) <= console.width), None)
+    if fitting is None and kept:
+        places = [columns.index(column) for column in kept]
+        console.print(_table([[line[place] for place in places] for line in (broken, *lines)]))
+        console.print(f"{len(kept)} of {len(columns)} columns, for a narrow terminal: --json or --out has all")
+    else:
+        console.print(fitting or whole[-1])
+
+
+def _table(lines: Sequence[Sequence[str]]) -> Table:
+    """The first line is the header."""
+    table = Table(*lines[0])
+    for line in lines[1:]:
         table.add_row(*line)
-    console.print(table)
+    return table
+
+
+def _width(table: Table) -> int:
+    """In characters, with nothing cut or wrapped."""
+    return Measurement.get(console, console.options.update(max_width=_NO_BOUND), table).maximum
 
 
 def _shown(value: str | float) -> str:

@@ -20,7 +20,7 @@ from attune.services.cli.measure.linking.gold import GoldSet, read_gold, split
 from attune.services.cli.measure.linking.knowledge_base import KnowledgeBase, load_knowledge_base
 from attune.services.cli.measure.linking.scores import TextResult, calibrated, measure_set
 from attune.services.cli.measure.linking.speed import documents_of, texts_per_second
-from attune.services.cli.measure.linking.summary import Judged, set_row, summary
+from attune.services.cli.measure.linking.summary import BRIEF, Judged, set_row, summary
 from attune.services.cli.measure.report import Row, make_report, show, write
 from attune.services.cli.measure.tables import page_of
 from attune.services.cli.options import Json
@@ -79,7 +79,7 @@ def linking(
         made = make_report([*rows, loaded], {**figures, "nil_threshold": threshold}, system_clock(), _remarks(base))
         if out is not None:
             write(made, out, page_of("Entity linking", made))
-    show(made, as_json=as_json)
+    show(made, as_json=as_json, brief=BRIEF)
 
 
 def _remarks(base: KnowledgeBase) -> list[str]:

@@ -15,6 +15,10 @@ Rights = Sequence[Sequence[bool]]
 """For each text, whether each of its in-KB gold mentions was given the right entity."""
 
 
+BRIEF = ("set", "part", "texts", "accuracy", "popularity_accuracy", "mention_f1", "nil_f1")
+"""The columns of a row that a narrow terminal has place for."""
+
+
 @dataclass(frozen=True)
 class Judged:
     """One set: what the linker did, and what each baseline got right."""
@@ -46,6 +50,7 @@ def set_row(judged: Judged, nil_threshold: float, part: str) -> Row:
         "mention_f1": mentions.f1,
         "nil_precision": nil.precision,
         "nil_recall": nil.recall,
+        "nil_f1": nil.f1,
     }
 
 
