@@ -1,9 +1,10 @@
-"""The invariants of the event-fed store, on random logs and both engines: replay, forgetting, tenancy, bound."""
+"""The invariants of the event-fed store, on random logs and both engines: replay, order, forgetting, tenancy, bound."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from tests.unit.knowledge_store.builders import (
     table_rows,
 )
 
+from attune.knowledge_store.consent import Choice, Purpose
 from attune.knowledge_store.model import LogPosition
 from attune.knowledge_store.store import Applied, Projected, Removal, Store
 from attune.knowledge_store.store_memory import MemoryStore
@@ -77,6 +79,76 @@ def test_any_batches_any_crashes_and_any_replay_give_the_same_rows(events, cuts,
         read_with_crashes(memory, events, other_cuts)
         read(memory, events, cuts)
         assert content(memory) == content(plain)
+
+
+def held(store: Store) -> dict[object, object]:
+    """What is kept of the users, their weights up to the rounding of sums in another order."""
+    return {
+        user: (
+            store.profile(user),
+            {
+                state.entity_id: (
+                    dict(state.counts),
+                    state.first_seen,
+                    state.last_seen,
+                    pytest.approx(state.weight, rel=1e-9, abs=1e-9),
+                    pytest.approx(state.recent, rel=1e-9, abs=1e-9),
+                )
+                for state in store.entities(user)
+            },
+            [each for each in store.export(user) if each["record"] in {"forgotten_entity", "consent"}],
+        )
+        for user in USERS
+    }
+
+
+def once(events: Sequence[Projected]) -> list[Projected]:
+    """Those of different ids: of events that share one, the first to come is taken."""
+    return list({(event.user, event.event_id): event for event in events}.values())
+
+
+def acts(at: datetime) -> list[Callable[[Store], object]]:
+    """One user is forgotten, an entity of another, and a third withdraws consent."""
+    return [
+        lambda store: store.forget_user(ANNA, at),
+        lambda store: store.forget_entity(BEN, "a", at),
+        lambda store: store.consent(TWIN, [Choice(at, Purpose.LEARNING, False)]),
+    ]
+
+
+def applying(event: Projected) -> Callable[[Store], object]:
+    return lambda store: store.apply([event])
+
+
+@some
+@given(logs(), moments(), st.data())
+def test_below_the_bound_any_order_gives_the_same_store(events, at, data):
+    """What happened and was logged before an act is moved across it freely; what came later stays behind it, since
+    nobody can be forgotten, or withdraw consent, for events that are not there yet.
+    """
+    before = [event for event in once(events) if max(event.occurred_at, event.logged_at) < at]
+    after = [event for event in once(events) if max(event.occurred_at, event.logged_at) >= at]
+    earlier, later = [*map(applying, before), *acts(at)], [*map(applying, after * 2)]  # each comes again, too
+    one, other = MemoryStore(capacity=8), MemoryStore(capacity=8)
+    for step in (*earlier, *later):
+        step(one)
+    for step in (*data.draw(st.permutations(earlier)), *data.draw(st.permutations(later))):
+        step(other)
+    assert held(other) == held(one)
+
+
+def test_above_the_bound_the_order_of_arrival_matters():
+    """An entity that comes back after its eviction has lost what was counted before."""
+    seen = [projected("1", "a", at=days(1)), projected("2", "b", at=days(2)), projected("3", "a", at=days(3))]
+    counts = set()
+    for order in permutations(seen):
+        store = MemoryStore(capacity=1)
+        for event in order:
+            store.apply([event])
+        (kept,) = store.entities(ANNA)
+        counts.add((kept.entity_id, kept.count, kept.first_seen))
+        assert store.profile(ANNA).events == len(seen)
+    assert counts == {("a", 1, days(3)), ("a", 2, days(1))}
 
 
 @few
