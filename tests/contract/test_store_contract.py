@@ -2,16 +2,26 @@
 
 import math
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from tests.fakes.postgres import new_database
 from tests.unit.knowledge_store.builders import ANNA, BEN, START, TWIN, content, days, projected
 
 from attune.knowledge_store.model import EventKind, LinkedEntity, LogPosition, Source, UserKey
-from attune.knowledge_store.store import Applied, EntityCursor, Profile, Removal, Store, StoreError, Suppressed
+from attune.knowledge_store.store import (
+    Applied,
+    EntityCursor,
+    LoggedObject,
+    Profile,
+    Removal,
+    Store,
+    StoreError,
+    Suppressed,
+)
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_postgres import PostgresStore
 from attune.knowledge_store.store_sqlite import SqliteStore
@@ -335,6 +345,75 @@ def test_objects_are_remembered_per_tenant_in_order(store):
     assert store.forget_objects("acme", []) == 0
     assert store.objects("acme", ["d1"]) == {}
     assert store.objects("other", ["d1"]) == {"d1": [LinkedEntity("x", 1.0)]}
+
+
+A, B, X = (LinkedEntity("a", 1.0), LinkedEntity("b", 1 / 3)), (LinkedEntity("b", 1.0),), (LinkedEntity("x", 0.5),)
+
+
+def test_what_a_log_says_of_documents_is_taken_with_its_position_and_the_newest_counts(store):
+    store.remember_objects("acme", {"of no log": X, "gone": X})
+    said = [
+        LoggedObject(0, "acme", "d1", B),
+        LoggedObject(1, "acme", "d2", A),
+        LoggedObject(2, "other", "d1", X),
+        LoggedObject(3, "acme", "gone", None),
+        LoggedObject(5, "acme", "d1", A),
+        LoggedObject(6, "acme", "d2", None),
+        LoggedObject(7, "acme", "d3", None),
+        LoggedObject(8, "acme", "d3", ()),
+    ]
+    store.restore_objects(said, LogPosition("log", 2, 9))
+    assert store.position("log", 2) == 9
+    assert [(each.tenant, each.object_id, each.linked) for each in store.every_object()] == [
+        ("acme", "d1", A),
+        ("acme", "d3", ()),
+        ("acme", "of no log", X),
+        ("other", "d1", X),
+    ]
+
+
+def test_a_reader_that_comes_late_with_old_records_brings_nothing_back(store):
+    store.restore_objects(
+        [LoggedObject(0, "acme", "d1", B), LoggedObject(1, "acme", "d1", A)], LogPosition("log", 0, 2)
+    )
+    store.restore_objects(
+        [LoggedObject(1, "acme", "d2", None), LoggedObject(2, "acme", "d2", X)], LogPosition("log", 0, 3)
+    )
+    late = [LoggedObject(0, "acme", "d1", B), LoggedObject(2, "acme", "d2", None), LoggedObject(3, "acme", "d3", B)]
+    store.restore_objects(late[:2], LogPosition("log", 0, 2))
+    assert store.position("log", 0) == 3
+    store.restore_objects(late, LogPosition("log", 0, 4))
+    assert store.objects("acme", ["d1", "d2", "d3"]) == {"d1": list(A), "d2": list(X), "d3": list(B)}
+    store.restore_objects([LoggedObject(0, "acme", "d1", None)], LogPosition("log", 1, 1))  # of another partition
+    assert store.objects("acme", ["d1"]) == {}
+
+
+class Overtaken(list[LoggedObject]):
+    """Records at whose reading, within the transaction, `other` gets its chance to be done before."""
+
+    def __init__(self, records: list[LoggedObject], other: Callable[[], Future[None]]) -> None:
+        super().__init__(records)
+        self._other = other
+
+    def __iter__(self) -> Iterator[LoggedObject]:
+        wait([self._other()], timeout=0.3)  # it cannot be done where it must wait for this transaction
+        return super().__iter__()
+
+
+def test_of_two_that_read_a_partition_at_once_the_slower_one_does_not_win(store):
+    old, new = LoggedObject(0, "acme", "d1", B), LoggedObject(1, "acme", "d1", A)
+    with ThreadPoolExecutor() as readers:
+        read_on = partial(readers.submit, store.restore_objects, [old, new], LogPosition("log", 0, 2))
+        store.restore_objects(Overtaken([old], read_on), LogPosition("log", 0, 1))
+    assert store.objects("acme", ["d1"]) == {"d1": list(A)}
+    assert store.position("log", 0) == 2
+
+
+def test_a_document_of_a_log_needs_both_ids():
+    with pytest.raises(ValueError, match=r"^tenant is empty"):
+        LoggedObject(0, "", "d1", A)
+    with pytest.raises(ValueError, match=r"^object_id is empty"):
+        LoggedObject(0, "acme", "", None)
 
 
 def test_the_export_holds_all_that_is_kept_of_a_user(store):

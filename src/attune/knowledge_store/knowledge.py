@@ -67,15 +67,10 @@ class Knowledge:
         known, linker = self._objects_of(interactions), self.linker
         return self.store.apply([_projected(each, known, linker) for each in interactions], position)
 
-    def link_objects(self, tenant: str, documents: Sequence[Document]) -> dict[str, list[LinkedEntity]]:
-        """Links documents once, when they are indexed, for all later clicks on them."""
+    def link_documents(self, documents: Sequence[Document]) -> dict[str, list[LinkedEntity]]:
+        """What documents are about, by their ids: for the store, and so for all later clicks on them."""
         linker = self.linker
-        linked = {document.object_id: linker.link_document(document.title, document.text) for document in documents}
-        self.store.remember_objects(tenant, linked)
-        return linked
-
-    def forget_objects(self, tenant: str, object_ids: Sequence[str]) -> int:
-        return self.store.forget_objects(tenant, object_ids)
+        return {document.object_id: linker.link_document(document.title, document.text) for document in documents}
 
     def retrieve(
         self,

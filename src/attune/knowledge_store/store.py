@@ -21,11 +21,12 @@ from attune.knowledge_store.model import (
     Observation,
     Summary,
     UserKey,
+    require_identifier,
     require_utc,
 )
 
 if TYPE_CHECKING:
-    from attune.knowledge_store.kept import Kept
+    from attune.knowledge_store.kept import Kept, KeptObject
     from attune.knowledge_store.record import Expired, UserRecord
 
 DEFAULT_CAPACITY = 512
@@ -108,6 +109,20 @@ class Removal:
 
     def __post_init__(self) -> None:
         require_utc(self.at, "at")
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedObject:
+    """What the record at `offset` of a log's partition says that a document is about; None: it is unlinked."""
+
+    offset: int
+    tenant: str
+    object_id: str
+    linked: tuple[LinkedEntity, ...] | None
+
+    def __post_init__(self) -> None:
+        require_identifier(self.tenant, "tenant")
+        require_identifier(self.object_id, "object_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +257,18 @@ class Store(Protocol):
 
     def forget_objects(self, tenant: str, object_ids: Sequence[str]) -> int:
         """Returns how many of them were known."""
+        ...
+
+    def restore_objects(self, said: Sequence[LoggedObject], position: LogPosition) -> None:
+        """Takes what records of a partition say, in their order, and moves the log position, in one transaction.
+
+        Of a document, the newest record counts. Records from before the position that the store has already are passed
+        over, for what it keeps may be newer: several processes may read the same partition at once.
+        """
+        ...
+
+    def every_object(self) -> Iterator["KeptObject"]:
+        """Every document of every tenant, in order of both ids, as of the moment of the first one."""
         ...
 
     def export(self, user: UserKey) -> Iterator[dict[str, Any]]:

@@ -7,10 +7,11 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
+from attune.knowledge_store import object_links
 from attune.knowledge_store import transaction as rules
 from attune.knowledge_store.codec import encode, encode_digests
 from attune.knowledge_store.consent import NO_CHOICE, Choice, Consents, Purpose
-from attune.knowledge_store.kept import Kept
+from attune.knowledge_store.kept import Kept, KeptObject
 from attune.knowledge_store.model import (
     Companion,
     EntityState,
@@ -26,6 +27,7 @@ from attune.knowledge_store.store import (
     DEFAULT_CAPACITY,
     Applied,
     EntityCursor,
+    LoggedObject,
     Profile,
     Projected,
     Removal,
@@ -194,6 +196,14 @@ class RowStore(ABC):
     def forget_objects(self, tenant: str, object_ids: Sequence[str]) -> int:
         with self._writing() as rows:
             return rows.delete_objects(tenant, object_ids)
+
+    def restore_objects(self, said: Sequence[LoggedObject], position: LogPosition) -> None:
+        with self._writing() as rows:
+            object_links.restore_objects(rows, said, position)
+
+    def every_object(self) -> Iterator[KeptObject]:
+        with self._reading() as rows:
+            yield from rows.every_object()
 
     def export(self, user: UserKey) -> Iterator[dict[str, Any]]:
         with self._reading() as rows:

@@ -46,6 +46,12 @@ def weights(knowledge: Knowledge, user: UserKey = ANNA) -> dict[str, float]:
     return {state.entity_id: state.weight for state in knowledge.entity_page(user, None, 100)}
 
 
+def remember(knowledge: Knowledge, *documents: Document) -> dict[str, list[LinkedEntity]]:
+    linked = knowledge.link_documents(documents)
+    knowledge.store.remember_objects("acme", linked)
+    return linked
+
+
 def test_a_query_is_linked_and_its_entities_are_seen(knowledge):
     batch = [interaction("1", EventKind.QUERY, user_query="asyncio.gather with trio?")]
     assert knowledge.handle(batch, LogPosition("log", 0, 1)) == Applied(new=1)
@@ -76,7 +82,7 @@ def test_a_query_and_the_title_clicked_for_it_are_read_together():
 
 
 def test_a_click_on_an_indexed_document_observes_what_it_is_about(knowledge):
-    linked = knowledge.link_objects("acme", [Document("d1", "asyncio.gather", "Run awaitables concurrently.")])
+    linked = remember(knowledge, Document("d1", "asyncio.gather", "Run awaitables concurrently."))
     assert linked == {"d1": [LinkedEntity("gather", 1.0), LinkedEntity("asyncio", pytest.approx(0.3))]}
     knowledge.handle([interaction("1", EventKind.CLICK, object_id="d1", user_query="trio")])
     assert weights(knowledge) == {"gather": 1.0, "asyncio": pytest.approx(0.3)}
@@ -96,20 +102,20 @@ def test_an_event_on_a_document_that_nobody_knows_still_counts_as_an_event(knowl
 
 
 def test_what_a_document_is_about_is_known_to_its_tenant_only(knowledge):
-    knowledge.link_objects("acme", [Document("d1", "trio", "")])
+    remember(knowledge, Document("d1", "trio", ""))
     knowledge.handle([interaction(f"{user.tenant}", EventKind.CLICK, user, object_id="d1") for user in (ANNA, TWIN)])
     assert (weights(knowledge), weights(knowledge, TWIN)) == ({"trio": 1.0}, {})
 
 
 def test_a_forgotten_document_teaches_nothing_any_more(knowledge):
-    knowledge.link_objects("acme", [Document("d1", "trio", "")])
-    assert knowledge.forget_objects("acme", ["d1"]) == 1
+    remember(knowledge, Document("d1", "trio", ""))
+    assert knowledge.store.forget_objects("acme", ["d1"]) == 1
     knowledge.handle([interaction("1", EventKind.CLICK, object_id="d1")])
     assert weights(knowledge) == {}
 
 
 def test_a_verdict_takes_back_what_a_click_gave(knowledge):
-    knowledge.link_objects("acme", [Document("d1", "trio", "")])
+    remember(knowledge, Document("d1", "trio", ""))
     verdict = {"verdict": "irrelevant"}
     knowledge.handle([interaction("1", EventKind.CLICK, object_id="d1")])
     knowledge.handle([interaction("2", EventKind.FEEDBACK, object_id="d1", attributes=verdict)])
@@ -188,7 +194,7 @@ def test_no_word_of_a_query_title_or_page_is_in_the_file(events):
         store = SqliteStore(Path(folder) / "store.db")
         knowledge = Knowledge(CATALOG, GRAPH, LINKER, store)
         texts = [f"asyncio {token}" for *_, token in events]
-        knowledge.link_objects("acme", [Document(f"d{n}", text, f"{text} trio") for n, text in enumerate(texts)])
+        remember(knowledge, *(Document(f"d{n}", text, f"{text} trio") for n, text in enumerate(texts)))
         for number, (kind, query, title, _) in enumerate(events):
             fields = {"user_query": f"{query} trio", "attributes": {"title": f"{title} Mercury", "other": title}}
             event = interaction(

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from attune.knowledge_store.consent import Choice, Consents, Purpose
-from attune.knowledge_store.model import LogPosition, UserKey
+from attune.knowledge_store.model import LinkedEntity, LogPosition, UserKey
 from attune.knowledge_store.store import Removal
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.services.runtime.config import ConfigError
 from attune.services.runtime.consents import CONSENTS_TOPIC, append_consents
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.events import TOPIC
+from attune.services.runtime.objects import OBJECTS_TOPIC, append_objects
 from attune.services.runtime.removals import FORGETS_TOPIC, REMOVALS_TOPIC, append_removal
 from attune.services.runtime.restoring import restore
 
@@ -29,7 +30,7 @@ def log(tmp_path: Path) -> Iterator[LocalEventLog]:
     opened.close()
 
 
-@pytest.mark.parametrize("topic", [TOPIC, CONSENTS_TOPIC, FORGETS_TOPIC, REMOVALS_TOPIC])
+@pytest.mark.parametrize("topic", [TOPIC, CONSENTS_TOPIC, FORGETS_TOPIC, REMOVALS_TOPIC, OBJECTS_TOPIC])
 def test_a_store_that_is_ahead_of_any_topic_has_another_log(log: LocalEventLog, topic: str) -> None:
     store = MemoryStore()
     store.restore([], LogPosition(topic, 0, 7))
@@ -37,10 +38,12 @@ def test_a_store_that_is_ahead_of_any_topic_has_another_log(log: LocalEventLog, 
         restore(log, store)
 
 
-def test_what_a_user_allows_and_wants_gone_is_both_taken(log: LocalEventLog) -> None:
+def test_what_users_allow_and_want_gone_and_what_documents_are_about_is_all_taken(log: LocalEventLog) -> None:
     append_consents(log, ADA, NO_LEARNING, NOW)
     append_removal(log, Removal(ADA, NOW))
+    append_objects(log, "acme", {"d1": [LinkedEntity("a", 1.0)]}, NOW)
     store = MemoryStore()
     restore(log, store)
     assert store.consents([ADA]) == {ADA: NO_LEARNING}
     assert store.forgotten([ADA]) == {ADA: NOW}
+    assert store.objects("acme", ["d1"]) == {"d1": [LinkedEntity("a", 1.0)]}

@@ -4,12 +4,14 @@ import asyncio
 
 from attune.knowledge.v1.knowledge_pb2_grpc import add_KnowledgeServiceServicer_to_server
 from attune.knowledge_store.knowledge import Knowledge
+from attune.knowledge_store.store import Store
 from attune.services.knowledge.service import KnowledgeServicer
 from attune.services.runtime.catalogs import CatalogWatcher
 from attune.services.runtime.clock import Clock, system_clock
 from attune.services.runtime.config import Config, RoleName
 from attune.services.runtime.eventlog.port import EventLog
-from attune.services.runtime.restoring import restore
+from attune.services.runtime.objects import append_unlogged
+from attune.services.runtime.restoring import require_not_ahead, restore
 from attune.services.runtime.server import Role
 from attune.services.runtime.stores import open_event_log, open_knowledge
 
@@ -26,7 +28,7 @@ async def build(
     if knowledge is None:
         knowledge = await asyncio.to_thread(open_knowledge, config)
     event_log = event_log or open_event_log(config)
-    await asyncio.to_thread(restore, event_log, knowledge.store)
+    await asyncio.to_thread(_reconcile, event_log, knowledge.store, clock)
     servicer = KnowledgeServicer(knowledge, event_log, clock)
     watcher.start(knowledge)
 
@@ -42,3 +44,10 @@ async def build(
         lambda server: add_KnowledgeServiceServicer_to_server(servicer, server),
         close,
     )
+
+
+def _reconcile(event_log: EventLog, store: Store, clock: Clock) -> None:
+    """Give the log what only the store knows of documents, and the store what it has not read yet."""
+    require_not_ahead(event_log, store)
+    append_unlogged(event_log, store, clock())
+    restore(event_log, store)

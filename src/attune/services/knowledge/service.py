@@ -24,6 +24,7 @@ from attune.services.knowledge.convert import (
     timestamp,
     user_entity,
 )
+from attune.services.knowledge.documents import Documents
 from attune.services.knowledge.exporting import export_messages
 from attune.services.knowledge.forgetting import Forgetting
 from attune.services.knowledge.recorder import Recorder
@@ -50,6 +51,7 @@ class KnowledgeServicer(KnowledgeServiceServicer):
         self._recorder = Recorder(event_log, knowledge.store, clock)
         self._forgetting = Forgetting(knowledge, event_log, clock)
         self._consenting = Consenting(knowledge.store, event_log, clock)
+        self._documents = Documents(knowledge, event_log, clock)
 
     async def finish(self) -> None:
         """Wait for the work that goes on without its caller. To be called before the store and the log are closed."""
@@ -68,7 +70,7 @@ class KnowledgeServicer(KnowledgeServiceServicer):
     async def LinkObjects(self, request: pb.LinkObjectsRequest, context: Context) -> pb.LinkObjectsResponse:
         """Link documents and remember their entities."""
         documents = [Document(each.object_id, each.title, each.text) for each in request.objects]
-        linked = await asyncio.to_thread(self._knowledge.link_objects, current_call().tenant, documents)
+        linked = await asyncio.to_thread(self._documents.link, current_call().tenant, documents)
         return pb.LinkObjectsResponse(
             objects=[object_entities(each.object_id, linked[each.object_id]) for each in documents]
         )
@@ -76,7 +78,7 @@ class KnowledgeServicer(KnowledgeServiceServicer):
     async def UnlinkObjects(self, request: pb.UnlinkObjectsRequest, context: Context) -> pb.UnlinkObjectsResponse:
         """Drop the entities of documents that are gone."""
         tenant, ids = current_call().tenant, list(request.object_ids)
-        return pb.UnlinkObjectsResponse(unlinked=await asyncio.to_thread(self._knowledge.forget_objects, tenant, ids))
+        return pb.UnlinkObjectsResponse(unlinked=await asyncio.to_thread(self._documents.unlink, tenant, ids))
 
     async def RecordInteractions(
         self, request_iterator: AsyncIterator[pb.RecordInteractionsRequest], context: Context

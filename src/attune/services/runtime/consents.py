@@ -17,7 +17,7 @@ from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.store import Store
 from attune.services.runtime.eventlog.port import EventLog, LogReader, Record
 from attune.services.runtime.purposes import purpose_number, purpose_of
-from attune.services.runtime.user_topics import append_of_user, read_on, timestamp, unreadable
+from attune.services.runtime.state_topics import append_of_user, read_on, timestamp, unreadable
 
 CONSENTS_TOPIC = "attune.consents.v1"
 

@@ -19,7 +19,7 @@ from attune.knowledge.v1.removal_pb2 import SuggestionRemoval
 from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.store import Removal, Store, Suppressed
 from attune.services.runtime.eventlog.port import EventLog, LogReader, Record
-from attune.services.runtime.user_topics import append_of_user, read_on, timestamp, unreadable
+from attune.services.runtime.state_topics import append_of_user, read_on, timestamp, unreadable
 
 FORGETS_TOPIC = "attune.forgets.v1"
 REMOVALS_TOPIC = "attune.removals.v1"

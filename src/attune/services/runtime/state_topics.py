@@ -1,9 +1,9 @@
-"""What the topics have in common that tell of users beside the events: what users want gone, and what they allow.
+"""What the topics beside the events have in common: what users want gone, what they allow, what documents are about.
 
 A store reads them before it applies any event, each record once, and keeps in its positions how far it has read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from google.protobuf.message import Message
@@ -21,7 +21,11 @@ _MOST_BYTES = 4 << 20
 
 def append_of_user(event_log: EventLog, topic: str, user: UserKey, message: Message, at: datetime) -> None:
     """Make a message about a user durable in the log, as a CloudEvent in binary mode under the key of their events."""
-    key = log_key(user)
+    event_log.append(topic, [entry_of(log_key(user), message, at)], at)
+
+
+def entry_of(key: bytes, message: Message, at: datetime) -> Entry:
+    """A message as a CloudEvent in binary mode."""
     headers = (
         ("ce_specversion", b"1.0"),
         ("ce_id", key + f"/{at.isoformat()}".encode()),
@@ -29,7 +33,7 @@ def append_of_user(event_log: EventLog, topic: str, user: UserKey, message: Mess
         ("ce_source", b"attune/knowledge"),
         ("content-type", b"application/protobuf"),
     )
-    event_log.append(topic, [Entry(key, message.SerializeToString(), headers)], at)
+    return Entry(key, message.SerializeToString(), headers)
 
 
 def read_on(
@@ -39,9 +43,23 @@ def read_on(
     for partition in range(event_log.partition_count(topic)):
         end = event_log.end_offset(topic, partition)
         while (offset := store.position(topic, partition)) < end:
-            records = event_log.poll(topic, partition, offset, _MOST_RECORDS, _MOST_BYTES, 0)
-            next_offset = records[-1].offset + 1 if records else end  # no records: all from here on was redacted
+            records, next_offset = _stretch(event_log, topic, partition, offset, end)
             take(records, LogPosition(topic, partition, next_offset))
+
+
+def every_record(event_log: LogReader, topic: str) -> Iterator[Record]:
+    """All that a topic holds by now, partition by partition."""
+    for partition in range(event_log.partition_count(topic)):
+        offset, end = 0, event_log.end_offset(topic, partition)
+        while offset < end:
+            records, offset = _stretch(event_log, topic, partition, offset, end)
+            yield from records
+
+
+def _stretch(event_log: LogReader, topic: str, partition: int, offset: int, end: int) -> tuple[list[Record], int]:
+    """The next records, and the offset behind them."""
+    records = event_log.poll(topic, partition, offset, _MOST_RECORDS, _MOST_BYTES, 0)
+    return records, records[-1].offset + 1 if records else end  # no records: all from here on was redacted
 
 
 def unreadable(record: Record, what: str) -> ConfigError:
