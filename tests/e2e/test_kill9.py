@@ -23,6 +23,7 @@ from attune.services.runtime.config import Config
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.events import TOPIC
 from attune.services.runtime.metrics import Metrics
+from attune.services.runtime.restoring import restore
 from attune.services.runtime.stores import open_knowledge
 
 pytestmark = pytest.mark.e2e
@@ -57,14 +58,11 @@ def exports(config: Config) -> dict[str, list[dict[str, Any]]]:
 
 
 def computed_anew(directory: Path, scratch: Path) -> dict[str, list[dict[str, Any]]]:
-    """What a new store holds after reading a copy of the log once, knowing the same documents."""
+    """What a new store holds after reading a copy of the log once."""
     config = config_in(scratch)
     shutil.copytree(directory / "events", scratch / "events")
-    known = open_knowledge(Config(data_dir=directory))
-    objects = known.store.objects("default", [each.document_id for each in documents()])
-    known.store.close()
     knowledge, log = open_knowledge(config), LocalEventLog(scratch / "events")
-    knowledge.store.remember_objects("default", objects)
+    restore(log, knowledge.store)
     worker = IngestWorker(log, knowledge, system_clock, Metrics())
     while worker.apply_next(0, 0):
         pass
