@@ -266,7 +266,7 @@ class PostgresRows:
 
     def companions(self, tenant: str, entity_ids: Collection[str]) -> dict[str, list[Companion]]:
         query = "SELECT entity_id, companions FROM attune.companions WHERE tenant = %s AND entity_id = ANY(%s)"
-        rows = self._execute(query, (tenant.encode(), [entity_id.encode() for entity_id in entity_ids]))
+        rows = self._execute(query, (tenant.encode(), [entity_id.encode() for entity_id in entity_ids]), binary=True)
         return {entity_id.decode(): decode_companions(each.decode()) for entity_id, each in rows}
 
     def position(self, log: str, partition: int) -> int:
