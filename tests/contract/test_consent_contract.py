@@ -1,49 +1,18 @@
 """Consents, summaries and companions: what every engine of the knowledge store must do alike with them."""
 
-from collections.abc import Callable, Iterator
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.fakes.postgres import new_database
 from tests.unit.knowledge_store.builders import ANNA, BEN, LOG, START, TWIN, days, projected
 
 from attune.knowledge_store.consent import MOST_CHOICES, NO_CHOICE, Choice, Consents, Purpose
 from attune.knowledge_store.model import Companion, LogPosition, Summary
 from attune.knowledge_store.store import Applied, Store, StoreError
-from attune.knowledge_store.store_memory import MemoryStore
-from attune.knowledge_store.store_postgres import PostgresStore
-from attune.knowledge_store.store_sqlite import SqliteStore
 
 FIRST = Summary("At the moment: a.", 1, 1, days(1), "store")
 NO_LEARNING = Choice(days(1), Purpose.LEARNING, False)
 LEARNING = Choice(days(3), Purpose.LEARNING, True)
-StoreFactory = Callable[..., Store]
 few = settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-@pytest.fixture(params=["memory", "sqlite", "postgres"])
-def open_store(request, tmp_path) -> Iterator[StoreFactory]:
-    """Opens a new, empty store at each call; all are closed in the end."""
-    opened: list[Store] = []
-
-    def open_one(**settings: bool) -> Store:
-        if request.param == "memory":
-            opened.append(MemoryStore(**settings))
-        elif request.param == "sqlite":
-            opened.append(SqliteStore(tmp_path / f"store{len(opened)}.db", **settings))
-        else:
-            opened.append(PostgresStore(new_database(request.getfixturevalue("postgres_url")), **settings))
-        return opened[-1]
-
-    yield open_one
-    for store in opened:
-        store.close()
-
-
-@pytest.fixture
-def store(open_store: StoreFactory) -> Store:
-    return open_store()
 
 
 def names(store: Store) -> list[str]:
