@@ -7,6 +7,7 @@ and Wolf, 2004). How far, was chosen on five judged collections: docs/adr/0016-a
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -32,7 +33,14 @@ class Axes:
 
     def __call__(self, vectors: Tensor) -> Tensor:
         """[n, d] -> [n, d], normalised; the vectors are too."""
+        if self._change_nothing:
+            return vectors
         return functional.normalize((vectors - self.centre) @ self.matrix)
+
+    @cached_property
+    def _change_nothing(self) -> bool:
+        """As those of an expert whose words are all that it has: a product that need not be waited for."""
+        return not bool(self.centre.any()) and torch.equal(self.matrix, torch.eye(len(self.matrix)))
 
     @property
     def nbytes(self) -> int:

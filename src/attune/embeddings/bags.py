@@ -1,7 +1,10 @@
 """Bags of tokens: how much each of a text's tokens tells, by how few texts have it and how often this one does."""
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 import torch
@@ -16,53 +19,56 @@ _TINY = 1e-9
 
 @dataclass(frozen=True)
 class Bags:
-    """Tokens of n texts, one text after the other: `ids` and `shares` [all], `starts` [n] of each text's first one."""
+    """Tokens of n texts, one text after the other: `ids` and `shares` [all], and in `starts` each text's first one."""
 
     ids: Tensor
     shares: Tensor
-    starts: Tensor
+    starts: Sequence[int]
 
     @classmethod
     def of(cls, sequences: Sequence[Sequence[int]], weights: NDArray[np.float32]) -> "Bags":
-        """Of token sequences: see `bag`."""
-        each = [bag(sequence, weights) for sequence in sequences]
-        ids = np.concatenate([np.zeros(0, np.int64), *(ids for ids, _ in each)])
-        shares = np.concatenate([np.zeros(0, np.float32), *(shares for _, shares in each)])
-        return cls(torch.from_numpy(ids), torch.from_numpy(shares), starts_of([len(ids) for ids, _ in each]))
+        """Of token sequences, their different tokens of the vocabulary; of a text, the squares of shares are 1 or 0."""
+        ids: list[int] = []
+        counts: list[float] = []
+        starts = []
+        for sequence in sequences:
+            starts.append(len(ids))
+            counted = Counter(sequence)  # of a few tokens, sooner than NumPy's way
+            known = sorted(token for token in counted if token < len(weights))
+            ids += known
+            counts += [_saturated(counted[token]) for token in known]
+        found = np.array(ids, np.int64)
+        shares = weights[found] * np.array(counts, np.float32)
+        bags = cls(torch.from_numpy(found), torch.from_numpy(shares), starts)
+        for part in (shares[each] for each in bags.slices()):
+            part /= max(math.sqrt(part @ part), _TINY)  # noqa: PLW2901 - a view
+        return bags
 
-    def sums(self, rows: Tensor, known: Tensor | None = None) -> Tensor:
+    def sums(self, rows: Tensor) -> Tensor:
         """[n, d]: for each text the sum of its tokens' rows times their shares, never by way of a matrix of all tokens.
 
-        `rows` [some, d] are of the tokens `known` [some], in ascending order, or of all of the vocabulary; tokens
-        that have none add nothing.
+        `rows` [vocabulary, d] may be learned, and so may the shares.
         """
-        places, shares = self.ids, self.shares
-        if known is not None:
-            places = torch.searchsorted(known, self.ids).clamp(max=len(known) - 1)
-            shares = shares * (known[places] == self.ids)
-        return functional.embedding_bag(places, rows, self.starts, mode="sum", per_sample_weights=shares)
+        starts = torch.tensor(self.starts, dtype=torch.int64)
+        return functional.embedding_bag(self.ids, rows, starts, mode="sum", per_sample_weights=self.shares)
 
-    def present(self) -> "Bags":
-        """The same tokens, each that tells something once."""
-        return Bags(self.ids, (self.shares > 0).to(self.shares), self.starts)
+    def slices(self) -> list[slice]:
+        """Where each text's tokens are."""
+        return [slice(*each) for each in pairwise([*self.starts, len(self.ids)])]
 
     def without(self, token: int) -> "Bags":
         """Where that token tells nothing."""
         return Bags(self.ids, self.shares * (self.ids != token), self.starts)
 
 
-def starts_of(lengths: Sequence[int]) -> Tensor:
-    """[n]: where each of n texts begins, one after the other."""
-    return torch.from_numpy(np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)[:-1]]))
+def starts_of(lengths: Sequence[int]) -> list[int]:
+    """Where each of n texts begins, one after the other."""
+    return [0, *accumulate(lengths[:-1])] if lengths else []
 
 
-def bag(sequence: Sequence[int], weights: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """A sequence's different tokens of the vocabulary, and their shares, whose squares sum up to 1 or 0."""
-    ids, counts = np.unique(np.asarray(sequence, np.int64), return_counts=True)
-    known = ids < len(weights)
-    ids, counts = ids[known], counts[known]
-    shares = weights[ids] * counts * (_SATURATION + 1) / (counts + _SATURATION)
-    return ids, (shares / max(float(np.linalg.norm(shares)), _TINY)).astype(np.float32)
+def _saturated(count: int) -> float:
+    """What so many mentions count, beside one."""
+    return count * (_SATURATION + 1) / (count + _SATURATION)
 
 
 def document_frequencies(sequences: Sequence[Sequence[int]], vocabulary: int) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ docs/adr/0017-words.md.
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -20,7 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from attune.embeddings.bags import Bags, bag, document_frequencies, inverse_document_frequencies
+from attune.embeddings.bags import Bags, document_frequencies, inverse_document_frequencies
+from attune.embeddings.token_rows import TokenRows
 
 _SHARE = 0.5
 """Of a bag's cosine, beside 1 for that of the backbone's vectors."""
@@ -44,15 +46,17 @@ class Words:
 
     def __call__(self, vectors: Tensor, sequences: Sequence[Sequence[int]]) -> Tensor:
         """[n, d] of n sequences -> [n, d], normalised; the vectors are too. Ids beyond the vocabulary are left out."""
-        return functional.normalize(vectors @ self.mixing + self._sums(sequences))
+        sums = self._table.sums(Bags.of(sequences, self.weights.numpy()))
+        return functional.normalize(torch.addmm(torch.from_numpy(sums), vectors, self.mixing))
 
     @property
     def nbytes(self) -> int:
         """What they take in memory."""
         return sum(each.nbytes for each in (self.mixing, self.weights, self.ids, self.rows))
 
-    def _sums(self, sequences: Sequence[Sequence[int]]) -> Tensor:
-        return Bags.of(sequences, self.weights.numpy()).sums(self.rows, self.ids)
+    @cached_property
+    def _table(self) -> TokenRows:
+        return TokenRows(self.ids.numpy(), self.rows.numpy(), len(self.weights))
 
     @classmethod
     def fitted(
@@ -76,8 +80,9 @@ class Words:
         if not len(ids):
             return None
         bags = np.zeros((count, len(ids)), np.float32)
-        for row, sequence in enumerate(sequences):
-            tokens, shares = bag(sequence, weights)
+        each = Bags.of(sequences, weights)
+        for row, part in enumerate(each.slices()):
+            tokens, shares = each.ids[part].numpy(), each.shares[part].numpy()
             told = weights[tokens] > 0
             bags[row, np.searchsorted(ids, tokens[told])] = math.sqrt(_SHARE) * shares[told]
         described = vectors @ vectors.T + bags @ bags.T

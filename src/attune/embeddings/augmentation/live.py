@@ -33,7 +33,6 @@ class LiveAugmenters:
         """Forget an augmenter; no query may ask for it any more."""
         self._augmenters.pop(number, None)
 
-    @torch.inference_mode()
     def augment(
         self,
         number: int,

@@ -20,7 +20,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from attune.embeddings.augmentation.kinds import Augmentation
-from attune.embeddings.bags import Bags, bag, document_frequencies, inverse_document_frequencies
+from attune.embeddings.bags import Bags, document_frequencies, inverse_document_frequencies
+from attune.embeddings.token_rows import TokenRows
 
 STRENGTH = 0.3
 _RIDGE = 1.0
@@ -71,15 +72,27 @@ class Probes:
 
     def change(self, vectors: Tensor, bags: Bags) -> Tensor:
         """[n, d] -> [n, d]: towards passages that have the tokens."""
-        directions = functional.normalize(bags.sums(self.rows, self.ids))
-        told = bags.present().sums(self._squares, self.ids).sqrt()
-        shares = (told / max(self.enough, _TINY)).clamp(max=1)
-        return functional.normalize(vectors + self.strength * shares * directions)
+        sums = self._table.sums(bags)
+        shares = np.minimum(self._told(bags) / max(self.enough, _TINY), 1)
+        steps = self.strength * shares / np.maximum(np.sqrt(np.vecdot(sums, sums)), _TINY)
+        return functional.normalize(vectors + torch.from_numpy(steps[:, None] * sums))
+
+    def _told(self, bags: Bags) -> NDArray[np.float32]:
+        """[n]: the root of the squared weights' sum, of those tokens of each text that count and have a probe."""
+        weights = self._probed[bags.ids.numpy()] * (bags.shares.numpy() > 0)
+        return np.sqrt(np.array([each @ each for each in (weights[part] for part in bags.slices())], np.float32))
 
     @cached_property
-    def _squares(self) -> Tensor:
-        """[some, 1]: of the weights."""
-        return self.weights[self.ids].square()[:, None]
+    def _probed(self) -> NDArray[np.float32]:
+        """[vocabulary]: the weights of tokens that have a probe; 0 for the others."""
+        weights, ids = self.weights.numpy(), self.ids.numpy()
+        found = np.zeros_like(weights)
+        found[ids] = weights[ids]
+        return found
+
+    @cached_property
+    def _table(self) -> TokenRows:
+        return TokenRows(self.ids.numpy(), self.rows.numpy(), self.vocabulary)
 
     @classmethod
     def fitted(
@@ -126,16 +139,16 @@ def _with_tokens(
     """[tokens, d]: for each token the sum of the vectors of the texts that have it, times its share in each."""
     sums = torch.zeros(len(ids), vectors.shape[1])
     for start in range(0, len(sequences), _ROWS_AT_ONCE):
-        bags = [bag(sequence, weights) for sequence in sequences[start : start + _ROWS_AT_ONCE]]
-        rows = np.repeat(np.arange(start, start + len(bags)), [len(each) for each, _ in bags])
-        tokens, shares = np.concatenate([each for each, _ in bags]), np.concatenate([each for _, each in bags])
+        bags = Bags.of(sequences[start : start + _ROWS_AT_ONCE], weights)
+        rows = np.concatenate([np.full(part.stop - part.start, row) for row, part in enumerate(bags.slices())])
+        tokens, shares = bags.ids.numpy(), bags.shares.numpy()
         told = weights[tokens] > 0
         order = np.argsort(tokens[told], kind="stable")
         tokens, rows, shares = tokens[told][order], rows[told][order], shares[told][order]
         found, first = np.unique(tokens, return_index=True)
         summed = functional.embedding_bag(
-            torch.from_numpy(rows - start),
-            torch.from_numpy(vectors[start : start + len(bags)]),
+            torch.from_numpy(rows),
+            torch.from_numpy(vectors[start : start + _ROWS_AT_ONCE]),
             torch.from_numpy(first),
             mode="sum",
             per_sample_weights=torch.from_numpy(shares),

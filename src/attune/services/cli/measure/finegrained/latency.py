@@ -38,8 +38,9 @@ def augmentation(
 ) -> None:
     """Measure by how much augmenting lengthens the time of one query, computed alone.
 
-    Each query is embedded plain and augmented, now the one first and now the other. Shares are of medians;
-    `added_latency_share` is that of the slowest level. Nothing else should run meanwhile.
+    Each query is embedded plain and augmented, now the one first and now the other. A share is the median of the
+    queries' own differences, of the median of plain ones; `added_latency_share` is that of the slowest level. Nothing
+    else should run meanwhile.
 
     Example: attune bench augmentation --data corpora/law --level mine=models/mine
     """
@@ -80,7 +81,7 @@ def _row(level: "Level", texts: Sequence[str]) -> Row:
         "plain_ms": median(plain),
         "augmented_ms": median(augmented),
         "added_ms": added,
-        "added_share": median(augmented) / median(plain) - 1,
+        "added_share": added / median(plain),
     }
 
 
