@@ -14,7 +14,7 @@ from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, L
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.store import DEFAULT_CAPACITY, StoreError
 from attune.knowledge_store.store_rows import RowStore
-from attune.knowledge_store.transaction import Tombstones
+from attune.knowledge_store.tombstones import Tombstones
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class MemoryStore(RowStore):
 
 
 class _MemoryRows:
-    """Implements transaction.Rows."""
+    """Implements rows.Rows."""
 
     def __init__(self, tables: _Tables) -> None:
         self._tables = tables

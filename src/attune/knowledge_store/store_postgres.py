@@ -41,7 +41,7 @@ from attune.knowledge_store.postgres_schema import TABLES, prepare
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.store import DEFAULT_CAPACITY, StoreBusyError, StoreError
 from attune.knowledge_store.store_rows import RowStore
-from attune.knowledge_store.transaction import Tombstones
+from attune.knowledge_store.tombstones import Tombstones
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 _Found = TypeVar("_Found")
@@ -153,7 +153,7 @@ def _begun(begin: LiteralString, connection: Connection) -> "PostgresRows":
 
 
 class PostgresRows:
-    """Implements transaction.Rows; the connection's owner begins and commits."""
+    """Implements rows.Rows; the connection's owner begins and commits."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

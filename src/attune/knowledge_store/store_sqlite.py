@@ -32,7 +32,7 @@ from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.sqlite_connections import Connections
 from attune.knowledge_store.store import DEFAULT_CAPACITY
 from attune.knowledge_store.store_rows import RowStore
-from attune.knowledge_store.transaction import Tombstones
+from attune.knowledge_store.tombstones import Tombstones
 
 _WHOLE_USER = ""  # in place of an entity id in tombstones: observations always have an id
 
@@ -70,7 +70,7 @@ class SqliteStore(RowStore):
 
 
 class SqliteRows:
-    """Implements transaction.Rows; the connection's owner begins and commits."""
+    """Implements rows.Rows; the connection's owner begins and commits."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._execute = connection.execute
