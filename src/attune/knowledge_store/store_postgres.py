@@ -7,9 +7,10 @@ a question of one statement is one round trip.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from hashlib import blake2b
+from itertools import count
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
@@ -21,8 +22,6 @@ from attune.knowledge_store.codec import (
     decode_states,
     encode,
     encode_digests,
-    to_datetime,
-    to_microseconds,
 )
 from attune.knowledge_store.consent import Consents
 from attune.knowledge_store.json_codec import (
@@ -35,17 +34,16 @@ from attune.knowledge_store.json_codec import (
     encode_linked,
     encode_summary,
 )
-from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary, KeptTombstone
-from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, LogPosition, Summary, UserKey
+from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary
+from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, Summary, UserKey
 from attune.knowledge_store.postgres_schema import TABLES, prepare
 from attune.knowledge_store.record import UserRecord
+from attune.knowledge_store.sql_rows import Found, SqlRows
 from attune.knowledge_store.store import DEFAULT_CAPACITY, StoreBusyError, StoreError
 from attune.knowledge_store.store_rows import RowStore
-from attune.knowledge_store.tombstones import Tombstones
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 _Found = TypeVar("_Found")
-_WHOLE_USER = b""  # in place of an entity id in tombstones: observations always have an id
 _CONNECTIONS = 8
 _MAY_COME_BACK = (
     psycopg.OperationalError,  # the server is away, or its connections are used up
@@ -115,6 +113,7 @@ class PostgresStore(RowStore):
     def _configure(self, connection: Connection) -> None:
         milliseconds = int(1000 * self._busy_timeout.total_seconds())
         connection.execute(f"SET lock_timeout = {milliseconds}")
+        connection.execute("SET search_path = attune")  # no table of another name can be meant
 
     def _lent(self, stack: ExitStack, first: Callable[[Connection], _Found]) -> _Found:
         """What `first` finds on a connection, which is lent until the end of the stack, and commits then.
@@ -152,12 +151,26 @@ def _begun(begin: LiteralString, connection: Connection) -> "PostgresRows":
     return PostgresRows(connection)
 
 
-class PostgresRows:
+class PostgresRows(SqlRows):
     """Implements rows.Rows; the connection's owner begins and commits."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._execute = connection.execute
+        self._streams = count()
+
+    def _run(self, statement: str, *values: object) -> Found:
+        return self._execute(statement.replace("?", "%s"), values)
+
+    def _stream(self, query: str) -> Iterator[Any]:
+        with self._connection.cursor(name=f"stream_{next(self._streams)}") as cursor:
+            yield from cursor.execute(query)
+
+    def _stored(self, text: str) -> bytes:
+        return text.encode()
+
+    def _text(self, stored: bytes) -> str:
+        return stored.decode()
 
     def record(self, user: UserKey) -> UserRecord | None:
         content = self._content(user)
@@ -172,7 +185,7 @@ class PostgresRows:
         by_digest = {user.digest: user for user in users}
         locks = sorted(int.from_bytes(digest[:8], "big", signed=True) for digest in by_digest)
         self._execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", (locks,))
-        query = "SELECT digest, record, digests FROM attune.users WHERE digest = ANY(%s)"
+        query = "SELECT digest, record, digests FROM users WHERE digest = ANY(%s)"
         found: dict[UserKey, UserRecord] = {}
         for digest, record, digests in self._execute(query, (list(by_digest),)):
             user = by_digest[digest]
@@ -186,7 +199,7 @@ class PostgresRows:
     def put_encoded(self, users: Iterable[tuple[UserKey, bytes, bytes]]) -> None:
         with self._connection.cursor() as cursor:
             cursor.executemany(
-                'INSERT INTO attune.users (digest, tenant, "user", record, digests) VALUES (%s, %s, %s, %s, %s)'
+                'INSERT INTO users (digest, tenant, "user", record, digests) VALUES (%s, %s, %s, %s, %s)'
                 " ON CONFLICT (digest) DO UPDATE SET record = excluded.record, digests = excluded.digests",
                 (
                     (user.digest, user.tenant.encode(), user.user.encode(), content, digests)
@@ -195,65 +208,44 @@ class PostgresRows:
             )
 
     def delete(self, user: UserKey) -> None:
-        self._execute("DELETE FROM attune.users WHERE digest = %s", (user.digest,))
-
-    def tombstones(self, user: UserKey) -> Tombstones:
-        query = "SELECT entity_id, forgotten_at FROM attune.tombstones WHERE user_digest = %s"
-        held = {bytes(entity_id): to_datetime(at) for entity_id, at in self._execute(query, (user.digest,))}
-        whole = held.pop(_WHOLE_USER, None)
-        return Tombstones(whole, {entity_id.decode(): at for entity_id, at in held.items()})
-
-    def put_tombstone(self, tombstone: KeptTombstone) -> None:
-        entity_id = _WHOLE_USER if tombstone.entity_id is None else tombstone.entity_id.encode()
-        self._execute(
-            "INSERT INTO attune.tombstones VALUES (%s, %s, %s) ON CONFLICT (user_digest, entity_id)"
-            " DO UPDATE SET forgotten_at = greatest(tombstones.forgotten_at, excluded.forgotten_at)",
-            (tombstone.user_digest, entity_id, to_microseconds(tombstone.forgotten_at)),
-        )
-
-    def drop_entity_tombstones(self, user: UserKey, until: datetime) -> int:
-        return self._execute(
-            "DELETE FROM attune.tombstones WHERE user_digest = %s AND entity_id != %s AND forgotten_at <= %s",
-            (user.digest, _WHOLE_USER, to_microseconds(until)),
-        ).rowcount
+        self._execute("DELETE FROM users WHERE digest = %s", (user.digest,))
 
     def consents(self, users: Collection[UserKey]) -> dict[UserKey, Consents]:
         by_digest = {user.digest: user for user in users}
-        query = "SELECT user_digest, choices FROM attune.consents WHERE user_digest = ANY(%s)"
+        query = "SELECT user_digest, choices FROM consents WHERE user_digest = ANY(%s)"
         found = self._execute(query, (list(by_digest),))
         return {by_digest[digest]: decode_consents(choices.decode()) for digest, choices in found}
 
     def put_consents(self, consents: KeptConsents) -> None:
         self._execute(
-            "INSERT INTO attune.consents VALUES (%s, %s) ON CONFLICT (user_digest)"
-            " DO UPDATE SET choices = excluded.choices",
+            "INSERT INTO consents VALUES (%s, %s) ON CONFLICT (user_digest) DO UPDATE SET choices = excluded.choices",
             (consents.user_digest, encode_consents(consents.consents).encode()),
         )
 
     def summary(self, user: UserKey) -> Summary | None:
-        row = self._execute("SELECT summary FROM attune.summaries WHERE digest = %s", (user.digest,)).fetchone()
+        row = self._execute("SELECT summary FROM summaries WHERE digest = %s", (user.digest,)).fetchone()
         return None if row is None else decode_summary(row[0].decode())
 
     def put_summary(self, summary: KeptSummary) -> None:
         user = summary.user
         self._execute(
-            "INSERT INTO attune.summaries VALUES (%s, %s, %s, %s) ON CONFLICT (digest)"
+            "INSERT INTO summaries VALUES (%s, %s, %s, %s) ON CONFLICT (digest)"
             " DO UPDATE SET summary = excluded.summary",
             (user.digest, user.tenant.encode(), user.user.encode(), encode_summary(summary.summary).encode()),
         )
 
     def delete_summary(self, user: UserKey) -> int:
-        return self._execute("DELETE FROM attune.summaries WHERE digest = %s", (user.digest,)).rowcount
+        return self._execute("DELETE FROM summaries WHERE digest = %s", (user.digest,)).rowcount
 
     def replace_companions(self, tenant: str, companions: Mapping[str, Sequence[Companion]]) -> None:
         """Whoever else replaces the tenant's waits; readers see the old ones to the end."""
         self._execute(
             "SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(_digest(tenant, "")[:8], "big", signed=True),)
         )
-        self._execute("DELETE FROM attune.companions WHERE tenant = %s", (tenant.encode(),))
+        self._execute("DELETE FROM companions WHERE tenant = %s", (tenant.encode(),))
         with self._connection.cursor() as cursor:
             cursor.executemany(
-                "INSERT INTO attune.companions VALUES (%s, %s, %s)",
+                "INSERT INTO companions VALUES (%s, %s, %s)",
                 (
                     (tenant.encode(), entity_id.encode(), encode_companions(each).encode())
                     for entity_id, each in companions.items()
@@ -262,24 +254,12 @@ class PostgresRows:
 
     def retain_companions(self, tenants: Collection[str]) -> None:
         kept = [tenant.encode() for tenant in tenants]
-        self._execute("DELETE FROM attune.companions WHERE NOT tenant = ANY(%s)", (kept,))
+        self._execute("DELETE FROM companions WHERE NOT tenant = ANY(%s)", (kept,))
 
     def companions(self, tenant: str, entity_ids: Collection[str]) -> dict[str, list[Companion]]:
-        query = "SELECT entity_id, companions FROM attune.companions WHERE tenant = %s AND entity_id = ANY(%s)"
+        query = "SELECT entity_id, companions FROM companions WHERE tenant = %s AND entity_id = ANY(%s)"
         rows = self._execute(query, (tenant.encode(), [entity_id.encode() for entity_id in entity_ids]), binary=True)
         return {entity_id.decode(): decode_companions(each.decode()) for entity_id, each in rows}
-
-    def position(self, log: str, partition: int) -> int:
-        query = "SELECT next_offset FROM attune.positions WHERE log = %s AND partition = %s"
-        row = self._execute(query, (log, partition)).fetchone()
-        return 0 if row is None else int(row[0])
-
-    def advance(self, position: LogPosition) -> None:
-        self._execute(
-            "INSERT INTO attune.positions VALUES (%s, %s, %s) ON CONFLICT (log, partition)"
-            " DO UPDATE SET next_offset = greatest(positions.next_offset, excluded.next_offset)",
-            (position.log, position.partition, position.next_offset),
-        )
 
     def put_objects(self, tenant: str, objects: Mapping[str, Sequence[LinkedEntity]]) -> None:
         rows = [
@@ -288,69 +268,51 @@ class PostgresRows:
         ]
         with self._connection.cursor() as cursor:
             cursor.executemany(
-                "INSERT INTO attune.objects VALUES (%s, %s, %s, %s)"
+                "INSERT INTO objects VALUES (%s, %s, %s, %s)"
                 " ON CONFLICT (digest) DO UPDATE SET entities = excluded.entities",
                 sorted(rows),  # in one order for all, so that two who index the same documents do not block each other
             )
 
     def objects(self, tenant: str, object_ids: Sequence[str]) -> dict[str, list[LinkedEntity]]:
         by_digest = {_digest(tenant, object_id): object_id for object_id in object_ids}
-        query = "SELECT digest, entities FROM attune.objects WHERE digest = ANY(%s)"
+        query = "SELECT digest, entities FROM objects WHERE digest = ANY(%s)"
         rows: dict[bytes, bytes] = dict(self._execute(query, (list(by_digest),)).fetchall())
         return {each: decode_linked(rows[digest].decode()) for digest, each in by_digest.items() if digest in rows}
 
     def delete_objects(self, tenant: str, object_ids: Sequence[str]) -> int:
         digests = [_digest(tenant, object_id) for object_id in object_ids]
-        return self._execute("DELETE FROM attune.objects WHERE digest = ANY(%s)", (digests,)).rowcount
+        return self._execute("DELETE FROM objects WHERE digest = ANY(%s)", (digests,)).rowcount
 
     def _content(self, user: UserKey) -> bytes | None:
-        query = "SELECT record FROM attune.users WHERE digest = %s"
+        query = "SELECT record FROM users WHERE digest = %s"
         row = self._execute(query, (user.digest,), binary=True).fetchone()
         return None if row is None else bytes(row[0])
 
     def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
-        query = 'SELECT tenant, "user", record, digests FROM attune.users ORDER BY tenant, "user"'
-        with self._connection.cursor(name="users") as cursor:
-            for tenant, user, content, digests in cursor.execute(query):
-                record = decode(content)
-                record.digests = decode_digests(digests)
-                yield UserKey(tenant.decode(), user.decode()), record
-
-    def every_tombstone(self) -> Iterator[KeptTombstone]:
-        query = "SELECT user_digest, entity_id, forgotten_at FROM attune.tombstones ORDER BY user_digest, entity_id"
-        with self._connection.cursor(name="tombstones") as cursor:
-            for digest, entity_id, at in cursor.execute(query):
-                yield KeptTombstone(digest, entity_id.decode() or None, to_datetime(at))
+        query = 'SELECT tenant, "user", record, digests FROM users ORDER BY tenant, "user"'
+        for tenant, user, content, digests in self._stream(query):
+            record = decode(content)
+            record.digests = decode_digests(digests)
+            yield UserKey(tenant.decode(), user.decode()), record
 
     def every_consents(self) -> Iterator[KeptConsents]:
-        with self._connection.cursor(name="consents") as cursor:
-            for digest, choices in cursor.execute(
-                "SELECT user_digest, choices FROM attune.consents ORDER BY user_digest"
-            ):
-                yield KeptConsents(digest, decode_consents(choices.decode()))
+        for digest, choices in self._stream("SELECT user_digest, choices FROM consents ORDER BY user_digest"):
+            yield KeptConsents(digest, decode_consents(choices.decode()))
 
     def every_summary(self) -> Iterator[KeptSummary]:
-        query = 'SELECT tenant, "user", summary FROM attune.summaries ORDER BY tenant, "user"'
-        with self._connection.cursor(name="summaries") as cursor:
-            for tenant, user, summary in cursor.execute(query):
-                yield KeptSummary(UserKey(tenant.decode(), user.decode()), decode_summary(summary.decode()))
-
-    def positions(self) -> Iterator[LogPosition]:
-        query = "SELECT log, partition, next_offset FROM attune.positions ORDER BY log, partition"
-        for row in self._execute(query):
-            yield LogPosition(*row)
+        query = 'SELECT tenant, "user", summary FROM summaries ORDER BY tenant, "user"'
+        for tenant, user, summary in self._stream(query):
+            yield KeptSummary(UserKey(tenant.decode(), user.decode()), decode_summary(summary.decode()))
 
     def every_object(self) -> Iterator[KeptObject]:
-        query = "SELECT tenant, object_id, entities FROM attune.objects ORDER BY tenant, object_id"
-        with self._connection.cursor(name="objects") as cursor:
-            for tenant, object_id, entities in cursor.execute(query):
-                yield KeptObject(tenant.decode(), object_id.decode(), tuple(decode_linked(entities.decode())))
+        query = "SELECT tenant, object_id, entities FROM objects ORDER BY tenant, object_id"
+        for tenant, object_id, entities in self._stream(query):
+            yield KeptObject(tenant.decode(), object_id.decode(), tuple(decode_linked(entities.decode())))
 
     def is_empty(self) -> bool:
         """Waits for whoever has read a user and may be about to write it; until the end they wait for this."""
-        names = [f"attune.{table}" for table in TABLES]
-        self._execute(f"LOCK TABLE {', '.join(names)}")
-        row = self._execute(f"SELECT {' OR '.join(f'EXISTS (SELECT 1 FROM {each})' for each in names)}").fetchone()  # noqa: S608
+        self._execute(f"LOCK TABLE {', '.join(TABLES)}")
+        row = self._execute(f"SELECT {' OR '.join(f'EXISTS (SELECT 1 FROM {each})' for each in TABLES)}").fetchone()  # noqa: S608
         return row == (False,)
 
     def size(self) -> int | None:
