@@ -6,23 +6,13 @@ a question of one statement is one round trip.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
-from functools import partial
 from hashlib import blake2b
 from itertools import count
 from typing import Any, LiteralString, TypeVar
 
-import psycopg
-from psycopg_pool import ConnectionPool, PoolTimeout
-
-from attune.knowledge_store.codec import (
-    decode,
-    decode_digests,
-    decode_states,
-    encode,
-    encode_digests,
-)
+from attune.knowledge_store.codec import decode, decode_digests, decode_states, encode, encode_digests
 from attune.knowledge_store.consent import Consents
 from attune.knowledge_store.json_codec import (
     decode_companions,
@@ -36,21 +26,15 @@ from attune.knowledge_store.json_codec import (
 )
 from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary
 from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, Summary, UserKey
-from attune.knowledge_store.postgres_schema import TABLES, prepare
+from attune.knowledge_store.postgres_connections import Connection, Connections
+from attune.knowledge_store.postgres_schema import TABLES
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.sql_rows import Found, SqlRows
-from attune.knowledge_store.store import DEFAULT_CAPACITY, StoreBusyError, StoreError
+from attune.knowledge_store.store import DEFAULT_CAPACITY
 from attune.knowledge_store.store_rows import RowStore
 
-Connection = psycopg.Connection[tuple[Any, ...]]
-_Found = TypeVar("_Found")
 _CONNECTIONS = 8
-_MAY_COME_BACK = (
-    psycopg.OperationalError,  # the server is away, or its connections are used up
-    psycopg.errors.LockNotAvailable,
-    psycopg.errors.SerializationFailure,
-    psycopg.errors.DeadlockDetected,
-)
+_Found = TypeVar("_Found")
 
 
 class PostgresStore(RowStore):
@@ -69,86 +53,24 @@ class PostgresStore(RowStore):
         connections: int = _CONNECTIONS,
     ) -> None:
         super().__init__(capacity=capacity, consent_default=consent_default)
-        self._busy_timeout = busy_timeout
-        self._is_closed = False
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
-            url,
-            min_size=1,
-            max_size=connections,
-            timeout=busy_timeout.total_seconds(),
-            kwargs={"autocommit": True, "application_name": "attune"},
-            configure=self._configure,
-            open=False,
-        )
-        try:
-            with self._translated():
-                psycopg.connect(url, connect_timeout=max(2, int(busy_timeout.total_seconds()))).close()
-                self._pool.open()
-                with self._pool.connection() as connection:
-                    prepare(connection)
-        except BaseException:
-            self.close()
-            raise
+        self._connections = Connections(url, busy_timeout, connections)
 
     @contextmanager
     def _reading(self) -> Iterator["PostgresRows"]:
-        with self._translated(), ExitStack() as stack:
-            yield self._lent(stack, partial(_begun, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        with self._connections.read() as connection:
+            yield PostgresRows(connection)
 
     @contextmanager
     def _writing(self) -> Iterator["PostgresRows"]:
-        with self._translated(), ExitStack() as stack:
-            yield self._lent(stack, partial(_begun, "BEGIN"))
+        with self._connections.write() as connection:
+            yield PostgresRows(connection)
 
     def _asked(self, question: Callable[["PostgresRows"], _Found]) -> _Found:
-        with self._translated(), ExitStack() as stack:
-            return self._lent(stack, lambda connection: question(PostgresRows(connection)))
+        return self._connections.ask(lambda connection: question(PostgresRows(connection)))
 
     def close(self) -> None:
         """As `Store.close`."""
-        if not self._is_closed:
-            self._is_closed = True
-            self._pool.close()
-
-    def _configure(self, connection: Connection) -> None:
-        milliseconds = int(1000 * self._busy_timeout.total_seconds())
-        connection.execute(f"SET lock_timeout = {milliseconds}")
-        connection.execute("SET search_path = attune")  # no table of another name can be meant
-
-    def _lent(self, stack: ExitStack, first: Callable[[Connection], _Found]) -> _Found:
-        """What `first` finds on a connection, which is lent until the end of the stack, and commits then.
-
-        To try a connection before would be a round trip. Where the server was restarted, what is asked first fails
-        before anything is done, and is asked again on a new connection.
-        """
-        with ExitStack() as attempt:
-            connection = attempt.enter_context(self._pool.connection())
-            try:
-                found = first(connection)
-            except psycopg.OperationalError:
-                if not connection.broken:
-                    raise
-            else:
-                stack.push(attempt.pop_all())
-                return found
-        self._pool.check()  # the other idle connections are as old
-        return first(stack.enter_context(self._pool.connection()))
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        if self._is_closed:
-            raise StoreError("the store in PostgreSQL is closed: open it again")
-        try:
-            yield
-        except (*_MAY_COME_BACK, PoolTimeout) as error:
-            raise StoreBusyError(f"PostgreSQL says {_said(error)}: check that it runs, or try again") from error
-        except psycopg.Error as error:
-            raise StoreError(f"PostgreSQL says {_said(error)}: check the database and its permissions") from error
-
-
-def _begun(begin: LiteralString, connection: Connection) -> "PostgresRows":
-    connection.execute(begin)
-    return PostgresRows(connection)
+        self._connections.close()
 
 
 class PostgresRows(SqlRows):
@@ -165,6 +87,10 @@ class PostgresRows(SqlRows):
     def _stream(self, query: str) -> Iterator[Any]:
         with self._connection.cursor(name=f"stream_{next(self._streams)}") as cursor:
             yield from cursor.execute(query)
+
+    def _executemany(self, statement: LiteralString, rows: Iterable[tuple[bytes, ...]]) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.executemany(statement, rows)
 
     def _stored(self, text: str) -> bytes:
         return text.encode()
@@ -183,7 +109,7 @@ class PostgresRows(SqlRows):
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
         """Locks are of names, not rows: a user who has no row yet is locked as well."""
         by_digest = {user.digest: user for user in users}
-        locks = sorted(int.from_bytes(digest[:8], "big", signed=True) for digest in by_digest)
+        locks = sorted(map(_lock_of, by_digest))
         self._execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", (locks,))
         query = "SELECT digest, record, digests FROM users WHERE digest = ANY(%s)"
         found: dict[UserKey, UserRecord] = {}
@@ -197,15 +123,14 @@ class PostgresRows(SqlRows):
         self.put_encoded([(user, encode(record), encode_digests(record))])
 
     def put_encoded(self, users: Iterable[tuple[UserKey, bytes, bytes]]) -> None:
-        with self._connection.cursor() as cursor:
-            cursor.executemany(
-                'INSERT INTO users (digest, tenant, "user", record, digests) VALUES (%s, %s, %s, %s, %s)'
-                " ON CONFLICT (digest) DO UPDATE SET record = excluded.record, digests = excluded.digests",
-                (
-                    (user.digest, user.tenant.encode(), user.user.encode(), content, digests)
-                    for user, content, digests in users
-                ),
-            )
+        self._executemany(
+            'INSERT INTO users (digest, tenant, "user", record, digests) VALUES (%s, %s, %s, %s, %s)'
+            " ON CONFLICT (digest) DO UPDATE SET record = excluded.record, digests = excluded.digests",
+            (
+                (user.digest, user.tenant.encode(), user.user.encode(), content, digests)
+                for user, content, digests in users
+            ),
+        )
 
     def delete(self, user: UserKey) -> None:
         self._execute("DELETE FROM users WHERE digest = %s", (user.digest,))
@@ -239,18 +164,13 @@ class PostgresRows(SqlRows):
 
     def replace_companions(self, tenant: str, companions: Mapping[str, Sequence[Companion]]) -> None:
         """Whoever else replaces the tenant's waits; readers see the old ones to the end."""
-        self._execute(
-            "SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(_digest(tenant, "")[:8], "big", signed=True),)
-        )
+        self._execute("SELECT pg_advisory_xact_lock(%s)", (_lock_of(_digest(tenant, "")),))
         self._execute("DELETE FROM companions WHERE tenant = %s", (tenant.encode(),))
-        with self._connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO companions VALUES (%s, %s, %s)",
-                (
-                    (tenant.encode(), entity_id.encode(), encode_companions(each).encode())
-                    for entity_id, each in companions.items()
-                ),
-            )
+        rows = (
+            (tenant.encode(), entity_id.encode(), encode_companions(each).encode())
+            for entity_id, each in companions.items()
+        )
+        self._executemany("INSERT INTO companions VALUES (%s, %s, %s)", rows)
 
     def retain_companions(self, tenants: Collection[str]) -> None:
         kept = [tenant.encode() for tenant in tenants]
@@ -266,12 +186,11 @@ class PostgresRows(SqlRows):
             (_digest(tenant, object_id), tenant.encode(), object_id.encode(), encode_linked(linked).encode())
             for object_id, linked in objects.items()
         ]
-        with self._connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO objects VALUES (%s, %s, %s, %s)"
-                " ON CONFLICT (digest) DO UPDATE SET entities = excluded.entities",
-                sorted(rows),  # in one order for all, so that two who index the same documents do not block each other
-            )
+        self._executemany(
+            "INSERT INTO objects VALUES (%s, %s, %s, %s)"
+            " ON CONFLICT (digest) DO UPDATE SET entities = excluded.entities",
+            sorted(rows),  # in one order for all, so that two who index the same documents do not block each other
+        )
 
     def objects(self, tenant: str, object_ids: Sequence[str]) -> dict[str, list[LinkedEntity]]:
         by_digest = {_digest(tenant, object_id): object_id for object_id in object_ids}
@@ -330,5 +249,6 @@ def _digest(tenant: str, object_id: str) -> bytes:
     return blake2b(len(name).to_bytes(4, "big") + name + object_id.encode(), digest_size=16).digest()
 
 
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _lock_of(digest: bytes) -> int:
+    """The number that stands for it among advisory locks."""
+    return int.from_bytes(digest[:8], "big", signed=True)

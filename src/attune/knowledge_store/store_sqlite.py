@@ -7,13 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from attune.knowledge_store.codec import (
-    decode,
-    decode_digests,
-    decode_states,
-    encode,
-    encode_digests,
-)
+from attune.knowledge_store.codec import decode, decode_digests, decode_states, encode, encode_digests
 from attune.knowledge_store.consent import Consents
 from attune.knowledge_store.json_codec import (
     decode_companions,

@@ -38,7 +38,7 @@ def store(url, request) -> Iterator[PostgresStore]:
     opened = PostgresStore(url, connections=request.param)
     with ExitStack() as stack:
         for _ in range(request.param):
-            stack.enter_context(opened._pool.connection())
+            stack.enter_context(opened._connections._pool.connection())
     opened.apply([projected("1", "a", "b")], LogPosition(LOG, 0, 7))
     opened.remember_objects("acme", {"d1": [LinkedEntity("a", 1.0)]})
     yield opened
@@ -59,10 +59,10 @@ def break_connections(url: str) -> None:
 def round_trips(store: PostgresStore, question, trace: Path) -> int:
     """How often the store's connection asks and waits: messages after which the server answers all that was sent."""
     with trace.open("w") as file:
-        with store._pool.connection() as connection:
+        with store._connections._pool.connection() as connection:
             connection.pgconn.trace(file.fileno())
         question(store)
-        with store._pool.connection() as connection:
+        with store._connections._pool.connection() as connection:
             connection.pgconn.untrace()
     messages = [line.split("\t")[1:4] for line in trace.read_text().splitlines()]  # sender, length, kind
     return sum(sender == "F" and kind in {"Sync", "Query"} for sender, _, kind in messages)
