@@ -4,16 +4,19 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
-from typing import Any, LiteralString, TypeVar
+from typing import LiteralString, TypeVar
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from attune.knowledge_store.postgres_schema import prepare
+from attune.knowledge_store.postgres_migrations import Connection
+from attune.knowledge_store.postgres_schema import VERSION, prepare, require_known
 from attune.knowledge_store.store import StoreBusyError, StoreError
 
-Connection = psycopg.Connection[tuple[Any, ...]]
 _Found = TypeVar("_Found")
+# Another process may have migrated the tables meanwhile. To ask together with the beginning is no more round trips.
+_BEGIN_WRITING: LiteralString = "BEGIN; SELECT version FROM version"
+_BEGIN_READING: LiteralString = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT version FROM version"
 _MAY_COME_BACK = (
     psycopg.OperationalError,  # the server is away, or its connections are used up
     psycopg.errors.LockNotAvailable,
@@ -33,7 +36,7 @@ class Connections:
             min_size=1,
             max_size=connections,
             timeout=busy_timeout.total_seconds(),
-            kwargs={"autocommit": True, "application_name": "attune"},
+            kwargs={"autocommit": True, "application_name": f"attune/{VERSION}"},
             configure=self._configure,
             open=False,
         )
@@ -51,13 +54,13 @@ class Connections:
     def write(self) -> Iterator[Connection]:
         """One transaction: committed at the end of the block, rolled back when it raises."""
         with self._translated(), ExitStack() as stack:
-            yield self._lent(stack, partial(_begun, "BEGIN"))
+            yield self._lent(stack, partial(_begun, _BEGIN_WRITING))
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One snapshot: nothing that is committed meanwhile is seen in the block."""
         with self._translated(), ExitStack() as stack:
-            yield self._lent(stack, partial(_begun, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            yield self._lent(stack, partial(_begun, _BEGIN_READING))
 
     def ask(self, question: Callable[[Connection], _Found]) -> _Found:
         """What a question of one statement finds, without a transaction."""
@@ -107,7 +110,11 @@ class Connections:
 
 
 def _begun(begin: LiteralString, connection: Connection) -> Connection:
-    connection.execute(begin)
+    """A transaction, of a process that may go on with the version of the tables."""
+    cursor = connection.execute(begin)
+    cursor.nextset()
+    row = cursor.fetchone()
+    require_known(None if row is None else int(row[0]))
     return connection
 
 

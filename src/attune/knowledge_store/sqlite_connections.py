@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Lock
 
-from attune.knowledge_store.sqlite_schema import create, prepare
+from attune.knowledge_store.sqlite_schema import create, prepare, require_known
 from attune.knowledge_store.store import StoreBusyError, StoreError
 
 _log = logging.getLogger(__name__)
@@ -47,6 +47,7 @@ class Connections:
             self._require_open()
             self._writer.execute("BEGIN IMMEDIATE")
             try:
+                require_known(self._writer, self._path)
                 yield self._writer
                 self._writer.execute("COMMIT")
             except BaseException:
@@ -62,6 +63,7 @@ class Connections:
             connection = self._borrow_reader()
             connection.execute("BEGIN")
             try:
+                require_known(connection, self._path)
                 yield connection
             finally:
                 connection.execute("ROLLBACK")

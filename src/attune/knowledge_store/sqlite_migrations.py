@@ -17,7 +17,10 @@ OLDEST = 2
 
 
 def migrate(connection: sqlite3.Connection, version: int, newest: int) -> None:
-    """Step by step. A process of the old version that has the store open fails from here on."""
+    """Step by step. Other processes read on until the end; from then on those of an older version refuse.
+
+    Version 3 does not: it must be stopped before.
+    """
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Another process may have done it while this one waited for the lock.

@@ -26,7 +26,8 @@ from attune.knowledge_store.json_codec import (
 )
 from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary
 from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, Summary, UserKey
-from attune.knowledge_store.postgres_connections import Connection, Connections
+from attune.knowledge_store.postgres_connections import Connections
+from attune.knowledge_store.postgres_migrations import Connection
 from attune.knowledge_store.postgres_schema import TABLES
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.sql_rows import Found, SqlRows
