@@ -16,7 +16,8 @@ from typing import Any
 from attune.knowledge_store.model import EntityState, EventKind, Source
 from attune.knowledge_store.packing import pack, unpack
 from attune.knowledge_store.record import UserRecord
-from attune.knowledge_store.store import StoreError, Suppressed
+from attune.knowledge_store.store import StoreError
+from attune.knowledge_store.store_model import Suppressed
 
 FORMAT = 2
 DIGEST_BYTES = 6

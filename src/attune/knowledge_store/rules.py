@@ -12,7 +12,7 @@ from datetime import datetime
 from attune.knowledge_store.consent import Choice, Consents, Purpose
 from attune.knowledge_store.model import Summary, UserKey, require_identifier, require_utc
 from attune.knowledge_store.record import Expired
-from attune.knowledge_store.store import Applied, Projected, Removal, Suppressed
+from attune.knowledge_store.store_model import Applied, Projected, Removal, Suppressed
 from attune.knowledge_store.transaction import Transaction
 
 

@@ -11,7 +11,7 @@ from attune.knowledge_store.codec import DIGEST_BYTES, encode, encode_digests, t
 from attune.knowledge_store.model import EntityState
 from attune.knowledge_store.privacy import decode_counts
 from attune.knowledge_store.record import REMEMBERED_EVENTS, UserRecord
-from attune.knowledge_store.store import Suppressed
+from attune.knowledge_store.store_model import Suppressed
 
 OLDEST = 2
 

@@ -23,8 +23,8 @@ from attune.knowledge_store.model import (
 from attune.knowledge_store.privacy import export_records
 from attune.knowledge_store.record import Expired, UserRecord
 from attune.knowledge_store.rows import Rows
-from attune.knowledge_store.store import (
-    DEFAULT_CAPACITY,
+from attune.knowledge_store.store import DEFAULT_CAPACITY
+from attune.knowledge_store.store_model import (
     Applied,
     EntityCursor,
     LoggedObject,

@@ -19,7 +19,8 @@ from attune.knowledge_store.kept import Kept
 from attune.knowledge_store.model import LogPosition
 from attune.knowledge_store.postgres_migrations import migrate
 from attune.knowledge_store.postgres_schema import _MAKING, VERSION
-from attune.knowledge_store.store import Applied, StoreError
+from attune.knowledge_store.store import StoreError
+from attune.knowledge_store.store_model import Applied
 from attune.knowledge_store.store_postgres import PostgresStore
 
 HASTY = timedelta(seconds=1)

@@ -11,7 +11,8 @@ from tests.unit.knowledge_store.builders import ANNA, BEN, LOG, TWIN, days, proj
 
 from attune.knowledge_store.model import LinkedEntity, LogPosition, UserKey
 from attune.knowledge_store.record import UserRecord
-from attune.knowledge_store.store import Applied, StoreBusyError
+from attune.knowledge_store.store import StoreBusyError
+from attune.knowledge_store.store_model import Applied
 from attune.knowledge_store.store_postgres import PostgresStore
 
 QUESTIONS = {

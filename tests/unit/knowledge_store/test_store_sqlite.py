@@ -260,7 +260,7 @@ SHARER = """
 import sys
 from datetime import UTC, datetime, timedelta
 from attune.knowledge_store.model import LogPosition, UserKey
-from attune.knowledge_store.store import Projected
+from attune.knowledge_store.store_model import Projected
 from attune.knowledge_store.store_sqlite import SqliteStore
 
 start = datetime(2026, 1, 1, tzinfo=UTC)
