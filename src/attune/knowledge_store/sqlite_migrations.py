@@ -23,11 +23,12 @@ def migrate(connection: sqlite3.Connection, version: int, newest: int) -> None:
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Another process may have done it while this one waited for the lock.
+        # Another process may have done it, or more, while this one waited for the lock.
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        for step in range(version, newest):
-            _STEPS[step](connection)
-        connection.execute(f"PRAGMA user_version = {newest}")
+        for before, step in _STEPS.items():
+            if before >= version:
+                step(connection)
+        connection.execute(f"PRAGMA user_version = {max(version, newest)}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -95,3 +96,4 @@ def _consents_summaries_companions(connection: sqlite3.Connection) -> None:
 
 
 _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _one_row_a_user, 3: _consents_summaries_companions}
+"""By the version before, in order."""
