@@ -15,8 +15,8 @@ from attune.knowledge_store.store import StoreBusyError, StoreError
 
 _Found = TypeVar("_Found")
 # Another process may have migrated the tables meanwhile. To ask together with the beginning is no more round trips.
-_BEGIN_WRITING: LiteralString = "BEGIN; SELECT version FROM version"
-_BEGIN_READING: LiteralString = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT version FROM version"
+_BEGIN_WRITING: LiteralString = "BEGIN; SELECT version FROM attune.version"
+_BEGIN_READING: LiteralString = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT version FROM attune.version"
 _MAY_COME_BACK = (
     psycopg.OperationalError,  # the server is away, or its connections are used up
     psycopg.errors.LockNotAvailable,
@@ -76,7 +76,6 @@ class Connections:
     def _configure(self, connection: Connection) -> None:
         milliseconds = int(1000 * self._busy_timeout.total_seconds())
         connection.execute(f"SET lock_timeout = {milliseconds}")
-        connection.execute("SET search_path = attune")  # no table of another name can be meant
 
     def _lent(self, stack: ExitStack, first: Callable[[Connection], _Found]) -> _Found:
         """What `first` finds on a connection, which is lent until the end of the stack, and commits then.

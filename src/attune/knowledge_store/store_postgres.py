@@ -12,7 +12,7 @@ from hashlib import blake2b
 from itertools import count
 from typing import Any, LiteralString, TypeVar
 
-from attune.knowledge_store.codec import decode, decode_digests, decode_states, encode, encode_digests
+from attune.knowledge_store.codec import decode, decode_states, decode_whole, encode, encode_digests
 from attune.knowledge_store.consent import Consents
 from attune.knowledge_store.json_codec import (
     decode_companions,
@@ -112,20 +112,16 @@ class PostgresRows(SqlRows):
         by_digest = {user.digest: user for user in users}
         locks = sorted(map(_lock_of, by_digest))
         self._execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", (locks,))
-        query = "SELECT digest, record, digests FROM users WHERE digest = ANY(%s)"
-        found: dict[UserKey, UserRecord] = {}
-        for digest, record, digests in self._execute(query, (list(by_digest),)):
-            user = by_digest[digest]
-            found[user] = decode(record)
-            found[user].digests = decode_digests(digests)
-        return found
+        query = "SELECT digest, record, digests FROM attune.users WHERE digest = ANY(%s)"
+        found = self._execute(query, (list(by_digest),))
+        return {by_digest[digest]: decode_whole(content, digests) for digest, content, digests in found}
 
     def put(self, user: UserKey, record: UserRecord) -> None:
         self.put_encoded([(user, encode(record), encode_digests(record))])
 
     def put_encoded(self, users: Iterable[tuple[UserKey, bytes, bytes]]) -> None:
         self._executemany(
-            'INSERT INTO users (digest, tenant, "user", record, digests) VALUES (%s, %s, %s, %s, %s)'
+            'INSERT INTO attune.users (digest, tenant, "user", record, digests) VALUES (%s, %s, %s, %s, %s)'
             " ON CONFLICT (digest) DO UPDATE SET record = excluded.record, digests = excluded.digests",
             (
                 (user.digest, user.tenant.encode(), user.user.encode(), content, digests)
@@ -134,51 +130,52 @@ class PostgresRows(SqlRows):
         )
 
     def delete(self, user: UserKey) -> None:
-        self._execute("DELETE FROM users WHERE digest = %s", (user.digest,))
+        self._execute("DELETE FROM attune.users WHERE digest = %s", (user.digest,))
 
     def consents(self, users: Collection[UserKey]) -> dict[UserKey, Consents]:
         by_digest = {user.digest: user for user in users}
-        query = "SELECT user_digest, choices FROM consents WHERE user_digest = ANY(%s)"
+        query = "SELECT user_digest, choices FROM attune.consents WHERE user_digest = ANY(%s)"
         found = self._execute(query, (list(by_digest),))
         return {by_digest[digest]: decode_consents(choices.decode()) for digest, choices in found}
 
     def put_consents(self, consents: KeptConsents) -> None:
         self._execute(
-            "INSERT INTO consents VALUES (%s, %s) ON CONFLICT (user_digest) DO UPDATE SET choices = excluded.choices",
+            "INSERT INTO attune.consents VALUES (%s, %s) ON CONFLICT (user_digest)"
+            " DO UPDATE SET choices = excluded.choices",
             (consents.user_digest, encode_consents(consents.consents).encode()),
         )
 
     def summary(self, user: UserKey) -> Summary | None:
-        row = self._execute("SELECT summary FROM summaries WHERE digest = %s", (user.digest,)).fetchone()
+        row = self._execute("SELECT summary FROM attune.summaries WHERE digest = %s", (user.digest,)).fetchone()
         return None if row is None else decode_summary(row[0].decode())
 
     def put_summary(self, summary: KeptSummary) -> None:
         user = summary.user
         self._execute(
-            "INSERT INTO summaries VALUES (%s, %s, %s, %s) ON CONFLICT (digest)"
+            "INSERT INTO attune.summaries VALUES (%s, %s, %s, %s) ON CONFLICT (digest)"
             " DO UPDATE SET summary = excluded.summary",
             (user.digest, user.tenant.encode(), user.user.encode(), encode_summary(summary.summary).encode()),
         )
 
     def delete_summary(self, user: UserKey) -> int:
-        return self._execute("DELETE FROM summaries WHERE digest = %s", (user.digest,)).rowcount
+        return self._execute("DELETE FROM attune.summaries WHERE digest = %s", (user.digest,)).rowcount
 
     def replace_companions(self, tenant: str, companions: Mapping[str, Sequence[Companion]]) -> None:
         """Whoever else replaces the tenant's waits; readers see the old ones to the end."""
         self._execute("SELECT pg_advisory_xact_lock(%s)", (_lock_of(_digest(tenant, "")),))
-        self._execute("DELETE FROM companions WHERE tenant = %s", (tenant.encode(),))
+        self._execute("DELETE FROM attune.companions WHERE tenant = %s", (tenant.encode(),))
         rows = (
             (tenant.encode(), entity_id.encode(), encode_companions(each).encode())
             for entity_id, each in companions.items()
         )
-        self._executemany("INSERT INTO companions VALUES (%s, %s, %s)", rows)
+        self._executemany("INSERT INTO attune.companions VALUES (%s, %s, %s)", rows)
 
     def retain_companions(self, tenants: Collection[str]) -> None:
         kept = [tenant.encode() for tenant in tenants]
-        self._execute("DELETE FROM companions WHERE NOT tenant = ANY(%s)", (kept,))
+        self._execute("DELETE FROM attune.companions WHERE NOT tenant = ANY(%s)", (kept,))
 
     def companions(self, tenant: str, entity_ids: Collection[str]) -> dict[str, list[Companion]]:
-        query = "SELECT entity_id, companions FROM companions WHERE tenant = %s AND entity_id = ANY(%s)"
+        query = "SELECT entity_id, companions FROM attune.companions WHERE tenant = %s AND entity_id = ANY(%s)"
         rows = self._execute(query, (tenant.encode(), [entity_id.encode() for entity_id in entity_ids]), binary=True)
         return {entity_id.decode(): decode_companions(each.decode()) for entity_id, each in rows}
 
@@ -188,51 +185,50 @@ class PostgresRows(SqlRows):
             for object_id, linked in objects.items()
         ]
         self._executemany(
-            "INSERT INTO objects VALUES (%s, %s, %s, %s)"
+            "INSERT INTO attune.objects VALUES (%s, %s, %s, %s)"
             " ON CONFLICT (digest) DO UPDATE SET entities = excluded.entities",
             sorted(rows),  # in one order for all, so that two who index the same documents do not block each other
         )
 
     def objects(self, tenant: str, object_ids: Sequence[str]) -> dict[str, list[LinkedEntity]]:
         by_digest = {_digest(tenant, object_id): object_id for object_id in object_ids}
-        query = "SELECT digest, entities FROM objects WHERE digest = ANY(%s)"
+        query = "SELECT digest, entities FROM attune.objects WHERE digest = ANY(%s)"
         rows: dict[bytes, bytes] = dict(self._execute(query, (list(by_digest),)).fetchall())
         return {each: decode_linked(rows[digest].decode()) for digest, each in by_digest.items() if digest in rows}
 
     def delete_objects(self, tenant: str, object_ids: Sequence[str]) -> int:
         digests = [_digest(tenant, object_id) for object_id in object_ids]
-        return self._execute("DELETE FROM objects WHERE digest = ANY(%s)", (digests,)).rowcount
+        return self._execute("DELETE FROM attune.objects WHERE digest = ANY(%s)", (digests,)).rowcount
 
     def _content(self, user: UserKey) -> bytes | None:
-        query = "SELECT record FROM users WHERE digest = %s"
+        query = "SELECT record FROM attune.users WHERE digest = %s"
         row = self._execute(query, (user.digest,), binary=True).fetchone()
         return None if row is None else bytes(row[0])
 
     def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
-        query = 'SELECT tenant, "user", record, digests FROM users ORDER BY tenant, "user"'
+        query = 'SELECT tenant, "user", record, digests FROM attune.users ORDER BY tenant, "user"'
         for tenant, user, content, digests in self._stream(query):
-            record = decode(content)
-            record.digests = decode_digests(digests)
-            yield UserKey(tenant.decode(), user.decode()), record
+            yield UserKey(tenant.decode(), user.decode()), decode_whole(content, digests)
 
     def every_consents(self) -> Iterator[KeptConsents]:
-        for digest, choices in self._stream("SELECT user_digest, choices FROM consents ORDER BY user_digest"):
+        for digest, choices in self._stream("SELECT user_digest, choices FROM attune.consents ORDER BY user_digest"):
             yield KeptConsents(digest, decode_consents(choices.decode()))
 
     def every_summary(self) -> Iterator[KeptSummary]:
-        query = 'SELECT tenant, "user", summary FROM summaries ORDER BY tenant, "user"'
+        query = 'SELECT tenant, "user", summary FROM attune.summaries ORDER BY tenant, "user"'
         for tenant, user, summary in self._stream(query):
             yield KeptSummary(UserKey(tenant.decode(), user.decode()), decode_summary(summary.decode()))
 
     def every_object(self) -> Iterator[KeptObject]:
-        query = "SELECT tenant, object_id, entities FROM objects ORDER BY tenant, object_id"
+        query = "SELECT tenant, object_id, entities FROM attune.objects ORDER BY tenant, object_id"
         for tenant, object_id, entities in self._stream(query):
             yield KeptObject(tenant.decode(), object_id.decode(), tuple(decode_linked(entities.decode())))
 
     def is_empty(self) -> bool:
         """Waits for whoever has read a user and may be about to write it; until the end they wait for this."""
-        self._execute(f"LOCK TABLE {', '.join(TABLES)}")
-        row = self._execute(f"SELECT {' OR '.join(f'EXISTS (SELECT 1 FROM {each})' for each in TABLES)}").fetchone()  # noqa: S608
+        names = [f"attune.{table}" for table in TABLES]
+        self._execute(f"LOCK TABLE {', '.join(names)}")
+        row = self._execute(f"SELECT {' OR '.join(f'EXISTS (SELECT 1 FROM {each})' for each in names)}").fetchone()  # noqa: S608
         return row == (False,)
 
     def size(self) -> int | None:

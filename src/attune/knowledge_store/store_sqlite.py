@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from attune.knowledge_store.codec import decode, decode_digests, decode_states, encode, encode_digests
+from attune.knowledge_store.codec import decode, decode_states, decode_whole, encode, encode_digests
 from attune.knowledge_store.consent import Consents
 from attune.knowledge_store.json_codec import (
     decode_companions,
@@ -68,10 +68,10 @@ class SqliteRows(SqlRows):
         self._executemany = connection.executemany
 
     def _run(self, statement: str, *values: object) -> Found:
-        return self._execute(statement, values)
+        return self._execute(statement.replace("attune.", ""), values)
 
     def _stream(self, query: str) -> Iterable[Any]:
-        return self._execute(query)
+        return self._execute(query.replace("attune.", ""))
 
     def _stored(self, text: str) -> str:
         return text
@@ -90,13 +90,8 @@ class SqliteRows(SqlRows):
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
         """The only writer has everything locked."""
         query = "SELECT record, digests FROM users WHERE tenant = ? AND user = ?"
-        found: dict[UserKey, UserRecord] = {}
-        for user in users:
-            row = self._execute(query, (user.tenant, user.user)).fetchone()
-            if row is not None:
-                found[user] = decode(row[0])
-                found[user].digests = decode_digests(row[1])
-        return found
+        rows = [(user, self._execute(query, (user.tenant, user.user)).fetchone()) for user in users]
+        return {user: decode_whole(*row) for user, row in rows if row is not None}
 
     def put(self, user: UserKey, record: UserRecord) -> None:
         self.put_encoded([(user, encode(record), encode_digests(record))])
@@ -171,9 +166,7 @@ class SqliteRows(SqlRows):
     def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
         query = "SELECT tenant, user, record, digests FROM users ORDER BY tenant, user"
         for tenant, user, content, digests in self._execute(query):
-            record = decode(content)
-            record.digests = decode_digests(digests)
-            yield UserKey(tenant, user), record
+            yield UserKey(tenant, user), decode_whole(content, digests)
 
     def every_consents(self) -> Iterator[KeptConsents]:
         for digest, choices in self._execute("SELECT user_digest, choices FROM consents ORDER BY user_digest"):
