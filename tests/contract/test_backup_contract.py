@@ -24,8 +24,9 @@ from attune.knowledge_store.consent import Choice, Purpose
 from attune.knowledge_store.kept import Kept
 from attune.knowledge_store.model import LinkedEntity, LogPosition, Summary, UserKey
 from attune.knowledge_store.record import Expired
-from attune.knowledge_store.store import Applied, Profile, Removal, Store, StoreError, Suppressed
+from attune.knowledge_store.store import Store, StoreError
 from attune.knowledge_store.store_memory import MemoryStore
+from attune.knowledge_store.store_model import Applied, Profile, Removal, Suppressed
 from attune.knowledge_store.store_postgres import PostgresStore
 from attune.knowledge_store.store_sqlite import SqliteStore
 

@@ -7,7 +7,8 @@ from tests.unit.knowledge_store.builders import ANNA, BEN, LOG, START, TWIN, day
 
 from attune.knowledge_store.consent import MOST_CHOICES, NO_CHOICE, Choice, Consents, Purpose
 from attune.knowledge_store.model import Companion, LogPosition, Summary
-from attune.knowledge_store.store import Applied, Store, StoreError
+from attune.knowledge_store.store import Store, StoreError
+from attune.knowledge_store.store_model import Applied
 
 FIRST = Summary("At the moment: a.", 1, 1, days(1), "store")
 NO_LEARNING = Choice(days(1), Purpose.LEARNING, False)

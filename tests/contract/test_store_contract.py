@@ -11,16 +11,8 @@ import pytest
 from tests.unit.knowledge_store.builders import ANNA, BEN, START, TWIN, content, days, projected
 
 from attune.knowledge_store.model import EventKind, LinkedEntity, LogPosition, Source, UserKey
-from attune.knowledge_store.store import (
-    Applied,
-    EntityCursor,
-    LoggedObject,
-    Profile,
-    Removal,
-    Store,
-    StoreError,
-    Suppressed,
-)
+from attune.knowledge_store.store import Store, StoreError
+from attune.knowledge_store.store_model import Applied, EntityCursor, LoggedObject, Profile, Removal, Suppressed
 
 
 def names(store: Store, user: UserKey = ANNA) -> list[str]:

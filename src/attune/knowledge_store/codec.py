@@ -10,13 +10,15 @@ code is of a kind and a source. Format 1, which is read and no longer written, i
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attune.knowledge_store.model import EntityState, EventKind, Source
 from attune.knowledge_store.packing import pack, unpack
 from attune.knowledge_store.record import UserRecord
-from attune.knowledge_store.store import StoreError, Suppressed
+from attune.knowledge_store.store import StoreError
+from attune.knowledge_store.store_model import Suppressed
 
 FORMAT = 2
 DIGEST_BYTES = 6
@@ -76,6 +78,11 @@ def decode_states(content: bytes) -> LazyStates:
 def decode(content: bytes) -> UserRecord:
     """What was encoded, without digests. Raises StoreError for bytes of another format, or damaged ones."""
     return from_fields(_fields(content))
+
+
+def decode_whole(content: bytes, digests: bytes) -> UserRecord:
+    """What was encoded, with its digests. Raises as `decode`."""
+    return replace(decode(content), digests=decode_digests(digests))
 
 
 def from_fields(fields: dict[str, Any]) -> UserRecord:

@@ -27,7 +27,8 @@ from attune.knowledge_store.model import (
 from attune.knowledge_store.projection import observes_document, observes_query, project
 from attune.knowledge_store.record import page_of
 from attune.knowledge_store.retrieval import CompanionsOf, Mode, Retrieved, retrieve
-from attune.knowledge_store.store import Applied, EntityCursor, Profile, Projected, Store
+from attune.knowledge_store.store import Store
+from attune.knowledge_store.store_model import Applied, EntityCursor, Profile, Projected
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from attune.knowledge_store.model import LinkedEntity, LogPosition
-from attune.knowledge_store.store import LoggedObject
-from attune.knowledge_store.transaction import Rows
+from attune.knowledge_store.rows import Rows
+from attune.knowledge_store.store_model import LoggedObject
 
 
 def restore_objects(rows: Rows, said: Sequence[LoggedObject], position: LogPosition) -> None:

@@ -2,14 +2,15 @@
 
 Text is compared by bytes ("C"), as Python compares it. A user's record is packed already, so nothing is compressed
 again. An index over a digest of both names finds a user: the names themselves may be long.
+
+Processes of a version go on with its tables and with those of the next, for a rolling upgrade. Where they must not, the
+version counts two at once (docs/adr/0025-migrations.md).
 """
 
-import psycopg
-
+from attune.knowledge_store.postgres_migrations import CONSENTS_SUMMARIES_COMPANIONS, OLDEST, Connection, migrate
 from attune.knowledge_store.store import StoreError
 
 VERSION = 4
-_OLDEST = 3
 TABLES = ("users", "tombstones", "consents", "summaries", "companions", "positions", "objects")
 _MAKING = 0x61747475  # "attu": held by whoever makes or migrates the tables
 
@@ -33,32 +34,38 @@ CREATE TABLE attune.objects (
     digest bytea PRIMARY KEY, tenant bytea NOT NULL, object_id bytea NOT NULL, entities bytea NOT NULL
 );
 """
-_SINCE_4 = """
-CREATE TABLE attune.consents (user_digest bytea PRIMARY KEY, choices bytea NOT NULL);
-CREATE TABLE attune.summaries (
-    digest bytea PRIMARY KEY, tenant bytea NOT NULL, "user" bytea NOT NULL, summary bytea NOT NULL
-);
-CREATE TABLE attune.companions (
-    tenant bytea NOT NULL, entity_id bytea NOT NULL, companions bytea NOT NULL,
-    PRIMARY KEY (tenant, entity_id)
-);
-"""
 
 
-def prepare(connection: psycopg.Connection[tuple[object, ...]]) -> None:
-    """Makes the tables that are missing, once, whoever else starts now. Raises StoreError for another version."""
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
-        row = connection.execute("SELECT to_regclass('attune.version') IS NOT NULL").fetchone()
-        if row is not None and not row[0]:
-            connection.execute(_TABLES + _SINCE_4)
-            connection.execute("INSERT INTO attune.version VALUES (%s)", (VERSION,))
-        elif connection.execute("SELECT version FROM attune.version").fetchone() == (_OLDEST,):
-            connection.execute(_SINCE_4)
-            connection.execute("UPDATE attune.version SET version = %s", (VERSION,))
-        found = connection.execute("SELECT version FROM attune.version").fetchone()
-    if found != (VERSION,):
-        version = "none" if found is None else found[0]
+def prepare(connection: Connection) -> None:
+    """Makes the tables, or migrates them, once, whoever else starts now; where nothing is to be done it waits for
+    nobody. Raises StoreError for a version that this one does not go on with.
+    """
+    if _is_behind(_version(connection)):
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
+            version = _version(connection)  # another process may have done it while this one waited
+            if version is None:
+                connection.execute(_TABLES + CONSENTS_SUMMARIES_COMPANIONS)
+                connection.execute("INSERT INTO attune.version VALUES (%s)", (VERSION,))
+            elif _is_behind(version):
+                migrate(connection, version, VERSION)
+    require_known(_version(connection))
+
+
+def require_known(version: int | None) -> None:
+    """Raises StoreError where a process of this version must not go on: it does so beside the next one only."""
+    if version not in {VERSION, VERSION + 1}:
         raise StoreError(
             f"the database has schema {version} and this version knows {VERSION}: upgrade attune, or name another one"
         )
+
+
+def _is_behind(version: int | None) -> bool:
+    return version is None or OLDEST <= version < VERSION
+
+
+def _version(connection: Connection) -> int | None:
+    """None where there is no store yet."""
+    made = connection.execute("SELECT to_regclass('attune.version') IS NOT NULL").fetchone()
+    row = connection.execute("SELECT version FROM attune.version").fetchone() if made == (True,) else None
+    return None if row is None else int(row[0])

@@ -22,7 +22,7 @@ from typing import Any
 from attune.knowledge_store.consent import Consents
 from attune.knowledge_store.model import EntityState, EventKind, Source, Summary, UserKey
 from attune.knowledge_store.record import UserRecord
-from attune.knowledge_store.transaction import Tombstones
+from attune.knowledge_store.tombstones import Tombstones
 
 FORMAT = 3
 

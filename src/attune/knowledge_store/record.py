@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from attune.knowledge_store.model import EntityState, Observation
-from attune.knowledge_store.store import EntityCursor, Profile, Projected, Suppressed
+from attune.knowledge_store.store_model import EntityCursor, Profile, Projected, Suppressed
 
 REMEMBERED_EVENTS = 4096
 """Of how many events, the newest by arrival, a user's record knows copies. Consumers resume at an offset; this is for

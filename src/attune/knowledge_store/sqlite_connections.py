@@ -4,6 +4,7 @@ WAL lets readers go on while the writer writes; synchronous=FULL syncs the log a
 survives a kill and a power cut; secure_delete overwrites what was erased.
 """
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +12,12 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Lock
 
-from attune.knowledge_store.sqlite_schema import create, prepare
+from attune.knowledge_store.sqlite_schema import create, prepare, require_known
 from attune.knowledge_store.store import StoreBusyError, StoreError
+
+_log = logging.getLogger(__name__)
+_IN_USE = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_PRIMARY = 0xFF  # an error code without what it says more exactly
 
 
 class Connections:
@@ -42,13 +47,14 @@ class Connections:
             self._require_open()
             self._writer.execute("BEGIN IMMEDIATE")
             try:
+                require_known(self._writer, self._path)
                 yield self._writer
                 self._writer.execute("COMMIT")
-                self._truncate_if_owed()
             except BaseException:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
+            self._try_again_to_truncate()
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -57,6 +63,7 @@ class Connections:
             connection = self._borrow_reader()
             connection.execute("BEGIN")
             try:
+                require_known(connection, self._path)
                 yield connection
             finally:
                 connection.execute("ROLLBACK")
@@ -67,7 +74,8 @@ class Connections:
         """Moves the write-ahead log into the file and empties it, so that nothing erased lingers there.
 
         Waits for nobody. While somebody reads it cannot be, and is done with the next transaction after, or when the
-        last reader of this process has finished.
+        last reader of this process has finished. Raises StoreError where the disk does not let it be; it is tried again
+        all the same.
         """
         with self._writing, self._translated():
             self._require_open()
@@ -90,17 +98,25 @@ class Connections:
         try:
             is_busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             self._owes_truncation = bool(is_busy)
-        except sqlite3.OperationalError:  # locked: what was committed stays so, and this is still owed
-            pass
+        except sqlite3.OperationalError as error:
+            if not _is_in_use(error):
+                raise
         finally:
             self._writer.execute(f"PRAGMA busy_timeout = {int(1000 * self._busy_timeout.total_seconds())}")
+
+    def _try_again_to_truncate(self) -> None:
+        """On behalf of who erased: what the caller did is done, and does not fail with this."""
+        try:
+            self._truncate_if_owed()
+        except sqlite3.Error as error:
+            _log.warning("%s: what was erased is still in the write-ahead log: SQLite says %s", self._path, error)
 
     def _reader_finished(self) -> None:
         """Without waiting: who writes at this moment does it afterwards."""
         if self._owes_truncation and self._writing.acquire(blocking=False):
             try:
                 if not self._is_closed:
-                    self._truncate_if_owed()
+                    self._try_again_to_truncate()
             finally:
                 self._writing.release()
 
@@ -139,7 +155,7 @@ class Connections:
         try:
             yield
         except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            if _is_in_use(error):
                 seconds = self._busy_timeout.total_seconds()
                 raise StoreBusyError(
                     f"{self._path} was locked by another writer for {seconds:g} s: try again"
@@ -147,3 +163,9 @@ class Connections:
             raise StoreError(
                 f"{self._path}: SQLite says {error}: check the file, its permissions and the disk"
             ) from error
+
+
+def _is_in_use(error: sqlite3.Error) -> bool:
+    """Whether another connection is in the way, so that the same may succeed later."""
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & _PRIMARY in _IN_USE

@@ -11,20 +11,24 @@ from attune.knowledge_store.codec import DIGEST_BYTES, encode, encode_digests, t
 from attune.knowledge_store.model import EntityState
 from attune.knowledge_store.privacy import decode_counts
 from attune.knowledge_store.record import REMEMBERED_EVENTS, UserRecord
-from attune.knowledge_store.store import Suppressed
+from attune.knowledge_store.store_model import Suppressed
 
 OLDEST = 2
 
 
 def migrate(connection: sqlite3.Connection, version: int, newest: int) -> None:
-    """Step by step. A process of the old version that has the store open fails from here on."""
+    """Step by step. Other processes read on until the end; from then on those of an older version refuse.
+
+    Version 3 does not: it must be stopped before.
+    """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Another process may have done it while this one waited for the lock.
+        # Another process may have done it, or more, while this one waited for the lock.
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        for step in range(version, newest):
-            _STEPS[step](connection)
-        connection.execute(f"PRAGMA user_version = {newest}")
+        for before, step in _STEPS.items():
+            if before >= version:
+                step(connection)
+        connection.execute(f"PRAGMA user_version = {max(version, newest)}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -92,3 +96,4 @@ def _consents_summaries_companions(connection: sqlite3.Connection) -> None:
 
 
 _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _one_row_a_user, 3: _consents_summaries_companions}
+"""By the version before, in order."""

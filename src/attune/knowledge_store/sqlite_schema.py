@@ -79,10 +79,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
     version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if int(connection.execute("PRAGMA application_id").fetchone()[0]) != APPLICATION_ID:
         raise StoreError(f"{path} is not a knowledge store: give the path of one, or of a new file")
-    if version > VERSION:
-        raise StoreError(
-            f"{path} has schema {version} and this version knows {VERSION}: upgrade attune, or open another file"
-        )
+    require_known(connection, path)
     if version < OLDEST:
         raise StoreError(
             f"{path} has schema {version}, which no release had: move it away, start again to have the store built"
@@ -92,6 +89,15 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
         migrate(connection, version, VERSION)
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         connection.execute("PRAGMA journal_mode = WAL")
+
+
+def require_known(connection: sqlite3.Connection, path: Path) -> None:
+    """Raises StoreError for a schema of a later version, to which another process may have migrated meanwhile."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > VERSION:
+        raise StoreError(
+            f"{path} has schema {version} and this version knows {VERSION}: upgrade attune, or open another file"
+        )
 
 
 def _build(path: str) -> None:

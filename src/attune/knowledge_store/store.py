@@ -7,27 +7,22 @@ users wrote or read. Every method blocks and may be called from any thread.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Protocol
 
 from attune.knowledge_store.consent import Choice, Consents, Purpose
-from attune.knowledge_store.model import (
-    Companion,
-    EntityState,
-    LinkedEntity,
-    LogPosition,
-    Observation,
-    Summary,
-    UserKey,
-    require_identifier,
-    require_utc,
+from attune.knowledge_store.kept import Kept, KeptObject
+from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, LogPosition, Summary, UserKey
+from attune.knowledge_store.record import Expired, UserRecord
+from attune.knowledge_store.store_model import (
+    Applied,
+    EntityCursor,
+    LoggedObject,
+    Profile,
+    Projected,
+    Removal,
+    Suppressed,
 )
-
-if TYPE_CHECKING:
-    from attune.knowledge_store.kept import Kept, KeptObject
-    from attune.knowledge_store.record import Expired, UserRecord
 
 DEFAULT_CAPACITY = 512
 
@@ -38,103 +33,6 @@ class StoreError(Exception):
 
 class StoreBusyError(StoreError):
     """Another writer held the store for too long; nothing was written, so the same call may be tried again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Projected:
-    """An interaction without its text: what it observed, and the two times that a tombstone is compared with."""
-
-    event_id: str
-    user: UserKey
-    occurred_at: datetime
-    logged_at: datetime
-    observations: tuple[Observation, ...] = ()
-
-    @property
-    def epoch(self) -> datetime:
-        """What a tombstone is compared with: when the event happened, or was logged if that was earlier."""
-        return min(self.occurred_at, self.logged_at)
-
-    @property
-    def digest(self) -> bytes:
-        """6 bytes that stand for the event id: callers choose ids, and what they put in one must not be kept.
-
-        Of a user whose 4,096 newest are known, one new event in seventy thousand million is taken for a copy by chance.
-        """
-        return blake2b(self.event_id.encode(), digest_size=16).digest()[:6]
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What became of a batch: events taken, those that were there already, that a tombstone covers, and that came
-    while their user did not allow learning.
-    """
-
-    new: int = 0
-    duplicates: int = 0
-    forgotten: int = 0
-    withheld: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """A user in numbers; the times are of events (`occurred_at`). All but `forgotten_at` start anew on forgetting."""
-
-    events: int = 0
-    entities: int = 0
-    first_seen: datetime | None = None
-    last_seen: datetime | None = None
-    forgotten_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Suppressed:
-    """What a user wants suggested no more: fingerprints of texts, sorted; history not to draw from."""
-
-    fingerprints: tuple[bytes, ...] = ()
-    history_until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """What a user wanted gone at `at`, as an event log keeps it: one entity, suggestions, or (neither) everything.
-
-    Raises ValueError for a time that is not UTC.
-    """
-
-    user: UserKey
-    at: datetime
-    entity_id: str = ""
-    suppressed: Suppressed | None = None
-
-    def __post_init__(self) -> None:
-        require_utc(self.at, "at")
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedObject:
-    """What the record at `offset` of a log's partition says that a document is about; None: it is unlinked."""
-
-    offset: int
-    tenant: str
-    object_id: str
-    linked: tuple[LinkedEntity, ...] | None
-
-    def __post_init__(self) -> None:
-        require_identifier(self.tenant, "tenant")
-        require_identifier(self.object_id, "object_id")
-
-
-@dataclass(frozen=True, slots=True)
-class EntityCursor:
-    """A place in a user's entities by weight. It stays where it is while entities come and go."""
-
-    rank: float
-    entity_id: str
-
-    @classmethod
-    def of(cls, state: EntityState) -> Self:
-        return cls(state.rank, state.entity_id)
 
 
 class Store(Protocol):
@@ -267,7 +165,7 @@ class Store(Protocol):
         """
         ...
 
-    def every_object(self) -> Iterator["KeptObject"]:
+    def every_object(self) -> Iterator[KeptObject]:
         """Every document of every tenant, in order of both ids, as of the moment of the first one."""
         ...
 
@@ -275,15 +173,15 @@ class Store(Protocol):
         """All that is kept of the user at this moment, as records (privacy.py has the format)."""
         ...
 
-    def users(self) -> Iterator[tuple[UserKey, "UserRecord"]]:
+    def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
         """Every user of every tenant, in order of both names, as of the moment of the first one."""
         ...
 
-    def users_allowing(self, purpose: Purpose) -> Iterator[tuple[UserKey, "UserRecord"]]:
+    def users_allowing(self, purpose: Purpose) -> Iterator[tuple[UserKey, UserRecord]]:
         """Those of `users` who allow the purpose."""
         ...
 
-    def expire(self, before: datetime, *, dry_run: bool = False) -> "Expired":
+    def expire(self, before: datetime, *, dry_run: bool = False) -> Expired:
         """Drops entity states last seen before then, and users who were last seen before then and have no other; the
         summary of who loses any, too.
 
@@ -294,13 +192,13 @@ class Store(Protocol):
         """
         ...
 
-    def dump(self) -> Iterator["Kept"]:
+    def dump(self) -> Iterator[Kept]:
         """All that is kept but companions, as of the moment of the first piece: users, tombstones, consents, summaries,
         positions, objects.
         """
         ...
 
-    def load(self, kept: Iterable["Kept"]) -> None:
+    def load(self, kept: Iterable[Kept]) -> None:
         """Takes what another store dumped, in one transaction: if `kept` raises, or at a crash, nothing was taken.
 
         Raises StoreError where anything is kept already.

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from threading import RLock
 
-from attune.knowledge_store.codec import decode, decode_digests
+from attune.knowledge_store.codec import decode_whole
 from attune.knowledge_store.consent import Consents
 from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary, KeptTombstone
 from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, LogPosition, Summary, UserKey
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.store import DEFAULT_CAPACITY, StoreError
 from attune.knowledge_store.store_rows import RowStore
-from attune.knowledge_store.transaction import Tombstones
+from attune.knowledge_store.tombstones import Tombstones
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ class MemoryStore(RowStore):
 
 
 class _MemoryRows:
-    """Implements transaction.Rows."""
+    """Implements rows.Rows."""
 
     def __init__(self, tables: _Tables) -> None:
         self._tables = tables
@@ -84,7 +84,7 @@ class _MemoryRows:
 
     def put_encoded(self, users: Iterable[tuple[UserKey, bytes, bytes]]) -> None:
         for user, content, digests in users:
-            self._tables.users[user] = replace(decode(content), digests=decode_digests(digests))
+            self._tables.users[user] = decode_whole(content, digests)
 
     def delete(self, user: UserKey) -> None:
         self._tables.users.pop(user, None)

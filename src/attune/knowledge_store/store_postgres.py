@@ -6,24 +6,13 @@ a question of one statement is one round trip.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from datetime import datetime, timedelta
-from functools import partial
+from contextlib import contextmanager
+from datetime import timedelta
 from hashlib import blake2b
+from itertools import count
 from typing import Any, LiteralString, TypeVar
 
-import psycopg
-from psycopg_pool import ConnectionPool, PoolTimeout
-
-from attune.knowledge_store.codec import (
-    decode,
-    decode_digests,
-    decode_states,
-    encode,
-    encode_digests,
-    to_datetime,
-    to_microseconds,
-)
+from attune.knowledge_store.codec import decode, decode_states, decode_whole, encode, encode_digests
 from attune.knowledge_store.consent import Consents
 from attune.knowledge_store.json_codec import (
     decode_companions,
@@ -35,24 +24,18 @@ from attune.knowledge_store.json_codec import (
     encode_linked,
     encode_summary,
 )
-from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary, KeptTombstone
-from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, LogPosition, Summary, UserKey
-from attune.knowledge_store.postgres_schema import TABLES, prepare
+from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary
+from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, Summary, UserKey
+from attune.knowledge_store.postgres_connections import Connections
+from attune.knowledge_store.postgres_migrations import Connection
+from attune.knowledge_store.postgres_schema import TABLES
 from attune.knowledge_store.record import UserRecord
-from attune.knowledge_store.store import DEFAULT_CAPACITY, StoreBusyError, StoreError
+from attune.knowledge_store.sql_rows import Found, SqlRows
+from attune.knowledge_store.store import DEFAULT_CAPACITY
 from attune.knowledge_store.store_rows import RowStore
-from attune.knowledge_store.transaction import Tombstones
 
-Connection = psycopg.Connection[tuple[Any, ...]]
-_Found = TypeVar("_Found")
-_WHOLE_USER = b""  # in place of an entity id in tombstones: observations always have an id
 _CONNECTIONS = 8
-_MAY_COME_BACK = (
-    psycopg.OperationalError,  # the server is away, or its connections are used up
-    psycopg.errors.LockNotAvailable,
-    psycopg.errors.SerializationFailure,
-    psycopg.errors.DeadlockDetected,
-)
+_Found = TypeVar("_Found")
 
 
 class PostgresStore(RowStore):
@@ -71,93 +54,50 @@ class PostgresStore(RowStore):
         connections: int = _CONNECTIONS,
     ) -> None:
         super().__init__(capacity=capacity, consent_default=consent_default)
-        self._busy_timeout = busy_timeout
-        self._is_closed = False
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
-            url,
-            min_size=1,
-            max_size=connections,
-            timeout=busy_timeout.total_seconds(),
-            kwargs={"autocommit": True, "application_name": "attune"},
-            configure=self._configure,
-            open=False,
-        )
-        try:
-            with self._translated():
-                psycopg.connect(url, connect_timeout=max(2, int(busy_timeout.total_seconds()))).close()
-                self._pool.open()
-                with self._pool.connection() as connection:
-                    prepare(connection)
-        except BaseException:
-            self.close()
-            raise
+        self._connections = Connections(url, busy_timeout, connections)
 
     @contextmanager
     def _reading(self) -> Iterator["PostgresRows"]:
-        with self._translated(), ExitStack() as stack:
-            yield self._lent(stack, partial(_begun, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+        with self._connections.read() as connection:
+            yield PostgresRows(connection)
 
     @contextmanager
     def _writing(self) -> Iterator["PostgresRows"]:
-        with self._translated(), ExitStack() as stack:
-            yield self._lent(stack, partial(_begun, "BEGIN"))
+        with self._connections.write() as connection:
+            yield PostgresRows(connection)
 
     def _asked(self, question: Callable[["PostgresRows"], _Found]) -> _Found:
-        with self._translated(), ExitStack() as stack:
-            return self._lent(stack, lambda connection: question(PostgresRows(connection)))
+        return self._connections.ask(lambda connection: question(PostgresRows(connection)))
 
     def close(self) -> None:
         """As `Store.close`."""
-        if not self._is_closed:
-            self._is_closed = True
-            self._pool.close()
-
-    def _configure(self, connection: Connection) -> None:
-        milliseconds = int(1000 * self._busy_timeout.total_seconds())
-        connection.execute(f"SET lock_timeout = {milliseconds}")
-
-    def _lent(self, stack: ExitStack, first: Callable[[Connection], _Found]) -> _Found:
-        """What `first` finds on a connection, which is lent until the end of the stack, and commits then.
-
-        To try a connection before would be a round trip. Where the server was restarted, what is asked first fails
-        before anything is done, and is asked again on a new connection.
-        """
-        with ExitStack() as attempt:
-            connection = attempt.enter_context(self._pool.connection())
-            try:
-                found = first(connection)
-            except psycopg.OperationalError:
-                if not connection.broken:
-                    raise
-            else:
-                stack.push(attempt.pop_all())
-                return found
-        self._pool.check()  # the other idle connections are as old
-        return first(stack.enter_context(self._pool.connection()))
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        if self._is_closed:
-            raise StoreError("the store in PostgreSQL is closed: open it again")
-        try:
-            yield
-        except (*_MAY_COME_BACK, PoolTimeout) as error:
-            raise StoreBusyError(f"PostgreSQL says {_said(error)}: check that it runs, or try again") from error
-        except psycopg.Error as error:
-            raise StoreError(f"PostgreSQL says {_said(error)}: check the database and its permissions") from error
+        self._connections.close()
 
 
-def _begun(begin: LiteralString, connection: Connection) -> "PostgresRows":
-    connection.execute(begin)
-    return PostgresRows(connection)
-
-
-class PostgresRows:
-    """Implements transaction.Rows; the connection's owner begins and commits."""
+class PostgresRows(SqlRows):
+    """Implements rows.Rows; the connection's owner begins and commits."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._execute = connection.execute
+        self._streams = count()
+
+    def _run(self, statement: str, *values: object) -> Found:
+        return self._execute(statement.replace("?", "%s"), values)
+
+    def _stream(self, query: str) -> Iterator[Any]:
+        with self._connection.cursor(name=f"stream_{next(self._streams)}") as cursor:
+            yield from cursor.execute(query)
+
+    def _executemany(self, statement: LiteralString, rows: Iterable[tuple[bytes, ...]]) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.executemany(statement, rows)
+
+    def _stored(self, text: str) -> bytes:
+        return text.encode()
+
+    def _text(self, stored: bytes) -> str:
+        return stored.decode()
 
     def record(self, user: UserKey) -> UserRecord | None:
         content = self._content(user)
@@ -170,52 +110,27 @@ class PostgresRows:
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
         """Locks are of names, not rows: a user who has no row yet is locked as well."""
         by_digest = {user.digest: user for user in users}
-        locks = sorted(int.from_bytes(digest[:8], "big", signed=True) for digest in by_digest)
+        locks = sorted(map(_lock_of, by_digest))
         self._execute("SELECT pg_advisory_xact_lock(key) FROM unnest(%s::bigint[]) AS key", (locks,))
         query = "SELECT digest, record, digests FROM attune.users WHERE digest = ANY(%s)"
-        found: dict[UserKey, UserRecord] = {}
-        for digest, record, digests in self._execute(query, (list(by_digest),)):
-            user = by_digest[digest]
-            found[user] = decode(record)
-            found[user].digests = decode_digests(digests)
-        return found
+        found = self._execute(query, (list(by_digest),))
+        return {by_digest[digest]: decode_whole(content, digests) for digest, content, digests in found}
 
     def put(self, user: UserKey, record: UserRecord) -> None:
         self.put_encoded([(user, encode(record), encode_digests(record))])
 
     def put_encoded(self, users: Iterable[tuple[UserKey, bytes, bytes]]) -> None:
-        with self._connection.cursor() as cursor:
-            cursor.executemany(
-                'INSERT INTO attune.users (digest, tenant, "user", record, digests) VALUES (%s, %s, %s, %s, %s)'
-                " ON CONFLICT (digest) DO UPDATE SET record = excluded.record, digests = excluded.digests",
-                (
-                    (user.digest, user.tenant.encode(), user.user.encode(), content, digests)
-                    for user, content, digests in users
-                ),
-            )
+        self._executemany(
+            'INSERT INTO attune.users (digest, tenant, "user", record, digests) VALUES (%s, %s, %s, %s, %s)'
+            " ON CONFLICT (digest) DO UPDATE SET record = excluded.record, digests = excluded.digests",
+            (
+                (user.digest, user.tenant.encode(), user.user.encode(), content, digests)
+                for user, content, digests in users
+            ),
+        )
 
     def delete(self, user: UserKey) -> None:
         self._execute("DELETE FROM attune.users WHERE digest = %s", (user.digest,))
-
-    def tombstones(self, user: UserKey) -> Tombstones:
-        query = "SELECT entity_id, forgotten_at FROM attune.tombstones WHERE user_digest = %s"
-        held = {bytes(entity_id): to_datetime(at) for entity_id, at in self._execute(query, (user.digest,))}
-        whole = held.pop(_WHOLE_USER, None)
-        return Tombstones(whole, {entity_id.decode(): at for entity_id, at in held.items()})
-
-    def put_tombstone(self, tombstone: KeptTombstone) -> None:
-        entity_id = _WHOLE_USER if tombstone.entity_id is None else tombstone.entity_id.encode()
-        self._execute(
-            "INSERT INTO attune.tombstones VALUES (%s, %s, %s) ON CONFLICT (user_digest, entity_id)"
-            " DO UPDATE SET forgotten_at = greatest(tombstones.forgotten_at, excluded.forgotten_at)",
-            (tombstone.user_digest, entity_id, to_microseconds(tombstone.forgotten_at)),
-        )
-
-    def drop_entity_tombstones(self, user: UserKey, until: datetime) -> int:
-        return self._execute(
-            "DELETE FROM attune.tombstones WHERE user_digest = %s AND entity_id != %s AND forgotten_at <= %s",
-            (user.digest, _WHOLE_USER, to_microseconds(until)),
-        ).rowcount
 
     def consents(self, users: Collection[UserKey]) -> dict[UserKey, Consents]:
         by_digest = {user.digest: user for user in users}
@@ -247,18 +162,13 @@ class PostgresRows:
 
     def replace_companions(self, tenant: str, companions: Mapping[str, Sequence[Companion]]) -> None:
         """Whoever else replaces the tenant's waits; readers see the old ones to the end."""
-        self._execute(
-            "SELECT pg_advisory_xact_lock(%s)", (int.from_bytes(_digest(tenant, "")[:8], "big", signed=True),)
-        )
+        self._execute("SELECT pg_advisory_xact_lock(%s)", (_lock_of(_digest(tenant, "")),))
         self._execute("DELETE FROM attune.companions WHERE tenant = %s", (tenant.encode(),))
-        with self._connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO attune.companions VALUES (%s, %s, %s)",
-                (
-                    (tenant.encode(), entity_id.encode(), encode_companions(each).encode())
-                    for entity_id, each in companions.items()
-                ),
-            )
+        rows = (
+            (tenant.encode(), entity_id.encode(), encode_companions(each).encode())
+            for entity_id, each in companions.items()
+        )
+        self._executemany("INSERT INTO attune.companions VALUES (%s, %s, %s)", rows)
 
     def retain_companions(self, tenants: Collection[str]) -> None:
         kept = [tenant.encode() for tenant in tenants]
@@ -269,29 +179,16 @@ class PostgresRows:
         rows = self._execute(query, (tenant.encode(), [entity_id.encode() for entity_id in entity_ids]), binary=True)
         return {entity_id.decode(): decode_companions(each.decode()) for entity_id, each in rows}
 
-    def position(self, log: str, partition: int) -> int:
-        query = "SELECT next_offset FROM attune.positions WHERE log = %s AND partition = %s"
-        row = self._execute(query, (log, partition)).fetchone()
-        return 0 if row is None else int(row[0])
-
-    def advance(self, position: LogPosition) -> None:
-        self._execute(
-            "INSERT INTO attune.positions VALUES (%s, %s, %s) ON CONFLICT (log, partition)"
-            " DO UPDATE SET next_offset = greatest(positions.next_offset, excluded.next_offset)",
-            (position.log, position.partition, position.next_offset),
-        )
-
     def put_objects(self, tenant: str, objects: Mapping[str, Sequence[LinkedEntity]]) -> None:
         rows = [
             (_digest(tenant, object_id), tenant.encode(), object_id.encode(), encode_linked(linked).encode())
             for object_id, linked in objects.items()
         ]
-        with self._connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO attune.objects VALUES (%s, %s, %s, %s)"
-                " ON CONFLICT (digest) DO UPDATE SET entities = excluded.entities",
-                sorted(rows),  # in one order for all, so that two who index the same documents do not block each other
-            )
+        self._executemany(
+            "INSERT INTO attune.objects VALUES (%s, %s, %s, %s)"
+            " ON CONFLICT (digest) DO UPDATE SET entities = excluded.entities",
+            sorted(rows),  # in one order for all, so that two who index the same documents do not block each other
+        )
 
     def objects(self, tenant: str, object_ids: Sequence[str]) -> dict[str, list[LinkedEntity]]:
         by_digest = {_digest(tenant, object_id): object_id for object_id in object_ids}
@@ -310,41 +207,22 @@ class PostgresRows:
 
     def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
         query = 'SELECT tenant, "user", record, digests FROM attune.users ORDER BY tenant, "user"'
-        with self._connection.cursor(name="users") as cursor:
-            for tenant, user, content, digests in cursor.execute(query):
-                record = decode(content)
-                record.digests = decode_digests(digests)
-                yield UserKey(tenant.decode(), user.decode()), record
-
-    def every_tombstone(self) -> Iterator[KeptTombstone]:
-        query = "SELECT user_digest, entity_id, forgotten_at FROM attune.tombstones ORDER BY user_digest, entity_id"
-        with self._connection.cursor(name="tombstones") as cursor:
-            for digest, entity_id, at in cursor.execute(query):
-                yield KeptTombstone(digest, entity_id.decode() or None, to_datetime(at))
+        for tenant, user, content, digests in self._stream(query):
+            yield UserKey(tenant.decode(), user.decode()), decode_whole(content, digests)
 
     def every_consents(self) -> Iterator[KeptConsents]:
-        with self._connection.cursor(name="consents") as cursor:
-            for digest, choices in cursor.execute(
-                "SELECT user_digest, choices FROM attune.consents ORDER BY user_digest"
-            ):
-                yield KeptConsents(digest, decode_consents(choices.decode()))
+        for digest, choices in self._stream("SELECT user_digest, choices FROM attune.consents ORDER BY user_digest"):
+            yield KeptConsents(digest, decode_consents(choices.decode()))
 
     def every_summary(self) -> Iterator[KeptSummary]:
         query = 'SELECT tenant, "user", summary FROM attune.summaries ORDER BY tenant, "user"'
-        with self._connection.cursor(name="summaries") as cursor:
-            for tenant, user, summary in cursor.execute(query):
-                yield KeptSummary(UserKey(tenant.decode(), user.decode()), decode_summary(summary.decode()))
-
-    def positions(self) -> Iterator[LogPosition]:
-        query = "SELECT log, partition, next_offset FROM attune.positions ORDER BY log, partition"
-        for row in self._execute(query):
-            yield LogPosition(*row)
+        for tenant, user, summary in self._stream(query):
+            yield KeptSummary(UserKey(tenant.decode(), user.decode()), decode_summary(summary.decode()))
 
     def every_object(self) -> Iterator[KeptObject]:
         query = "SELECT tenant, object_id, entities FROM attune.objects ORDER BY tenant, object_id"
-        with self._connection.cursor(name="objects") as cursor:
-            for tenant, object_id, entities in cursor.execute(query):
-                yield KeptObject(tenant.decode(), object_id.decode(), tuple(decode_linked(entities.decode())))
+        for tenant, object_id, entities in self._stream(query):
+            yield KeptObject(tenant.decode(), object_id.decode(), tuple(decode_linked(entities.decode())))
 
     def is_empty(self) -> bool:
         """Waits for whoever has read a user and may be about to write it; until the end they wait for this."""
@@ -368,5 +246,6 @@ def _digest(tenant: str, object_id: str) -> bytes:
     return blake2b(len(name).to_bytes(4, "big") + name + object_id.encode(), digest_size=16).digest()
 
 
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _lock_of(digest: bytes) -> int:
+    """The number that stands for it among advisory locks."""
+    return int.from_bytes(digest[:8], "big", signed=True)

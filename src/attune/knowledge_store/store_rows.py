@@ -7,8 +7,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from attune.knowledge_store import object_links
-from attune.knowledge_store import transaction as rules
+from attune.knowledge_store import object_links, rules, transfer
 from attune.knowledge_store.codec import encode, encode_digests
 from attune.knowledge_store.consent import NO_CHOICE, Choice, Consents, Purpose
 from attune.knowledge_store.kept import Kept, KeptObject
@@ -23,8 +22,9 @@ from attune.knowledge_store.model import (
 )
 from attune.knowledge_store.privacy import export_records
 from attune.knowledge_store.record import Expired, UserRecord
-from attune.knowledge_store.store import (
-    DEFAULT_CAPACITY,
+from attune.knowledge_store.rows import Rows
+from attune.knowledge_store.store import DEFAULT_CAPACITY
+from attune.knowledge_store.store_model import (
     Applied,
     EntityCursor,
     LoggedObject,
@@ -34,7 +34,7 @@ from attune.knowledge_store.store import (
     Suppressed,
 )
 from attune.knowledge_store.summary import is_due
-from attune.knowledge_store.transaction import Limits, Rows, Transaction
+from attune.knowledge_store.transaction import Transaction
 
 _EXPIRED_AT_ONCE = 256
 """Users in one transaction: writers wait for no more than these."""
@@ -45,7 +45,7 @@ class RowStore(ABC):
     """Implements store.Store. An engine brings `_reading` and `_writing`, which raise StoreError."""
 
     def __init__(self, *, capacity: int = DEFAULT_CAPACITY, consent_default: bool = True) -> None:
-        self._limits = Limits(capacity, consent_default)
+        self._limits = rules.Limits(capacity, consent_default)
         self.consent_default = consent_default
 
     @abstractmethod
@@ -256,11 +256,11 @@ class RowStore(ABC):
 
     def dump(self) -> Iterator[Kept]:
         with self._reading() as rows:
-            yield from rules.dump(rows)
+            yield from transfer.dump(rows)
 
     def load(self, kept: Iterable[Kept]) -> None:
         with self._writing() as rows:
-            rules.load(rows, kept)
+            transfer.load(rows, kept)
 
     def size(self) -> int | None:
         return self._asked(lambda rows: rows.size())

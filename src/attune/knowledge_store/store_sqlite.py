@@ -3,18 +3,11 @@
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-from attune.knowledge_store.codec import (
-    decode,
-    decode_digests,
-    decode_states,
-    encode,
-    encode_digests,
-    to_datetime,
-    to_microseconds,
-)
+from attune.knowledge_store.codec import decode, decode_states, decode_whole, encode, encode_digests
 from attune.knowledge_store.consent import Consents
 from attune.knowledge_store.json_codec import (
     decode_companions,
@@ -26,15 +19,13 @@ from attune.knowledge_store.json_codec import (
     encode_linked,
     encode_summary,
 )
-from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary, KeptTombstone
-from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, LogPosition, Summary, UserKey
+from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary
+from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, Summary, UserKey
 from attune.knowledge_store.record import UserRecord
+from attune.knowledge_store.sql_rows import Found, SqlRows
 from attune.knowledge_store.sqlite_connections import Connections
 from attune.knowledge_store.store import DEFAULT_CAPACITY
 from attune.knowledge_store.store_rows import RowStore
-from attune.knowledge_store.transaction import Tombstones
-
-_WHOLE_USER = ""  # in place of an entity id in tombstones: observations always have an id
 
 
 class SqliteStore(RowStore):
@@ -69,12 +60,24 @@ class SqliteStore(RowStore):
         self._connections.close()
 
 
-class SqliteRows:
-    """Implements transaction.Rows; the connection's owner begins and commits."""
+class SqliteRows(SqlRows):
+    """Implements rows.Rows; the connection's owner begins and commits."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._execute = connection.execute
         self._executemany = connection.executemany
+
+    def _run(self, statement: str, *values: object) -> Found:
+        return self._execute(statement.replace("attune.", ""), values)
+
+    def _stream(self, query: str) -> Iterable[Any]:
+        return self._execute(query.replace("attune.", ""))
+
+    def _stored(self, text: str) -> str:
+        return text
+
+    def _text(self, stored: str) -> str:
+        return stored
 
     def record(self, user: UserKey) -> UserRecord | None:
         content = self._content(user)
@@ -87,13 +90,8 @@ class SqliteRows:
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
         """The only writer has everything locked."""
         query = "SELECT record, digests FROM users WHERE tenant = ? AND user = ?"
-        found: dict[UserKey, UserRecord] = {}
-        for user in users:
-            row = self._execute(query, (user.tenant, user.user)).fetchone()
-            if row is not None:
-                found[user] = decode(row[0])
-                found[user].digests = decode_digests(row[1])
-        return found
+        rows = [(user, self._execute(query, (user.tenant, user.user)).fetchone()) for user in users]
+        return {user: decode_whole(*row) for user, row in rows if row is not None}
 
     def put(self, user: UserKey, record: UserRecord) -> None:
         self.put_encoded([(user, encode(record), encode_digests(record))])
@@ -107,25 +105,6 @@ class SqliteRows:
 
     def delete(self, user: UserKey) -> None:
         self._execute("DELETE FROM users WHERE tenant = ? AND user = ?", (user.tenant, user.user))
-
-    def tombstones(self, user: UserKey) -> Tombstones:
-        query = "SELECT entity_id, forgotten_at FROM tombstones WHERE user_digest = ?"
-        held = {entity_id: to_datetime(at) for entity_id, at in self._execute(query, (user.digest,))}
-        return Tombstones(held.pop(_WHOLE_USER, None), held)
-
-    def put_tombstone(self, tombstone: KeptTombstone) -> None:
-        entity_id = _WHOLE_USER if tombstone.entity_id is None else tombstone.entity_id
-        self._execute(
-            "INSERT INTO tombstones VALUES (?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET forgotten_at = max(forgotten_at, excluded.forgotten_at)",
-            (tombstone.user_digest, entity_id, to_microseconds(tombstone.forgotten_at)),
-        )
-
-    def drop_entity_tombstones(self, user: UserKey, until: datetime) -> int:
-        return self._execute(
-            "DELETE FROM tombstones WHERE user_digest = ? AND entity_id != ? AND forgotten_at <= ?",
-            (user.digest, _WHOLE_USER, to_microseconds(until)),
-        ).rowcount
 
     def consents(self, users: Collection[UserKey]) -> dict[UserKey, Consents]:
         query = "SELECT choices FROM consents WHERE user_digest = ?"
@@ -165,18 +144,6 @@ class SqliteRows:
         found = self._execute(query, (tenant, *entity_ids))
         return {entity_id: decode_companions(each) for entity_id, each in found}
 
-    def position(self, log: str, partition: int) -> int:
-        query = "SELECT next_offset FROM positions WHERE log = ? AND partition = ?"
-        row = self._execute(query, (log, partition)).fetchone()
-        return 0 if row is None else int(row[0])
-
-    def advance(self, position: LogPosition) -> None:
-        self._execute(
-            "INSERT INTO positions VALUES (?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET next_offset = max(next_offset, excluded.next_offset)",
-            (position.log, position.partition, position.next_offset),
-        )
-
     def put_objects(self, tenant: str, objects: Mapping[str, Sequence[LinkedEntity]]) -> None:
         rows = [(tenant, object_id, encode_linked(linked)) for object_id, linked in objects.items()]
         self._executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?)", rows)
@@ -199,14 +166,7 @@ class SqliteRows:
     def users(self) -> Iterator[tuple[UserKey, UserRecord]]:
         query = "SELECT tenant, user, record, digests FROM users ORDER BY tenant, user"
         for tenant, user, content, digests in self._execute(query):
-            record = decode(content)
-            record.digests = decode_digests(digests)
-            yield UserKey(tenant, user), record
-
-    def every_tombstone(self) -> Iterator[KeptTombstone]:
-        query = "SELECT user_digest, entity_id, forgotten_at FROM tombstones ORDER BY user_digest, entity_id"
-        for digest, entity_id, at in self._execute(query):
-            yield KeptTombstone(digest, entity_id or None, to_datetime(at))
+            yield UserKey(tenant, user), decode_whole(content, digests)
 
     def every_consents(self) -> Iterator[KeptConsents]:
         for digest, choices in self._execute("SELECT user_digest, choices FROM consents ORDER BY user_digest"):
@@ -216,11 +176,6 @@ class SqliteRows:
         query = "SELECT tenant, user, summary FROM summaries ORDER BY tenant, user"
         for tenant, user, summary in self._execute(query):
             yield KeptSummary(UserKey(tenant, user), decode_summary(summary))
-
-    def positions(self) -> Iterator[LogPosition]:
-        query = "SELECT log, partition, next_offset FROM positions ORDER BY log, partition"
-        for row in self._execute(query):
-            yield LogPosition(*row)
 
     def every_object(self) -> Iterator[KeptObject]:
         query = "SELECT tenant, object_id, entities FROM objects ORDER BY tenant, object_id"

@@ -16,8 +16,9 @@ from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.linking import Linker
 from attune.knowledge_store.model import Interaction, LogPosition, UserKey
-from attune.knowledge_store.store import Applied, Store
+from attune.knowledge_store.store import Store
 from attune.knowledge_store.store_memory import MemoryStore
+from attune.knowledge_store.store_model import Applied
 from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.services.ingest.batch import sort_out
 from attune.services.ingest.worker import IngestWorker

@@ -14,8 +14,9 @@ from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.linking import Linker
 from attune.knowledge_store.model import Interaction, LogPosition, UserKey
-from attune.knowledge_store.store import Applied, Removal, StoreBusyError
+from attune.knowledge_store.store import StoreBusyError
 from attune.knowledge_store.store_memory import MemoryStore
+from attune.knowledge_store.store_model import Applied, Removal
 from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.services.ingest.worker import IngestWorker
 from attune.services.runtime.config import ConfigError

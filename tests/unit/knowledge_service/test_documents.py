@@ -10,8 +10,9 @@ from tests.unit.knowledge_store.builders import line, linker_for
 
 from attune.knowledge_store.knowledge import Document, Knowledge
 from attune.knowledge_store.model import LinkedEntity, LogPosition
-from attune.knowledge_store.store import LoggedObject, Store, StoreBusyError
+from attune.knowledge_store.store import Store, StoreBusyError
 from attune.knowledge_store.store_memory import MemoryStore
+from attune.knowledge_store.store_model import LoggedObject
 from attune.services.knowledge.documents import Documents
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.objects import OBJECTS_TOPIC, restore_objects

@@ -13,8 +13,9 @@ from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.linking import Linker
 from attune.knowledge_store.model import EventKind, Interaction, UserKey
-from attune.knowledge_store.store import StoreError, Suppressed
+from attune.knowledge_store.store import StoreError
 from attune.knowledge_store.store_memory import MemoryStore
+from attune.knowledge_store.store_model import Suppressed
 from attune.services.knowledge.forgetting import Forgetting
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.eventlog.port import Entry

@@ -14,7 +14,8 @@ from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.linking import Linker
 from attune.knowledge_store.model import EntityState, EventKind, Interaction, LogPosition, Observation, Source, UserKey
-from attune.knowledge_store.store import Projected, Removal, Store, Suppressed
+from attune.knowledge_store.store import Store
+from attune.knowledge_store.store_model import Projected, Removal, Suppressed
 
 untimed = settings(deadline=None)  # a busy machine is no failure
 

@@ -21,7 +21,8 @@ from attune.knowledge_store.codec import (
 )
 from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.record import REMEMBERED_EVENTS, UserRecord
-from attune.knowledge_store.store import StoreError, Suppressed
+from attune.knowledge_store.store import StoreError
+from attune.knowledge_store.store_model import Suppressed
 
 names = st.text("ab/\0é", min_size=1, max_size=4)
 

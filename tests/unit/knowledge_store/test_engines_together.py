@@ -9,8 +9,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.unit.knowledge_store.builders import LOG, USERS, content, logs, moments, removals
 
 from attune.knowledge_store.model import LinkedEntity, LogPosition
-from attune.knowledge_store.store import EntityCursor, Store
+from attune.knowledge_store.store import Store
 from attune.knowledge_store.store_memory import MemoryStore
+from attune.knowledge_store.store_model import EntityCursor
 from attune.knowledge_store.store_sqlite import SqliteStore
 
 users = st.sampled_from(USERS)

@@ -23,8 +23,8 @@ from attune.knowledge_store.cooccurrence import count_companions
 from attune.knowledge_store.knowledge import Document, Knowledge
 from attune.knowledge_store.model import EventKind, LinkedEntity, LogPosition, UserKey
 from attune.knowledge_store.retrieval import Mode
-from attune.knowledge_store.store import Applied
 from attune.knowledge_store.store_memory import MemoryStore
+from attune.knowledge_store.store_model import Applied
 from attune.knowledge_store.store_sqlite import SqliteStore
 
 CATALOG, GRAPH, LINKER = linker_for(

@@ -9,8 +9,8 @@ from attune.knowledge_store.consent import NO_CHOICE, Choice, Consents, Purpose
 from attune.knowledge_store.model import EntityState, EventKind, Source, Summary
 from attune.knowledge_store.privacy import FORMAT, decode_counts, encode_counts, export_records
 from attune.knowledge_store.record import UserRecord
-from attune.knowledge_store.store import Suppressed
-from attune.knowledge_store.transaction import Tombstones
+from attune.knowledge_store.store_model import Suppressed
+from attune.knowledge_store.tombstones import Tombstones
 
 counts = st.dictionaries(st.tuples(st.sampled_from(EventKind), st.sampled_from(Source)), st.integers(1, 10**6))
 

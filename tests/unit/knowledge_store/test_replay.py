@@ -27,8 +27,9 @@ from tests.unit.knowledge_store.builders import (
 
 from attune.knowledge_store.consent import Choice, Purpose
 from attune.knowledge_store.model import LogPosition
-from attune.knowledge_store.store import Applied, Projected, Removal, Store
+from attune.knowledge_store.store import Store
 from attune.knowledge_store.store_memory import MemoryStore
+from attune.knowledge_store.store_model import Applied, Projected, Removal
 from attune.knowledge_store.store_sqlite import SqliteStore
 
 CAPACITY = 4

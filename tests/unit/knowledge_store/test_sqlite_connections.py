@@ -1,9 +1,10 @@
 """Transactions, snapshots and the life of connections, below the store."""
 
+import resource
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
@@ -152,6 +153,64 @@ def test_the_log_that_another_process_reads_is_emptied_with_a_later_transaction(
         writer.execute(INSERT, (1,))
     assert log.stat().st_size == 0
     connections.close()
+
+
+def test_the_log_that_an_unfinished_question_holds_is_emptied_with_a_later_transaction(connections, path):
+    with connections.write() as writer:
+        writer.executemany(INSERT, [(0,), (1,)])
+        unfinished = writer.execute("SELECT * FROM positions")
+        assert unfinished.fetchone() is not None
+    connections.truncate_wal()
+    assert log_size(path) > 0
+    unfinished.close()
+    with connections.write() as writer:
+        writer.execute(INSERT, (2,))
+    assert log_size(path) == 0
+
+
+@contextmanager
+def full_disk(path: Path) -> Iterator[None]:
+    """The file cannot grow; its write-ahead log, which is smaller, can."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def write_pages(connections: Connections) -> None:
+    with connections.write() as writer:
+        writer.execute("INSERT INTO objects VALUES ('acme', 'd', ?)", ("x" * 50_000,))
+
+
+def log_size(path: Path) -> int:
+    return path.with_name("store.db-wal").stat().st_size
+
+
+def test_who_erases_on_a_full_disk_is_told_that_it_lingers(connections, path):
+    with full_disk(path):
+        write_pages(connections)
+        with pytest.raises(StoreError, match=r"store\.db: SQLite says disk I/O error: check the file"):
+            connections.truncate_wal()
+        assert log_size(path) > 0
+    with connections.write() as writer:
+        writer.execute(INSERT, (0,))
+    assert log_size(path) == 0
+
+
+def test_what_somebody_else_erased_fails_no_other_transaction_on_a_full_disk(connections, path, caplog):
+    with full_disk(path):
+        write_pages(connections)
+        with pytest.raises(StoreError):
+            connections.truncate_wal()
+        with connections.write() as writer:
+            writer.execute(INSERT, (0,))
+        assert count(connections) == 1
+    told = "what was erased is still in the write-ahead log: SQLite says disk I/O error"
+    assert [told in message for message in caplog.messages] == [True, True]  # after the write, and after the read
+    assert count(connections) == 1
+    assert log_size(path) == 0
 
 
 def count_in(connection: sqlite3.Connection) -> int:

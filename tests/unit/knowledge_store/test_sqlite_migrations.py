@@ -15,7 +15,7 @@ from tests.unit.knowledge_store.builders import ANNA, BEN, LOG, START, content, 
 from attune.knowledge_store.codec import to_microseconds
 from attune.knowledge_store.model import EventKind, LinkedEntity, LogPosition, Source, UserKey
 from attune.knowledge_store.sqlite_schema import APPLICATION_ID, VERSION
-from attune.knowledge_store.store import Applied, Profile, Projected, Suppressed
+from attune.knowledge_store.store_model import Applied, Profile, Projected, Suppressed
 from attune.knowledge_store.store_sqlite import SqliteStore
 
 VERSION_2 = """

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.unit.knowledge_store.builders import ANNA, projected, state
 
-from attune.knowledge_store.store import EntityCursor
+from attune.knowledge_store.store_model import EntityCursor
 from attune.knowledge_store.store_sqlite import SqliteStore
 
 

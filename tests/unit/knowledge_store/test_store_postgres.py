@@ -9,10 +9,10 @@ import pytest
 from tests.fakes.postgres import new_database
 from tests.unit.knowledge_store.builders import ANNA, BEN, LOG, TWIN, days, projected
 
-from attune.knowledge_store.consent import Choice, Purpose
 from attune.knowledge_store.model import LinkedEntity, LogPosition, UserKey
 from attune.knowledge_store.record import UserRecord
-from attune.knowledge_store.store import Applied, StoreBusyError, StoreError
+from attune.knowledge_store.store import StoreBusyError
+from attune.knowledge_store.store_model import Applied
 from attune.knowledge_store.store_postgres import PostgresStore
 
 QUESTIONS = {
@@ -38,7 +38,7 @@ def store(url, request) -> Iterator[PostgresStore]:
     opened = PostgresStore(url, connections=request.param)
     with ExitStack() as stack:
         for _ in range(request.param):
-            stack.enter_context(opened._pool.connection())
+            stack.enter_context(opened._connections._pool.connection())
     opened.apply([projected("1", "a", "b")], LogPosition(LOG, 0, 7))
     opened.remember_objects("acme", {"d1": [LinkedEntity("a", 1.0)]})
     yield opened
@@ -50,7 +50,7 @@ def break_connections(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         ended = connection.execute(
             "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = 'attune'"
+            " WHERE datname = current_database() AND application_name LIKE 'attune/%'"
         ).fetchone()
     assert ended is not None
     assert ended[0] > 0
@@ -59,10 +59,10 @@ def break_connections(url: str) -> None:
 def round_trips(store: PostgresStore, question, trace: Path) -> int:
     """How often the store's connection asks and waits: messages after which the server answers all that was sent."""
     with trace.open("w") as file:
-        with store._pool.connection() as connection:
+        with store._connections._pool.connection() as connection:
             connection.pgconn.trace(file.fileno())
         question(store)
-        with store._pool.connection() as connection:
+        with store._connections._pool.connection() as connection:
             connection.pgconn.untrace()
     messages = [line.split("\t")[1:4] for line in trace.read_text().splitlines()]  # sender, length, kind
     return sum(sender == "F" and kind in {"Sync", "Query"} for sender, _, kind in messages)
@@ -114,28 +114,3 @@ def test_what_was_asked_on_a_broken_connection_leaves_none_in_use(store, url):
     for _ in range(6):  # more often than there are connections
         break_connections(url)
         assert store.states(BEN) == {}
-
-
-def test_a_database_of_version_3_is_what_it_was_and_takes_what_is_new(url):
-    opened = PostgresStore(url)
-    opened.apply([projected("1", "a", "b")], LogPosition(LOG, 0, 7))
-    before = list(opened.dump())
-    opened.close()
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP TABLE attune.consents, attune.summaries, attune.companions")
-        connection.execute("UPDATE attune.version SET version = 3")
-    first, second = PostgresStore(url), PostgresStore(url)
-    assert list(first.dump()) == before
-    first.consent(ANNA, [Choice(days(1), Purpose.LEARNING, False)])
-    assert not second.allows(ANNA, Purpose.LEARNING)
-    first.close()
-    second.close()
-
-
-def test_a_database_of_another_version_is_left_as_it_is(url):
-    PostgresStore(url).close()
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("UPDATE attune.version SET version = 9")
-        with pytest.raises(StoreError, match="schema 9 and this version knows 4: upgrade attune"):
-            PostgresStore(url)
-        assert connection.execute("SELECT version FROM attune.version").fetchone() == (9,)

@@ -71,6 +71,20 @@ def test_a_newer_schema_is_refused_and_left_as_it_is(path):
     assert path.read_bytes() == before
 
 
+def test_a_process_refuses_when_another_has_migrated_to_a_newer_schema(path, store):
+    store.apply([projected("1", "a")])
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION + 1}")
+    connection.close()
+    before = table_rows(path)
+    refusal = rf"store\.db has schema {VERSION + 1} and this version knows {VERSION}: upgrade attune"
+    with pytest.raises(StoreError, match=refusal):
+        store.apply([projected("2", "a")])
+    with pytest.raises(StoreError, match=refusal):
+        store.entities(ANNA)
+    assert table_rows(path) == before
+
+
 def test_a_schema_from_before_the_first_release_is_refused_and_left_as_it_is(path):
     SqliteStore(path).close()
     with sqlite3.connect(path) as connection:
@@ -246,7 +260,7 @@ SHARER = """
 import sys
 from datetime import UTC, datetime, timedelta
 from attune.knowledge_store.model import LogPosition, UserKey
-from attune.knowledge_store.store import Projected
+from attune.knowledge_store.store_model import Projected
 from attune.knowledge_store.store_sqlite import SqliteStore
 
 start = datetime(2026, 1, 1, tzinfo=UTC)

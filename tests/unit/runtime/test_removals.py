@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from attune.knowledge.v1.removal_pb2 import Removal as RemovalMessage
 from attune.knowledge_store.model import UserKey
-from attune.knowledge_store.store import Removal, Suppressed
 from attune.knowledge_store.store_memory import MemoryStore
+from attune.knowledge_store.store_model import Removal, Suppressed
 from attune.services.runtime.config import ConfigError
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.eventlog.port import Entry

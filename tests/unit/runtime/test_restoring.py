@@ -8,8 +8,8 @@ import pytest
 
 from attune.knowledge_store.consent import Choice, Consents, Purpose
 from attune.knowledge_store.model import LinkedEntity, LogPosition, UserKey
-from attune.knowledge_store.store import Removal
 from attune.knowledge_store.store_memory import MemoryStore
+from attune.knowledge_store.store_model import Removal
 from attune.services.runtime.config import ConfigError
 from attune.services.runtime.consents import CONSENTS_TOPIC, append_consents
 from attune.services.runtime.eventlog.local import LocalEventLog

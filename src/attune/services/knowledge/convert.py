@@ -13,7 +13,7 @@ from attune.knowledge_store.linking import Mention
 from attune.knowledge_store.model import Entity, EntityState, LinkedEntity, Summary
 from attune.knowledge_store.privacy import encode_counts
 from attune.knowledge_store.retrieval import Mode, Retrieved
-from attune.knowledge_store.store import Profile
+from attune.knowledge_store.store_model import Profile
 from attune.services.runtime.purposes import purpose_number
 
 MODES = {

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.model import UserKey
-from attune.knowledge_store.store import Removal, Suppressed
+from attune.knowledge_store.store_model import Removal, Suppressed
 from attune.services.knowledge.finishing import Finisher
 from attune.services.runtime.clock import Clock
 from attune.services.runtime.eventlog.port import EventLog

@@ -13,7 +13,7 @@ from attune.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceServicer
 from attune.knowledge_store.consent import Consents, Purpose
 from attune.knowledge_store.knowledge import Document, Knowledge
 from attune.knowledge_store.model import UserKey
-from attune.knowledge_store.store import EntityCursor
+from attune.knowledge_store.store_model import EntityCursor
 from attune.services.knowledge.consenting import Consenting
 from attune.services.knowledge.convert import (
     consent_messages,

@@ -17,7 +17,8 @@ from google.protobuf.message import DecodeError
 from attune.knowledge.v1.knowledge_pb2 import ObjectEntity
 from attune.knowledge.v1.object_pb2 import ObjectRecord
 from attune.knowledge_store.model import LinkedEntity
-from attune.knowledge_store.store import LoggedObject, Store
+from attune.knowledge_store.store import Store
+from attune.knowledge_store.store_model import LoggedObject
 from attune.services.runtime.eventlog.port import Entry, EventLog, LogReader, LogWriter, Record
 from attune.services.runtime.state_topics import entry_of, every_record, read_on, unreadable
 

@@ -17,7 +17,8 @@ from google.protobuf.message import DecodeError
 from attune.knowledge.v1.removal_pb2 import Removal as RemovalMessage
 from attune.knowledge.v1.removal_pb2 import SuggestionRemoval
 from attune.knowledge_store.model import UserKey
-from attune.knowledge_store.store import Removal, Store, Suppressed
+from attune.knowledge_store.store import Store
+from attune.knowledge_store.store_model import Removal, Suppressed
 from attune.services.runtime.eventlog.port import EventLog, LogReader, Record
 from attune.services.runtime.state_topics import append_of_user, read_on, timestamp, unreadable
 

@@ -1,12 +1,12 @@
 """`attune catalog import`: a catalog from what there is."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from attune.knowledge_store.importing.report import ImportReport, merges_in_words
-from attune.services.cli.catalog.sources import Format, Import, Wishes, import_catalog
+from attune.services.cli.catalog import import_options as options
+from attune.services.cli.catalog.sources import Import, Wishes, import_catalog
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json
 from attune.services.cli.output import console, print_json, progress
@@ -16,49 +16,23 @@ _MIB = 1 << 20
 
 def import_(  # noqa: PLR0913 - options of a command
     *,
-    source: Annotated[Format, typer.Option("--from", help="What the input is.")],
-    input_: Annotated[Path, typer.Option("--input", help="A file; .gz and .bz2 are unpacked on the way.")],
-    out: Annotated[Path, typer.Option(help="The catalog. It is replaced when the new one is whole; its merges stay.")],
-    language: Annotated[
-        list[str] | None,
-        typer.Option(help="wikidata, RDF: of names and descriptions, the most wanted first; repeatable. Default: en."),
-    ] = None,
-    classes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--class",
-            help="wikidata: instances and subclasses of this, and of its subclasses as the dump's own P279 statements"
-            " tell them; a dump without the classes tells none. The dump is read twice. Repeatable.",
-        ),
-    ] = None,
-    no_subclasses: Annotated[
-        bool,
-        typer.Option("--no-subclasses", help="wikidata: only the classes named by --class; the dump is read once."),
-    ] = False,
-    ids: Annotated[Path | None, typer.Option(help="wikidata: a file with the ids of the wanted items.")] = None,
-    min_sitelinks: Annotated[int, typer.Option(min=0, help="wikidata: pages that an item has at least.")] = 0,
-    property_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--property", help="wikidata, RDF: ID=NAME or IRI=NAME of a property that becomes a link. Default: all."
-        ),
-    ] = None,
-    id_: Annotated[str, typer.Option("--id", help="products: the column of the id.")] = "",
-    label: Annotated[str, typer.Option(help="products: the column of the name.")] = "",
-    alias: Annotated[list[str] | None, typer.Option(help="products: a column of other names; repeatable.")] = None,
-    description: Annotated[str, typer.Option(help="products: the column of the description.")] = "",
-    link: Annotated[
-        list[str] | None,
-        typer.Option(help="products: COLUMN=RELATION; each value becomes an entity that products link to."),
-    ] = None,
-    separator: Annotated[str, typer.Option(help="products: what stands between several values of a cell.")] = "",
-    strict: Annotated[bool, typer.Option("--strict", help="End at the first bad line. Default: count them.")] = False,
-    drop_merges: Annotated[
-        bool,
-        typer.Option(
-            "--drop-merges", help="Drop merges into entities that the new catalog lacks. Default: nothing is imported."
-        ),
-    ] = False,
+    source: options.Source,
+    input_: options.Input,
+    out: options.Out,
+    language: options.Languages = None,
+    classes: options.Classes = None,
+    no_subclasses: options.NoSubclasses = False,
+    ids: options.Ids = None,
+    min_sitelinks: options.MinSitelinks = 0,
+    property_: options.Properties = None,
+    id_: options.Id = "",
+    label: options.Label = "",
+    alias: options.Aliases = None,
+    description: options.Description = "",
+    link: options.Links = None,
+    separator: options.Separator = "",
+    strict: options.Strict = False,
+    drop_merges: options.DropMerges = False,
     as_json: Json = False,
 ) -> None:
     """Make a catalog of a JSONL file, a Wikidata dump, RDF, or your products. Large files take little memory.
@@ -83,15 +57,21 @@ def import_(  # noqa: PLR0913 - options of a command
         separator=separator,
     )
     report = ImportReport(str(input_), strict, drop_merges)
-    with told_plainly(), progress() as bar:
-        size = input_.stat().st_size if input_.exists() else 0
-        task = bar.add_task(f"reading {input_.name}, MiB", total=max(1, size // _MIB))
-        run = Import(input_, out, report, lambda read: bar.update(task, completed=read // _MIB))
-        import_catalog(source, wishes, run)
+    with told_plainly(), _reading(input_) as read:
+        import_catalog(source, wishes, Import(input_, out, report, read))
     if as_json:
         print_json({**report.as_dict(), "out": str(out)})
     else:
         _show(report, out)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Callable[[int], None]]:
+    """A bar that is told how many bytes of the file were read."""
+    with progress() as bar:
+        size = path.stat().st_size if path.exists() else 0
+        task = bar.add_task(f"reading {path.name}, MiB", total=max(1, size // _MIB))
+        yield lambda read: bar.update(task, completed=read // _MIB)
 
 
 def _show(report: ImportReport, out: Path) -> None:

@@ -3,15 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from attune.embeddings.errors import SettingError
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.measure.options import named
 from attune.services.cli.options import Json
 from attune.services.cli.output import console, print_json, progress, progress_console
+from attune.services.cli.train import expert_options as options
 from attune.services.cli.train.installed import training_installed
 from attune.services.cli.train.plan import Plan, Texts
 
@@ -20,42 +19,23 @@ _SHOWN_SKIPPED = 3
 
 def expert(  # noqa: PLR0913 - options of a command
     *,
-    domain: Annotated[str, typer.Option(help="The domain that the expert is for: what texts will name.")],
-    model: Annotated[Path, typer.Option(help="The model directory that gets the expert; made if there is none.")],
-    pairs: Annotated[
-        list[Path] | None, typer.Option(help='Pairs of similar texts, {"a": ..., "b": ...} a line; may be repeated.')
-    ] = None,
-    dev: Annotated[
-        list[Path] | None, typer.Option(help="Pairs to judge by. Default: a tenth of --pairs is kept back.")
-    ] = None,
-    joint: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="DOMAIN=FILE: pairs of another domain, trained together with the shared weights, as --model."
-        ),
-    ] = None,
-    corpus: Annotated[
-        Path | None, typer.Option(help="The domain's documents, in BEIR layout or JSONL: enough without pairs.")
-    ] = None,
-    backbone: Annotated[
-        Path | None, typer.Option(help="What a new --model is made of. Default: the packaged all-MiniLM-L6-v2.")
-    ] = None,
-    kind: Annotated[
-        str,
-        typer.Option(
-            help="axes: no training; ffn: feed-forward blocks; lora: small factors; full: a whole model. "
-            "Default: ffn where there are pairs, else axes."
-        ),
-    ] = "",
-    layers: Annotated[int, typer.Option(min=0, help="Blocks in so many of the last layers only; 0: in all.")] = 0,
-    rank: Annotated[int, typer.Option(min=1, help="The rank of lora's factors.")] = 16,
-    steps: Annotated[int, typer.Option(min=1, help="Optimizer steps.")] = 120,
-    batch: Annotated[int, typer.Option(min=2, help="Pairs, or queries, in a step.")] = 32,
-    max_tokens: Annotated[int, typer.Option(min=8, help="How much of a long text is read in training.")] = 128,
-    learning_rate: Annotated[float, typer.Option(min=0, help="0: what suits the kind, and the texts.")] = 0.0,
-    hard_negatives: Annotated[int, typer.Option(min=0, help="Mined for each pair from the other pairs.")] = 0,
-    seed: Annotated[int, typer.Option(help="Another one trains another expert.")] = 0,
-    description: Annotated[str, typer.Option(help="What the domain is about, for ListDomains.")] = "",
+    domain: options.Domain,
+    model: options.Model,
+    pairs: options.Pairs = None,
+    dev: options.Dev = None,
+    joint: options.Joint = None,
+    corpus: options.Corpus = None,
+    backbone: options.Backbone = None,
+    kind: options.Kind = "",
+    layers: options.Layers = 0,
+    rank: options.Rank = 16,
+    steps: options.Steps = 120,
+    batch: options.Batch = 32,
+    max_tokens: options.MaxTokens = 128,
+    learning_rate: options.LearningRate = 0.0,
+    hard_negatives: options.HardNegatives = 0,
+    seed: options.Seed = 0,
+    description: options.Description = "",
     as_json: Json = False,
 ) -> None:
     """Train an expert for a domain; the others' vectors stay as they are, byte for byte, unless --joint is given.
@@ -86,10 +66,14 @@ def expert(  # noqa: PLR0913 - options of a command
                 "seed": seed,
             },
         )
-        _tell_skipped(plan.skipped)
-        with _bar(f"training {domain}", steps if plan.recipe.learns else None) as tell:
-            found = plan.run(tell)
+        found = _run(plan, steps)
     print_json(found) if as_json else _show(found)
+
+
+def _run(plan: Plan, steps: int) -> dict[str, Any]:
+    _tell_skipped(plan.skipped)
+    with _bar(f"training {plan.domain}", steps if plan.recipe.learns else None) as tell:
+        return plan.run(tell)
 
 
 def _files(given: Sequence[str]) -> dict[str, Path]:

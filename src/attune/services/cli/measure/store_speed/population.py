@@ -13,7 +13,7 @@ from random import Random
 from attune.knowledge_store.cooccurrence import MOST_COMPANIONS
 from attune.knowledge_store.model import Companion, EventKind, Observation, Source, UserKey
 from attune.knowledge_store.record import UserRecord
-from attune.knowledge_store.store import Projected
+from attune.knowledge_store.store_model import Projected
 
 TENANT = "bench"
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
