@@ -17,9 +17,12 @@ from tests.e2e.process import Running, up
 from attune.knowledge_store.model import UserKey
 from attune.search.v1.search_pb2 import Document
 from attune.services.client import Client
+from attune.services.ingest.backlog import BatchLimits
+from attune.services.ingest.metrics import IngestMetrics
 from attune.services.ingest.worker import IngestWorker
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import Config
+from attune.services.runtime.eventlog.consumer import Source
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.events import TOPIC
 from attune.services.runtime.metrics import Metrics
@@ -63,8 +66,9 @@ def computed_anew(directory: Path, scratch: Path) -> dict[str, list[dict[str, An
     shutil.copytree(directory / "events", scratch / "events")
     knowledge, log = open_knowledge(config), LocalEventLog(scratch / "events")
     restore(log, knowledge.store)
-    worker = IngestWorker(log, knowledge, system_clock, Metrics())
-    while worker.apply_next(0, 0):
+    limits = BatchLimits(wait_s=0)
+    worker = IngestWorker(Source.local(log), knowledge, system_clock, IngestMetrics(Metrics()), limits)
+    while worker.step(0):
         pass
     knowledge.store.close()
     log.close()

@@ -250,8 +250,12 @@ def decay_fast(elapsed: timedelta) -> float:
 
 @dataclass(frozen=True, slots=True)
 class LogPosition:
-    """How far one partition of an event log has been read: the next offset to read."""
+    """How far one partition of an event log has been read: the next offset to read.
+
+    `epoch` is that of the claim by which it is read; 0 where nobody claims partitions, for there is one reader.
+    """
 
     log: str
     partition: int
     next_offset: int
+    epoch: int = 0

@@ -24,6 +24,12 @@ CREATE TABLE attune.companions (
     PRIMARY KEY (tenant, entity_id)
 );
 """
+CLAIMS = """
+CREATE TABLE attune.claims (
+    log text COLLATE "C" NOT NULL, partition integer NOT NULL, epoch bigint NOT NULL,
+    PRIMARY KEY (log, partition)
+);
+"""
 
 
 def migrate(connection: Connection, version: int, newest: int) -> None:
@@ -51,5 +57,10 @@ def _consents_summaries_companions(connection: Connection) -> None:
     connection.execute(CONSENTS_SUMMARIES_COMPANIONS)
 
 
-_STEPS: dict[int, Callable[[Connection], None]] = {3: _consents_summaries_companions}
+def _claims(connection: Connection) -> None:
+    """4 to 5: a new table. A process of version 4 is not fenced, and reads no log that others share."""
+    connection.execute(CLAIMS)
+
+
+_STEPS: dict[int, Callable[[Connection], None]] = {3: _consents_summaries_companions, 4: _claims}
 """By the version before, in order."""

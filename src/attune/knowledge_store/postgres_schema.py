@@ -1,4 +1,4 @@
-"""The tables of a PostgreSQL store, version 4 as those of SQLite, in a schema of their own, `attune`.
+"""The tables of a PostgreSQL store, version 5 as those of SQLite, in a schema of their own, `attune`.
 
 Text is compared by bytes ("C"), as Python compares it. A user's record is packed already, so nothing is compressed
 again. An index over a digest of both names finds a user: the names themselves may be long.
@@ -7,10 +7,16 @@ Processes of a version go on with its tables and with those of the next, for a r
 version counts two at once (docs/adr/0025-migrations.md).
 """
 
-from attune.knowledge_store.postgres_migrations import CONSENTS_SUMMARIES_COMPANIONS, OLDEST, Connection, migrate
+from attune.knowledge_store.postgres_migrations import (
+    CLAIMS,
+    CONSENTS_SUMMARIES_COMPANIONS,
+    OLDEST,
+    Connection,
+    migrate,
+)
 from attune.knowledge_store.store import StoreError
 
-VERSION = 4
+VERSION = 5
 TABLES = ("users", "tombstones", "consents", "summaries", "companions", "positions", "objects")
 _MAKING = 0x61747475  # "attu": held by whoever makes or migrates the tables
 
@@ -45,7 +51,7 @@ def prepare(connection: Connection) -> None:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
             version = _version(connection)  # another process may have done it while this one waited
             if version is None:
-                connection.execute(_TABLES + CONSENTS_SUMMARIES_COMPANIONS)
+                connection.execute(_TABLES + CONSENTS_SUMMARIES_COMPANIONS + CLAIMS)
                 connection.execute("INSERT INTO attune.version VALUES (%s)", (VERSION,))
             elif _is_behind(version):
                 migrate(connection, version, VERSION)

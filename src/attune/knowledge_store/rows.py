@@ -90,6 +90,14 @@ class Rows(Protocol):
         """Moves the position on; one that is behind leaves it."""
         ...
 
+    def claim(self, log: str, partition: int, epoch: int) -> None:
+        """Keeps the number of a new claim. Until the end no other transaction has the partition's `epoch`."""
+        ...
+
+    def epoch(self, log: str, partition: int) -> int:
+        """The number of the partition's last claim, 0 without any. Until the end no other transaction makes one."""
+        ...
+
     def put_objects(self, tenant: str, objects: Mapping[str, Sequence[LinkedEntity]]) -> None:
         """As `Store.remember_objects`."""
         ...

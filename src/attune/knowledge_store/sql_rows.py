@@ -1,4 +1,4 @@
-"""What both SQL engines say in the same words: the statements of tombstones and of log positions."""
+"""What both SQL engines say in the same words: the statements of tombstones, log positions and claims."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -91,6 +91,21 @@ class SqlRows(ABC):
             position.partition,
             position.next_offset,
         )
+
+    def claim(self, log: str, partition: int, epoch: int) -> None:
+        self._run(
+            "INSERT INTO attune.claims VALUES (?, ?, ?)"
+            " ON CONFLICT (log, partition) DO UPDATE SET epoch = excluded.epoch",
+            log,
+            partition,
+            epoch,
+        )
+
+    def epoch(self, log: str, partition: int) -> int:
+        """A change that changes nothing, for either engine then holds the row until the end."""
+        query = "UPDATE attune.claims SET epoch = epoch WHERE log = ? AND partition = ? RETURNING epoch"
+        row = self._run(query, log, partition).fetchone()
+        return 0 if row is None else int(row[0])
 
     def positions(self) -> Iterator[LogPosition]:
         for row in self._run("SELECT log, partition, next_offset FROM attune.positions ORDER BY log, partition"):

@@ -95,5 +95,17 @@ def _consents_summaries_companions(connection: sqlite3.Connection) -> None:
     )
 
 
-_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {2: _one_row_a_user, 3: _consents_summaries_companions}
+def _claims(connection: sqlite3.Connection) -> None:
+    """4 to 5: a new table."""
+    connection.execute(
+        "CREATE TABLE claims (log TEXT NOT NULL, partition INTEGER NOT NULL, epoch INTEGER NOT NULL,"
+        " PRIMARY KEY (log, partition)) STRICT, WITHOUT ROWID"
+    )
+
+
+_STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
+    2: _one_row_a_user,
+    3: _consents_summaries_companions,
+    4: _claims,
+}
 """By the version before, in order."""

@@ -1,4 +1,4 @@
-"""The tables of a SQLite store, version 4, and the making of the file.
+"""The tables of a SQLite store, version 5, and the making of the file.
 
 Times are microseconds since 1970 in UTC. Keys are natural, so that equal stores have equal rows. Users have row numbers
 besides: without them a record of more than a kilobyte would take a page of its own.
@@ -13,7 +13,7 @@ from pathlib import Path
 from attune.knowledge_store.sqlite_migrations import OLDEST, migrate
 from attune.knowledge_store.store import StoreError
 
-VERSION = 4
+VERSION = 5
 APPLICATION_ID = 0x61747475  # "attu"
 
 _PAGE_BYTES = 16_384
@@ -38,6 +38,10 @@ CREATE TABLE companions (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE positions (
     log TEXT NOT NULL, partition INTEGER NOT NULL, next_offset INTEGER NOT NULL,
+    PRIMARY KEY (log, partition)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE claims (
+    log TEXT NOT NULL, partition INTEGER NOT NULL, epoch INTEGER NOT NULL,
     PRIMARY KEY (log, partition)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE objects (

@@ -16,6 +16,7 @@ from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, L
 from attune.knowledge_store.record import Expired, UserRecord
 from attune.knowledge_store.store_model import (
     Applied,
+    Claim,
     EntityCursor,
     LoggedObject,
     Profile,
@@ -35,6 +36,13 @@ class StoreBusyError(StoreError):
     """Another writer held the store for too long; nothing was written, so the same call may be tried again."""
 
 
+class FencedError(StoreError):
+    """Somebody else has claimed the partition since: nothing was written, and nothing may be any more."""
+
+    def __init__(self, log: str, partition: int) -> None:
+        super().__init__(f"{log}/{partition} was claimed by another worker: claim it again, or leave it to that one")
+
+
 class Store(Protocol):
     """One knowledge store. Raises StoreError (of which StoreBusyError may be tried again) from any method."""
 
@@ -51,6 +59,16 @@ class Store(Protocol):
         when its epoch is not after the user's tombstone; of an event that is taken, observations not after their
         entity's tombstone are dropped. Dropped too is an event that happened or was logged while its user did not allow
         learning, which leaves no trace. A position never moves back.
+
+        Raises FencedError for a position of an epoch that is not that of the partition's last claim.
+        """
+        ...
+
+    def claim(self, log: str, partition: int) -> Claim:
+        """Makes the caller the one who may move the partition's position, from where it is.
+
+        Whoever had claimed it before is fenced off, however long they sleep: a transaction of theirs that is under way
+        is waited for, a later one is refused.
         """
         ...
 

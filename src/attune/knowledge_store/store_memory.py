@@ -27,6 +27,7 @@ class _Tables:
     summaries: dict[UserKey, Summary] = field(default_factory=dict)
     companions: dict[str, Mapping[str, Sequence[Companion]]] = field(default_factory=dict)
     positions: dict[tuple[str, int], int] = field(default_factory=dict)
+    claims: dict[tuple[str, int], int] = field(default_factory=dict)
     objects: dict[tuple[str, str], tuple[LinkedEntity, ...]] = field(default_factory=dict)
 
 
@@ -141,6 +142,12 @@ class _MemoryRows:
         key = (position.log, position.partition)
         self._tables.positions[key] = max(self._tables.positions.get(key, 0), position.next_offset)
 
+    def claim(self, log: str, partition: int, epoch: int) -> None:
+        self._tables.claims[log, partition] = epoch
+
+    def epoch(self, log: str, partition: int) -> int:
+        return self._tables.claims.get((log, partition), 0)
+
     def put_objects(self, tenant: str, objects: Mapping[str, Sequence[LinkedEntity]]) -> None:
         self._tables.objects.update({(tenant, object_id): tuple(linked) for object_id, linked in objects.items()})
 
@@ -178,7 +185,7 @@ class _MemoryRows:
             yield KeptObject(tenant, object_id, linked)
 
     def is_empty(self) -> bool:
-        return self._tables == _Tables()
+        return replace(self._tables, claims={}) == _Tables()
 
     def size(self) -> int | None:
         return None

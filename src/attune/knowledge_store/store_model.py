@@ -52,6 +52,14 @@ class Applied:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A log's partition is a worker's until somebody else claims it: the claim's `epoch`, and where to read on."""
+
+    epoch: int
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """A user in numbers; the times are of events (`occurred_at`). All but `forgotten_at` start anew on forgetting."""
 

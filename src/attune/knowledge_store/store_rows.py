@@ -1,5 +1,6 @@
 """A store over any engine that keeps rows: what `Store` promises, in terms of transactions."""
 
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -23,9 +24,10 @@ from attune.knowledge_store.model import (
 from attune.knowledge_store.privacy import export_records
 from attune.knowledge_store.record import Expired, UserRecord
 from attune.knowledge_store.rows import Rows
-from attune.knowledge_store.store import DEFAULT_CAPACITY
+from attune.knowledge_store.store import DEFAULT_CAPACITY, FencedError
 from attune.knowledge_store.store_model import (
     Applied,
+    Claim,
     EntityCursor,
     LoggedObject,
     Profile,
@@ -38,6 +40,8 @@ from attune.knowledge_store.transaction import Transaction
 
 _EXPIRED_AT_ONCE = 256
 """Users in one transaction: writers wait for no more than these."""
+_EPOCH_BITS = 62
+"""Numbers of claims are drawn, not counted: a store that is built again must not count up to that of a sleeper."""
 _Found = TypeVar("_Found")
 
 
@@ -71,12 +75,20 @@ class RowStore(ABC):
     def apply(self, batch: Sequence[Projected], position: LogPosition | None = None) -> Applied:
         events = list(batch)
         with self._writing() as rows:
+            if position is not None and position.epoch:
+                _require_claimed(rows, position)
             tx = Transaction(rows)
             applied = rules.apply_batch(tx, events, self._limits)
             tx.flush()
             if position is not None:
                 rows.advance(position)
         return applied
+
+    def claim(self, log: str, partition: int) -> Claim:
+        with self._writing() as rows:
+            epoch = secrets.randbits(_EPOCH_BITS) or 1
+            rows.claim(log, partition, epoch)  # first: it waits for who has the partition now
+            return Claim(epoch, rows.position(log, partition))
 
     def position(self, log: str, partition: int) -> int:
         return self._asked(lambda rows: rows.position(log, partition))
@@ -281,3 +293,8 @@ class RowStore(ABC):
 
     def _record(self, user: UserKey) -> UserRecord:
         return self._asked(lambda rows: rows.record(user)) or UserRecord()
+
+
+def _require_claimed(rows: Rows, position: LogPosition) -> None:
+    if rows.epoch(position.log, position.partition) != position.epoch:
+        raise FencedError(position.log, position.partition)

@@ -20,8 +20,11 @@ from attune.knowledge_store.store import Store
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_model import Applied
 from attune.knowledge_store.store_sqlite import SqliteStore
+from attune.services.ingest.backlog import BatchLimits
 from attune.services.ingest.batch import sort_out
+from attune.services.ingest.metrics import IngestMetrics
 from attune.services.ingest.worker import IngestWorker
+from attune.services.runtime.eventlog.consumer import Source
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.eventlog.port import Entry, Record
 from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, to_entry
@@ -82,11 +85,16 @@ def event(number: int, user: str, words: str) -> InteractionEvent:
     return made
 
 
+def worker(log: LocalEventLog, knowledge: Knowledge) -> IngestWorker:
+    """A new process, which applies at once what it reads."""
+    return IngestWorker(Source.local(log), knowledge, lambda: NOW, IngestMetrics(Metrics()), BatchLimits(wait_s=0))
+
+
 def read_all(log: LocalEventLog, knowledge: Knowledge) -> None:
     """Read to the end as a process would that is started again after every death."""
     while True:
         try:
-            if not IngestWorker(log, knowledge, lambda: NOW, Metrics()).apply_next(0, 0):
+            if not worker(log, knowledge).step(0):
                 return
         except Crash:
             continue

@@ -18,9 +18,12 @@ from attune.knowledge_store.store import StoreBusyError
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_model import Applied, Removal
 from attune.knowledge_store.store_sqlite import SqliteStore
+from attune.services.ingest.backlog import BatchLimits
+from attune.services.ingest.metrics import IngestMetrics
 from attune.services.ingest.worker import IngestWorker
 from attune.services.runtime.config import ConfigError
 from attune.services.runtime.consents import append_consents
+from attune.services.runtime.eventlog.consumer import Source
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.eventlog.port import Entry, Position, Record
 from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, log_key, to_entry
@@ -51,8 +54,12 @@ def over(store: MemoryStore | SqliteStore, kind: type[Knowledge] = Knowledge) ->
     return kind(catalog, graph, Linker(catalog, graph), store)
 
 
-def worker(log: LocalEventLog, knowledge: Knowledge, metrics: Metrics | None = None) -> IngestWorker:
-    return IngestWorker(log, knowledge, lambda: NOW, metrics or Metrics())
+def worker(
+    log: LocalEventLog, knowledge: Knowledge, metrics: Metrics | None = None, now: datetime = NOW
+) -> IngestWorker:
+    """Applies at once what it reads."""
+    counted = IngestMetrics(metrics or Metrics())
+    return IngestWorker(Source.local(log), knowledge, lambda: now, counted, BatchLimits(wait_s=0))
 
 
 def query(event_id: str, **fields: object) -> InteractionEvent:
@@ -76,18 +83,18 @@ def count(metrics: Metrics, outcome: str) -> float | None:
 
 def test_events_reach_the_store_and_the_offset_moves_with_them(log: LocalEventLog, knowledge: Knowledge) -> None:
     append(log, to_entry(query("1")), to_entry(query("2")))
-    assert worker(log, knowledge).apply_next(0, 0) == 2
+    assert worker(log, knowledge).step(0) == 2
     assert knowledge.profile(ADA).events == 2
     assert knowledge.store.position(TOPIC, 0) == 2
-    assert worker(log, knowledge).apply_next(0, 0) == 0
+    assert worker(log, knowledge).step(0) == 0
 
 
 def test_a_new_worker_goes_on_where_the_store_says(log: LocalEventLog, knowledge: Knowledge) -> None:
     append(log, to_entry(query("1")))
-    worker(log, knowledge).apply_next(0, 0)
+    worker(log, knowledge).step(0)
     append(log, to_entry(query("1")), to_entry(query("2")))
     metrics = Metrics()
-    worker(log, knowledge, metrics).apply_next(0, 0)
+    worker(log, knowledge, metrics).step(0)
     assert (count(metrics, "new"), count(metrics, "duplicates")) == (1, 1)
     assert knowledge.profile(ADA).events == 2
 
@@ -102,7 +109,7 @@ def test_poison_is_set_aside_with_its_reason_and_place_and_its_neighbours_count(
         to_entry(query("2", user_query="")),
         to_entry(query("3")),
     )
-    worker(log, knowledge).apply_next(0, 0)
+    worker(log, knowledge).step(0)
     assert knowledge.profile(ADA).events == 2
     garbage, invalid = dead_letters(log)
     assert garbage.value == b"\xff\xff garbage"
@@ -114,7 +121,7 @@ def test_poison_is_set_aside_with_its_reason_and_place_and_its_neighbours_count(
 def test_an_event_without_a_tenant_belongs_to_nobody(log: LocalEventLog, knowledge: Knowledge) -> None:
     entry = Entry(b"/ada", query("1", tenant_id="").SerializeToString())
     append(log, entry)
-    worker(log, knowledge).apply_next(0, 0)
+    worker(log, knowledge).step(0)
     assert dict(dead_letters(log)[0].headers)["attune_reason"] == b"tenant_id: value is required in the log"
 
 
@@ -126,7 +133,7 @@ def test_an_event_that_the_log_took_long_before_it_happened_is_set_aside(
     ahead_too_far.occurred_at.FromDatetime(NOW + timedelta(minutes=5, seconds=1))
     append(log, to_entry(ahead), to_entry(ahead_too_far))
     # Read a year later: a replay must sort out alike.
-    IngestWorker(log, knowledge, lambda: NOW + timedelta(days=365), Metrics()).apply_next(0, 0)
+    worker(log, knowledge, now=NOW + timedelta(days=365)).step(0)
     assert knowledge.profile(ADA).events == 1
     (letter,) = dead_letters(log)
     assert dict(letter.headers)["ce_id"] == b"2"
@@ -150,14 +157,14 @@ def test_a_dead_letter_that_lands_behind_the_redaction_is_redacted_too(tmp_path:
     log = ForgettingMeanwhile(tmp_path / "raced")
     log.knowledge = knowledge
     append(log, Entry(b"acme/ada", b"\xff secret"), Entry(b"acme/bea", b"\xff"), Entry(b"no key", b"\xff"))
-    worker(log, knowledge).apply_next(0, 0)
+    worker(log, knowledge).step(0)
     assert [each.key for each in dead_letters(log)] == [b"acme/bea", b"no key"]
 
 
 def test_dead_letters_of_a_user_who_began_anew_stay(log: LocalEventLog, knowledge: Knowledge) -> None:
     knowledge.forget_user(ADA, NOW - timedelta(seconds=1))
     append(log, Entry(b"acme/ada", b"\xff"))
-    worker(log, knowledge).apply_next(0, 0)
+    worker(log, knowledge).step(0)
     assert [each.key for each in dead_letters(log)] == [b"acme/ada"]
 
 
@@ -209,8 +216,8 @@ def test_a_crash_between_dead_letters_and_store_repeats_and_never_loses(log: Loc
     knowledge = over(MemoryStore(), CrashingOnce)
     append(log, Entry(b"acme/ada", b"\xff"), to_entry(query("1")))
     with pytest.raises(StoreBusyError):
-        worker(log, knowledge).apply_next(0, 0)
-    worker(log, knowledge).apply_next(0, 0)
+        worker(log, knowledge).step(0)
+    worker(log, knowledge).step(0)
     assert len(dead_letters(log)) == 2
     assert knowledge.profile(ADA).events == 1
 
@@ -229,19 +236,19 @@ def test_the_lag_is_what_is_not_applied_yet(log: LocalEventLog, knowledge: Knowl
     metrics = Metrics()
     append(log, *(to_entry(query(str(number))) for number in range(501)))
     ingest = worker(log, knowledge, metrics)
-    assert ingest.apply_next(0, 0) == 500
-    assert metrics.registry.get_sample_value("attune_ingest_lag_records") == 1
-    assert ingest.apply_next(0, 0) == 1
-    assert metrics.registry.get_sample_value("attune_ingest_lag_records") == 0
+    assert ingest.step(0) == 500
+    assert metrics.registry.get_sample_value("attune_ingest_lag_records", {"partition": "0"}) == 1
+    assert ingest.step(0) == 1
+    assert metrics.registry.get_sample_value("attune_ingest_lag_records", {"partition": "0"}) == 0
 
 
 def test_records_that_were_redacted_are_passed(log: LocalEventLog, knowledge: Knowledge) -> None:
     append(log, to_entry(query("1")), to_entry(query("2")))
     log.redact(TOPIC, b"acme/ada")
     metrics = Metrics()
-    assert worker(log, knowledge, metrics).apply_next(0, 0) == 0
+    assert worker(log, knowledge, metrics).step(0) == 0
     assert knowledge.store.position(TOPIC, 0) == 2
-    assert metrics.registry.get_sample_value("attune_ingest_lag_records") == 0
+    assert metrics.registry.get_sample_value("attune_ingest_lag_records", {"partition": "0"}) == 0
 
 
 def test_a_store_ahead_of_its_log_is_refused(log: LocalEventLog, knowledge: Knowledge) -> None:

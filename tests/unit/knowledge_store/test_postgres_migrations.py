@@ -46,7 +46,7 @@ def before(url) -> list[Kept]:
         store.apply([projected("1", "a", "b")], LogPosition(LOG, 0, 7))
         kept = list(store.dump())
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP TABLE attune.consents, attune.summaries, attune.companions")
+        connection.execute("DROP TABLE attune.consents, attune.summaries, attune.companions, attune.claims")
         connection.execute("UPDATE attune.version SET version = 3")
     return kept
 

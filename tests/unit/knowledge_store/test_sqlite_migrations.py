@@ -118,7 +118,7 @@ def test_it_is_migrated_once(tmp_path):
     with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    assert tables == {"users", "tombstones", "consents", "summaries", "companions", "positions", "objects"}
+    assert tables == {"users", "tombstones", "consents", "summaries", "companions", "positions", "claims", "objects"}
 
 
 MIGRATE = """

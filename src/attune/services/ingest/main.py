@@ -1,16 +1,19 @@
 """The ingest role: the one place that constructs it."""
 
 import asyncio
+from collections.abc import Callable
 
 from attune.knowledge_store.knowledge import Knowledge
+from attune.services.ingest.backlog import BatchLimits
+from attune.services.ingest.metrics import IngestMetrics
 from attune.services.ingest.worker import IngestWorker
 from attune.services.runtime.catalogs import CatalogWatcher
 from attune.services.runtime.clock import Clock, system_clock
 from attune.services.runtime.config import Config, RoleName
-from attune.services.runtime.eventlog.port import EventLog
+from attune.services.runtime.eventlog.consumer import Source
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.server import Role
-from attune.services.runtime.stores import open_event_log, open_knowledge
+from attune.services.runtime.stores import open_knowledge, open_source
 
 
 async def build(
@@ -19,21 +22,31 @@ async def build(
     *,
     clock: Clock = system_clock,
     knowledge: Knowledge | None = None,
-    event_log: EventLog | None = None,
+    source: Source | None = None,
 ) -> Role:
     """The worker, running. It has no service of its own beside health and reflection."""
     watcher = CatalogWatcher.of(config)
     if knowledge is None:
         knowledge = await asyncio.to_thread(open_knowledge, config)
-    event_log = event_log or open_event_log(config)
-    worker = IngestWorker(event_log, knowledge, clock, metrics)
+    source = source or open_source(config)
+    limits = BatchLimits(config.ingest_batch_records, config.ingest_batch_bytes, config.ingest_batch_wait_ms / 1000)
+    worker = IngestWorker(source, knowledge, clock, IngestMetrics(metrics), limits)
     await asyncio.to_thread(worker.start)
     watcher.start(knowledge)
 
     async def close() -> None:
         watcher.stop()
         await asyncio.to_thread(worker.stop)
-        event_log.close()
+        source.log.close()
         knowledge.store.close()
 
-    return Role(RoleName.INGEST, close=close)
+    def watch(listener: Callable[[bool], None]) -> None:
+        """The worker tells from a thread of its own."""
+        loop = asyncio.get_running_loop()
+
+        def tell(able: bool) -> None:
+            loop.call_soon_threadsafe(listener, able)
+
+        worker.readiness.watch(tell)
+
+    return Role(RoleName.INGEST, close=close, watch=watch)

@@ -1,41 +1,50 @@
-"""The consumer: reads from where the store says, applies, and lets the store move the offset in the same transaction.
+"""The worker: reads the partitions that the group gives it, from where the store says, and applies what it reads.
 
-The log's own memory of consumers is not used: an offset and the state it stands for commit together or not at all, so
-that a crash anywhere leaves nothing lost and nothing applied twice (invariant 1).
+The log's own memory of consumers is not used but to show the lag: offsets that count are the store's.
 """
 
 import threading
-from collections.abc import Sequence
-from datetime import datetime
+import time
+from collections.abc import Callable, Collection
 
 import structlog
 
 from attune.knowledge_store.knowledge import Knowledge
-from attune.knowledge_store.model import LogPosition
-from attune.services.ingest.batch import sort_out
+from attune.knowledge_store.store import FencedError
+from attune.services.ingest.applying import Applier
+from attune.services.ingest.backlog import DEFAULT_LIMITS, Backlog, Backlogs, BatchLimits
+from attune.services.ingest.metrics import IngestMetrics
+from attune.services.ingest.readiness import Readiness, Reason
 from attune.services.runtime.clock import Clock
-from attune.services.runtime.eventlog.port import Entry, EventLog, Record
-from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, log_key, logged_at, user_of_key
-from attune.services.runtime.metrics import Metrics
+from attune.services.runtime.eventlog.consumer import Source
+from attune.services.runtime.eventlog.errors import OffsetOutOfRangeError
+from attune.services.runtime.events import TOPIC
 from attune.services.runtime.restoring import restore
-from attune.services.runtime.validation import Validation
 
 _log = structlog.get_logger("attune.ingest")
-_MOST_RECORDS = 500
-_MOST_BYTES = 4 << 20
-_POLL_S = 0.25
+_POLL_S = 0.1
 _RETRY_S = 1.0
 
 
 class IngestWorker:
-    """Applies the log to the store until it is stopped. One worker per store: partitions are read in turn."""
+    """Applies the log to the store until it is stopped. Several may share a store, each with partitions of its own."""
 
-    def __init__(self, log: EventLog, knowledge: Knowledge, clock: Clock, metrics: Metrics) -> None:
-        self._event_log = log
+    def __init__(
+        self,
+        source: Source,
+        knowledge: Knowledge,
+        clock: Clock,
+        metrics: IngestMetrics,
+        limits: BatchLimits = DEFAULT_LIMITS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._source = source
         self._knowledge = knowledge
-        self._clock = clock
         self._metrics = metrics
-        self._validation = Validation()
+        self._backlogs = Backlogs(knowledge.store, TOPIC, limits, monotonic)
+        self._consumer = source.consumer(TOPIC, self._backlogs)
+        self._applier = Applier(source.log, knowledge, TOPIC, clock, metrics)
+        self.readiness = Readiness(metrics)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="attune-ingest", daemon=True)
 
@@ -45,64 +54,68 @@ class IngestWorker:
         Raises:
             ConfigError: what `restore` raises.
         """
-        restore(self._event_log, self._knowledge.store)
+        restore(self._source.log, self._knowledge.store)
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the batch in hand."""
+        """End after the batch in hand, and leave the partitions to others."""
         self._stopped.set()
         if self._thread.ident is not None:
             self._thread.join()
+        self._consumer.close()
 
-    def apply_next(self, partition: int, timeout_s: float) -> int:
-        """Apply the next batch of a partition; return how many records it had."""
-        offset = self._knowledge.store.position(TOPIC, partition)
-        end = self._event_log.end_offset(TOPIC, partition)
-        records = self._event_log.poll(TOPIC, partition, offset, _MOST_RECORDS, _MOST_BYTES, timeout_s)
-        if records:
-            self._apply(records)
-        elif end > offset:  # all that lay there before the poll was redacted
-            self._knowledge.handle([], LogPosition(TOPIC, partition, end))
-        next_offset = records[-1].offset + 1 if records else end
-        self._metrics.lag.set(self._event_log.end_offset(TOPIC, partition) - next_offset)
-        return len(records)
+    def step(self, timeout_s: float) -> int:
+        """Read once, and apply what is due; how many records were applied."""
+        self._hold_back()
+        for partition, records in self._consumer.poll(timeout_s).items():
+            self._backlogs.take(partition, records)
+        applied = {
+            partition: self._apply(partition, backlog)
+            for partition, backlog in list(self._backlogs.held())
+            if self._backlogs.is_due(backlog) or self._skipped(partition, backlog)
+        }
+        self._show(applied)
+        return sum(applied.values())
 
-    def _apply(self, records: Sequence[Record]) -> None:
-        batch = sort_out(records, self._validation)
-        if batch.dead_letters:
-            # Before the offset moves: a crash in between repeats a dead letter, and never loses one.
-            self._set_aside(batch.dead_letters, min(logged_at(each) for each in records))
-        last = records[-1]
-        applied = self._knowledge.handle(batch.interactions, LogPosition(TOPIC, last.partition, last.offset + 1))
-        for outcome in ("new", "duplicates", "forgotten", "withheld"):
-            self._metrics.events.labels(outcome).inc(getattr(applied, outcome))
-        self._metrics.events.labels("dead_letter").inc(len(batch.dead_letters))
+    def _hold_back(self) -> None:
+        """Read no more of a partition whose backlog the store does not take, so that memory stays bounded."""
+        full = {partition: self._backlogs.is_full(backlog) for partition, backlog in self._backlogs.held()}
+        self._consumer.pause([each for each, is_full in full.items() if is_full])
+        self._consumer.resume([each for each, is_full in full.items() if not is_full])
 
-    def _set_aside(self, letters: Sequence[Entry], since: datetime) -> None:
-        """Append dead letters, the oldest of which was logged at `since`.
+    def _skipped(self, partition: int, backlog: Backlog) -> bool:
+        """Whether all that lay behind the store's offset is erased: the offset moves on all the same."""
+        return not backlog.records and self._consumer.position(partition) > backlog.start
 
-        These records may have been read before their user was forgotten, and their copies be appended after the dead
-        letters were redacted. So the tombstones are asked after the append. Forgetting sets one before it redacts: for
-        one that is not seen here, the redaction is still to come; what a visible one covers is redacted here.
-        """
-        self._event_log.append(DEAD_LETTER_TOPIC, letters, self._clock())
-        users = {user for letter in letters if (user := user_of_key(letter.key))}
-        for user, until in self._knowledge.store.forgotten(users).items():
-            if since <= until:
-                self._event_log.redact(DEAD_LETTER_TOPIC, log_key(user))
-        _log.warning("dead letters", count=len(letters), topic=DEAD_LETTER_TOPIC)
+    def _apply(self, partition: int, backlog: Backlog) -> int:
+        to = backlog.end if backlog.records else self._consumer.position(partition)
+        try:
+            return self._applier.apply(partition, backlog, to)
+        except FencedError:
+            _log.warning(
+                "another worker has claimed the partition: what was read of it is dropped", partition=partition
+            )
+            self._backlogs.revoked([partition])
+            return 0
+
+    def _show(self, applied: Collection[int]) -> None:
+        """How far the worker is, to who watches: the lag here, and in the log what was applied."""
+        held = dict(self._backlogs.held())
+        for partition, backlog in held.items():
+            self._metrics.lag.labels(partition).set(max(0, self._consumer.end(partition) - backlog.start))
+        self._consumer.commit({partition: held[partition].start for partition in applied if partition in held})
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
-                partitions = self._partitions()
-                for partition in partitions:
-                    self.apply_next(partition, _POLL_S / len(partitions))
-            except Exception:  # noqa: BLE001 - whatever it is, nothing was written and the batch stays next
+                self.step(_POLL_S)
+                self.readiness.set(None)
+            except OffsetOutOfRangeError as error:
+                self.readiness.set(Reason.STOPPED, str(error))
+                return
+            except Exception as error:  # noqa: BLE001 - whatever it is, nothing was written and the batch stays next
                 if self._stopped.is_set():
                     return
-                _log.exception("a batch could not be applied; it will be tried again", after_s=_RETRY_S)
+                _log.exception("events could not be applied; it will be tried again", after_s=_RETRY_S)
+                self.readiness.set(Reason.FAILING, str(error))
                 self._stopped.wait(_RETRY_S)
-
-    def _partitions(self) -> range:
-        return range(self._event_log.partition_count(TOPIC))

@@ -76,6 +76,13 @@ class Config(BaseSettings):
         description="A PostgreSQL database for the knowledge store, postgresql://...; empty: SQLite in data_dir.",
     )
     entities_per_user: int = Field(512, ge=1, description="How many entities a user's store holds at most.")
+    ingest_batch_records: int = Field(
+        2000, ge=1, description="A batch of events is applied when it has so many, and no more are read meanwhile."
+    )
+    ingest_batch_bytes: int = Field(4 << 20, ge=1, description="The same in bytes.")
+    ingest_batch_wait_ms: int = Field(
+        100, ge=0, description="A batch is applied when its first event has waited so long, in milliseconds."
+    )
     consent_default: Literal["granted", "withdrawn"] = Field(
         "granted", description="What counts for a purpose that a user has made no choice about."
     )

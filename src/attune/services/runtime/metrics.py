@@ -15,10 +15,6 @@ class Metrics:
             "attune_rpc_seconds", "Time to answer an RPC.", ["method"], buckets=_SECONDS, registry=self.registry
         )
         self.in_flight = Gauge("attune_rpcs_in_flight", "RPCs being answered.", ["method"], registry=self.registry)
-        self.events = Counter(
-            "attune_ingest_events", "Interaction events read from the log.", ["outcome"], registry=self.registry
-        )
-        self.lag = Gauge("attune_ingest_lag_records", "Records of the log not applied yet.", registry=self.registry)
         self.suggestions = Counter(
             "attune_suggestions", "Suggestion requests answered.", ["path"], registry=self.registry
         )

@@ -11,6 +11,7 @@ from attune.knowledge_store.store import Store, StoreError
 from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.services.runtime.catalogs import load_catalog
 from attune.services.runtime.config import Config
+from attune.services.runtime.eventlog.consumer import Source
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.eventlog.port import EventLog
 
@@ -51,6 +52,11 @@ def open_existing_store(config: Config) -> Store:
             f"there is no {_sqlite_file(config)}: set ATTUNE_DATA_DIR or ATTUNE_STORE_URL to those of the services"
         )
     return open_store(config)
+
+
+def open_source(config: Config) -> Source:
+    """The event log, and how to become one of its readers."""
+    return Source.local(open_event_log(config))
 
 
 def open_event_log(config: Config) -> EventLog:
