@@ -171,9 +171,33 @@ def test_a_store_is_bounded_by_evicting_the_lightest(open_store):
     assert names(store) == ["a", "b", "c"]
     store.apply([projected("4", "d", at=days(60), weight=2.0)])
     assert names(store) == ["d", "a", "b"]
-    store.apply([projected("5", "aa", at=days(60)), projected("6", "rejected", at=days(60), weight=-5.0)])
+    store.apply([projected("5", "aa", at=days(60))])
     assert names(store) == ["d", "a", "aa"]
     assert store.profile(ANNA).entities == 3
+
+
+def test_a_strong_rejection_outlives_what_is_liked_less(open_store):
+    store = open_store(capacity=2)
+    store.apply([projected("1", "liked", "faint", weight=1.0), projected("2", "rejected", weight=-5.0)])
+    assert names(store) == ["faint", "rejected"]
+    store.apply([projected("3", "rejected less", weight=-0.5)])
+    assert names(store) == ["faint", "rejected"]
+    store.apply([projected("4", "rejected too", weight=-2.0)])
+    assert names(store) == ["rejected too", "rejected"]
+
+
+def test_of_evidence_that_is_equal_either_way_the_later_id_is_evicted(open_store):
+    store = open_store(capacity=1)
+    store.apply([projected("1", "b"), projected("2", "a", weight=-1.0)])
+    assert names(store) == ["a"]
+    store.apply([projected("3", "b")])
+    assert names(store) == ["a"]
+
+
+def test_what_was_liked_and_rejected_alike_is_evicted_first(open_store):
+    store = open_store(capacity=2)
+    store.apply([projected("1", "a", "b"), projected("2", "a", weight=-1.0), projected("3", "c", weight=-0.5)])
+    assert names(store) == ["b", "c"]
 
 
 def test_the_bound_is_512_unless_said_otherwise(store):
