@@ -33,7 +33,9 @@ class _RetrievalModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Retriev
     RETRIEVAL_MODE_FAMILIAR: _RetrievalMode.ValueType  # 1
     """Known: the more often and the more recently, the higher."""
     RETRIEVAL_MODE_UNFAMILIAR: _RetrievalMode.ValueType  # 2
-    """In the context, and never or hardly ever met by the user."""
+    """In the context, and never or hardly ever met by the user. One that the user rejected, whose weight is negative, does
+    not come back, however rarely it was met; no mode has such entities.
+    """
     RETRIEVAL_MODE_LAPSED: _RetrievalMode.ValueType  # 3
     """Met often, but not for two weeks."""
     RETRIEVAL_MODE_NEIGHBOUR: _RetrievalMode.ValueType  # 4
@@ -47,7 +49,9 @@ RETRIEVAL_MODE_UNSPECIFIED: RetrievalMode.ValueType  # 0
 RETRIEVAL_MODE_FAMILIAR: RetrievalMode.ValueType  # 1
 """Known: the more often and the more recently, the higher."""
 RETRIEVAL_MODE_UNFAMILIAR: RetrievalMode.ValueType  # 2
-"""In the context, and never or hardly ever met by the user."""
+"""In the context, and never or hardly ever met by the user. One that the user rejected, whose weight is negative, does
+not come back, however rarely it was met; no mode has such entities.
+"""
 RETRIEVAL_MODE_LAPSED: RetrievalMode.ValueType  # 3
 """Met often, but not for two weeks."""
 RETRIEVAL_MODE_NEIGHBOUR: RetrievalMode.ValueType  # 4
