@@ -138,10 +138,10 @@ def test_search_ranks_plainly_for_who_does_not_allow_more_and_says_so(client: Cl
     answer = client.search(QUERY, user=user)
     assert titles(answer) == plain
     assert not answer.personalization.applied
-    assert "does not allow ranking" in answer.personalization.reason
+    assert answer.personalization.reason.startswith("the user does not allow ranking by what is known of them")
+    assert "SetConsents grants it" in answer.personalization.reason
+    assert list(answer.notices) == []  # said once
     assert not any(hit.explanation.entities for hit in answer.hits)
-    (notice,) = answer.notices
-    assert notice.startswith("user_id: this is the plain ranking, as the user does not allow ranking")
     client.set_consents(user, grant=["ranking"])
     assert titles(client.search(QUERY, user=user)) == titles(personal)
 

@@ -22,7 +22,7 @@ from attune.services.search.explain import explain
 from attune.services.search.gateway import Gateway
 from attune.services.search.index.port import Index
 from attune.services.search.indexing import Indexer
-from attune.services.search.notices import of_augmentation, of_consent, of_empty_domains
+from attune.services.search.notices import of_augmentation, of_empty_domains
 from attune.services.search.searching import Found, Searcher, Wish
 
 _DEFAULT_PAGE = 10
@@ -159,7 +159,7 @@ def _response(found: Found, offset: int, size: int, made_for: str) -> pb.SearchR
             reason=found.weight.reason,
         ),
         timings=pb.SearchTimings(**found.milliseconds),
-        notices=[*of_empty_domains(found.empty_domains), *of_consent(found.is_withheld)],
+        notices=of_empty_domains(found.empty_domains),
         experts=[
             pb.SearchedExpert(domain=space.domain, weight=space.weight, augmentation=augmentation)
             for space, augmentation in zip(found.spaces, found.augmentations, strict=True)
