@@ -119,6 +119,16 @@ def test_documents_are_indexed_once_replaced_and_deleted(client: Client) -> None
     assert list(client.search("zygote", domains=["biology"]).hits) == []
 
 
+def test_a_click_on_a_deleted_document_teaches_nothing(client: Client) -> None:
+    extra = search_pb2.Document(document_id="short-lived", title="asyncio", text="All of asyncio.")
+    client.index([extra])
+    record_visibly(client, reading("lou", "short-lived"))
+    assert client.delete(["short-lived"]) == 1
+    record_visibly(client, reading("mia", "short-lived"))
+    assert [each.entity_id for each in client.entities("lou")] == ["asyncio"]
+    assert list(client.entities("mia")) == []
+
+
 def test_pages_follow_each_other_without_overlap(client: Client) -> None:
     seen: list[str] = []
     token = ""

@@ -68,10 +68,7 @@ class SearchServicer(SearchServiceServicer):
 
     async def DeleteDocuments(self, request: pb.DeleteDocumentsRequest, context: Context) -> pb.DeleteDocumentsResponse:
         """Remove documents."""
-        ids = list(request.document_ids)
-        return pb.DeleteDocumentsResponse(
-            deleted=await asyncio.to_thread(self._index.delete, current_call().tenant, ids)
-        )
+        return pb.DeleteDocumentsResponse(deleted=await self._indexer.delete(list(request.document_ids)))
 
     async def GetDocument(self, request: pb.GetDocumentRequest, context: Context) -> pb.GetDocumentResponse:
         """One document."""
