@@ -5,7 +5,7 @@ Texts pass through to be linked and are dropped here; what goes on to the store 
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -75,46 +75,20 @@ class Knowledge:
     def retrieve(
         self,
         user: UserKey,
+        entity_ids: Iterable[str],
         *,
         now: datetime,
-        text: str = "",
-        entity_ids: Sequence[str] = (),
-        modes: Sequence[Mode] = tuple(Mode),
-        limit: int = 10,
+        modes: Sequence[Mode],
+        limit: int,
+        loaded: LoadedCatalog,
     ) -> list[Retrieved]:
-        """retrieval.retrieve, for the context of a text's entities and the given ones together.
+        """retrieval.retrieve, for a context of entities by the version of the catalog that they were linked with.
 
-        A text that names nothing gives nothing: it is a context, only an unknown one.
+        Merged entities are one in it, wherever they come from.
         """
-        loaded = self.loaded
-        context = {*entity_ids, *(mention.entity_id for mention in loaded.linker.link(text))}
-        if text.strip() and not context:
-            return []
-        resolved = {loaded.catalog.redirects.resolve(entity_id) for entity_id in context}
-        companions = self.companions_of(user.tenant, loaded)
-        return retrieve(self.states(user, loaded), loaded.graph, resolved, now, modes, limit, companions)
-
-    def companions_of(self, tenant: str, loaded: LoadedCatalog) -> CompanionsOf:
-        """Looks them up in the store. Of entities that were merged since they were counted, the one they became."""
-        resolve = loaded.catalog.redirects.resolve
-
-        def look_up(entity_ids: Collection[str]) -> Mapping[str, Sequence[Companion]]:
-            found = self.store.companions(tenant, entity_ids)
-            if not loaded.catalog.redirects:
-                return found
-            return {
-                entity_id: [replace(each, entity_id=resolve(each.entity_id)) for each in companions]
-                for entity_id, companions in found.items()
-            }
-
-        return look_up
-
-    def states(self, user: UserKey, loaded: LoadedCatalog) -> Mapping[str, EntityState]:
-        """The user's entities by id, those of merged entities as one."""
-        states, redirects = self.store.states(user), loaded.catalog.redirects
-        if not redirects:
-            return states
-        return {state.entity_id: state for state in fold(states.values(), redirects)}
+        context = set(map(loaded.catalog.redirects.resolve, entity_ids))
+        companions = self._companions_of(user.tenant, loaded)
+        return retrieve(self._states(user, loaded), loaded.graph, context, now, modes, limit, companions)
 
     def entity_page(self, user: UserKey, after: EntityCursor | None, limit: int) -> list[EntityState]:
         """As `Store.entity_page`, those of merged entities as one."""
@@ -143,6 +117,28 @@ class Knowledge:
 
     def forget_entity(self, user: UserKey, entity_id: str, at: datetime) -> dict[str, int]:
         return self.store.forget_entity(user, entity_id, at)
+
+    def _companions_of(self, tenant: str, loaded: LoadedCatalog) -> CompanionsOf:
+        """Looks them up in the store. Of entities that were merged since they were counted, the one they became."""
+        resolve = loaded.catalog.redirects.resolve
+
+        def look_up(entity_ids: Collection[str]) -> Mapping[str, Sequence[Companion]]:
+            found = self.store.companions(tenant, entity_ids)
+            if not loaded.catalog.redirects:
+                return found
+            return {
+                entity_id: [replace(each, entity_id=resolve(each.entity_id)) for each in companions]
+                for entity_id, companions in found.items()
+            }
+
+        return look_up
+
+    def _states(self, user: UserKey, loaded: LoadedCatalog) -> Mapping[str, EntityState]:
+        """The user's entities by id, those of merged entities as one."""
+        states, redirects = self.store.states(user), loaded.catalog.redirects
+        if not redirects:
+            return states
+        return {state.entity_id: state for state in fold(states.values(), redirects)}
 
     def _objects_of(self, interactions: Sequence[Interaction]) -> dict[tuple[str, str], list[LinkedEntity]]:
         wanted: defaultdict[str, dict[str, None]] = defaultdict(dict)

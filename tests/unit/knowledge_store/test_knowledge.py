@@ -1,4 +1,5 @@
 import tempfile
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,8 +22,8 @@ from tests.unit.knowledge_store.builders import (
 from attune.knowledge_store.consent import Choice, Purpose
 from attune.knowledge_store.cooccurrence import count_companions
 from attune.knowledge_store.knowledge import Document, Knowledge
-from attune.knowledge_store.model import EventKind, LinkedEntity, LogPosition, UserKey
-from attune.knowledge_store.retrieval import Mode
+from attune.knowledge_store.model import EventKind, LinkedEntity, LogPosition, Source, UserKey
+from attune.knowledge_store.retrieval import Mode, Retrieved
 from attune.knowledge_store.store import Applied
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_sqlite import SqliteStore
@@ -44,6 +45,12 @@ def knowledge() -> Knowledge:
 
 def weights(knowledge: Knowledge, user: UserKey = ANNA) -> dict[str, float]:
     return {state.entity_id: state.weight for state in knowledge.entity_page(user, None, 100)}
+
+
+def retrieved(
+    knowledge: Knowledge, *entity_ids: str, modes: Sequence[Mode] = tuple(Mode), user: UserKey = ANNA, at=START
+) -> list[Retrieved]:
+    return knowledge.retrieve(user, entity_ids, now=at, modes=modes, limit=10, loaded=knowledge.loaded)
 
 
 def remember(knowledge: Knowledge, *documents: Document) -> dict[str, list[LinkedEntity]]:
@@ -122,11 +129,11 @@ def test_a_verdict_takes_back_what_a_click_gave(knowledge):
     assert weights(knowledge) == {"trio": 0.0}
 
 
-def test_retrieval_takes_a_text_or_ids_or_neither_as_context(knowledge):
+def test_retrieval_is_of_a_context_or_without_one_of_all_that_the_user_knows(knowledge):
     knowledge.handle(
         [interaction("1", EventKind.QUERY, user_query="asyncio"), interaction("2", EventKind.QUERY, user_query="metal")]
     )
-    found = knowledge.retrieve(ANNA, now=START, text="asyncio or trio", entity_ids=["planet"])
+    found = retrieved(knowledge, "asyncio", "trio", "planet")
     assert [(one.mode, one.entity_id) for one in found] == [
         (Mode.FAMILIAR, "asyncio"),
         (Mode.UNFAMILIAR, "trio"),
@@ -135,10 +142,8 @@ def test_retrieval_takes_a_text_or_ids_or_neither_as_context(knowledge):
         (Mode.NEIGHBOUR, "trio"),
         (Mode.NEIGHBOUR, "gather"),
     ]
-    everything = knowledge.retrieve(ANNA, now=START, modes=[Mode.FAMILIAR])
-    assert [one.entity_id for one in everything] == ["asyncio"]
-    assert knowledge.retrieve(ANNA, now=START, text="nothing that has a name") == []
-    assert knowledge.retrieve(ANNA, now=START, modes=[Mode.FAMILIAR], limit=0) == []
+    (everything,) = retrieved(knowledge, modes=[Mode.FAMILIAR])
+    assert (everything.entity_id, everything.counts) == ("asyncio", {(EventKind.QUERY, Source.QUERY): 1})
 
 
 def test_forgetting_and_exporting_reach_the_store(knowledge):
@@ -230,7 +235,7 @@ def test_merged_entities_are_read_as_one_and_apart_again_when_the_merge_is_undon
     )
     assert weights(together) == {"asyncio": 2.0, "trio": 1.0}
     assert [state.entity_id for state in together.entity_page(ANNA, None, 1)] == ["asyncio"]
-    familiar = together.retrieve(ANNA, now=START, entity_ids=["gather"], modes=[Mode.FAMILIAR])
+    familiar = retrieved(together, "gather", modes=[Mode.FAMILIAR])
     assert [(found.entity_id, found.count) for found in familiar] == [("asyncio", 2)]
     assert weights(apart) == {"asyncio": 1.0, "gather": 1.0, "trio": 1.0}
     assert set(together.one_entity("gather")) == set(together.one_entity("asyncio")) == {"asyncio", "gather"}
@@ -247,7 +252,7 @@ def test_companions_are_counted_over_those_who_allow_it(knowledge):
     assert (found.entity_id, found.users) == ("trio", 5)
     ann = UserKey("acme", "ann")
     knowledge.handle([interaction("1", EventKind.QUERY, user=ann, user_query="asyncio.gather")])
-    neighbours = knowledge.retrieve(ann, now=days(1), modes=[Mode.NEIGHBOUR])
+    neighbours = retrieved(knowledge, modes=[Mode.NEIGHBOUR], user=ann, at=days(1))
     assert [(each.entity_id, each.via, each.via_users) for each in neighbours] == [
         ("asyncio", "gather", 0),
         ("trio", "gather", 5),

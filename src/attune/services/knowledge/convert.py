@@ -68,7 +68,7 @@ def user_entity(state: EntityState, catalog: Catalog, now: datetime) -> pb.UserE
         entity_id=state.entity_id,
         label=label(catalog, state.entity_id),
         evidence=pb.EntityEvidence(
-            counts=encode_counts(state),
+            counts=encode_counts(state.counts),
             total=state.count,
             first_seen=timestamp(state.first_seen),
             last_seen=timestamp(state.last_seen),
@@ -78,10 +78,10 @@ def user_entity(state: EntityState, catalog: Catalog, now: datetime) -> pb.UserE
     )
 
 
-def retrieved_entity(found: Retrieved, counts: Mapping[str, int], catalog: Catalog) -> pb.RetrievedEntity:
+def retrieved_entity(found: Retrieved, catalog: Catalog) -> pb.RetrievedEntity:
     """An entity of a context, as the user knows it."""
     evidence = pb.EntityEvidence(
-        counts=counts,
+        counts=encode_counts(found.counts),
         total=found.count,
         first_seen=timestamp(found.first_seen),
         last_seen=timestamp(found.last_seen),
