@@ -53,6 +53,12 @@ BAD_REQUESTS: list[tuple[RoleName, str, Any, str]] = [
     (RoleName.EMBEDDING, "ListDomains", embedding.ListDomainsRequest(page_token="damaged"), "page_token"),
     (RoleName.EMBEDDING, "ListDomains", embedding.ListDomainsRequest(page_size=1001), "page_size"),
     (RoleName.KNOWLEDGE, "LinkEntities", knowledge.LinkEntitiesRequest(), "inputs"),
+    (
+        RoleName.KNOWLEDGE,
+        "LinkEntities",
+        knowledge.LinkEntitiesRequest(inputs=[{"text": "x", "together": ["x"] * 17}]),
+        "inputs[0].together",
+    ),
     (RoleName.KNOWLEDGE, "LinkObjects", knowledge.LinkObjectsRequest(objects=[{}]), "objects[0].object_id"),
     (RoleName.KNOWLEDGE, "UnlinkObjects", knowledge.UnlinkObjectsRequest(), "object_ids"),
     (RoleName.KNOWLEDGE, "UnlinkObjects", knowledge.UnlinkObjectsRequest(object_ids=["d", ""]), "object_ids[1]"),

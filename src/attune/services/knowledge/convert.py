@@ -39,11 +39,12 @@ def label(catalog: Catalog, entity_id: str) -> str:
     return entity.label if entity else entity_id
 
 
-def linked_text(mentions: Sequence[Mention]) -> pb.LinkedText:
-    """The mentions of one text."""
+def linked_text(texts: Sequence[Sequence[Mention]]) -> pb.LinkedText:
+    """The mentions of one input: those of each of its texts."""
     return pb.LinkedText(
         mentions=[
             pb.Mention(
+                text_index=index,
                 start=each.start,
                 end=each.end,
                 surface=each.surface,
@@ -51,6 +52,7 @@ def linked_text(mentions: Sequence[Mention]) -> pb.LinkedText:
                 score=each.score,
                 candidates=[pb.Candidate(entity_id=one.entity_id, score=one.score) for one in each.candidates],
             )
+            for index, mentions in enumerate(texts)
             for each in mentions
         ]
     )
