@@ -10,12 +10,13 @@ from functools import partial
 import pytest
 from tests.unit.knowledge_store.builders import ANNA, BEN, START, TWIN, content, days, projected
 
-from attune.knowledge_store.model import EventKind, LinkedEntity, LogPosition, Source, UserKey
+from attune.knowledge_store.model import EventKind, LinkedEntity, LogPosition, Observation, Source, UserKey
 from attune.knowledge_store.store import (
     Applied,
     EntityCursor,
     LoggedObject,
     Profile,
+    Projected,
     Removal,
     Store,
     StoreError,
@@ -47,6 +48,17 @@ def test_observations_become_states(store):
     assert (a.entity_id, a.count, a.first_seen, a.last_seen, a.weight) == ("a", 2, days(0), days(30), 1.0)
     assert a.recent == 0.5 + 0.5**10  # half-lives of 30 days and of 3
     assert (b.entity_id, b.counts, b.weight) == ("b", {(EventKind.QUERY, Source.QUERY): 1}, 1.0)
+
+
+def test_a_removed_suggestion_is_kept_with_its_kind_and_its_weight(store):
+    seen = Observation("a", EventKind.SUGGESTION_REMOVED, Source.SUGGESTION, days(0), -0.5)
+    removed = Projected("2", ANNA, days(0), days(0), (seen,))
+    store.apply([projected("1", "a"), removed, removed])
+    (a,) = store.entities(ANNA)
+    counts = {(EventKind.QUERY, Source.QUERY): 1, (EventKind.SUGGESTION_REMOVED, Source.SUGGESTION): 1}
+    assert (a.counts, a.weight, a.recent) == (counts, 0.5, 0.5)
+    (told,) = [record for record in store.export(ANNA) if record["record"] == "entity"]
+    assert told["counts"] == {"query/query": 1, "suggestion_removed/suggestion": 1}
 
 
 def test_times_keep_their_microseconds_and_any_century(store):

@@ -162,6 +162,16 @@ def test_suggestions_draw_on_the_context_alone_for_who_does_not_allow_more(clien
     assert texts(client.suggest(QUERY, user=user, limit=50)) == texts(personal)
 
 
+def test_a_suggestion_is_removed_and_counts_against_nothing_where_learning_is_not_allowed(client: Client) -> None:
+    client.set_consents("con-removal", withdraw=["learning"])
+    assert client.remove_suggestion("con-removal", "asyncio", entity_ids=["asyncio"]).entity_ids == []
+    assert [each.WhichOneof("record") for each in exported(client, "con-removal")] == [
+        "profile",
+        "suppressed_suggestion",
+        "consent",
+    ]
+
+
 def test_who_asks_with_a_purpose_gets_nothing_of_a_user_who_withholds_it(client: Client, system: System) -> None:
     user, retrieve = "con-purpose", rpc(system.config, RoleName.KNOWLEDGE, "RetrieveEntities")
     record_visibly(client, reading(user, "asyncio.gather"))

@@ -24,7 +24,7 @@ from attune.knowledge_store.model import (
     Summary,
     UserKey,
 )
-from attune.knowledge_store.projection import observes_document, observes_query, project
+from attune.knowledge_store.projection import observes_document, observes_query, observes_suggestion, project
 from attune.knowledge_store.record import page_of
 from attune.knowledge_store.retrieval import CompanionsOf, Mode, Retrieved, retrieve
 from attune.knowledge_store.store import Applied, EntityCursor, Profile, Projected, Store
@@ -64,8 +64,8 @@ class Knowledge:
 
         Raises StoreError, after which nothing of the batch was written.
         """
-        known, linker = self._objects_of(interactions), self.linker
-        return self.store.apply([_projected(each, known, linker) for each in interactions], position)
+        known, loaded = self._objects_of(interactions), self.loaded
+        return self.store.apply([_projected(each, known, loaded) for each in interactions], position)
 
     def link_documents(self, documents: Sequence[Document]) -> dict[str, list[LinkedEntity]]:
         """What documents are about, by their ids: for the store, and so for all later clicks on them."""
@@ -153,16 +153,19 @@ class Knowledge:
 
 
 def _projected(
-    interaction: Interaction, known: Mapping[tuple[str, str], Sequence[LinkedEntity]], linker: Linker
+    interaction: Interaction, known: Mapping[tuple[str, str], Sequence[LinkedEntity]], loaded: LoadedCatalog
 ) -> Projected:
     query: list[str] = []
     document: Sequence[LinkedEntity] = ()
+    suggestion: list[str] = []
     if observes_query(interaction.kind):
-        query = _query_entities(interaction, linker)
+        query = _query_entities(interaction, loaded.linker)
     elif observes_document(interaction.kind):
         object_key = (interaction.user.tenant, interaction.object_id)
-        document = known.get(object_key) or _title_entities(interaction, linker)
-    observations = tuple(project(interaction, query, document))
+        document = known.get(object_key) or _title_entities(interaction, loaded.linker)
+    elif observes_suggestion(interaction.kind):
+        suggestion = _known_entities(interaction, loaded.catalog)
+    observations = tuple(project(interaction, query, document, suggestion))
     return Projected(
         interaction.event_id, interaction.user, interaction.occurred_at, interaction.logged_at, observations
     )
@@ -172,6 +175,12 @@ def _query_entities(interaction: Interaction, linker: Linker) -> list[str]:
     """A query has few words: the title clicked for it, where the event has one, is read with it."""
     in_query, _ = linker.link_together((interaction.user_query, interaction.attributes.get("title", "")))
     return [mention.entity_id for mention in in_query]
+
+
+def _known_entities(interaction: Interaction, catalog: Catalog) -> list[str]:
+    """Reporters choose the ids: one that the catalog does not have may be anything, even a text."""
+    resolved = dict.fromkeys(map(catalog.redirects.resolve, interaction.entity_ids))
+    return [entity_id for entity_id in resolved if entity_id in catalog]
 
 
 def _title_entities(interaction: Interaction, linker: Linker) -> list[LinkedEntity]:
