@@ -10,9 +10,17 @@ from functools import partial
 import pytest
 from tests.unit.knowledge_store.builders import ANNA, BEN, START, TWIN, content, days, projected
 
-from attune.knowledge_store.model import EventKind, LinkedEntity, LogPosition, Source, UserKey
+from attune.knowledge_store.model import EventKind, LinkedEntity, LogPosition, Observation, Source, UserKey
 from attune.knowledge_store.store import Store, StoreError
-from attune.knowledge_store.store_model import Applied, EntityCursor, LoggedObject, Profile, Removal, Suppressed
+from attune.knowledge_store.store_model import (
+    Applied,
+    EntityCursor,
+    LoggedObject,
+    Profile,
+    Projected,
+    Removal,
+    Suppressed,
+)
 
 
 def names(store: Store, user: UserKey = ANNA) -> list[str]:
@@ -39,6 +47,17 @@ def test_observations_become_states(store):
     assert (a.entity_id, a.count, a.first_seen, a.last_seen, a.weight) == ("a", 2, days(0), days(30), 1.0)
     assert a.recent == 0.5 + 0.5**10  # half-lives of 30 days and of 3
     assert (b.entity_id, b.counts, b.weight) == ("b", {(EventKind.QUERY, Source.QUERY): 1}, 1.0)
+
+
+def test_a_removed_suggestion_is_kept_with_its_kind_and_its_weight(store):
+    seen = Observation("a", EventKind.SUGGESTION_REMOVED, Source.SUGGESTION, days(0), -0.5)
+    removed = Projected("2", ANNA, days(0), days(0), (seen,))
+    store.apply([projected("1", "a"), removed, removed])
+    (a,) = store.entities(ANNA)
+    counts = {(EventKind.QUERY, Source.QUERY): 1, (EventKind.SUGGESTION_REMOVED, Source.SUGGESTION): 1}
+    assert (a.counts, a.weight, a.recent) == (counts, 0.5, 0.5)
+    (told,) = [record for record in store.export(ANNA) if record["record"] == "entity"]
+    assert told["counts"] == {"query/query": 1, "suggestion_removed/suggestion": 1}
 
 
 def test_times_keep_their_microseconds_and_any_century(store):
@@ -163,9 +182,33 @@ def test_a_store_is_bounded_by_evicting_the_lightest(open_store):
     assert names(store) == ["a", "b", "c"]
     store.apply([projected("4", "d", at=days(60), weight=2.0)])
     assert names(store) == ["d", "a", "b"]
-    store.apply([projected("5", "aa", at=days(60)), projected("6", "rejected", at=days(60), weight=-5.0)])
+    store.apply([projected("5", "aa", at=days(60))])
     assert names(store) == ["d", "a", "aa"]
     assert store.profile(ANNA).entities == 3
+
+
+def test_a_strong_rejection_outlives_what_is_liked_less(open_store):
+    store = open_store(capacity=2)
+    store.apply([projected("1", "liked", "faint", weight=1.0), projected("2", "rejected", weight=-5.0)])
+    assert names(store) == ["faint", "rejected"]
+    store.apply([projected("3", "rejected less", weight=-0.5)])
+    assert names(store) == ["faint", "rejected"]
+    store.apply([projected("4", "rejected too", weight=-2.0)])
+    assert names(store) == ["rejected too", "rejected"]
+
+
+def test_of_evidence_that_is_equal_either_way_the_later_id_is_evicted(open_store):
+    store = open_store(capacity=1)
+    store.apply([projected("1", "b"), projected("2", "a", weight=-1.0)])
+    assert names(store) == ["a"]
+    store.apply([projected("3", "b")])
+    assert names(store) == ["a"]
+
+
+def test_what_was_liked_and_rejected_alike_is_evicted_first(open_store):
+    store = open_store(capacity=2)
+    store.apply([projected("1", "a", "b"), projected("2", "a", weight=-1.0), projected("3", "c", weight=-0.5)])
+    assert names(store) == ["b", "c"]
 
 
 def test_the_bound_is_512_unless_said_otherwise(store):

@@ -53,6 +53,12 @@ BAD_REQUESTS: list[tuple[RoleName, str, Any, str]] = [
     (RoleName.EMBEDDING, "ListDomains", embedding.ListDomainsRequest(page_token="damaged"), "page_token"),
     (RoleName.EMBEDDING, "ListDomains", embedding.ListDomainsRequest(page_size=1001), "page_size"),
     (RoleName.KNOWLEDGE, "LinkEntities", knowledge.LinkEntitiesRequest(), "inputs"),
+    (
+        RoleName.KNOWLEDGE,
+        "LinkEntities",
+        knowledge.LinkEntitiesRequest(inputs=[{"text": "x", "together": ["x"] * 17}]),
+        "inputs[0].together",
+    ),
     (RoleName.KNOWLEDGE, "LinkObjects", knowledge.LinkObjectsRequest(objects=[{}]), "objects[0].object_id"),
     (RoleName.KNOWLEDGE, "UnlinkObjects", knowledge.UnlinkObjectsRequest(), "object_ids"),
     (RoleName.KNOWLEDGE, "UnlinkObjects", knowledge.UnlinkObjectsRequest(object_ids=["d", ""]), "object_ids[1]"),
@@ -137,6 +143,18 @@ BAD_REQUESTS: list[tuple[RoleName, str, Any, str]] = [
         "RemoveSuggestion",
         suggestion.RemoveSuggestionRequest(user_id="u", all_history=False),
         "all_history",
+    ),
+    (
+        RoleName.SUGGESTION,
+        "RemoveSuggestion",
+        suggestion.RemoveSuggestionRequest(user_id="u", all_history=True, entity_ids=["asyncio"]),
+        "entity_ids",
+    ),
+    (
+        RoleName.SUGGESTION,
+        "RemoveSuggestion",
+        suggestion.RemoveSuggestionRequest(user_id="u", text="x", entity_ids=["asyncio", ""]),
+        "entity_ids[1]",
     ),
 ]
 
@@ -298,6 +316,9 @@ BAD_EVENTS: list[tuple[InteractionEvent, str]] = [
     (interaction("u", "query", NOW), "user_query"),
     (interaction("u", "suggestion_accepted", NOW), "user_query"),
     (interaction("u", "query", NOW, query="q" * 9000), "user_query"),
+    (interaction("u", "suggestion_removed", NOW), "entity_ids"),
+    (interaction("u", "suggestion_removed", NOW, entity_ids=[""]), "entity_ids[0]"),
+    (interaction("u", "suggestion_removed", NOW, entity_ids=["e"], query="its text"), "user_query"),
     (interaction("u", "feedback", NOW), "object_id"),
     (interaction("u", "dwell", NOW, object_id="o"), "dwell_ms"),
     (interaction("u", "dwell", NOW, object_id="o", dwell_ms=10**9), "dwell_ms"),

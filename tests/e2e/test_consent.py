@@ -138,10 +138,10 @@ def test_search_ranks_plainly_for_who_does_not_allow_more_and_says_so(client: Cl
     answer = client.search(QUERY, user=user)
     assert titles(answer) == plain
     assert not answer.personalization.applied
-    assert "does not allow ranking" in answer.personalization.reason
+    assert answer.personalization.reason.startswith("the user does not allow ranking by what is known of them")
+    assert "SetConsents grants it" in answer.personalization.reason
+    assert list(answer.notices) == []  # said once
     assert not any(hit.explanation.entities for hit in answer.hits)
-    (notice,) = answer.notices
-    assert notice.startswith("user_id: this is the plain ranking, as the user does not allow ranking")
     client.set_consents(user, grant=["ranking"])
     assert titles(client.search(QUERY, user=user)) == titles(personal)
 
@@ -160,6 +160,16 @@ def test_suggestions_draw_on_the_context_alone_for_who_does_not_allow_more(clien
     assert list(client.suggest("", user=user).suggestions) == []
     client.set_consents(user, grant=["suggestion"])
     assert texts(client.suggest(QUERY, user=user, limit=50)) == texts(personal)
+
+
+def test_a_suggestion_is_removed_and_counts_against_nothing_where_learning_is_not_allowed(client: Client) -> None:
+    client.set_consents("con-removal", withdraw=["learning"])
+    assert client.remove_suggestion("con-removal", "asyncio", entity_ids=["asyncio"]).entity_ids == []
+    assert [each.WhichOneof("record") for each in exported(client, "con-removal")] == [
+        "profile",
+        "suppressed_suggestion",
+        "consent",
+    ]
 
 
 def test_who_asks_with_a_purpose_gets_nothing_of_a_user_who_withholds_it(client: Client, system: System) -> None:

@@ -24,5 +24,7 @@ def test_search_goes_on_plainly_without_the_knowledge_service(tmp_path: Path) ->
     roles = [RoleName.EMBEDDING, RoleName.SEARCH]
     with running_system(alone, system_clock, roles=roles) as system, Client(Addresses.of(system.config)) as client:
         answer = client.search(QUERY, user="ada")
+        deleted = client.delete(["asyncio.timeout"])
     assert [hit.document.document_id for hit in answer.hits] == plain
     assert answer.personalization.reason.startswith("the knowledge service is unavailable")
+    assert deleted == 1

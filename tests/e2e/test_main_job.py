@@ -57,6 +57,50 @@ def test_a_removed_suggestion_does_not_come_back(client: Client) -> None:
     assert first not in [each.text for each in client.suggest(QUERY, user="finn").suggestions]
 
 
+def evidence(client: Client, user: str) -> dict[str, tuple[int, float]]:
+    """Of each entity the removals that count against it, and the weight."""
+    return {
+        each.entity_id: (
+            each.evidence.counts.get("suggestion_removed/suggestion", 0),
+            pytest.approx(each.evidence.weight, abs=0.01),
+        )
+        for each in client.entities(user)
+    }
+
+
+def test_a_removed_suggestion_counts_once_against_what_it_was_about(client: Client) -> None:
+    record_visibly(client, reading("nia", *["multiprocessing.Pool"] * 2))
+    before = {each.entity_id: each.evidence.weight for each in client.entities("nia")}
+    shown = next(each for each in client.suggest(QUERY, user="nia", limit=50).suggestions if each.entity_ids)
+    (about,) = shown.entity_ids
+    for _ in range(2):  # a caller that repeats itself
+        assert client.remove_suggestion("nia", shown.text, entity_ids=shown.entity_ids).entity_ids == [about]
+    wait_until(lambda: client.profile("nia").events == 3)
+    record_visibly(client, reading("nobody", "csv.reader"))
+    assert client.profile("nia").events == 3
+    expected = {each: (int(each == about), before.get(each, 0) - (each == about)) for each in {*before, about}}
+    assert evidence(client, "nia") == expected
+
+
+def test_a_suggestion_without_ids_counts_against_what_its_text_names(client: Client) -> None:
+    removed = client.remove_suggestion("oli", "asyncio and multiprocessing")
+    assert sorted(removed.entity_ids) == ["asyncio", "multiprocessing"]
+    wait_until(lambda: client.profile("oli").events == 1)
+    assert evidence(client, "oli") == {"asyncio": (1, -0.5), "multiprocessing": (1, -0.5)}
+    assert client.remove_suggestion("oli", "what next").entity_ids == []
+
+
+def test_what_was_removed_is_not_suggested_in_other_words(client: Client) -> None:
+    assert any(
+        "asyncio" in each.entity_ids
+        for each in client.suggest("asyncio and multiprocessing", user="pia", limit=50).suggestions
+    )
+    client.remove_suggestion("pia", "asyncio at last", entity_ids=["asyncio"])
+    wait_until(lambda: client.profile("pia").events == 1)
+    suggested = client.suggest("asyncio and multiprocessing", user="pia", limit=50).suggestions
+    assert not any("asyncio" in each.entity_ids for each in suggested)
+
+
 def test_the_store_holds_entities_and_an_export_tells_all_of_it(client: Client) -> None:
     record_visibly(client, reading("gus", "asyncio.gather", "asyncio.Queue"))
     held = {each.entity_id: each.evidence.total for each in client.entities("gus", page_size=1)}
@@ -117,6 +161,16 @@ def test_documents_are_indexed_once_replaced_and_deleted(client: Client) -> None
     assert client.search("zygote", domains=["biology"]).hits[0].document.text == "A fertilised egg cell."
     assert client.delete(["extra", "never there"]) == 1
     assert list(client.search("zygote", domains=["biology"]).hits) == []
+
+
+def test_a_click_on_a_deleted_document_teaches_nothing(client: Client) -> None:
+    extra = search_pb2.Document(document_id="short-lived", title="asyncio", text="All of asyncio.")
+    client.index([extra])
+    record_visibly(client, reading("lou", "short-lived"))
+    assert client.delete(["short-lived"]) == 1
+    record_visibly(client, reading("mia", "short-lived"))
+    assert [each.entity_id for each in client.entities("lou")] == ["asyncio"]
+    assert list(client.entities("mia")) == []
 
 
 def test_pages_follow_each_other_without_overlap(client: Client) -> None:

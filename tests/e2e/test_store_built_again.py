@@ -129,6 +129,30 @@ def test_documents_that_an_older_version_linked_are_in_the_log_after_its_start(t
         assert exported(client, "ada") == before
 
 
+def test_removed_suggestions_count_the_same_and_their_text_is_nowhere(tmp_path: Path) -> None:
+    config, secret = config_in(tmp_path), "zebrafish-and-quinces"
+    with running_system(config, system_clock) as system, Client(Addresses.of(system.config), timeout_s=60) as client:
+        record_visibly(client, reading("ada", "asyncio.gather") + reading("bea", "asyncio.gather"))
+        client.remove_suggestion("ada", f"asyncio {secret}")
+        client.remove_suggestion("ada", f"queue {secret}", entity_ids=["asyncio", "asyncio.Queue", "no such entity"])
+        client.remove_suggestion("bea", secret, entity_ids=["asyncio"])
+        client.remove_suggestion("cleo", secret, entity_ids=["asyncio", "multiprocessing"])
+        forgotten = pb.ForgetEntityRequest(user_id="cleo", entity_id="asyncio")
+        wait_until(lambda: client.profile("cleo").events == 1)
+        rpc(system.config, RoleName.KNOWLEDGE, "ForgetEntity")(forgotten)
+        wait_until(lambda: client.profile("ada").events == 3)
+        assert client.forget("bea").removed["event_log"] == 2
+        before = {user: exported(client, user) for user in ("ada", "bea", "cleo")}
+    lose_the_store(config)
+    with started(config) as (client, _):
+        assert {user: exported(client, user) for user in before} == before
+        assert {each.entity_id for each in client.entities("ada")} == {"asyncio", "asyncio.Queue"}
+        assert [each.entity_id for each in client.entities("cleo")] == ["multiprocessing"]
+        assert list(client.entities("bea")) == []
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+    assert kept == []
+
+
 # Crashing
 
 

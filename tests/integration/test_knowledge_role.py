@@ -61,6 +61,34 @@ def query(number: int, user: str) -> pb.RecordInteractionsRequest:
     return pb.RecordInteractionsRequest(event=event)
 
 
+async def test_a_query_and_a_title_are_linked_together_and_each_mention_says_which_it_is_of(tmp_path: Path) -> None:
+    catalog = Catalog.load(
+        [
+            '{"id": "country", "label": "Georgia", "links": [{"relation": "capital", "target": "tbilisi"}]}',
+            '{"id": "state", "label": "Georgia"}',
+            '{"id": "tbilisi", "label": "Tbilisi", "aliases": ["Tiflis"]}',
+        ]
+    )
+    graph = CatalogGraph(catalog)
+    knowledge = Knowledge(catalog, graph, Linker(catalog, graph), MemoryStore())
+    request = pb.LinkEntitiesRequest(
+        inputs=[
+            pb.LinkInput(text="georgia"),
+            pb.LinkInput(text="georgia", context="Old Tiflis"),
+            pb.LinkInput(text="georgia", together=["Old Tiflis", "nothing", "Tbilisi"]),
+        ]
+    )
+    async with serving(knowledge, LocalEventLog(tmp_path / "events"), tmp_path) as (_, stub):
+        alone, in_context, together = (await stub.LinkEntities(request)).texts
+    assert {each.text_index for each in (*alone.mentions, *in_context.mentions)} <= {0}
+    assert [(each.text_index, each.start, each.end, each.entity_id) for each in together.mentions] == [
+        (0, 0, 7, "country"),
+        (1, 4, 10, "tbilisi"),
+        (3, 0, 7, "tbilisi"),
+    ]
+    assert "Tiflis" not in [each.surface for each in in_context.mentions]
+
+
 async def test_documents_are_unlinked_and_teach_nothing_any_more(knowledge: Knowledge, tmp_path: Path) -> None:
     documents = [pb.ObjectInput(object_id=name, title="asyncio") for name in ("d1", "d2")]
     async with serving(knowledge, LocalEventLog(tmp_path / "events"), tmp_path) as (_, stub):

@@ -5,7 +5,7 @@ Texts pass through to be linked and are dropped here; what goes on to the store 
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ from attune.knowledge_store.model import (
     Summary,
     UserKey,
 )
-from attune.knowledge_store.projection import observes_document, observes_query, project
+from attune.knowledge_store.projection import observes_document, observes_query, observes_suggestion, project
 from attune.knowledge_store.record import page_of
 from attune.knowledge_store.retrieval import CompanionsOf, Mode, Retrieved, retrieve
 from attune.knowledge_store.store import Store
@@ -65,8 +65,8 @@ class Knowledge:
 
         Raises StoreError, after which nothing of the batch was written.
         """
-        known, linker = self._objects_of(interactions), self.linker
-        return self.store.apply([_projected(each, known, linker) for each in interactions], position)
+        known, loaded = self._objects_of(interactions), self.loaded
+        return self.store.apply([_projected(each, known, loaded) for each in interactions], position)
 
     def link_documents(self, documents: Sequence[Document]) -> dict[str, list[LinkedEntity]]:
         """What documents are about, by their ids: for the store, and so for all later clicks on them."""
@@ -76,46 +76,20 @@ class Knowledge:
     def retrieve(
         self,
         user: UserKey,
+        entity_ids: Iterable[str],
         *,
         now: datetime,
-        text: str = "",
-        entity_ids: Sequence[str] = (),
-        modes: Sequence[Mode] = tuple(Mode),
-        limit: int = 10,
+        modes: Sequence[Mode],
+        limit: int,
+        loaded: LoadedCatalog,
     ) -> list[Retrieved]:
-        """retrieval.retrieve, for the context of a text's entities and the given ones together.
+        """retrieval.retrieve, for a context of entities by the version of the catalog that they were linked with.
 
-        A text that names nothing gives nothing: it is a context, only an unknown one.
+        Merged entities are one in it, wherever they come from.
         """
-        loaded = self.loaded
-        context = {*entity_ids, *(mention.entity_id for mention in loaded.linker.link(text))}
-        if text.strip() and not context:
-            return []
-        resolved = {loaded.catalog.redirects.resolve(entity_id) for entity_id in context}
-        companions = self.companions_of(user.tenant, loaded)
-        return retrieve(self.states(user, loaded), loaded.graph, resolved, now, modes, limit, companions)
-
-    def companions_of(self, tenant: str, loaded: LoadedCatalog) -> CompanionsOf:
-        """Looks them up in the store. Of entities that were merged since they were counted, the one they became."""
-        resolve = loaded.catalog.redirects.resolve
-
-        def look_up(entity_ids: Collection[str]) -> Mapping[str, Sequence[Companion]]:
-            found = self.store.companions(tenant, entity_ids)
-            if not loaded.catalog.redirects:
-                return found
-            return {
-                entity_id: [replace(each, entity_id=resolve(each.entity_id)) for each in companions]
-                for entity_id, companions in found.items()
-            }
-
-        return look_up
-
-    def states(self, user: UserKey, loaded: LoadedCatalog) -> Mapping[str, EntityState]:
-        """The user's entities by id, those of merged entities as one."""
-        states, redirects = self.store.states(user), loaded.catalog.redirects
-        if not redirects:
-            return states
-        return {state.entity_id: state for state in fold(states.values(), redirects)}
+        context = set(map(loaded.catalog.redirects.resolve, entity_ids))
+        companions = self._companions_of(user.tenant, loaded)
+        return retrieve(self._states(user, loaded), loaded.graph, context, now, modes, limit, companions)
 
     def entity_page(self, user: UserKey, after: EntityCursor | None, limit: int) -> list[EntityState]:
         """As `Store.entity_page`, those of merged entities as one."""
@@ -145,6 +119,28 @@ class Knowledge:
     def forget_entity(self, user: UserKey, entity_id: str, at: datetime) -> dict[str, int]:
         return self.store.forget_entity(user, entity_id, at)
 
+    def _companions_of(self, tenant: str, loaded: LoadedCatalog) -> CompanionsOf:
+        """Looks them up in the store. Of entities that were merged since they were counted, the one they became."""
+        resolve = loaded.catalog.redirects.resolve
+
+        def look_up(entity_ids: Collection[str]) -> Mapping[str, Sequence[Companion]]:
+            found = self.store.companions(tenant, entity_ids)
+            if not loaded.catalog.redirects:
+                return found
+            return {
+                entity_id: [replace(each, entity_id=resolve(each.entity_id)) for each in companions]
+                for entity_id, companions in found.items()
+            }
+
+        return look_up
+
+    def _states(self, user: UserKey, loaded: LoadedCatalog) -> Mapping[str, EntityState]:
+        """The user's entities by id, those of merged entities as one."""
+        states, redirects = self.store.states(user), loaded.catalog.redirects
+        if not redirects:
+            return states
+        return {state.entity_id: state for state in fold(states.values(), redirects)}
+
     def _objects_of(self, interactions: Sequence[Interaction]) -> dict[tuple[str, str], list[LinkedEntity]]:
         wanted: defaultdict[str, dict[str, None]] = defaultdict(dict)
         for interaction in interactions:
@@ -158,16 +154,19 @@ class Knowledge:
 
 
 def _projected(
-    interaction: Interaction, known: Mapping[tuple[str, str], Sequence[LinkedEntity]], linker: Linker
+    interaction: Interaction, known: Mapping[tuple[str, str], Sequence[LinkedEntity]], loaded: LoadedCatalog
 ) -> Projected:
     query: list[str] = []
     document: Sequence[LinkedEntity] = ()
+    suggestion: list[str] = []
     if observes_query(interaction.kind):
-        query = _query_entities(interaction, linker)
+        query = _query_entities(interaction, loaded.linker)
     elif observes_document(interaction.kind):
         object_key = (interaction.user.tenant, interaction.object_id)
-        document = known.get(object_key) or _title_entities(interaction, linker)
-    observations = tuple(project(interaction, query, document))
+        document = known.get(object_key) or _title_entities(interaction, loaded.linker)
+    elif observes_suggestion(interaction.kind):
+        suggestion = _known_entities(interaction, loaded.catalog)
+    observations = tuple(project(interaction, query, document, suggestion))
     return Projected(
         interaction.event_id, interaction.user, interaction.occurred_at, interaction.logged_at, observations
     )
@@ -177,6 +176,12 @@ def _query_entities(interaction: Interaction, linker: Linker) -> list[str]:
     """A query has few words: the title clicked for it, where the event has one, is read with it."""
     in_query, _ = linker.link_together((interaction.user_query, interaction.attributes.get("title", "")))
     return [mention.entity_id for mention in in_query]
+
+
+def _known_entities(interaction: Interaction, catalog: Catalog) -> list[str]:
+    """Reporters choose the ids: one that the catalog does not have may be anything, even a text."""
+    resolved = dict.fromkeys(map(catalog.redirects.resolve, interaction.entity_ids))
+    return [entity_id for entity_id in resolved if entity_id in catalog]
 
 
 def _title_entities(interaction: Interaction, linker: Linker) -> list[LinkedEntity]:

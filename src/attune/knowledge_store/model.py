@@ -33,13 +33,15 @@ class EventKind(StrEnum):
     SUGGESTION_SHOWN = "suggestion_shown"
     SUGGESTION_ACCEPTED = "suggestion_accepted"
     FEEDBACK = "feedback"
+    SUGGESTION_REMOVED = "suggestion_removed"
 
 
 class Source(StrEnum):
-    """Where an entity was seen: in the user's words, or in a document that the user read."""
+    """Where an entity was seen: in the user's words, in a document that the user read, or in what was suggested."""
 
     QUERY = "query"
     DOCUMENT = "document"
+    SUGGESTION = "suggestion"
 
 
 def require_identifier(value: str, name: str) -> None:
@@ -100,6 +102,8 @@ class Interaction:
     dwell_ms: int | None = None
     previous_query_id: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
+    entity_ids: tuple[str, ...] = ()
+    """What a removed suggestion was about."""
 
     def __post_init__(self) -> None:
         require_identifier(self.event_id, "event_id")
@@ -107,6 +111,8 @@ class Interaction:
         require_utc(self.logged_at, "logged_at")
         if self.object_id:
             require_identifier(self.object_id, "object_id")
+        for entity_id in self.entity_ids:
+            require_identifier(entity_id, "entity_ids")
         for name, value in (("dwell_ms", self.dwell_ms), ("position", self.position)):
             if value is not None and value < 0:
                 raise ValueError(f"{name} is {value}: give a number that is not negative, or leave it out")

@@ -15,7 +15,7 @@ time, and the summary. Times are ISO 8601 in UTC, or null. Both weights are as o
 is kept, and digests of their ids to tell a repeated one, from which nothing can be read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -72,7 +72,7 @@ def _entity_record(state: EntityState) -> dict[str, Any]:
     return {
         "record": "entity",
         "entity_id": state.entity_id,
-        "counts": encode_counts(state),
+        "counts": encode_counts(state.counts),
         "first_seen": _iso(state.first_seen),
         "last_seen": _iso(state.last_seen),
         "weight": state.weight,
@@ -80,9 +80,9 @@ def _entity_record(state: EntityState) -> dict[str, Any]:
     }
 
 
-def encode_counts(state: EntityState) -> dict[str, int]:
-    """The counts under "kind/source" keys, sorted."""
-    return {f"{kind}/{source}": count for (kind, source), count in sorted(state.counts.items())}
+def encode_counts(counts: Mapping[tuple[EventKind, Source], int]) -> dict[str, int]:
+    """The counts of an entity under "kind/source" keys, sorted."""
+    return {f"{kind}/{source}": count for (kind, source), count in sorted(counts.items())}
 
 
 def decode_counts(counts: dict[str, int]) -> dict[tuple[EventKind, Source], int]:

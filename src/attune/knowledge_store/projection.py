@@ -8,11 +8,15 @@
 | view | the document's entities | 0.5, times salience |
 | dwell | the document's entities | min(dwell, 60 s) / 60 s, times salience |
 | feedback | the document's entities | 1 relevant, -1 irrelevant (attribute "verdict"), times salience |
+| suggestion_removed | the suggestion's entities | -1, in equal shares |
 | impression, suggestion_shown | none | the system's own output teaches it nothing |
 
 The further down a clicked result was (1 is the first, and where none is told), the more the user looked for it: the
 first is often clicked because it is the first (Joachims et al., "Accurately Interpreting Clickthrough Data", SIGIR
 2005). The slope and the bound are ours.
+
+Who removes a suggestion rejects something that it was about, and does not tell what: so its entities share the weight
+that an accepted suggestion has.
 """
 
 import math
@@ -26,10 +30,14 @@ _LARGEST_CLICK = 1.5
 _QUERY_WEIGHTS = {EventKind.QUERY: 1.0, EventKind.SUGGESTION_ACCEPTED: 1.0, EventKind.REFORMULATION: 0.5}
 _DOCUMENT_WEIGHTS = {EventKind.CLICK: 1.0, EventKind.VIEW: 0.5}
 _VERDICTS = {"relevant": 1.0, "irrelevant": -1.0}
+_REMOVED = -1.0
 
 
 def project(
-    interaction: Interaction, query_entities: Sequence[str], document_entities: Sequence[LinkedEntity]
+    interaction: Interaction,
+    query_entities: Sequence[str],
+    document_entities: Sequence[LinkedEntity],
+    suggestion_entities: Sequence[str],
 ) -> list[Observation]:
     """Each entity at most once; its observation is dated `occurred_at`. Weights of zero are no observations."""
     query_weight = _QUERY_WEIGHTS.get(interaction.kind, 0.0)
@@ -40,6 +48,10 @@ def project(
     if document_weight:
         weights = {linked.entity_id: document_weight * linked.salience for linked in document_entities}
         return _observations(interaction, Source.DOCUMENT, weights)
+    if observes_suggestion(interaction.kind):
+        rejected = set(suggestion_entities)
+        weights = {entity_id: _REMOVED / len(rejected) for entity_id in suggestion_entities}
+        return _observations(interaction, Source.SUGGESTION, weights)
     return []
 
 
@@ -51,6 +63,11 @@ def observes_query(kind: EventKind) -> bool:
 def observes_document(kind: EventKind) -> bool:
     """Whether the entities of the document matter for this kind."""
     return kind in _DOCUMENT_WEIGHTS or kind in {EventKind.DWELL, EventKind.FEEDBACK}
+
+
+def observes_suggestion(kind: EventKind) -> bool:
+    """Whether the entities of the suggestion matter for this kind."""
+    return kind is EventKind.SUGGESTION_REMOVED
 
 
 def _document_weight(interaction: Interaction) -> float:

@@ -66,9 +66,10 @@ class UserRecord:
         self.states[seen.entity_id] = EntityState.first(seen) if state is None else state.observed(seen)
 
     def evict(self, capacity: int) -> None:
-        """Keeps the first `capacity` entities by rank (largest first), ties by id."""
+        """Keeps the `capacity` entities of the largest weights, liked or rejected; of equal ones the first by id."""
         if len(self.states) > capacity:
-            for state in self.ranked()[capacity:]:
+            by_evidence = sorted(self.states.values(), key=lambda state: (-abs(state.rank), state.entity_id))
+            for state in by_evidence[capacity:]:
                 del self.states[state.entity_id]
 
     def expirable(self, before: datetime) -> Expired:

@@ -22,13 +22,13 @@ An entity that was seen exactly once is familiar and unfamiliar at the same time
 
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from heapq import heappush, heappushpop, nsmallest
 
 from attune.knowledge_store.graph import CatalogGraph
-from attune.knowledge_store.model import Companion, EntityState
+from attune.knowledge_store.model import Companion, EntityState, EventKind, Source
 
 _LAPSED_AFTER = timedelta(days=14)
 _LAPSED_MINIMUM = 3
@@ -69,11 +69,16 @@ class Retrieved:
     factors: tuple[tuple[FactorName, float], ...]
     weight: float = 0.0
     recent: float = 0.0
-    count: int = 0
+    counts: Mapping[tuple[EventKind, Source], int] = field(default_factory=dict)
     first_seen: datetime | None = None
     last_seen: datetime | None = None
     via: str | None = None
     via_users: int = 0
+
+    @property
+    def count(self) -> int:
+        """How often the user met it, over all kinds and sources."""
+        return sum(self.counts.values())
 
     @property
     def score(self) -> float:
@@ -119,7 +124,7 @@ class _Question:
 
     def retrieved(self, state: EntityState, mode: Mode, factor: FactorName, value: float) -> Retrieved:
         weight, recent = state.weight_at(self.now), state.recent_at(self.now)
-        seen = (state.count, state.first_seen, state.last_seen)
+        seen = (state.counts, state.first_seen, state.last_seen)
         return Retrieved(state.entity_id, mode, ((factor, value),), weight, recent, *seen)
 
 

@@ -118,4 +118,6 @@ def test_the_example_events_name_documents_and_the_catalog_links_within_itself(
     documents = {json.loads(line)["_id"] for line in lines}
     named = {each.object_id for each in example_events}
     assert named - {""} <= documents
-    assert Catalog.load(EXAMPLES / "catalog.jsonl").warnings == ()
+    catalog = Catalog.load(EXAMPLES / "catalog.jsonl")
+    assert catalog.warnings == ()
+    assert all(entity_id in catalog for each in example_events for entity_id in each.entity_ids)

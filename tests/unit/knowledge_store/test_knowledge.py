@@ -1,6 +1,8 @@
 import tempfile
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -21,8 +23,8 @@ from tests.unit.knowledge_store.builders import (
 from attune.knowledge_store.consent import Choice, Purpose
 from attune.knowledge_store.cooccurrence import count_companions
 from attune.knowledge_store.knowledge import Document, Knowledge
-from attune.knowledge_store.model import EventKind, LinkedEntity, LogPosition, UserKey
-from attune.knowledge_store.retrieval import Mode
+from attune.knowledge_store.model import EventKind, Interaction, LinkedEntity, LogPosition, Source, UserKey
+from attune.knowledge_store.retrieval import Mode, Retrieved
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_model import Applied
 from attune.knowledge_store.store_sqlite import SqliteStore
@@ -44,6 +46,12 @@ def knowledge() -> Knowledge:
 
 def weights(knowledge: Knowledge, user: UserKey = ANNA) -> dict[str, float]:
     return {state.entity_id: state.weight for state in knowledge.entity_page(user, None, 100)}
+
+
+def retrieved(
+    knowledge: Knowledge, *entity_ids: str, modes: Sequence[Mode] = tuple(Mode), user: UserKey = ANNA, at=START
+) -> list[Retrieved]:
+    return knowledge.retrieve(user, entity_ids, now=at, modes=modes, limit=10, loaded=knowledge.loaded)
 
 
 def remember(knowledge: Knowledge, *documents: Document) -> dict[str, list[LinkedEntity]]:
@@ -122,11 +130,79 @@ def test_a_verdict_takes_back_what_a_click_gave(knowledge):
     assert weights(knowledge) == {"trio": 0.0}
 
 
-def test_retrieval_takes_a_text_or_ids_or_neither_as_context(knowledge):
+def removed(event_id: str, *entity_ids: str, **fields: Any) -> Interaction:
+    return interaction(event_id, EventKind.SUGGESTION_REMOVED, entity_ids=entity_ids, **fields)
+
+
+def test_a_removed_suggestion_counts_against_what_it_was_about(knowledge):
+    knowledge.handle([interaction("1", EventKind.QUERY, user_query="asyncio")])
+    knowledge.handle([removed("2", "asyncio"), removed("3", "trio", "planet")])
+    assert weights(knowledge) == {"asyncio": 0.0, "trio": -0.5, "planet": -0.5}
+    (trio,) = [state for state in knowledge.entity_page(ANNA, None, 10) if state.entity_id == "trio"]
+    assert trio.counts == {(EventKind.SUGGESTION_REMOVED, Source.SUGGESTION): 1}
+
+
+def test_what_was_removed_is_in_no_mode_of_retrieval_any_more(knowledge):
+    knowledge.handle([interaction("1", EventKind.QUERY, user_query="asyncio")])
+    assert {one.mode for one in retrieved(knowledge, "trio")} == {Mode.UNFAMILIAR, Mode.NEIGHBOUR}
+    knowledge.handle([removed("2", "trio")])
+    assert retrieved(knowledge, "trio") == []
+
+
+def test_a_suggestion_removed_twice_counts_once(knowledge):
+    assert knowledge.handle([removed("1", "trio")]) == Applied(new=1)
+    assert knowledge.handle([removed("1", "trio"), removed("1", "asyncio")]) == Applied(duplicates=2)
+    assert weights(knowledge) == {"trio": -1.0}
+
+
+def test_an_id_that_the_catalog_does_not_have_is_not_kept(knowledge):
+    assert knowledge.handle([removed("1", "words of somebody", "trio"), removed("2", "other words")]) == Applied(new=2)
+    assert weights(knowledge) == {"trio": -1.0}
+
+
+def test_forgetting_an_entity_takes_its_removals_with_it(knowledge):
+    events = [removed("1", "trio"), removed("2", "trio", "asyncio")]
+    knowledge.handle(events)
+    knowledge.forget_entity(ANNA, "trio", days(1))
+    for _ in range(2):
+        assert weights(knowledge) == {"asyncio": -0.5}
+        knowledge.handle(events)
+    knowledge.handle([removed("3", "trio", at=days(2))])
+    assert weights(knowledge)["trio"] == -1.0
+
+
+removals = st.lists(
+    st.tuples(
+        st.integers(0, 6).map(str),
+        st.sampled_from([EventKind.QUERY, EventKind.SUGGESTION_REMOVED]),
+        st.lists(st.sampled_from(["asyncio", "trio", "planet", "nothing"]), max_size=4),
+        st.integers(0, 90),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(removals, st.lists(st.integers(0, 5), max_size=6))
+def test_removals_read_again_from_the_log_give_the_same_store(steps, sizes):
+    log = [
+        interaction(event_id, kind, at=days(day), user_query=" ".join(ids), entity_ids=tuple(ids))
+        for event_id, kind, ids, day in steps
+    ]
+    whole, cut = (Knowledge(CATALOG, GRAPH, LINKER, MemoryStore()) for _ in range(2))
+    whole.handle(log, LogPosition(LOG, 0, len(log)))
+    start = 0
+    for size in (*sizes, len(log)):
+        cut.handle(log[max(start - 2, 0) : start + size], LogPosition(LOG, 0, min(start + size, len(log))))
+        start += size
+    assert content(cut.store) == content(whole.store)
+
+
+def test_retrieval_is_of_a_context_or_without_one_of_all_that_the_user_knows(knowledge):
     knowledge.handle(
         [interaction("1", EventKind.QUERY, user_query="asyncio"), interaction("2", EventKind.QUERY, user_query="metal")]
     )
-    found = knowledge.retrieve(ANNA, now=START, text="asyncio or trio", entity_ids=["planet"])
+    found = retrieved(knowledge, "asyncio", "trio", "planet")
     assert [(one.mode, one.entity_id) for one in found] == [
         (Mode.FAMILIAR, "asyncio"),
         (Mode.UNFAMILIAR, "trio"),
@@ -135,10 +211,8 @@ def test_retrieval_takes_a_text_or_ids_or_neither_as_context(knowledge):
         (Mode.NEIGHBOUR, "trio"),
         (Mode.NEIGHBOUR, "gather"),
     ]
-    everything = knowledge.retrieve(ANNA, now=START, modes=[Mode.FAMILIAR])
-    assert [one.entity_id for one in everything] == ["asyncio"]
-    assert knowledge.retrieve(ANNA, now=START, text="nothing that has a name") == []
-    assert knowledge.retrieve(ANNA, now=START, modes=[Mode.FAMILIAR], limit=0) == []
+    (everything,) = retrieved(knowledge, modes=[Mode.FAMILIAR])
+    assert (everything.entity_id, everything.counts) == ("asyncio", {(EventKind.QUERY, Source.QUERY): 1})
 
 
 def test_forgetting_and_exporting_reach_the_store(knowledge):
@@ -197,9 +271,8 @@ def test_no_word_of_a_query_title_or_page_is_in_the_file(events):
         remember(knowledge, *(Document(f"d{n}", text, f"{text} trio") for n, text in enumerate(texts)))
         for number, (kind, query, title, _) in enumerate(events):
             fields = {"user_query": f"{query} trio", "attributes": {"title": f"{title} Mercury", "other": title}}
-            event = interaction(
-                f"{query}-{number}", kind, object_id=f"d{number}", dwell_ms=9_000, session_id=title, **fields
-            )
+            fields |= {"dwell_ms": 9_000, "session_id": title, "entity_ids": (query, "trio")}
+            event = interaction(f"{query}-{number}", kind, object_id=f"d{number}", **fields)
             knowledge.handle([event], LogPosition(LOG, 0, number + 1))
         assert content(store)["position"] == len(events)
         written = b"".join(file.read_bytes() for file in Path(folder).iterdir())
@@ -230,9 +303,12 @@ def test_merged_entities_are_read_as_one_and_apart_again_when_the_merge_is_undon
     )
     assert weights(together) == {"asyncio": 2.0, "trio": 1.0}
     assert [state.entity_id for state in together.entity_page(ANNA, None, 1)] == ["asyncio"]
-    familiar = together.retrieve(ANNA, now=START, entity_ids=["gather"], modes=[Mode.FAMILIAR])
+    familiar = retrieved(together, "gather", modes=[Mode.FAMILIAR])
     assert [(found.entity_id, found.count) for found in familiar] == [("asyncio", 2)]
     assert weights(apart) == {"asyncio": 1.0, "gather": 1.0, "trio": 1.0}
+    together.handle([removed("3", "gather", "asyncio")])
+    assert weights(together) == {"asyncio": 1.0, "trio": 1.0}
+    assert weights(apart) == {"asyncio": 0.0, "gather": 1.0, "trio": 1.0}
     assert set(together.one_entity("gather")) == set(together.one_entity("asyncio")) == {"asyncio", "gather"}
     assert apart.one_entity("gather") == ("gather",)
 
@@ -247,7 +323,7 @@ def test_companions_are_counted_over_those_who_allow_it(knowledge):
     assert (found.entity_id, found.users) == ("trio", 5)
     ann = UserKey("acme", "ann")
     knowledge.handle([interaction("1", EventKind.QUERY, user=ann, user_query="asyncio.gather")])
-    neighbours = knowledge.retrieve(ann, now=days(1), modes=[Mode.NEIGHBOUR])
+    neighbours = retrieved(knowledge, modes=[Mode.NEIGHBOUR], user=ann, at=days(1))
     assert [(each.entity_id, each.via, each.via_users) for each in neighbours] == [
         ("asyncio", "gather", 0),
         ("trio", "gather", 5),

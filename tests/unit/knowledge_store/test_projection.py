@@ -4,14 +4,16 @@ from hypothesis import strategies as st
 from tests.unit.knowledge_store.builders import days, interaction, untimed
 
 from attune.knowledge_store.model import EventKind, LinkedEntity, Source
-from attune.knowledge_store.projection import observes_document, observes_query, project
+from attune.knowledge_store.projection import observes_document, observes_query, observes_suggestion, project
 
 QUERY = ["a", "b"]
 DOCUMENT = [LinkedEntity("b", 1.0), LinkedEntity("c", 0.5)]
+SUGGESTION = ["c", "d"]
 
 
 def weights(kind: EventKind, **fields: object) -> dict[str, float]:
-    return {seen.entity_id: seen.weight for seen in project(interaction("e", kind, **fields), QUERY, DOCUMENT)}
+    event = interaction("e", kind, **fields)
+    return {seen.entity_id: seen.weight for seen in project(event, QUERY, DOCUMENT, SUGGESTION)}
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,7 @@ def weights(kind: EventKind, **fields: object) -> dict[str, float]:
         (EventKind.SUGGESTION_SHOWN, {}),
         (EventKind.DWELL, {}),
         (EventKind.FEEDBACK, {}),
+        (EventKind.SUGGESTION_REMOVED, {"c": -0.5, "d": -0.5}),
     ],
 )
 def test_each_kind_weighs_what_the_table_says(kind, expected):
@@ -51,10 +54,12 @@ def test_feedback_counts_by_its_verdict(verdict, weight):
 
 
 def test_observations_carry_kind_source_and_the_time_of_the_event():
-    (seen, _) = project(interaction("e", EventKind.CLICK, at=days(3)), [], DOCUMENT)
+    (seen, _) = project(interaction("e", EventKind.CLICK, at=days(3)), [], DOCUMENT, [])
     assert (seen.kind, seen.source, seen.at) == (EventKind.CLICK, Source.DOCUMENT, days(3))
-    (seen,) = project(interaction("e", EventKind.QUERY), ["a", "a"], [])
+    (seen,) = project(interaction("e", EventKind.QUERY), ["a", "a"], [], [])
     assert (seen.kind, seen.source) == (EventKind.QUERY, Source.QUERY)
+    (seen,) = project(interaction("e", EventKind.SUGGESTION_REMOVED), [], [], ["a", "a"])
+    assert (seen.kind, seen.source, seen.weight) == (EventKind.SUGGESTION_REMOVED, Source.SUGGESTION, -1.0)
 
 
 attributes = st.dictionaries(st.sampled_from(["verdict", "title"]), st.sampled_from(["relevant", "irrelevant", "x"]))
@@ -63,13 +68,17 @@ attributes = st.dictionaries(st.sampled_from(["verdict", "title"]), st.sampled_f
 @untimed
 @given(st.sampled_from(EventKind), attributes, st.one_of(st.none(), st.integers(0, 10**7)))
 def test_no_entity_twice_no_weight_of_zero_and_none_beyond_one(kind, attributes, dwell_ms):
-    seen = project(interaction("e", kind, attributes=attributes, dwell_ms=dwell_ms), QUERY * 2, DOCUMENT)
+    seen = project(
+        interaction("e", kind, attributes=attributes, dwell_ms=dwell_ms), QUERY * 2, DOCUMENT, SUGGESTION * 2
+    )
     assert len({one.entity_id for one in seen}) == len(seen)
     assert all(0 < abs(one.weight) <= 1 for one in seen)
-    assert not seen or observes_query(kind) != observes_document(kind)
+    observed = [observes(kind) for observes in (observes_query, observes_document, observes_suggestion)]
+    assert not seen or sum(observed) == 1
 
 
 @untimed
 @given(st.sampled_from([EventKind.IMPRESSION, EventKind.SUGGESTION_SHOWN]), attributes, st.integers(0, 10**7))
 def test_what_the_system_showed_teaches_it_nothing(kind, attributes, dwell_ms):
-    assert project(interaction("e", kind, attributes=attributes, dwell_ms=dwell_ms), QUERY, DOCUMENT) == []
+    shown = interaction("e", kind, attributes=attributes, dwell_ms=dwell_ms)
+    assert project(shown, QUERY, DOCUMENT, SUGGESTION) == []

@@ -26,7 +26,7 @@ from tests.unit.knowledge_store.builders import (
 )
 
 from attune.knowledge_store.consent import Choice, Purpose
-from attune.knowledge_store.model import LogPosition
+from attune.knowledge_store.model import EntityState, LogPosition
 from attune.knowledge_store.store import Store
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_model import Applied, Projected, Removal
@@ -238,7 +238,7 @@ def test_what_one_tenant_does_changes_nothing_of_another(events):
 
 @some
 @given(logs(), sizes, st.integers(1, 5))
-def test_a_store_never_holds_more_than_its_bound_and_keeps_the_heaviest(events, cuts, capacity):
+def test_a_store_never_holds_more_than_its_bound_and_lists_the_heaviest_first(events, cuts, capacity):
     store = MemoryStore(capacity=capacity)
     for batch, position in batches(events, cuts):
         store.apply(batch, position)
@@ -246,6 +246,20 @@ def test_a_store_never_holds_more_than_its_bound_and_keeps_the_heaviest(events, 
             ranks = [state.rank for state in store.entities(user)]
             assert len(ranks) <= capacity
             assert ranks == sorted(ranks, reverse=True)
+
+
+@some
+@given(logs())
+def test_an_event_evicts_the_weakest_evidence_whether_liked_or_rejected(events):
+    bounded = MemoryStore(capacity=3)
+    for event in once(events):
+        states = {state.entity_id: state for state in bounded.entities(event.user)}
+        for seen in event.observations:
+            held = states.get(seen.entity_id)
+            states[seen.entity_id] = held.observed(seen) if held else EntityState.first(seen)
+        strongest = sorted(states.values(), key=lambda state: (-abs(state.rank), state.entity_id))[:3]
+        bounded.apply([event])
+        assert {state.entity_id for state in bounded.entities(event.user)} == {each.entity_id for each in strongest}
 
 
 @pytest.mark.parametrize("count", [10, 5_000])

@@ -11,9 +11,11 @@ from structlog.testing import capture_logs
 from tests.e2e.conftest import wait_until
 from tests.unit.knowledge_store.builders import ANNA, START, line
 
+from attune.knowledge.v1.knowledge_pb2 import RetrieveEntitiesRequest
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.linking import Linker
 from attune.knowledge_store.store_memory import MemoryStore
+from attune.services.knowledge.retrieving import retrieve as retrieve_entities
 from attune.services.runtime.catalogs import CatalogWatcher, load_catalog
 
 
@@ -153,13 +155,13 @@ def test_a_catalog_that_is_loaded_when_the_watcher_is_stopped_is_not_taken(path)
 def test_a_call_in_flight_ends_on_the_version_that_it_began_with(path, monkeypatch):
     watcher, knowledge = CatalogWatcher(path, 0), knowledge_of(path)
     write(path, line("b", "Anna"))
-    link = Linker.link
+    link_together = Linker.link_together
 
-    def changing(self, text, *, context=""):
+    def changing(self, texts):
         looked(path, knowledge, watcher)
-        return link(self, text, context=context)
+        return link_together(self, texts)
 
-    monkeypatch.setattr(Linker, "link", changing)
+    monkeypatch.setattr(Linker, "link_together", changing)
     old, seen = knowledge.graph, []
 
     def retrieve(_states, graph, _context, _now, _modes, _limit, _companions):
@@ -167,7 +169,8 @@ def test_a_call_in_flight_ends_on_the_version_that_it_began_with(path, monkeypat
         return []
 
     monkeypatch.setattr("attune.knowledge_store.knowledge.retrieve", retrieve)
-    knowledge.retrieve(ANNA, now=START, text="Anna")
+    answer = retrieve_entities(knowledge, ANNA, RetrieveEntitiesRequest(query="Anna"), START)
+    assert answer.context_entity_ids == ["a"]
     assert "b" in knowledge.catalog
     assert seen == [old]
 

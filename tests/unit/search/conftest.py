@@ -28,6 +28,8 @@ class Services:
     refused: frozenset[str] = frozenset()
     """Ids of documents that cannot be embedded."""
     embedded: list[str] = field(default_factory=list)
+    unlinked: list[str] = field(default_factory=list)
+    knowledge_is_up: bool = True
 
     spaces: dict[str, str] = field(default_factory=dict)
     """The space of each expert that has one of its own."""
@@ -54,6 +56,10 @@ class Services:
 
     async def link(self, documents: Sequence[Document]) -> list[tuple[str, ...]]:
         return [()] * len(documents)
+
+    async def unlink(self, document_ids: Sequence[str]) -> bool:
+        self.unlinked += document_ids
+        return self.knowledge_is_up
 
     async def person(self, _user: str, _query: str, _context: Context, _entity_ids: Sequence[str]) -> Person:
         return NOBODY

@@ -90,3 +90,27 @@ async def test_an_empty_stream_does_nothing(small_index: Index, services: Servic
     report = await indexed(small_index, services)
     assert (report.indexed, report.unchanged, report.rejected_count) == (0, 0, 0)
     assert services.embedded == []
+
+
+async def test_deleted_documents_are_unlinked_and_so_are_those_that_are_gone_already(
+    small_index: Index, services: Services, log_lines: list[EventDict]
+) -> None:
+    await indexed(small_index, services, document("1"), document("2"))
+    indexer = Indexer(small_index, services)  # type: ignore[arg-type]
+    assert await indexer.delete(["1", "gone"]) == 1
+    assert services.unlinked == ["1", "gone"]
+    assert small_index.get("acme", "1") is None
+    assert small_index.get("acme", "2") is not None
+    assert log_lines == []
+
+
+async def test_documents_are_deleted_without_the_knowledge_service_and_the_log_says_what_is_left(
+    small_index: Index, services: Services, log_lines: list[EventDict]
+) -> None:
+    await indexed(small_index, services, document("a secret id"))
+    services.knowledge_is_up = False
+    assert await Indexer(small_index, services).delete(["a secret id"]) == 1  # type: ignore[arg-type]
+    assert small_index.get("acme", "a secret id") is None
+    (line,) = log_lines
+    assert (line["log_level"], line["documents"]) == ("warning", 1)
+    assert "secret" not in str(line)

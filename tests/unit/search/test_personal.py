@@ -74,6 +74,12 @@ def test_the_weight_falls_with_what_the_query_says(
     assert reason in weight.reason
 
 
+def test_who_withholds_consent_is_told_once_with_the_mend() -> None:
+    reason = weigh(Person(is_withheld=True), [fused(1, 0.3)], [()], 1.0).reason
+    assert "this is the plain ranking" in reason
+    assert "SetConsents grants it" in reason
+
+
 def test_a_name_that_all_the_best_documents_bear_leaves_the_query_open() -> None:
     person = knowing(coverage=1.0, asyncio=0.5)
     assert weigh(person, PLAIN, [("named",)] * 20, 1.0).value == pytest.approx(MOST)

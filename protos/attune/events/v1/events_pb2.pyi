@@ -46,6 +46,10 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """The user took a suggested query, which user_query holds."""
     EVENT_TYPE_FEEDBACK: _EventType.ValueType  # 9
     """The user judged an object: attributes["verdict"] is "relevant" or "irrelevant"."""
+    EVENT_TYPE_SUGGESTION_REMOVED: _EventType.ValueType  # 10
+    """The user wants a suggestion no more: entity_ids says what it was about, and nothing says how it read. It counts
+    against these entities.
+    """
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """The kinds of interaction, after OpenSearch User Behavior Insights."""
@@ -70,6 +74,10 @@ EVENT_TYPE_SUGGESTION_ACCEPTED: EventType.ValueType  # 8
 """The user took a suggested query, which user_query holds."""
 EVENT_TYPE_FEEDBACK: EventType.ValueType  # 9
 """The user judged an object: attributes["verdict"] is "relevant" or "irrelevant"."""
+EVENT_TYPE_SUGGESTION_REMOVED: EventType.ValueType  # 10
+"""The user wants a suggestion no more: entity_ids says what it was about, and nothing says how it read. It counts
+against these entities.
+"""
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 
 @_typing.final
@@ -112,6 +120,7 @@ class InteractionEvent(_message.Message):
     DWELL_MS_FIELD_NUMBER: _builtins.int
     PREVIOUS_QUERY_ID_FIELD_NUMBER: _builtins.int
     ATTRIBUTES_FIELD_NUMBER: _builtins.int
+    ENTITY_IDS_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """The tenant, for logs that several tenants share. On RecordInteractions it is taken from the credential; a
     different value is refused.
@@ -148,6 +157,12 @@ class InteractionEvent(_message.Message):
     def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Everything else. Known keys: "title" (of the object, linked together with the query), "verdict" (of feedback)."""
 
+    @_builtins.property
+    def entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """For removed suggestions: the entities that the suggestion was about. Those that the catalog does not have teach
+        nothing. Events of other types are linked, and this is not read.
+        """
+
     def __init__(
         self,
         *,
@@ -165,10 +180,11 @@ class InteractionEvent(_message.Message):
         dwell_ms: _builtins.int | None = ...,
         previous_query_id: _builtins.str = ...,
         attributes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        entity_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_dwell_ms", b"_dwell_ms", "_position", b"_position", "dwell_ms", b"dwell_ms", "occurred_at", b"occurred_at", "position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dwell_ms", b"_dwell_ms", "_position", b"_position", "attributes", b"attributes", "client_id", b"client_id", "dwell_ms", b"dwell_ms", "event_id", b"event_id", "object_id", b"object_id", "occurred_at", b"occurred_at", "position", b"position", "previous_query_id", b"previous_query_id", "query_id", b"query_id", "session_id", b"session_id", "tenant_id", b"tenant_id", "type", b"type", "user_id", b"user_id", "user_query", b"user_query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dwell_ms", b"_dwell_ms", "_position", b"_position", "attributes", b"attributes", "client_id", b"client_id", "dwell_ms", b"dwell_ms", "entity_ids", b"entity_ids", "event_id", b"event_id", "object_id", b"object_id", "occurred_at", b"occurred_at", "position", b"position", "previous_query_id", b"previous_query_id", "query_id", b"query_id", "session_id", b"session_id", "tenant_id", b"tenant_id", "type", b"type", "user_id", b"user_id", "user_query", b"user_query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__dwell_ms: _TypeAlias = _typing.Literal["dwell_ms"]  # noqa: Y015
     _WhichOneofArgType__dwell_ms: _TypeAlias = _typing.Literal["_dwell_ms", b"_dwell_ms"]  # noqa: Y015

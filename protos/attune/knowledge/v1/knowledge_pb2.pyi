@@ -33,7 +33,9 @@ class _RetrievalModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Retriev
     RETRIEVAL_MODE_FAMILIAR: _RetrievalMode.ValueType  # 1
     """Known: the more often and the more recently, the higher."""
     RETRIEVAL_MODE_UNFAMILIAR: _RetrievalMode.ValueType  # 2
-    """In the context, and never or hardly ever met by the user."""
+    """In the context, and never or hardly ever met by the user. One that the user rejected, whose weight is negative, does
+    not come back, however rarely it was met; no mode has such entities.
+    """
     RETRIEVAL_MODE_LAPSED: _RetrievalMode.ValueType  # 3
     """Met often, but not for two weeks."""
     RETRIEVAL_MODE_NEIGHBOUR: _RetrievalMode.ValueType  # 4
@@ -47,7 +49,9 @@ RETRIEVAL_MODE_UNSPECIFIED: RetrievalMode.ValueType  # 0
 RETRIEVAL_MODE_FAMILIAR: RetrievalMode.ValueType  # 1
 """Known: the more often and the more recently, the higher."""
 RETRIEVAL_MODE_UNFAMILIAR: RetrievalMode.ValueType  # 2
-"""In the context, and never or hardly ever met by the user."""
+"""In the context, and never or hardly ever met by the user. One that the user rejected, whose weight is negative, does
+not come back, however rarely it was met; no mode has such entities.
+"""
 RETRIEVAL_MODE_LAPSED: RetrievalMode.ValueType  # 3
 """Met often, but not for two weeks."""
 RETRIEVAL_MODE_NEIGHBOUR: RetrievalMode.ValueType  # 4
@@ -98,19 +102,28 @@ class LinkInput(_message.Message):
 
     TEXT_FIELD_NUMBER: _builtins.int
     CONTEXT_FIELD_NUMBER: _builtins.int
+    TOGETHER_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The text."""
     context: _builtins.str
-    """What helps to disambiguate it: the title of the page, the previous query."""
+    """What helps to disambiguate it and is not linked itself: the title of the page, the previous query."""
+    @_builtins.property
+    def together(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is linked together with it: at most 16 texts that belong to it and are written apart, such as the title that was
+        clicked for a query. All are read as one, so that each helps to disambiguate the others, and the mentions of all come
+        back; what case tells, and whether a common word stands alone, is asked of each by itself.
+        """
+
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
         context: _builtins.str = ...,
+        together: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "text", b"text", "together", b"together"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -172,14 +185,17 @@ class Mention(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    TEXT_INDEX_FIELD_NUMBER: _builtins.int
     START_FIELD_NUMBER: _builtins.int
     END_FIELD_NUMBER: _builtins.int
     SURFACE_FIELD_NUMBER: _builtins.int
     ENTITY_ID_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     CANDIDATES_FIELD_NUMBER: _builtins.int
+    text_index: _builtins.int
+    """Which text it is of: 0 is the input's text, 1 the first of its together."""
     start: _builtins.int
-    """The first character, counted in code points."""
+    """The first character of that text, counted in code points."""
     end: _builtins.int
     """The character after the last."""
     surface: _builtins.str
@@ -195,6 +211,7 @@ class Mention(_message.Message):
     def __init__(
         self,
         *,
+        text_index: _builtins.int = ...,
         start: _builtins.int = ...,
         end: _builtins.int = ...,
         surface: _builtins.str = ...,
@@ -204,7 +221,7 @@ class Mention(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "end", b"end", "entity_id", b"entity_id", "score", b"score", "start", b"start", "surface", b"surface"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "end", b"end", "entity_id", b"entity_id", "score", b"score", "start", b"start", "surface", b"surface", "text_index", b"text_index"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -212,14 +229,16 @@ Global___Mention: _TypeAlias = Mention  # noqa: Y015
 
 @_typing.final
 class LinkedText(_message.Message):
-    """The mentions of one text."""
+    """The mentions of one input."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MENTIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def mentions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Mention]:
-        """In the order of their places; none overlap."""
+        """Those of its text first, then those of each that was linked together with it; of each text in the order of their
+        places. None overlap.
+        """
 
     def __init__(
         self,
@@ -243,7 +262,7 @@ class LinkEntitiesResponse(_message.Message):
     TEXTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def texts(self) -> _containers.RepeatedCompositeFieldContainer[Global___LinkedText]:
-        """One for each text, in the order of the request."""
+        """One for each input, in the order of the request."""
 
     def __init__(
         self,

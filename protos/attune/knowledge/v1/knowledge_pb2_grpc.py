@@ -117,7 +117,7 @@ class KnowledgeServiceServicer:
     """
 
     def LinkEntities(self, request, context):
-        """The entities of each text. Stores nothing.
+        """The entities of each text, and of the texts that belong to it. Stores nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,7 @@ class KnowledgeServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> KnowledgeServiceAsyncStub: ...
     LinkEntities: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.LinkEntitiesRequest, _knowledge_pb2.LinkEntitiesResponse]
-    """The entities of each text. Stores nothing."""
+    """The entities of each text, and of the texts that belong to it. Stores nothing."""
     LinkObjects: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.LinkObjectsRequest, _knowledge_pb2.LinkObjectsResponse]
     """Links documents once, when they are indexed, and remembers their entity ids (never their text), so that an event
     that names a document costs a look-up. Idempotent.
@@ -77,7 +77,7 @@ class KnowledgeServiceAsyncStub(KnowledgeServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     LinkEntities: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.LinkEntitiesRequest, _knowledge_pb2.LinkEntitiesResponse]  # type: ignore[assignment]
-    """The entities of each text. Stores nothing."""
+    """The entities of each text, and of the texts that belong to it. Stores nothing."""
     LinkObjects: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.LinkObjectsRequest, _knowledge_pb2.LinkObjectsResponse]  # type: ignore[assignment]
     """Links documents once, when they are indexed, and remembers their entity ids (never their text), so that an event
     that names a document costs a look-up. Idempotent.
@@ -123,7 +123,7 @@ class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _knowledge_pb2.LinkEntitiesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_knowledge_pb2.LinkEntitiesResponse, _abc.Awaitable[_knowledge_pb2.LinkEntitiesResponse]]:
-        """The entities of each text. Stores nothing."""
+        """The entities of each text, and of the texts that belong to it. Stores nothing."""
 
     @_abc_1.abstractmethod
     def LinkObjects(

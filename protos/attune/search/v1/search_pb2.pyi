@@ -529,7 +529,9 @@ class PersonalizationReport(_message.Message):
     weight: _builtins.float
     """The weight that the user's entities had in this query."""
     reason: _builtins.str
-    """Why this weight, in words."""
+    """Why this weight, in words: also that the user does not allow ranking by what is known of them, or that the knowledge
+    service did not answer.
+    """
     def __init__(
         self,
         *,
@@ -611,7 +613,8 @@ class SearchResponse(_message.Message):
     @_builtins.property
     def notices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the caller should know although nothing failed, a sentence each: that no document has one of the domains asked
-        for, whether or not the others brought hits; that the user does not allow ranking by what is known of them.
+        for, whether or not the others brought hits; that no expert searched has the augmentation asked for. That the
+        ranking is not the user's own is in personalization.reason.
         """
 
     @_builtins.property

@@ -74,7 +74,8 @@ class SearchServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteDocuments(self, request, context):
-        """Removes documents. Ids that are not there are ignored.
+        """Removes documents, and what the knowledge service remembers of their entities; what users learned from them stays.
+        Ids that are not there are ignored. Without the knowledge service the entities stay until the call is repeated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,9 @@ class SearchServiceStub:
     IndexDocuments: _grpc.StreamUnaryMultiCallable[_search_pb2.IndexDocumentsRequest, _search_pb2.IndexDocumentsResponse]
     """Adds or replaces documents. A document that is unchanged costs a look-up, so a failed call can simply be repeated."""
     DeleteDocuments: _grpc.UnaryUnaryMultiCallable[_search_pb2.DeleteDocumentsRequest, _search_pb2.DeleteDocumentsResponse]
-    """Removes documents. Ids that are not there are ignored."""
+    """Removes documents, and what the knowledge service remembers of their entities; what users learned from them stays.
+    Ids that are not there are ignored. Without the knowledge service the entities stay until the call is repeated.
+    """
     GetDocument: _grpc.UnaryUnaryMultiCallable[_search_pb2.GetDocumentRequest, _search_pb2.GetDocumentResponse]
     """One document. NOT_FOUND: the index has no such document."""
     Search: _grpc.UnaryUnaryMultiCallable[_search_pb2.SearchRequest, _search_pb2.SearchResponse]
@@ -52,7 +54,9 @@ class SearchServiceAsyncStub(SearchServiceStub):
     IndexDocuments: _aio.StreamUnaryMultiCallable[_search_pb2.IndexDocumentsRequest, _search_pb2.IndexDocumentsResponse]  # type: ignore[assignment]
     """Adds or replaces documents. A document that is unchanged costs a look-up, so a failed call can simply be repeated."""
     DeleteDocuments: _aio.UnaryUnaryMultiCallable[_search_pb2.DeleteDocumentsRequest, _search_pb2.DeleteDocumentsResponse]  # type: ignore[assignment]
-    """Removes documents. Ids that are not there are ignored."""
+    """Removes documents, and what the knowledge service remembers of their entities; what users learned from them stays.
+    Ids that are not there are ignored. Without the knowledge service the entities stay until the call is repeated.
+    """
     GetDocument: _aio.UnaryUnaryMultiCallable[_search_pb2.GetDocumentRequest, _search_pb2.GetDocumentResponse]  # type: ignore[assignment]
     """One document. NOT_FOUND: the index has no such document."""
     Search: _aio.UnaryUnaryMultiCallable[_search_pb2.SearchRequest, _search_pb2.SearchResponse]  # type: ignore[assignment]
@@ -77,7 +81,9 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _search_pb2.DeleteDocumentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_search_pb2.DeleteDocumentsResponse, _abc.Awaitable[_search_pb2.DeleteDocumentsResponse]]:
-        """Removes documents. Ids that are not there are ignored."""
+        """Removes documents, and what the knowledge service remembers of their entities; what users learned from them stays.
+        Ids that are not there are ignored. Without the knowledge service the entities stay until the call is repeated.
+        """
 
     @_abc_1.abstractmethod
     def GetDocument(

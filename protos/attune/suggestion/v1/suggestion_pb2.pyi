@@ -309,22 +309,31 @@ class RemoveSuggestionRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     ALL_HISTORY_FIELD_NUMBER: _builtins.int
+    ENTITY_IDS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user."""
     text: _builtins.str
     """The text of the suggestion."""
     all_history: _builtins.bool
     """Draw no suggestion from anything that the user did until now."""
+    @_builtins.property
+    def entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """With text: the suggestion's entity_ids, as it came with them. They are what it brought in, and so what the user
+        rejects; the words of the user's own query, which may stand beside them in the text, are not rejected. Where there
+        are none, the text is linked, and all that it names is rejected, the query's entities too.
+        """
+
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
         text: _builtins.str = ...,
         all_history: _builtins.bool = ...,
+        entity_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["all_history", b"all_history", "target", b"target", "text", b"text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_history", b"all_history", "target", b"target", "text", b"text", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_history", b"all_history", "entity_ids", b"entity_ids", "target", b"target", "text", b"text", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["text", "all_history"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015
@@ -338,12 +347,21 @@ class RemoveSuggestionResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    ENTITY_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The entities that it was recorded against. None: nothing is known that it was about, or the user does not allow
+        learning.
+        """
+
     def __init__(
         self,
+        *,
+        entity_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_ids", b"entity_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

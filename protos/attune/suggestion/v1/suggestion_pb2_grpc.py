@@ -72,7 +72,9 @@ class SuggestionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveSuggestion(self, request, context):
-        """Never suggest this to this user again. Idempotent.
+        """Never suggest this to this user again. Of a single suggestion that is also said of what it was about: it becomes a
+        suggestion_removed event of the log and counts against its entities, as irrelevant feedback does, where the user
+        allows learning. Its text is kept nowhere, only a fingerprint. Idempotent: the same text counts once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

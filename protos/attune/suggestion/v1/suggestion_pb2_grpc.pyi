@@ -40,7 +40,10 @@ class SuggestionServiceStub:
     StreamSuggestQueries: _grpc.UnaryStreamMultiCallable[_suggestion_pb2.StreamSuggestQueriesRequest, _suggestion_pb2.StreamSuggestQueriesResponse]
     """The same, each suggestion as soon as it is known; the last message carries the summary."""
     RemoveSuggestion: _grpc.UnaryUnaryMultiCallable[_suggestion_pb2.RemoveSuggestionRequest, _suggestion_pb2.RemoveSuggestionResponse]
-    """Never suggest this to this user again. Idempotent."""
+    """Never suggest this to this user again. Of a single suggestion that is also said of what it was about: it becomes a
+    suggestion_removed event of the log and counts against its entities, as irrelevant feedback does, where the user
+    allows learning. Its text is kept nowhere, only a fingerprint. Idempotent: the same text counts once.
+    """
 
 @_typing.type_check_only
 class SuggestionServiceAsyncStub(SuggestionServiceStub):
@@ -54,7 +57,10 @@ class SuggestionServiceAsyncStub(SuggestionServiceStub):
     StreamSuggestQueries: _aio.UnaryStreamMultiCallable[_suggestion_pb2.StreamSuggestQueriesRequest, _suggestion_pb2.StreamSuggestQueriesResponse]  # type: ignore[assignment]
     """The same, each suggestion as soon as it is known; the last message carries the summary."""
     RemoveSuggestion: _aio.UnaryUnaryMultiCallable[_suggestion_pb2.RemoveSuggestionRequest, _suggestion_pb2.RemoveSuggestionResponse]  # type: ignore[assignment]
-    """Never suggest this to this user again. Idempotent."""
+    """Never suggest this to this user again. Of a single suggestion that is also said of what it was about: it becomes a
+    suggestion_removed event of the log and counts against its entities, as irrelevant feedback does, where the user
+    allows learning. Its text is kept nowhere, only a fingerprint. Idempotent: the same text counts once.
+    """
 
 class SuggestionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Suggests queries from the user's entities, with or without a language model."""
@@ -83,6 +89,9 @@ class SuggestionServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _suggestion_pb2.RemoveSuggestionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_suggestion_pb2.RemoveSuggestionResponse, _abc.Awaitable[_suggestion_pb2.RemoveSuggestionResponse]]:
-        """Never suggest this to this user again. Idempotent."""
+        """Never suggest this to this user again. Of a single suggestion that is also said of what it was about: it becomes a
+        suggestion_removed event of the log and counts against its entities, as irrelevant feedback does, where the user
+        allows learning. Its text is kept nowhere, only a fingerprint. Idempotent: the same text counts once.
+        """
 
 def add_SuggestionServiceServicer_to_server(servicer: SuggestionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -96,10 +96,10 @@ async def _search(config: Config, metrics: Metrics, clock: Clock) -> Role:
     return await build(config, metrics, clock=clock)
 
 
-async def _suggestion(config: Config, metrics: Metrics, _clock: Clock) -> Role:
+async def _suggestion(config: Config, metrics: Metrics, clock: Clock) -> Role:
     from attune.services.suggestion.main import build
 
-    return await build(config, metrics)
+    return await build(config, metrics, clock=clock)
 
 
 BUILDERS: Mapping[RoleName, Builder] = {

@@ -168,10 +168,12 @@ class Client:
         request = suggestion.SuggestQueriesRequest(query=query, user_id=user, context=context, limit=limit)
         return self._suggestion.SuggestQueries(request, timeout=self._timeout_s, metadata=self._metadata)
 
-    def remove_suggestion(self, user: str, text: str) -> None:
-        """Never suggest this to this user again."""
-        request = suggestion.RemoveSuggestionRequest(user_id=user, text=text)
-        self._suggestion.RemoveSuggestion(request, timeout=self._timeout_s, metadata=self._metadata)
+    def remove_suggestion(
+        self, user: str, text: str, *, entity_ids: Sequence[str] = ()
+    ) -> suggestion.RemoveSuggestionResponse:
+        """Never suggest this to this user again; it counts against the `entity_ids` that the suggestion came with."""
+        request = suggestion.RemoveSuggestionRequest(user_id=user, text=text, entity_ids=entity_ids)
+        return self._suggestion.RemoveSuggestion(request, timeout=self._timeout_s, metadata=self._metadata)
 
     def record(self, events: Iterable[InteractionEvent]) -> knowledge.RecordInteractionsResponse:
         """Append events to the event log; repeating a failed call is harmless."""

@@ -1,7 +1,7 @@
 """Interaction events, made conveniently."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from attune.events.v1.events_pb2 import EventType, InteractionEvent
@@ -20,6 +20,7 @@ def interaction(  # noqa: PLR0913 - one parameter a field
     dwell_ms: int | None = None,
     position: int | None = None,
     attributes: Mapping[str, str] | None = None,
+    entity_ids: Sequence[str] = (),
 ) -> InteractionEvent:
     """An event of `kind` ("query", "click", "dwell", ...). Without an `event_id` it gets a random one.
 
@@ -37,6 +38,7 @@ def interaction(  # noqa: PLR0913 - one parameter a field
         dwell_ms=dwell_ms,
         position=position,
         attributes=dict(attributes or {}),
+        entity_ids=entity_ids,
     )
     event.occurred_at.FromDatetime(at)
     return event

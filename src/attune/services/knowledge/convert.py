@@ -39,11 +39,12 @@ def label(catalog: Catalog, entity_id: str) -> str:
     return entity.label if entity else entity_id
 
 
-def linked_text(mentions: Sequence[Mention]) -> pb.LinkedText:
-    """The mentions of one text."""
+def linked_text(texts: Sequence[Sequence[Mention]]) -> pb.LinkedText:
+    """The mentions of one input: those of each of its texts."""
     return pb.LinkedText(
         mentions=[
             pb.Mention(
+                text_index=index,
                 start=each.start,
                 end=each.end,
                 surface=each.surface,
@@ -51,6 +52,7 @@ def linked_text(mentions: Sequence[Mention]) -> pb.LinkedText:
                 score=each.score,
                 candidates=[pb.Candidate(entity_id=one.entity_id, score=one.score) for one in each.candidates],
             )
+            for index, mentions in enumerate(texts)
             for each in mentions
         ]
     )
@@ -68,7 +70,7 @@ def user_entity(state: EntityState, catalog: Catalog, now: datetime) -> pb.UserE
         entity_id=state.entity_id,
         label=label(catalog, state.entity_id),
         evidence=pb.EntityEvidence(
-            counts=encode_counts(state),
+            counts=encode_counts(state.counts),
             total=state.count,
             first_seen=timestamp(state.first_seen),
             last_seen=timestamp(state.last_seen),
@@ -78,10 +80,10 @@ def user_entity(state: EntityState, catalog: Catalog, now: datetime) -> pb.UserE
     )
 
 
-def retrieved_entity(found: Retrieved, counts: Mapping[str, int], catalog: Catalog) -> pb.RetrievedEntity:
+def retrieved_entity(found: Retrieved, catalog: Catalog) -> pb.RetrievedEntity:
     """An entity of a context, as the user knows it."""
     evidence = pb.EntityEvidence(
-        counts=counts,
+        counts=encode_counts(found.counts),
         total=found.count,
         first_seen=timestamp(found.first_seen),
         last_seen=timestamp(found.last_seen),

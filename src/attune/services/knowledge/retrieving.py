@@ -6,9 +6,7 @@ from datetime import datetime
 from attune.knowledge.v1 import knowledge_pb2 as pb
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.model import UserKey
-from attune.knowledge_store.privacy import encode_counts
 from attune.knowledge_store.retrieval import Mode
-from attune.knowledge_store.retrieval import retrieve as retrieve_entities
 from attune.services.knowledge.contexts import link_context
 from attune.services.knowledge.convert import MODES, retrieved_entity
 from attune.services.runtime.purposes import purpose_of
@@ -25,8 +23,7 @@ def retrieve(
     started = time.perf_counter()
     linked = link_context(loaded.linker, request.query, request.context)
     link_ms = (time.perf_counter() - started) * 1000
-    resolve = loaded.catalog.redirects.resolve
-    context = dict.fromkeys(map(resolve, (*linked.entity_ids, *request.entity_ids)))
+    context = (*linked.entity_ids, *request.entity_ids)
     response = pb.RetrieveEntitiesResponse(
         context_entity_ids=linked.entity_ids,
         query_entity_ids=linked.query_entity_ids,
@@ -39,13 +36,9 @@ def retrieve(
     if not context and not linked.is_empty:
         return response  # a context that names nothing known: the user's whole store would be no answer to it
     started = time.perf_counter()
-    states = knowledge.states(user, loaded)
     limit = request.limit or _DEFAULT_LIMIT
-    companions = knowledge.companions_of(user.tenant, loaded)
-    for found in retrieve_entities(states, loaded.graph, context, now, _modes(request), limit, companions):
-        state = states.get(found.entity_id)
-        counts = encode_counts(state) if state else {}
-        response.entities.append(retrieved_entity(found, counts, loaded.catalog))
+    found = knowledge.retrieve(user, context, now=now, modes=_modes(request), limit=limit, loaded=loaded)
+    response.entities.extend(retrieved_entity(each, loaded.catalog) for each in found)
     response.store_ms = (time.perf_counter() - started) * 1000
     return response
 

@@ -63,7 +63,10 @@ class KnowledgeServicer(KnowledgeServiceServicer):
 
         def link() -> list[pb.LinkedText]:
             linker = self._knowledge.linker
-            return [linked_text(linker.link(each.text, context=each.context)) for each in request.inputs]
+            return [
+                linked_text(linker.link_together((each.text, *each.together), context=each.context))
+                for each in request.inputs
+            ]
 
         return pb.LinkEntitiesResponse(texts=await asyncio.to_thread(link))
 

@@ -91,6 +91,7 @@ def to_interaction(event: InteractionEvent, logged_at: datetime) -> Interaction:
         dwell_ms=event.dwell_ms if event.HasField("dwell_ms") else None,
         previous_query_id=event.previous_query_id,
         attributes=dict(event.attributes),
+        entity_ids=tuple(event.entity_ids),
     )
 
 

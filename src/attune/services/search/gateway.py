@@ -114,6 +114,16 @@ class Gateway:
         answer = await self._knowledge.LinkObjects(request, **onward())
         return [tuple(one.entity_id for one in each.entities) for each in answer.objects]
 
+    async def unlink(self, document_ids: Sequence[str]) -> bool:
+        """Have the entities of documents dropped; whether the knowledge service was there to do it."""
+        try:
+            await self._knowledge.UnlinkObjects(knowledge.UnlinkObjectsRequest(object_ids=document_ids), **onward())
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+                raise
+            return False
+        return True
+
     async def person(self, user: str, query: str, context: Context, entity_ids: Sequence[str]) -> Person:
         """The user's acquaintance with the entities of the candidates, if the user allows ranking by it."""
         request = knowledge.RetrieveEntitiesRequest(

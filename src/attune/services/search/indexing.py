@@ -1,7 +1,7 @@
-"""IndexDocuments' work: all is linked; what is new or changed is embedded and written, in batches."""
+"""IndexDocuments' work: all is linked; what is new or changed is embedded and written, in batches. And its undoing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -71,7 +71,7 @@ class _Batch:
 
 
 class Indexer:
-    """Brings documents into the index."""
+    """Brings documents into the index, and takes them out of it."""
 
     def __init__(self, index: Index, gateway: Gateway) -> None:
         self._index = index
@@ -97,6 +97,19 @@ class Indexer:
         await self._write(batch, report)
         _warn(report.generalist)
         return report
+
+    async def delete(self, document_ids: Sequence[str]) -> int:
+        """Remove documents; how many were there. Their entities go too, where the knowledge service answers.
+
+        Those of documents that were not there are dropped as well, so that a repeated call does what was left over.
+        """
+        deleted = await asyncio.to_thread(self._index.delete, current_call().tenant, document_ids)
+        if not await self._gateway.unlink(document_ids):
+            _log.warning(
+                "documents stay linked until they are deleted again: the knowledge service is unavailable",
+                documents=len(document_ids),
+            )
+        return deleted
 
     async def _write(self, batch: _Batch, report: Report) -> None:
         if not batch.documents:

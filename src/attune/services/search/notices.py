@@ -57,14 +57,6 @@ def of_augmentation(wanted: str, domains: Collection[str]) -> list[str]:
     return [f"augmentation: the query was left plain, as {searched} has no {wanted}: {mend}"]
 
 
-def of_consent(is_withheld: bool) -> list[str]:
-    """What to say where a user does not allow ranking."""
-    if not is_withheld:
-        return []
-    mend = "SetConsents grants it, where the user wants that"
-    return [f"user_id: this is the plain ranking, as the user does not allow ranking by what is known of them; {mend}"]
-
-
 def of_empty_domains(domains: Collection[str]) -> list[str]:
     """What to say of the domains that a search was narrowed to and that no document has."""
     if not domains:

@@ -25,6 +25,10 @@ _BEST = 20
 """How many of the best documents tell how widely the query's names are spread."""
 _CLEAR_LEAD = 0.25
 """A lead in cosine at which nothing is left open."""
+_WITHHELD = (
+    "the user does not allow ranking by what is known of them: this is the plain ranking; SetConsents grants it, where "
+    "the user wants that"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def weigh(person: Person, fused: Sequence[Fused], entities: Sequence[Sequence[st
     if wanted <= 0:
         return Weight(0.0, "no personalization was asked for")
     if person.is_withheld:
-        return Weight(0.0, "the user does not allow ranking by what is known of them")
+        return Weight(0.0, _WITHHELD)
     if not person.acquaintances:
         return Weight(0.0, "the user has met none of these documents' entities")
     lead = min(1.0, _lead(fused) / _CLEAR_LEAD)

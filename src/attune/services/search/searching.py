@@ -59,8 +59,6 @@ class Found:
     """How it was augmented in each of them."""
     empty_domains: Sequence[str] = ()
     """The domains asked for that no document has, in the order asked."""
-    is_withheld: bool = False
-    """The user does not allow ranking by what is known of them."""
     milliseconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -102,7 +100,7 @@ class Searcher:
         person, weight = await self._weighed(wish, fused, entities)
         ranked = personal_ranking(fused, entities, person, weight.value, wish.page_size)
         times["personalize_ms"] = _since(started)
-        return Found(ranked, documents, weight, spaces, augmentations, empty_domains, person.is_withheld, times)
+        return Found(ranked, documents, weight, spaces, augmentations, empty_domains, times)
 
     async def _spaces(
         self, tenant: str, query: str, known: Mapping[str, Expert], by_words: Awaitable[Sequence[Candidate]]

@@ -22,7 +22,7 @@ from attune.services.search.explain import explain
 from attune.services.search.gateway import Gateway
 from attune.services.search.index.port import Index
 from attune.services.search.indexing import Indexer
-from attune.services.search.notices import of_augmentation, of_consent, of_empty_domains
+from attune.services.search.notices import of_augmentation, of_empty_domains
 from attune.services.search.searching import Found, Searcher, Wish
 
 _DEFAULT_PAGE = 10
@@ -68,10 +68,7 @@ class SearchServicer(SearchServiceServicer):
 
     async def DeleteDocuments(self, request: pb.DeleteDocumentsRequest, context: Context) -> pb.DeleteDocumentsResponse:
         """Remove documents."""
-        ids = list(request.document_ids)
-        return pb.DeleteDocumentsResponse(
-            deleted=await asyncio.to_thread(self._index.delete, current_call().tenant, ids)
-        )
+        return pb.DeleteDocumentsResponse(deleted=await self._indexer.delete(list(request.document_ids)))
 
     async def GetDocument(self, request: pb.GetDocumentRequest, context: Context) -> pb.GetDocumentResponse:
         """One document."""
@@ -159,7 +156,7 @@ def _response(found: Found, offset: int, size: int, made_for: str) -> pb.SearchR
             reason=found.weight.reason,
         ),
         timings=pb.SearchTimings(**found.milliseconds),
-        notices=[*of_empty_domains(found.empty_domains), *of_consent(found.is_withheld)],
+        notices=of_empty_domains(found.empty_domains),
         experts=[
             pb.SearchedExpert(domain=space.domain, weight=space.weight, augmentation=augmentation)
             for space, augmentation in zip(found.spaces, found.augmentations, strict=True)

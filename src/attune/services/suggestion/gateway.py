@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from attune.embedding.v1 import embedding_pb2 as embedding
 from attune.embedding.v1.embedding_pb2_grpc import EmbeddingServiceStub
+from attune.events.v1.events_pb2 import InteractionEvent
 from attune.knowledge.v1 import knowledge_pb2 as knowledge
 from attune.knowledge.v1.context_pb2 import Context
 from attune.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceStub
@@ -28,6 +29,8 @@ _MODES = {
     knowledge.RETRIEVAL_MODE_LAPSED: Mode.LAPSED,
     knowledge.RETRIEVAL_MODE_NEIGHBOUR: Mode.NEIGHBOUR,
 }
+_NO_MEETINGS = ("dwell/document", "suggestion_removed/suggestion")
+"""Staying is part of a reading, not another one, and who turns something down did not come across it."""
 _log = structlog.get_logger("attune.suggestion")
 _PER_MODE = 8
 _DOCUMENTS = 20
@@ -93,6 +96,21 @@ class Gateway:
         request = knowledge.SuppressSuggestionsRequest(user_id=user, fingerprints=fingerprints, all_history=all_history)
         await self._knowledge.SuppressSuggestions(request, **onward())
 
+    async def link(self, text: str) -> list[str]:
+        """The entities that a text names, each once."""
+        request = knowledge.LinkEntitiesRequest(inputs=[knowledge.LinkInput(text=text)])
+        answer = await self._knowledge.LinkEntities(request, **onward())
+        return list(dict.fromkeys(mention.entity_id for mention in answer.texts[0].mentions))
+
+    async def record(self, event: InteractionEvent) -> bool:
+        """Append an event to the log; False where it is refused, as of a user who does not allow learning."""
+        requests = [knowledge.RecordInteractionsRequest(event=event)]
+        answer = await self._knowledge.RecordInteractions(iter(requests), **onward())
+        if answer.rejected_count:
+            refused = answer.rejected[0]
+            _log.info("a removed suggestion counts against nothing", field=refused.field, reason=refused.reason)
+        return answer.accepted > 0
+
     async def retrieved(self, user: str, query: str, context: Context) -> Retrieved:
         """What answers the query, ranked for the user; nothing, with a notice, where search is away or refuses it."""
         if not query.strip():
@@ -139,8 +157,7 @@ def _known(found: knowledge.RetrievedEntity) -> KnownEntity:
         label=found.entity.label,
         mode=_MODES[found.mode],
         score=found.score,
-        count=evidence.total
-        - evidence.counts.get("dwell/document", 0),  # staying is part of a reading, not another one
+        count=evidence.total - sum(evidence.counts.get(kind, 0) for kind in _NO_MEETINGS),
         last_seen=evidence.last_seen.ToDatetime(UTC) if evidence.HasField("last_seen") else None,
         via_label=found.via_label,
         via_users=found.via_users,

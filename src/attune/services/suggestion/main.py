@@ -1,17 +1,19 @@
 """The suggestion role: the one place that constructs it."""
 
+from attune.services.runtime.clock import Clock, system_clock
 from attune.services.runtime.config import Config, RoleName
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.outgoing import connect
 from attune.services.runtime.server import Role
 from attune.services.suggestion.gateway import Gateway
 from attune.services.suggestion.llm import OpenAiWriter, Writer
+from attune.services.suggestion.removing import Remover
 from attune.services.suggestion.service import SuggestionServicer
 from attune.services.suggestion.suggester import Suggester
 from attune.suggestion.v1.suggestion_pb2_grpc import add_SuggestionServiceServicer_to_server
 
 
-async def build(config: Config, metrics: Metrics, *, writer: Writer | None = None) -> Role:
+async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock, writer: Writer | None = None) -> Role:
     """The suggestion service, asking the services at the addresses of `config`; tests hand in a writer of theirs."""
     gateway = Gateway(
         *(
@@ -21,7 +23,7 @@ async def build(config: Config, metrics: Metrics, *, writer: Writer | None = Non
     )
     writer = writer or _configured_writer(config)
     suggester = Suggester(gateway, writer, config.llm_timeout_s)
-    servicer = SuggestionServicer(suggester, gateway, metrics)
+    servicer = SuggestionServicer(suggester, Remover(gateway, clock), metrics)
 
     async def close() -> None:
         if writer is not None:

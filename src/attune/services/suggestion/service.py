@@ -8,9 +8,8 @@ import grpc
 
 from attune.services.runtime.errors import failed_precondition, invalid
 from attune.services.runtime.metrics import Metrics
-from attune.services.suggestion.gateway import Gateway
+from attune.services.suggestion.removing import Remover
 from attune.services.suggestion.suggester import Outcome, Suggester
-from attune.services.suggestion.suppression import fingerprint
 from attune.suggestion.v1 import suggestion_pb2 as pb
 from attune.suggestion.v1.suggestion_pb2_grpc import SuggestionServiceServicer
 
@@ -21,9 +20,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class SuggestionServicer(SuggestionServiceServicer):
     """The gRPC face of suggestion."""
 
-    def __init__(self, suggester: Suggester, gateway: Gateway, metrics: Metrics) -> None:
+    def __init__(self, suggester: Suggester, remover: Remover, metrics: Metrics) -> None:
         self._suggester = suggester
-        self._gateway = gateway
+        self._remover = remover
         self._metrics = metrics
 
     async def SuggestQueries(self, request: pb.SuggestQueriesRequest, context: Context) -> pb.SuggestQueriesResponse:
@@ -44,11 +43,13 @@ class SuggestionServicer(SuggestionServiceServicer):
         self, request: pb.RemoveSuggestionRequest, context: Context
     ) -> pb.RemoveSuggestionResponse:
         """Remember what the user wants no more."""
-        if request.WhichOneof("target") == "text" and not request.text.strip():
+        if request.all_history:
+            await self._remover.remove_history(request.user_id)
+            return pb.RemoveSuggestionResponse()
+        if not request.text.strip():
             raise invalid("text", "is blank; send the text of the suggestion as it was shown")
-        removed = [fingerprint(request.text)] if request.WhichOneof("target") == "text" else []
-        await self._gateway.suppress(request.user_id, removed, all_history=request.all_history)
-        return pb.RemoveSuggestionResponse()
+        about = await self._remover.remove(request.user_id, request.text, request.entity_ids)
+        return pb.RemoveSuggestionResponse(entity_ids=about)
 
     async def _answer(self, request: pb.SuggestQueriesRequest) -> pb.SuggestQueriesResponse:
         started = time.monotonic()
