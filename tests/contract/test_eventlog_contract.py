@@ -217,7 +217,7 @@ def test_records_outlive_the_log_object(log: EventLog, open_log: Callable[..., E
 
 def test_a_key_stays_in_its_partition_and_in_order(open_log: Callable[..., EventLog]) -> None:
     log = open_log(partitions=3)
-    entries = [entry(number, key=f"user-{number % 7}".encode()) for number in range(70)]
+    entries = [entry(number, key=f"user-{number % 20}".encode()) for number in range(200)]
     positions = log.append(TOPIC, entries, NOW)
     records = {
         (partition, record.offset): record for partition in range(3) for record in read_all(log, partition=partition)

@@ -14,13 +14,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from kafka import KafkaAdminClient, errors
 
 VERSION = "4.1.0"
 MISSING = (
-    "no Apache Kafka can be started: install Java 17 and Maven, or set ATTUNE_TEST_KAFKA_LIBS (a directory of its jars) "
-    "or ATTUNE_TEST_KAFKA_BOOTSTRAP (a server for tests, whose topics they delete)"
+    "no Apache Kafka can be started: install Java 17 and Maven, or set ATTUNE_TEST_KAFKA_LIBS (a directory of its "
+    "jars) or ATTUNE_TEST_KAFKA_BOOTSTRAP (a server for tests, which delete its topics attune.*)"
 )
 USER, PASSWORD = "ada", "analytical"
 _ARTIFACTS = (("org.apache.kafka", "kafka_2.13", VERSION), ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.24.3"))
@@ -83,18 +84,17 @@ class Broker:
         self._directory.mkdir()
         settings = "\n".join(f"{name}={value}" for name, value in self._settings().items())
         self._file.write_text(settings)
-        arguments = ("format", "-t", self._cluster.id, "-c", str(self._file))
-        subprocess.run(
-            [*_java(), "kafka.tools.StorageTool", *arguments], check=True, capture_output=True, timeout=_UP_S
-        )
+        command = [*_java(), "kafka.tools.StorageTool", "format", "-t", self._cluster.id, "-c", str(self._file)]
+        subprocess.run(command, check=True, capture_output=True, timeout=_UP_S)  # noqa: S603 - ours
 
     def start(self) -> None:
         """Start the process; `Cluster.wait` says when it serves."""
         with (self._directory / "log").open("ab") as log:
-            self._process = subprocess.Popen([*_java(), "kafka.Kafka", str(self._file)], stdout=log, stderr=log)
+            command = [*_java(), "kafka.Kafka", str(self._file)]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - ours
 
     def kill(self) -> None:
-        """kill -9."""
+        """Kill -9."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
@@ -178,16 +178,26 @@ class Cluster:
         for each in self.brokers:
             each.kill()
 
+    def in_sync(self, topic: str) -> set[int]:
+        """The brokers that have all of every partition of a topic."""
+        (described,) = self._ask(lambda admin: admin.describe_topics([topic]), [{"partitions": []}])
+        replicas = [set(each["isr_nodes"]) for each in described["partitions"]]
+        return set.intersection(*replicas) if replicas else set()
+
     def _serving(self) -> set[int]:
+        return {each["broker_id"] for each in self._ask(lambda admin: admin.describe_cluster()["brokers"], [])}
+
+    def _ask(self, question: Callable[[Any], Any], otherwise: Any) -> Any:
+        """What those that live answer; `otherwise` where they do not."""
         living = [each.address for each in self.brokers if each.is_up]
         try:
             admin = KafkaAdminClient(bootstrap_servers=living, bootstrap_timeout_ms=2000, request_timeout_ms=2000)
         except errors.KafkaError:
-            return set()
+            return otherwise
         try:
-            return {each["broker_id"] for each in admin.describe_cluster()["brokers"]}
+            return question(admin)
         except errors.KafkaError:
-            return set()
+            return otherwise
         finally:
             admin.close()
 

@@ -6,7 +6,8 @@ nothing in those that are kept for a time.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +32,16 @@ from attune.services.runtime.eventlog.topics import TOPICS, Keeps, Topic
 _LARGEST_REQUEST = max(topic.most_bytes for topic in TOPICS.values()) + BATCH_OVERHEAD
 _BATCH_BYTES = 256 * 1024
 _CLOSING_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """What goes to Kafka: an entry, or the null that redacts what lies there under `kafka_key`."""
+
+    key: bytes
+    kafka_key: bytes
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class KafkaEventLog:
@@ -66,7 +77,7 @@ class KafkaEventLog:
         epoch_ms(now)  # refused here too where it has no time zone
         for entry in entries:
             _check_size(row, entry)
-        return self._send(row, [(entry.key, entry.value, entry.headers) for entry in entries])
+        return self._send(topic, [_sending(row, entry) for entry in entries])
 
     def poll(
         self, topic: str, partition: int, offset: int, max_records: int, max_bytes: int, timeout_s: float
@@ -96,8 +107,7 @@ class KafkaEventLog:
             kept = each.key or b""
             if key_of(row, kept) == key:
                 live[kept] = 0 if each.value is None else live.get(kept, 0) + 1
-        marks = [kept for kept, count in live.items() if count]
-        self._send_nulls(row, key, marks)
+        self._send(topic, [_Sending(key, kept, None) for kept, count in live.items() if count])
         return sum(live.values())
 
     def close(self) -> None:
@@ -107,27 +117,20 @@ class KafkaEventLog:
             self._reader.close()
             self._producer.close(timeout=_CLOSING_S)
 
-    def _send(
-        self, row: Topic, entries: Sequence[tuple[bytes, bytes, tuple[tuple[str, bytes], ...]]]
-    ) -> list[Position]:
+    def _send(self, topic: str, sendings: Iterable[_Sending]) -> list[Position]:
+        """All are on their way before the first answer is waited for."""
         with self._connection.errors_told():
             sent = [
                 self._producer.send(
-                    row.name,
-                    key=kafka_key(row, key, value),
-                    value=value,
-                    headers=list(headers),
-                    partition=self._partition_of(row.name, key),
+                    topic,
+                    key=each.kafka_key,
+                    value=each.value,
+                    headers=list(each.headers),
+                    partition=self._partition_of(topic, each.key),
                 )
-                for key, value, headers in entries
+                for each in sendings
             ]
             return [_position(each.get()) for each in sent]
-
-    def _send_nulls(self, row: Topic, key: bytes, marks: Sequence[bytes]) -> None:
-        partition = self._partition_of(row.name, key)
-        with self._connection.errors_told():
-            for each in [self._producer.send(row.name, key=mark, partition=partition) for mark in marks]:
-                each.get()
 
     def _row(self, topic: str) -> Topic:
         if self._closed.is_set():
@@ -156,6 +159,10 @@ def _check_size(row: Topic, entry: Entry) -> None:
     whole = DefaultRecordBatchBuilder.estimate_size_in_bytes(entry.key, entry.value, list(entry.headers))
     if whole > row.most_bytes + BATCH_OVERHEAD:
         raise RecordTooLargeError(whole, row.most_bytes + BATCH_OVERHEAD)
+
+
+def _sending(row: Topic, entry: Entry) -> _Sending:
+    return _Sending(entry.key, kafka_key(row, entry.key, entry.value), entry.value, entry.headers)
 
 
 def _position(sent: Any) -> Position:
