@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from tests.fakes import postgres
+from tests.fakes import kafka, postgres
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +18,16 @@ def postgres_url() -> Iterator[str]:
     else:
         with postgres.server() as url:
             yield url
+
+
+@pytest.fixture(scope="session")
+def kafka_servers() -> Iterator[str]:
+    """A Kafka of one broker: that of ATTUNE_TEST_KAFKA_BOOTSTRAP, or else one that is started, once for all tests."""
+    given = os.environ.get("ATTUNE_TEST_KAFKA_BOOTSTRAP", "")
+    if given:
+        yield given
+    elif missing := kafka.missing():
+        pytest.skip(missing)
+    else:
+        with kafka.cluster() as cluster:
+            yield cluster.servers

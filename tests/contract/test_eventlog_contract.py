@@ -2,13 +2,16 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.fakes.kafka import delete_topics
 
 from attune.services.runtime.eventlog.errors import (
     InvalidTopicError,
@@ -18,20 +21,63 @@ from attune.services.runtime.eventlog.errors import (
     UnknownPartitionError,
 )
 from attune.services.runtime.eventlog.framing import MAX_ENTRY_BYTES
+from attune.services.runtime.eventlog.kafka_client import KafkaConnection
+from attune.services.runtime.eventlog.kafka_log import KafkaEventLog
+from attune.services.runtime.eventlog.kafka_topics import Wanted, init_topics
 from attune.services.runtime.eventlog.local import LocalEventLog
-from attune.services.runtime.eventlog.port import Entry, EventLog, Position, Record
+from attune.services.runtime.eventlog.port import Entry, Erasure, EventLog, Position, Record, epoch_ms
 
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 TOPIC = "attune.interactions.v1"
-ENGINES: dict[str, Callable[[Path, int], EventLog]] = {"local": LocalEventLog}
+DEAD_LETTERS = "attune.interactions.v1.dlq"
+REMOVALS = "attune.removals.v1"
+
+
+class LocalEngine:
+    """A directory, and logs opened on it."""
+
+    own_clock = False
+
+    def __init__(self, directory: Path, _servers: str) -> None:
+        self._directory = directory
+
+    def open(self, partitions: int) -> EventLog:
+        return LocalEventLog(self._directory, partitions)
+
+
+class KafkaEngine:
+    """Topics made anew by the first log that is opened on them."""
+
+    own_clock = True
+
+    def __init__(self, _directory: Path, servers: str) -> None:
+        self._connection = KafkaConnection(servers)
+        self._is_new = True
+
+    def open(self, partitions: int) -> EventLog:
+        if self._is_new:
+            delete_topics(self._connection.servers)
+            init_topics(self._connection, Wanted(partitions))
+            self._is_new = False
+        return KafkaEventLog(self._connection)
+
+
+Engine = LocalEngine | KafkaEngine
+ENGINES: dict[str, Callable[[Path, str], Engine]] = {"local": LocalEngine, "kafka": KafkaEngine}
 
 
 @pytest.fixture(params=ENGINES)
-def open_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., EventLog]]:
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    servers = request.getfixturevalue("kafka_servers") if request.param == "kafka" else ""
+    return ENGINES[request.param](tmp_path / "log", servers)
+
+
+@pytest.fixture
+def open_log(engine: Engine) -> Iterator[Callable[..., EventLog]]:
     opened: list[EventLog] = []
 
     def open_one(partitions: int = 1) -> EventLog:
-        opened.append(ENGINES[request.param](tmp_path / "log", partitions))
+        opened.append(engine.open(partitions))
         return opened[-1]
 
     yield open_one
@@ -48,17 +94,27 @@ def entry(number: int, key: bytes = b"acme/ada") -> Entry:
     return Entry(key, f"value {number}".encode(), (("ce_id", f"event-{number}".encode()),))
 
 
-def read_all(log: EventLog, partition: int = 0, offset: int = 0) -> list[Record]:
-    return log.poll(TOPIC, partition, offset, max_records=10_000, max_bytes=1 << 30, timeout_s=0)
+def read_all(log: EventLog, partition: int = 0, offset: int = 0, topic: str = TOPIC) -> list[Record]:
+    """All from the offset on, in as many polls as it takes: one gives what the engine has at hand."""
+    found: list[Record] = []
+    while more := log.poll(topic, partition, offset, max_records=10_000, max_bytes=1 << 30, timeout_s=0):
+        found += more
+        offset = more[-1].offset + 1
+    return found
 
 
-def test_a_record_comes_back_with_everything_that_went_in(log: EventLog) -> None:
-    assert log.append(TOPIC, [Entry(b"k", b"\x00\xffv", (("a", b"1"), ("a", b""), ("ü", b"2")))], NOW) == [
-        Position(TOPIC, 0, 0)
-    ]
-    expected_ms = int(NOW.timestamp() * 1000)
+@pytest.mark.parametrize("topic", [TOPIC, DEAD_LETTERS, REMOVALS])
+def test_a_record_comes_back_with_everything_that_went_in(log: EventLog, topic: str) -> None:
     headers = (("a", b"1"), ("a", b""), ("ü", b"2"))
-    assert read_all(log) == [Record(TOPIC, 0, 0, expected_ms, b"k", b"\x00\xffv", headers)]
+    assert log.append(topic, [Entry(b"k", b"\x00\xffv", headers)], NOW) == [Position(topic, 0, 0)]
+    (record,) = read_all(log, topic=topic)
+    assert record == Record(topic, 0, 0, record.timestamp_ms, b"k", b"\x00\xffv", headers)
+
+
+def test_an_entry_may_be_empty_all_over(log: EventLog) -> None:
+    log.append(TOPIC, [Entry(b"", b"", (("", b""),))], NOW)
+    (record,) = read_all(log)
+    assert (record.key, record.value, record.headers) == (b"", b"", (("", b""),))
 
 
 def test_offsets_count_from_zero_across_calls(log: EventLog) -> None:
@@ -69,11 +125,15 @@ def test_offsets_count_from_zero_across_calls(log: EventLog) -> None:
     assert log.end_offset(TOPIC, 0) == 3
 
 
-def test_the_timestamp_is_the_time_of_the_append(log: EventLog) -> None:
+def test_the_timestamp_is_the_time_of_the_append(log: EventLog, engine: Engine) -> None:
+    before = datetime.now(UTC)
     log.append(TOPIC, [entry(0)], NOW)
     log.append(TOPIC, [entry(1)], NOW + timedelta(milliseconds=1))
     first, second = read_all(log)
-    assert second.timestamp_ms - first.timestamp_ms == 1
+    if engine.own_clock:
+        assert epoch_ms(before) <= first.timestamp_ms <= second.timestamp_ms <= epoch_ms(datetime.now(UTC))
+    else:
+        assert (first.timestamp_ms, second.timestamp_ms) == (epoch_ms(NOW), epoch_ms(NOW) + 1)
 
 
 def test_a_topic_nobody_wrote_is_empty(log: EventLog) -> None:
@@ -89,7 +149,7 @@ def test_appending_nothing_is_allowed(log: EventLog) -> None:
 
 def test_topics_do_not_mix(log: EventLog) -> None:
     log.append(TOPIC, [entry(0)], NOW)
-    log.append("attune.interactions.v1.dlq", [entry(1)], NOW)
+    log.append(DEAD_LETTERS, [entry(1)], NOW)
     assert [record.value for record in read_all(log)] == [b"value 0"]
 
 
@@ -157,7 +217,7 @@ def test_records_outlive_the_log_object(log: EventLog, open_log: Callable[..., E
 
 def test_a_key_stays_in_its_partition_and_in_order(open_log: Callable[..., EventLog]) -> None:
     log = open_log(partitions=3)
-    entries = [entry(number, key=f"user-{number % 7}".encode()) for number in range(70)]
+    entries = [entry(number, key=f"user-{number % 20}".encode()) for number in range(200)]
     positions = log.append(TOPIC, entries, NOW)
     records = {
         (partition, record.offset): record for partition in range(3) for record in read_all(log, partition=partition)
@@ -205,25 +265,80 @@ def test_now_needs_a_time_zone(log: EventLog) -> None:
         log.append(TOPIC, [entry(0)], datetime(2026, 5, 4))  # noqa: DTZ001  # the bad input under test
 
 
-def test_redacting_removes_one_key_and_keeps_every_offset(log: EventLog) -> None:
-    log.append(TOPIC, [entry(0, b"ada"), entry(1, b"bea"), entry(2, b"ada"), entry(3, b"bea")], NOW)
-    assert log.redact(TOPIC, b"ada") == 2
-    assert [(record.offset, record.key) for record in read_all(log)] == [(1, b"bea"), (3, b"bea")]
-    assert log.end_offset(TOPIC, 0) == 4
-    assert log.append(TOPIC, [entry(4, b"ada")], NOW) == [Position(TOPIC, 0, 4)]
-    assert [record.offset for record in read_all(log, offset=2)] == [3, 4]
+@pytest.mark.parametrize("topic", [TOPIC, REMOVALS])
+def test_redacting_does_what_the_engine_says_and_keeps_every_offset(log: EventLog, topic: str) -> None:
+    log.append(topic, [entry(0, b"ada"), entry(1, b"bea"), entry(2, b"ada"), entry(3, b"bea")], NOW)
+    erasure = log.erasure(topic)
+    assert log.redact(topic, b"ada") == (0 if erasure is Erasure.BY_RETENTION else 2)
+    live = [(record.offset, record.key) for record in read_all(log, topic=topic)]
+    everything = [(0, b"ada"), (1, b"bea"), (2, b"ada"), (3, b"bea")]
+    assert live == (everything[1::2] if erasure is Erasure.AT_ONCE else everything)
+    (position,) = log.append(topic, [entry(4, b"ada")], NOW)
+    assert position.offset == (6 if erasure is Erasure.BY_COMPACTION else 4)
+    assert [record.offset for record in read_all(log, offset=3, topic=topic)] == [3, position.offset]
+    assert log.end_offset(topic, 0) == position.offset + 1
 
 
-def test_redacting_twice_finds_nothing_the_second_time(log: EventLog) -> None:
-    log.append(TOPIC, [entry(0), entry(1, b"other")], NOW)
-    assert [log.redact(TOPIC, b"acme/ada"), log.redact(TOPIC, b"acme/ada")] == [1, 0]
-    assert log.redact(TOPIC, b"nobody") == 0
+def test_an_engine_erases_what_nothing_else_does(log: EventLog) -> None:
+    assert log.erasure(REMOVALS) is not Erasure.BY_RETENTION
+
+
+@pytest.mark.parametrize("topic", [TOPIC, REMOVALS])
+def test_redacting_twice_finds_nothing_the_second_time(log: EventLog, topic: str) -> None:
+    log.append(topic, [entry(0), entry(1, b"other")], NOW)
+    erased = 0 if log.erasure(topic) is Erasure.BY_RETENTION else 1
+    assert [log.redact(topic, b"acme/ada"), log.redact(topic, b"acme/ada")] == [erased, 0]
+    assert log.redact(topic, b"nobody") == 0
+
+
+def test_what_comes_again_after_a_redaction_is_there_and_can_be_redacted(log: EventLog) -> None:
+    for _ in range(2):
+        (position,) = log.append(REMOVALS, [entry(0)], NOW)
+        assert [record.offset for record in read_all(log, offset=position.offset, topic=REMOVALS)] == [position.offset]
+        assert log.redact(REMOVALS, b"acme/ada") == 1
+
+
+def test_one_key_that_begins_another_is_not_redacted_with_it(log: EventLog) -> None:
+    keys = [b"a", b"a#", b"a#00000000000000000000000000000000", b"#", b""]
+    log.append(REMOVALS, [entry(number, key) for number, key in enumerate(keys)], NOW)
+    assert [record.key for record in read_all(log, topic=REMOVALS)] == keys
+    assert [log.redact(REMOVALS, key) for key in keys] == [1] * len(keys)
 
 
 def test_a_poll_of_redacted_records_only_waits_for_live_ones(log: EventLog) -> None:
-    log.append(TOPIC, [entry(0)], NOW)
-    log.redact(TOPIC, b"acme/ada")
-    assert log.poll(TOPIC, 0, 0, 10, 1 << 20, timeout_s=0.05) == []
+    (position,) = log.append(REMOVALS, [entry(0)], NOW)
+    log.redact(REMOVALS, b"acme/ada")
+    offset = position.offset if log.erasure(REMOVALS) is Erasure.AT_ONCE else position.offset + 1
+    assert log.poll(REMOVALS, 0, offset, 10, 1 << 20, timeout_s=0.05) == []
+
+
+def test_threads_that_append_and_poll_at_once_lose_and_mix_nothing(open_log: Callable[..., EventLog]) -> None:
+    log = open_log(partitions=3)
+    with ThreadPoolExecutor(6) as threads:
+        writing = [threads.submit(_append_singly, log, writer) for writer in range(3)]
+        reading = [threads.submit(_read_until, log, partition, writing) for partition in range(3)]
+        positions = [position for each in writing for position in each.result()]
+        records = [record for each in reading for record in each.result()]
+    assert sorted((record.partition, record.offset) for record in records) == sorted(
+        (position.partition, position.offset) for position in positions
+    )
+    for writer in range(3):
+        mine = [record.value for record in records if record.key == b"writer %d" % writer]
+        assert mine == [b"%d" % number for number in range(40)]
+
+
+def _append_singly(log: EventLog, writer: int) -> list[Position]:
+    return [log.append(TOPIC, [Entry(b"writer %d" % writer, b"%d" % each)], NOW)[0] for each in range(40)]
+
+
+def _read_until(log: EventLog, partition: int, writing: Sequence[Future[Any]]) -> list[Record]:
+    found: list[Record] = []
+    while True:
+        is_last = all(each.done() for each in writing)
+        more = log.poll(TOPIC, partition, found[-1].offset + 1 if found else 0, 7, 1 << 20, timeout_s=0.01)
+        found += more
+        if is_last and not more:
+            return found
 
 
 entries_strategy = st.lists(
@@ -237,23 +352,27 @@ entries_strategy = st.lists(
 )
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     batches=st.lists(entries_strategy, max_size=6), forgotten=st.sets(st.sampled_from([b"a", b"b"])), at=st.floats(0, 1)
 )
 def test_any_appends_and_redactions_read_back(
-    engine: str, batches: list[list[Entry]], forgotten: set[bytes], at: float, tmp_path_factory: pytest.TempPathFactory
+    log: EventLog, batches: list[list[Entry]], forgotten: set[bytes], at: float
 ) -> None:
-    log = ENGINES[engine](tmp_path_factory.mktemp("log"), 1)
+    """In one log, each example from where the last one ended; it leaves no live record of a key behind."""
+    base = log.end_offset(REMOVALS, 0)
     for batch in batches:
-        log.append(TOPIC, batch, NOW)
-    for key in forgotten:
-        log.redact(TOPIC, key)
+        log.append(REMOVALS, batch, NOW)
     everything = [one for batch in batches for one in batch]
+    for key in forgotten:
+        assert log.redact(REMOVALS, key) == sum(1 for each in everything if each.key == key)
+    erased = forgotten if log.erasure(REMOVALS) is Erasure.AT_ONCE else set()
     start = round(at * len(everything))
     expected = [
-        (n, e.key, e.value, e.headers) for n, e in enumerate(everything) if e.key not in forgotten and n >= start
+        (base + n, e.key, e.value, e.headers) for n, e in enumerate(everything) if e.key not in erased and n >= start
     ]
-    assert [(r.offset, r.key, r.value, r.headers) for r in read_all(log, offset=start)] == expected
-    assert log.end_offset(TOPIC, 0) == len(everything)
+    found = read_all(log, offset=base + start, topic=REMOVALS)
+    assert [(r.offset, r.key, r.value, r.headers) for r in found] == expected
+    assert log.end_offset(REMOVALS, 0) >= base + len(everything)
+    for key in (b"", b"a", b"b"):
+        log.redact(REMOVALS, key)

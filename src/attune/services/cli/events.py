@@ -1,4 +1,4 @@
-"""`attune events send`: interaction events from a file into the log."""
+"""`attune events`: interaction events from a file into the log, and the log's topics."""
 
 import json
 import sys
@@ -15,9 +15,11 @@ from attune.services.cli.corpora.model import CorpusError
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json, Token, connect
 from attune.services.cli.output import as_dict, console, print_json
+from attune.services.cli.topics import init
 from attune.services.runtime.clock import system_clock
 
 events = typer.Typer(help="Interaction events.", no_args_is_help=True)
+events.command()(init)
 
 
 @events.command()

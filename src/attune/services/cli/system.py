@@ -42,7 +42,8 @@ async def start_system(
     What would be refused at the end is refused at once: a data directory in use, and a port that is taken.
 
     Raises:
-        ConfigError, ModelError, CatalogError, StoreError, IndexMismatch: what the role cannot start without.
+        ConfigError, ModelError, CatalogError, StoreError, EventLogError, IndexMismatch: what the role cannot start
+            without.
     """
     metrics = Metrics()
     servers: list[RoleServer] = []

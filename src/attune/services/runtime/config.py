@@ -75,6 +75,23 @@ class Config(BaseSettings):
         SecretStr(""),
         description="A PostgreSQL database for the knowledge store, postgresql://...; empty: SQLite in data_dir.",
     )
+    kafka_bootstrap_servers: str = Field(
+        "", description="Kafka brokers for the event log, host:port,host:port; empty: the local log in data_dir."
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="What the brokers speak."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "PLAIN", description="How the user is proved to them, with a SASL_ protocol."
+    )
+    kafka_username: str = Field("", description="That user.")
+    kafka_password: SecretStr = Field(SecretStr(""), description="Its password.")
+    kafka_ca_file: Path | None = Field(
+        None, description="PEM certificates that sign the brokers'; without it, those of the system."
+    )
+    kafka_group: str = Field(
+        "attune.ingest", min_length=1, description="The consumer group of ingest workers that share a store."
+    )
     entities_per_user: int = Field(512, ge=1, description="How many entities a user's store holds at most.")
     ingest_batch_records: int = Field(
         2000, ge=1, description="A batch of events is applied when it has so many, and no more are read meanwhile."

@@ -18,10 +18,12 @@ from grpc_status import rpc_status
 from attune.services.runtime.auth import Credentials
 from attune.services.runtime.call import Call, enter_call
 from attune.services.runtime.errors import ServiceError
+from attune.services.runtime.eventlog.errors import LogUnavailableError
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.validation import Validation
 
 _log = structlog.get_logger("attune.rpc")
+_RETRY_S = 1.0
 _PASSED_ON = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -203,6 +205,8 @@ def _as_service_error(error: Exception, method: str) -> ServiceError:
     """The status that a caller may see. What is unexpected is logged in full and told by its incident number only."""
     if isinstance(error, ServiceError):
         return error
+    if isinstance(error, LogUnavailableError):
+        return ServiceError(grpc.StatusCode.UNAVAILABLE, "EVENT_LOG_UNAVAILABLE", str(error), retry_after_s=_RETRY_S)
     if isinstance(error, grpc.aio.AioRpcError) and error.code() in _PASSED_ON:
         return ServiceError(error.code(), "DEPENDENCY", f"a service that {method} needs answered: {error.details()}")
     incident = uuid.uuid4().hex

@@ -1,6 +1,7 @@
 """Opens what several roles keep on disk: the knowledge store and the event log."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -10,10 +11,13 @@ from attune.knowledge_store.loaded import LoadedCatalog
 from attune.knowledge_store.store import Store, StoreError
 from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.services.runtime.catalogs import load_catalog
-from attune.services.runtime.config import Config
+from attune.services.runtime.config import Config, ConfigError
 from attune.services.runtime.eventlog.consumer import Source
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.eventlog.port import EventLog
+
+if TYPE_CHECKING:
+    from attune.services.runtime.eventlog.kafka_client import KafkaConnection
 
 _POSTGRES = ("postgresql://", "postgres://")
 _log = structlog.get_logger("attune.stores")
@@ -55,15 +59,49 @@ def open_existing_store(config: Config) -> Store:
 
 
 def open_source(config: Config) -> Source:
-    """The event log, and how to become one of its readers."""
-    return Source.local(open_event_log(config))
+    """The event log, and how to become one of its readers. Raises what `open_event_log` does."""
+    log = open_event_log(config)
+    if not config.kafka_bootstrap_servers:
+        return Source.local(log)
+    from attune.services.runtime.eventlog.kafka_group import KafkaGroupConsumer  # noqa: PLC0415 - an extra
+
+    connection = kafka_connection(config)
+    return Source(log, lambda topic, owner: KafkaGroupConsumer(connection, config.kafka_group, topic, owner))
 
 
 def open_event_log(config: Config) -> EventLog:
-    """The durable local log in <data_dir>/events."""
+    """The event log in Kafka, or the durable local one in <data_dir>/events.
+
+    Raises:
+        ConfigError: the client of Kafka is not installed.
+        EventLogError: Kafka does not answer, refuses, or has not all topics.
+    """
+    if config.kafka_bootstrap_servers:
+        connection = kafka_connection(config)
+        from attune.services.runtime.eventlog.kafka_log import KafkaEventLog  # noqa: PLC0415 - an extra
+
+        return KafkaEventLog(connection)
     directory = config.data_dir / "events"
     directory.mkdir(parents=True, exist_ok=True)
     return LocalEventLog(directory)
+
+
+def kafka_connection(config: Config) -> "KafkaConnection":
+    """Where the settings say that Kafka is. Raises ConfigError where they do not, or its client is not installed."""
+    if not config.kafka_bootstrap_servers:
+        raise ConfigError("ATTUNE_KAFKA_BOOTSTRAP_SERVERS is not set: set it to host:port of Kafka's brokers")
+    try:
+        from attune.services.runtime.eventlog.kafka_client import KafkaConnection  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ConfigError("ATTUNE_KAFKA_BOOTSTRAP_SERVERS needs Kafka's client: pip install 'attune[kafka]'") from error
+    return KafkaConnection(
+        servers=config.kafka_bootstrap_servers,
+        security_protocol=config.kafka_security_protocol,
+        sasl_mechanism=config.kafka_sasl_mechanism,
+        username=config.kafka_username,
+        password=config.kafka_password.get_secret_value(),
+        ca_file=config.kafka_ca_file,
+    )
 
 
 def _sqlite_file(config: Config) -> Path:

@@ -1,5 +1,6 @@
 """What goes wrong with an event log, each in one sentence with the mend."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -40,6 +41,21 @@ class OffsetOutOfRangeError(EventLogError):
         super().__init__(
             f"offset {offset} of topic {topic!r}, partition {partition}, is outside 0 to {end}: "
             "the reader's stored offset belongs to another log; reset it, or restore the log"
+        )
+
+
+class LogUnavailableError(EventLogError):
+    """The engine does not answer. What was asked may be asked again; of what was to be written, some may be there."""
+
+
+class LogRefusedError(EventLogError):
+    """The engine answers, and does not do what was asked until somebody changes a setting, of either side."""
+
+
+class MissingTopicError(LogRefusedError):
+    def __init__(self, topics: Iterable[str], servers: str) -> None:
+        super().__init__(
+            f"Kafka at {servers} has no topic {', '.join(topics)}: make what is missing with `attune events init`"
         )
 
 

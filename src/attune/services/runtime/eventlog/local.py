@@ -6,33 +6,25 @@
 Any number of processes may write and read it at once. It keeps everything: there is no retention.
 """
 
-import re
 import shutil
 import tempfile
 import threading
 import time
 import zlib
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
-from attune.services.runtime.eventlog.errors import (
-    InvalidTopicError,
-    LogClosedError,
-    PartitionCountError,
-    UnknownPartitionError,
-)
+from attune.services.runtime.eventlog.errors import LogClosedError, PartitionCountError, UnknownPartitionError
 from attune.services.runtime.eventlog.framing import check_size
+from attune.services.runtime.eventlog.names import check_topic_name
 from attune.services.runtime.eventlog.partition_reader import PartitionReader
 from attune.services.runtime.eventlog.partition_writer import PartitionWriter, sync_directory
-from attune.services.runtime.eventlog.port import Entry, Position, Record
+from attune.services.runtime.eventlog.port import Entry, Erasure, Position, Record, epoch_ms
 from attune.services.runtime.eventlog.redaction import redact_key
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 _LOOK_AGAIN_S = 0.02
-_TOPIC = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}")  # Kafka's rule
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 class LocalEventLog:
@@ -54,7 +46,7 @@ class LocalEventLog:
         self._require_open()
         for entry in entries:
             check_size(entry)
-        timestamp_ms = _epoch_ms(now)
+        timestamp_ms = epoch_ms(now)
         self._create_topic(topic)
         by_partition: dict[int, list[int]] = {}
         for number, entry in enumerate(entries):
@@ -87,6 +79,11 @@ class LocalEventLog:
     def partition_count(self, topic: str) -> int:
         self._check_topic(topic)
         return self._partitions
+
+    def erasure(self, topic: str) -> Erasure:
+        """At once, in every topic."""
+        self._check_topic(topic)
+        return Erasure.AT_ONCE
 
     def redact(self, topic: str, key: bytes) -> int:
         """See `EventLog.redact`; reads every record of the key's partition."""
@@ -129,8 +126,7 @@ class LocalEventLog:
 
     def _check_topic(self, topic: str) -> None:
         """Raise for a name that Kafka would refuse, and for a topic on disk with another number of partitions."""
-        if not _TOPIC.fullmatch(topic):
-            raise InvalidTopicError(topic)
+        check_topic_name(topic)
         directory = self._root / topic
         found = sum(1 for _ in directory.iterdir()) if directory.exists() else self._partitions
         if found != self._partitions:
@@ -155,9 +151,3 @@ class LocalEventLog:
                 raise
             self._check_topic(topic)  # another process was first
         sync_directory(self._root)
-
-
-def _epoch_ms(now: datetime) -> int:
-    if now.tzinfo is None:
-        raise ValueError(f"now is {now.isoformat()} without a time zone; pass an aware datetime, such as UTC")
-    return (now - _EPOCH) // _MILLISECOND

@@ -1,0 +1,157 @@
+"""Brokers that are killed and started again while others append: what was acknowledged is there, and there once."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+from tests.fakes.kafka import Cluster, cluster, missing, until
+
+from attune.services.runtime.eventlog.errors import LogUnavailableError
+from attune.services.runtime.eventlog.kafka_client import KafkaConnection
+from attune.services.runtime.eventlog.kafka_log import KafkaEventLog
+from attune.services.runtime.eventlog.kafka_topics import Wanted, init_topics
+from attune.services.runtime.eventlog.port import Entry, Position
+from attune.services.runtime.events import TOPIC
+from attune.services.runtime.state_topics import every_record
+
+NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+pytestmark = [
+    pytest.mark.skipif(bool(missing()), reason=missing() or "there is one"),
+    pytest.mark.timeout(400),
+]
+
+
+class Appending:
+    """Threads that append entries numbered per thread, three at a time, until they are stopped."""
+
+    def __init__(self, log: KafkaEventLog, threads: int) -> None:
+        self.acknowledged: dict[bytes, Position] = {}
+        self.errors: list[Exception] = []
+        self._log = log
+        self._stopped = threading.Event()
+        self._threads = [threading.Thread(target=self._append, args=(number,)) for number in range(threads)]
+
+    @contextmanager
+    def running(self) -> Iterator["Appending"]:
+        """Appending, and all of it acknowledged or failed at the end of the block."""
+        for each in self._threads:
+            each.start()
+        try:
+            yield self
+        finally:
+            self._stopped.set()
+            for each in self._threads:
+                each.join()
+
+    def more(self, count: int = 100) -> None:
+        """Wait until so many more are acknowledged, or one failed."""
+        enough = len(self.acknowledged) + count
+        until(lambda: len(self.acknowledged) >= enough or bool(self.errors))
+
+    def _append(self, thread: int) -> None:
+        number = 0
+        while not self._stopped.is_set():
+            values = [b"%d/%d" % (thread, number + each) for each in range(3)]
+            try:
+                positions = self._log.append(TOPIC, [Entry(b"user %d" % thread, value) for value in values], NOW)
+            except LogUnavailableError as error:
+                self.errors.append(error)
+                return
+            self.acknowledged |= dict(zip(values, positions, strict=True))
+            number += len(values)
+
+
+def written(log: KafkaEventLog) -> dict[Position, bytes]:
+    return {Position(each.topic, each.partition, each.offset): each.value for each in every_record(log, TOPIC)}
+
+
+def assert_all_is_there_once(log: KafkaEventLog, appending: Appending) -> None:
+    assert appending.errors == []
+    there = written(log)
+    assert {value: position for position, value in there.items()} == appending.acknowledged
+    assert len(there) == len(appending.acknowledged)
+    for thread in {value.split(b"/")[0] for value in appending.acknowledged}:
+        numbers = [int(value.split(b"/")[1]) for value in there.values() if value.startswith(thread + b"/")]
+        assert numbers == list(range(len(numbers)))  # in the order in which they were given
+
+
+@pytest.fixture
+def one_broker() -> Iterator[Cluster]:
+    with cluster() as made:
+        init_topics(KafkaConnection(made.servers), Wanted(partitions=2))
+        yield made
+
+
+def test_a_broker_that_dies_while_threads_append_loses_and_doubles_nothing(one_broker: Cluster) -> None:
+    log, (broker,) = KafkaEventLog(KafkaConnection(one_broker.servers, patience_ms=90_000)), one_broker.brokers
+    with Appending(log, threads=3).running() as appending:
+        for _ in range(2):
+            appending.more()
+            broker.kill()
+            broker.start()
+            one_broker.wait()
+        appending.more()
+    assert_all_is_there_once(log, appending)
+    log.close()
+
+
+def test_a_broker_that_stays_away_is_an_error_in_time_and_what_comes_after_it_works(one_broker: Cluster) -> None:
+    log, (broker,) = KafkaEventLog(KafkaConnection(one_broker.servers, patience_ms=2000)), one_broker.brokers
+    log.append(TOPIC, [Entry(b"k", b"before")], NOW)
+    broker.kill()
+    calls = (
+        lambda: log.append(TOPIC, [Entry(b"k", b"never acknowledged")], NOW),
+        lambda: log.end_offset(TOPIC, 0),
+        lambda: log.poll(TOPIC, 0, 0, 10, 1 << 20, timeout_s=0),
+        lambda: log.poll(TOPIC, 0, 0, 10, 1 << 20, timeout_s=0.2),
+    )
+    for call in calls:
+        with pytest.raises(LogUnavailableError, match="ATTUNE_KAFKA_BOOTSTRAP_SERVERS"):
+            call()
+    broker.start()
+    one_broker.wait()
+    (position,) = log.append(TOPIC, [Entry(b"k", b"after")], NOW)
+    there = written(log)
+    assert there[position] == b"after"
+    assert [value for value in there.values() if value != b"never acknowledged"] == [b"before", b"after"]
+    log.close()
+
+
+def test_of_three_brokers_any_may_die_and_two_dead_ones_stop_writing() -> None:
+    with cluster(3) as made:
+        patient = KafkaConnection(made.servers, patience_ms=90_000)
+        reports = init_topics(patient, Wanted(partitions=3))
+        assert {(each.found.replication, each.found.settings["min.insync.replicas"]) for each in reports} == {(3, "2")}
+        log = KafkaEventLog(patient)
+        with Appending(log, threads=3).running() as appending:
+            for broker in made.brokers[:2]:
+                appending.more()
+                broker.kill()
+                appending.more()
+                broker.start()
+                made.wait()
+                until(lambda: _all_are_in_sync(made))
+        assert_all_is_there_once(log, appending)
+        log.close()
+        _refuse_with_one_left(made)
+
+
+def _all_are_in_sync(made: Cluster) -> bool:
+    return made.in_sync(TOPIC) == {each.number for each in made.brokers}
+
+
+def _refuse_with_one_left(made: Cluster) -> None:
+    hasty = KafkaEventLog(KafkaConnection(made.servers, patience_ms=6000))
+    before = len(written(hasty))
+    for broker in made.brokers[1:]:
+        broker.kill()
+    with pytest.raises(LogUnavailableError):
+        hasty.append(TOPIC, [Entry(b"k", b"on one broker alone")], NOW)
+    for broker in made.brokers[1:]:
+        broker.start()
+    made.wait()
+    until(lambda: _all_are_in_sync(made))
+    assert len(written(hasty)) >= before
+    hasty.close()
