@@ -12,7 +12,7 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, T
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
 from attune.services.runtime.eventlog.consumer import MOST_BYTES, MOST_RECORDS, Owner
-from attune.services.runtime.eventlog.errors import OffsetOutOfRangeError
+from attune.services.runtime.eventlog.errors import MissingTopicError, OffsetOutOfRangeError
 from attune.services.runtime.eventlog.kafka_client import KafkaConnection
 from attune.services.runtime.eventlog.kafka_reader import READING
 from attune.services.runtime.eventlog.kafka_records import to_record
@@ -31,7 +31,7 @@ class KafkaGroupConsumer:
     """A `Consumer` of a topic in Kafka."""
 
     def __init__(self, connection: KafkaConnection, group: str, topic: str, owner: Owner) -> None:
-        """Raises LogUnavailableError, LogRefusedError."""
+        """Raises LogUnavailableError, LogRefusedError, MissingTopicError."""
         self._connection = connection
         self._topic = topic
         self._owner = owner
@@ -46,6 +46,11 @@ class KafkaGroupConsumer:
             fetch_max_bytes=MOST_BYTES,
             **READING,
         )
+        with connection.errors_told():
+            # Or the first assignment may be of no partitions: whoever leads the group does not notice what it learns
+            # of the topic while it assigns (kafka-python 3.0.12), and looks again in minutes only.
+            if not self._client.partitions_for_topic(topic):
+                raise MissingTopicError([topic], connection.servers)
         self._client.subscribe([topic], listener=_Listener(self._given, self._taken))
 
     def poll(self, timeout_s: float) -> dict[int, list[Record]]:
