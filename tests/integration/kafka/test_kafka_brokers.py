@@ -121,10 +121,11 @@ def test_a_broker_that_stays_away_is_an_error_in_time_and_what_comes_after_it_wo
 
 def test_a_log_is_closed_though_its_broker_is_away_and_an_append_waits(one_broker: Cluster) -> None:
     log, (broker,) = KafkaEventLog(KafkaConnection(one_broker.servers, patience_ms=4000)), one_broker.brokers
+    log.append(TOPIC, [Entry(b"user 0", b"before")], NOW)  # the producer knows now where to send
     broker.kill()
     appending = Appending(log, threads=1)
     with appending.running():
-        until(lambda: log._producer._accumulator.has_incomplete)
+        until(lambda: bool(log._producer._accumulator.has_incomplete), limit_s=10)
         log.close()
     assert [type(error) for error in appending.errors] == [LogUnavailableError]
     with pytest.raises(LogClosedError):

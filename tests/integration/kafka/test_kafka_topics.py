@@ -1,12 +1,12 @@
 """Topics: made once, told apart from what is wanted, and refused where they are missing or would lose something."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from kafka import KafkaAdminClient
-from tests.fakes.kafka import PASSWORD, USER, cluster
+from tests.fakes.kafka import PASSWORD, USER, Cluster, delete_topics
 from typer.testing import CliRunner
 
 from attune.services.cli.main import app
@@ -114,10 +114,10 @@ class TestTheCommand:
 
 
 class TestAUserAndAPassword:
-    @pytest.fixture(scope="class")
-    def address(self) -> Iterator[str]:
-        with cluster() as brokers:
-            yield brokers.brokers[0].sasl_address
+    @pytest.fixture
+    def address(self, kafka_cluster: Cluster) -> str:
+        delete_topics(kafka_cluster.servers)
+        return kafka_cluster.brokers[0].sasl_address
 
     def test_the_right_ones_are_let_in(self, address: str) -> None:
         connection = KafkaConnection(address, "SASL_PLAINTEXT", "PLAIN", USER, PASSWORD)
