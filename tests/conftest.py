@@ -21,13 +21,16 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def kafka_servers() -> Iterator[str]:
-    """A Kafka of one broker: that of ATTUNE_TEST_KAFKA_BOOTSTRAP, or else one that is started, once for all tests."""
-    given = os.environ.get("ATTUNE_TEST_KAFKA_BOOTSTRAP", "")
-    if given:
-        yield given
-    elif missing := kafka.missing():
+def kafka_cluster() -> Iterator[kafka.Cluster]:
+    """A Kafka of one broker, started once for all tests that do not kill theirs."""
+    if missing := kafka.missing():
         pytest.skip(missing)
-    else:
-        with kafka.cluster() as cluster:
-            yield cluster.servers
+    with kafka.cluster() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def kafka_servers(request: pytest.FixtureRequest) -> str:
+    """Where a Kafka is: that of ATTUNE_TEST_KAFKA_BOOTSTRAP, or else the one that is started."""
+    given = os.environ.get("ATTUNE_TEST_KAFKA_BOOTSTRAP", "")
+    return given or request.getfixturevalue("kafka_cluster").servers

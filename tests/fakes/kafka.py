@@ -178,12 +178,6 @@ class Cluster:
         for each in self.brokers:
             each.kill()
 
-    def in_sync(self, topic: str) -> set[int]:
-        """The brokers that have all of every partition of a topic."""
-        (described,) = self._ask(lambda admin: admin.describe_topics([topic]), [{"partitions": []}])
-        replicas = [set(each["isr_nodes"]) for each in described["partitions"]]
-        return set.intersection(*replicas) if replicas else set()
-
     def _serving(self) -> set[int]:
         return {each["broker_id"] for each in self._ask(lambda admin: admin.describe_cluster()["brokers"], [])}
 

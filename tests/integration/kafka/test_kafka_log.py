@@ -30,7 +30,7 @@ def offsets(log: KafkaEventLog, topic: str, offset: int = 0) -> list[int]:
 
 
 def compacted(log: KafkaEventLog, topic: str, live: list[bytes]) -> None:
-    """Wait until only these values are left. The segment that is written to is never compacted: there must be others."""
+    """Wait until only these values are left. The segment that is written to is never compacted: others must follow."""
 
     def is_done() -> bool:
         log.append(topic, [Entry(b"roll", b"roll")], NOW)

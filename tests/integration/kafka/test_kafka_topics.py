@@ -1,16 +1,17 @@
 """Topics: made once, told apart from what is wanted, and refused where they are missing or would lose something."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from kafka import KafkaAdminClient
-from tests.fakes.kafka import PASSWORD, USER, cluster
+from tests.fakes.kafka import PASSWORD, USER, Cluster, delete_topics
 from typer.testing import CliRunner
 
 from attune.services.cli.main import app
 from attune.services.runtime.config import Config
+from attune.services.runtime.consents import CONSENTS_TOPIC
 from attune.services.runtime.eventlog.errors import LogRefusedError, LogUnavailableError, MissingTopicError
 from attune.services.runtime.eventlog.kafka_client import KafkaConnection
 from attune.services.runtime.eventlog.kafka_log import KafkaEventLog
@@ -27,7 +28,7 @@ def test_a_second_init_makes_nothing_and_finds_no_difference(connection: KafkaCo
     assert [each.topic for each in first] == list(TOPICS)
     assert {each.outcome for each in first} == {Outcome.MADE}
     assert [(each.outcome, each.differences) for each in second] == [(Outcome.EXISTS, [])] * len(TOPICS)
-    assert [each.found.partitions for each in first] == [3, 3, 1, 1, 1, 1]
+    assert [each.found.partitions for each in first] == [3, 3, 1, 1, 1, 3]
 
 
 def test_what_nobody_wishes_is_no_difference(connection: KafkaConnection) -> None:
@@ -48,7 +49,7 @@ def test_differences_are_told_and_left(connection: KafkaConnection, alter: Calla
     reports = {each.topic: each for each in init_topics(connection, Wanted(partitions=2, retention=timedelta(days=90)))}
     assert reports[TOPIC].differences == [("partitions", "1", "2"), ("retention.ms", "2592000000", "7776000000")]
     assert reports[FORGETS_TOPIC].differences == [("max.compaction.lag.ms", "5", "86400000")]
-    assert reports[REMOVALS_TOPIC].outcome is Outcome.EXISTS
+    assert reports[CONSENTS_TOPIC].outcome is Outcome.EXISTS
     assert {each.found.partitions for each in init_topics(connection, Wanted())} == {1}
 
 
@@ -113,10 +114,10 @@ class TestTheCommand:
 
 
 class TestAUserAndAPassword:
-    @pytest.fixture(scope="class")
-    def address(self) -> Iterator[str]:
-        with cluster() as brokers:
-            yield brokers.brokers[0].sasl_address
+    @pytest.fixture
+    def address(self, kafka_cluster: Cluster) -> str:
+        delete_topics(kafka_cluster.servers)
+        return kafka_cluster.brokers[0].sasl_address
 
     def test_the_right_ones_are_let_in(self, address: str) -> None:
         connection = KafkaConnection(address, "SASL_PLAINTEXT", "PLAIN", USER, PASSWORD)

@@ -1,4 +1,7 @@
-"""torch takes seconds to import and gigabytes to install: only the embedding role's workers may need it."""
+"""torch takes seconds to import and gigabytes to install: only the embedding role's workers may need it.
+
+Kafka's client is an extra too: only who is told to use it may need it.
+"""
 
 import subprocess
 import sys
@@ -12,7 +15,7 @@ from attune.services.cli.main import app
 try:
     app(["--help"])
 finally:
-    print(sorted({"torch", "safetensors", "tokenizers"} & set(sys.modules)))
+    print(sorted({"torch", "safetensors", "tokenizers", "kafka"} & set(sys.modules)))
 """
 
 
@@ -23,7 +26,7 @@ def last_line(program: str) -> str:
     return ended.stdout.splitlines()[-1]
 
 
-def test_the_command_line_imports_no_torch() -> None:
+def test_the_command_line_imports_no_extra() -> None:
     assert last_line(HELP) == "[]"
 
 

@@ -1394,7 +1394,9 @@ class ForgetUserResponse(_message.Message):
     FORGOTTEN_AT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def removed(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Records removed, by place: "entities", "events", "event_log", "dead_letters", "removals", ..."""
+        """Records removed, by place: "entities", "events", "event_log", "dead_letters", "removals", ...
+        In Apache Kafka, records of "event_log" and "dead_letters" go by the topic's retention: none is counted here.
+        """
 
     @_builtins.property
     def forgotten_at(self) -> _timestamp_pb2.Timestamp:

@@ -21,8 +21,8 @@ Partitions = Annotated[
     typer.Option(
         min=1,
         max=10_000,
-        help="Partitions of the interactions and of their dead letters, 12 where nothing is said: as many workers as "
-        "may ever share the work. The other topics have one.",
+        help="Partitions of interactions, dead letters and removals, 12 where nothing is said: as many workers as may "
+        "ever share the work. The other topics have one.",
     ),
 ]
 Replication = Annotated[

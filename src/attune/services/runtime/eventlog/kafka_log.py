@@ -7,11 +7,13 @@ nothing in those that are kept for a time.
 
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from kafka import KafkaProducer, TopicPartition
+from kafka.errors import KafkaError
 from kafka.record.default_records import DefaultRecordBatchBuilder
 
 from attune.services.runtime.eventlog.errors import (
@@ -112,9 +114,11 @@ class KafkaEventLog:
 
     def close(self) -> None:
         """See `EventLog.close`; gives what is being appended a second."""
-        if not self._closed.is_set():
-            self._closed.set()
-            self._reader.close()
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        self._reader.close()
+        with suppress(KafkaError):  # the second is over, and who appends is told when its patience is
             self._producer.close(timeout=_CLOSING_S)
 
     def _send(self, topic: str, sendings: Iterable[_Sending]) -> list[Position]:

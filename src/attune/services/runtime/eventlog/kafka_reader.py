@@ -106,10 +106,8 @@ class KafkaReader:
             consumer = self._take(place)
             try:
                 yield consumer
-            except BaseException:
-                consumer.close()
-                raise
-            self._put_back(consumer)
+            finally:
+                self._put_back(consumer)  # after an error too: it connects again by itself
 
     def _take(self, place: TopicPartition) -> _Consumer:
         with self._mutex:

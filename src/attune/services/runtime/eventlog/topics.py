@@ -40,7 +40,7 @@ class Topic:
     kept_for: timedelta | None = None
     """How long, where it is not the operator's choice."""
     is_split: bool = False
-    """Whether it needs more than one partition: it grows with what users do, not with what they decide."""
+    """Whether it needs more than one partition: for many workers, or since a redaction reads the key's partition."""
     most_bytes: int = MAX_ENTRY_BYTES
     """The largest entry, in bytes of key, value and headers."""
 
@@ -59,6 +59,6 @@ TOPICS: Mapping[str, Topic] = {
         Topic(FORGETS_TOPIC, Keeps.NEWEST_OF_KEY),
         Topic(CONSENTS_TOPIC, Keeps.NEWEST_OF_KEY),
         Topic(OBJECTS_TOPIC, Keeps.NEWEST_OF_KEY),
-        Topic(REMOVALS_TOPIC, Keeps.EVERY_RECORD),
+        Topic(REMOVALS_TOPIC, Keeps.EVERY_RECORD, is_split=True),
     )
 }
