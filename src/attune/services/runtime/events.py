@@ -1,8 +1,9 @@
-"""Interaction events in three shapes: protobuf message, log record (CloudEvents, binary mode), Interaction."""
+"""Interaction events in three shapes: protobuf message, entry of the log (CloudEvents, binary mode), Interaction.
+
+The way back from the log, where others write too, is longer: see records/.
+"""
 
 from datetime import UTC, datetime, timedelta
-
-from google.protobuf.message import DecodeError
 
 from attune.events.v1.events_pb2 import EventType, InteractionEvent
 from attune.knowledge_store.model import EventKind, Interaction, UserKey
@@ -14,10 +15,7 @@ DEAD_LETTER_TOPIC = "attune.interactions.v1.dlq"
 _CE_TYPE = b"attune.events.v1.InteractionEvent"
 _MOST_AHEAD = timedelta(minutes=5)
 _NANOS = 10**9
-
-
-class InvalidRecordError(Exception):
-    """A record of the log that is no interaction event; the message says why, without any of its content."""
+_LAST_MS = 253_402_300_799_000  # the last second of the year 9999
 
 
 def log_key(user: UserKey) -> bytes:
@@ -63,18 +61,6 @@ def to_entry(event: InteractionEvent) -> Entry:
     return Entry(log_key(user_of(event)), event.SerializeToString(), headers)
 
 
-def parse_record(record: Record) -> InteractionEvent:
-    """The event of a record.
-
-    Raises:
-        InvalidRecordError: its value is not an InteractionEvent.
-    """
-    try:
-        return InteractionEvent.FromString(record.value)
-    except DecodeError as error:
-        raise InvalidRecordError("the value is not a protobuf InteractionEvent") from error
-
-
 def to_interaction(event: InteractionEvent, logged_at: datetime) -> Interaction:
     """A valid event as the knowledge store takes it."""
     return Interaction(
@@ -94,6 +80,11 @@ def to_interaction(event: InteractionEvent, logged_at: datetime) -> Interaction:
     )
 
 
+def has_a_time(record: Record) -> bool:
+    """Whether the time that a log gave a record is one that a datetime can hold."""
+    return 0 <= record.timestamp_ms <= _LAST_MS
+
+
 def logged_at(record: Record) -> datetime:
-    """When the log took a record."""
-    return datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
+    """When the log took a record; the nearest time there is where it has none."""
+    return datetime.fromtimestamp(min(max(record.timestamp_ms, 0), _LAST_MS) / 1000, UTC)
