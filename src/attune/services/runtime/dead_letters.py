@@ -86,7 +86,7 @@ def replayed_marker(letter: DeadLetter) -> Entry:
 def dead_letters(event_log: LogReader) -> Iterator[DeadLetter]:
     """All that lie there by now, each once, partition by partition.
 
-    The topic is read twice, and kept in memory are the positions alone, about 100 bytes for each.
+    The topic is read twice, and kept in memory are the positions alone, about 250 bytes for each.
     """
     passed = {
         position

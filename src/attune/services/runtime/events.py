@@ -5,7 +5,7 @@ The way back from the log, where others write too, is longer: see records/.
 
 from datetime import UTC, datetime, timedelta
 
-from attune.events.v1.events_pb2 import EventType, InteractionEvent
+from attune.events.v1.events_pb2 import EVENT_TYPE_UNSPECIFIED, EventType, InteractionEvent
 from attune.knowledge_store.model import EventKind, Interaction, UserKey
 from attune.services.runtime.errors import FieldViolation
 from attune.services.runtime.eventlog.port import Entry, Record
@@ -16,6 +16,12 @@ _CE_TYPE = b"attune.events.v1.InteractionEvent"
 _MOST_AHEAD = timedelta(minutes=5)
 _NANOS = 10**9
 _LAST_MS = 253_402_300_799_000  # the last second of the year 9999
+
+_KINDS = {
+    number: EventKind(name.removeprefix("EVENT_TYPE_").lower())
+    for name, number in EventType.items()
+    if number != EVENT_TYPE_UNSPECIFIED
+}
 
 
 def log_key(user: UserKey) -> bytes:
@@ -66,7 +72,7 @@ def to_interaction(event: InteractionEvent, logged_at: datetime) -> Interaction:
     return Interaction(
         event_id=event.event_id,
         user=user_of(event),
-        kind=EventKind(EventType.Name(event.type).removeprefix("EVENT_TYPE_").lower()),
+        kind=_KINDS[event.type],
         occurred_at=event.occurred_at.ToDatetime(UTC),
         logged_at=logged_at,
         session_id=event.session_id,

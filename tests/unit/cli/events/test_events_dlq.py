@@ -72,6 +72,14 @@ def test_they_are_counted_by_reason_and_the_newest_come_first(log: LocalEventLog
     assert printed("list", "--newest", "0")["newest"] == []
 
 
+def test_a_position_is_whole_however_narrow_the_terminal_is(
+    log: LocalEventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    set_aside(log, 123_456, BAD, Reason.MALFORMED)
+    assert f"{TOPIC}/0/123456" in dlq("list").stdout
+
+
 def test_one_is_shown_without_its_content_and_raw_with_nothing_else(log: LocalEventLog) -> None:
     set_aside(log, 3, BAD, Reason.MALFORMED)
     place = f"{TOPIC}/0/3"

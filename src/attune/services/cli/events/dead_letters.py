@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json
@@ -24,7 +24,7 @@ from attune.services.runtime.replaying import Replayed, Replayer
 from attune.services.runtime.stores import open_event_log
 
 dlq = typer.Typer(help="Dead letters: records of the interactions topic that are no events.", no_args_is_help=True)
-_NONE = "there are no dead letters: every record was an event"
+_NONE = "there are no dead letters: each record was an event, or has been replayed since"
 _WITHOUT_CODE = "unknown"
 
 
@@ -39,8 +39,8 @@ def list_letters(
     """
     with told_plainly(), _event_log() as event_log:
         reasons, shown = _overview(event_log, newest)
+    rows = [_row(each) for each in shown]
     if as_json:
-        rows = [_row(each) for each in shown]
         print_json({"dead_letters": reasons.total(), "reasons": dict(reasons.most_common()), "newest": rows})
         return
     if not reasons:
@@ -48,9 +48,9 @@ def list_letters(
         return
     counts = ", ".join(f"{count} {code}" for code, count in reasons.most_common())
     console.print(f"{reasons.total()} dead letters: {counts}")
-    table = Table("position", "set aside", "why", "sentence", "bytes")
-    for each in shown:
-        row = _row(each)
+    widest = max((len(row["position"]) for row in rows), default=0)  # whole at any width: `show` is given it
+    table = Table(Column("position", min_width=widest), "set aside", "why", "sentence", "bytes")
+    for row in rows:
         table.add_row(*(escape(str(row[name])) for name in ("position", "set_aside_at", "code", "reason", "bytes")))
     console.print(table)
 

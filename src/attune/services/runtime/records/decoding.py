@@ -18,6 +18,7 @@ from attune.services.runtime.records.refusal import InvalidRecordError, Reason
 _PROTOBUF = {"application/protobuf", "application/x-protobuf", "application/vnd.google.protobuf"}
 _JSON = {"application/json"}
 _KINDS = frozenset(EventType.values())
+_SCHEMAS = {schema.value: schema for schema in Schema}
 _DATA_SCHEMAS = {
     Schema.INTERACTION: re.compile(r".*\battune(\.events\.v1\.InteractionEvent|/events/v1/events\.proto)"),
     Schema.UBI: re.compile(r".*/ubi/schema/1\.\d+\.\d+/event(\.request)?\.schema\.json"),
@@ -59,9 +60,9 @@ def _schema(headers: Mapping[str, bytes]) -> Schema | None:
     if _header(headers, "ce_specversion") not in {"", "1.0"}:
         raise InvalidRecordError(Reason.UNKNOWN_SCHEMA, "ce_specversion: is not 1.0")
     kind = _header(headers, "ce_type")
-    if kind not in {"", *Schema}:
+    if kind and kind not in _SCHEMAS:
         raise InvalidRecordError(Reason.UNKNOWN_SCHEMA, f"ce_type: is neither {Schema.INTERACTION} nor {Schema.UBI}")
-    schema = Schema(kind) if kind else None
+    schema = _SCHEMAS.get(kind)
     named = _header(headers, "ce_dataschema")
     if named and not any(_DATA_SCHEMAS[each].fullmatch(named) for each in ([schema] if schema else Schema)):
         raise InvalidRecordError(
