@@ -144,7 +144,7 @@ def test_refused_events_are_named_and_the_others_count(run: Run, tmp_path: Path)
     assert "object_id" in run("events", "send", str(tmp_path / "events.jsonl")).stdout
 
 
-def test_a_broken_line_sends_none_of_the_file(run: Run, tmp_path: Path, client: Client) -> None:
+def test_a_broken_line_sends_none_of_its_batch(run: Run, tmp_path: Path, client: Client) -> None:
     (good,) = reading("cli-broken", "asyncio.gather")
     (tmp_path / "events.jsonl").write_text(event_line(good) + "{broken\n")
     sent = run("events", "send", str(tmp_path / "events.jsonl"))

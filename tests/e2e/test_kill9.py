@@ -19,6 +19,7 @@ from attune.search.v1.search_pb2 import Document
 from attune.services.client import Client
 from attune.services.ingest.backlog import BatchLimits
 from attune.services.ingest.metrics import IngestMetrics
+from attune.services.ingest.settings import IngestSettings
 from attune.services.ingest.worker import IngestWorker
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import Config
@@ -66,8 +67,8 @@ def computed_anew(directory: Path, scratch: Path) -> dict[str, list[dict[str, An
     shutil.copytree(directory / "events", scratch / "events")
     knowledge, log = open_knowledge(config), LocalEventLog(scratch / "events")
     restore(log, knowledge.store)
-    limits = BatchLimits(wait_s=0)
-    worker = IngestWorker(Source.local(log), knowledge, system_clock, IngestMetrics(Metrics()), limits)
+    settings = IngestSettings(BatchLimits(wait_s=0))
+    worker = IngestWorker(Source.local(log), knowledge, system_clock, IngestMetrics(Metrics()), settings)
     while worker.step(0):
         pass
     knowledge.store.close()

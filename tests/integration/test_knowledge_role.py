@@ -22,6 +22,7 @@ from attune.knowledge_store.model import HALF_LIFE, EventKind, Interaction, LogP
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.services.ingest.backlog import BatchLimits
 from attune.services.ingest.metrics import IngestMetrics
+from attune.services.ingest.settings import IngestSettings
 from attune.services.ingest.worker import IngestWorker
 from attune.services.knowledge.main import build
 from attune.services.runtime.config import Config, ConfigError
@@ -114,8 +115,8 @@ async def test_offsets_say_when_events_are_visible_whatever_their_partitions(
     knowledge: Knowledge, tmp_path: Path
 ) -> None:
     log = LocalEventLog(tmp_path / "events", partitions=3)
-    limits = BatchLimits(wait_s=0)
-    worker = IngestWorker(Source.local(log), knowledge, lambda: NOW, IngestMetrics(Metrics()), limits)
+    settings = IngestSettings(BatchLimits(wait_s=0))
+    worker = IngestWorker(Source.local(log), knowledge, lambda: NOW, IngestMetrics(Metrics()), settings)
     async with serving(knowledge, log, tmp_path) as (_, stub):
         sent = await stub.RecordInteractions(iter([query(number, f"user-{number % 10}") for number in range(40)]))
         assert sent.accepted == 40

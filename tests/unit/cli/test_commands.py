@@ -12,6 +12,9 @@ COMMANDS = [
     ["up"],
     ["index"],
     ["events", "send"],
+    ["events", "dlq", "list"],
+    ["events", "dlq", "show"],
+    ["events", "dlq", "replay"],
     ["search"],
     ["suggest"],
     ["user", "show"],
@@ -55,10 +58,12 @@ def test_without_a_command_the_help_is_shown() -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("not json", "line 2: not an InteractionEvent in JSON"),
-        ('{"type": "dance"}', "line 2: not an InteractionEvent in JSON"),
-        ('{"no_such_field": 1}', "no_such_field"),
-        ("[1]", "line 2: not an InteractionEvent in JSON"),
+        ("not json", "line 2: the value is not a JSON object"),
+        ('{"type": "dance"}', "line 2: type: is no kind of event"),
+        ('{"type": "click", "no_such_field": 1}', "no_such_field"),
+        ('{"no_such_field": 1}', "line 2: the value has to have either type"),
+        ('{"action_name": "click", "timestamp": "now"}', "line 2: timestamp: "),
+        ("[1]", "line 2: the value is not a JSON object"),
     ],
 )
 def test_a_broken_event_is_named_by_its_line_and_nothing_is_sent(tmp_path: Path, line: str, sentence: str) -> None:

@@ -16,7 +16,7 @@ from attune.events.v1.events_pb2 import EventType, InteractionEvent
 from attune.knowledge_store.catalog import Catalog
 from attune.search.v1.search_pb2 import Document
 from attune.services.cli.background import running_system
-from attune.services.cli.events import read_events
+from attune.services.cli.events.reading import read_events
 from attune.services.cli.system import System
 from attune.services.client import Client
 from attune.services.client.channels import Addresses
@@ -58,7 +58,7 @@ def python_client() -> ModuleType:
 
 @pytest.fixture
 def example_events() -> list[InteractionEvent]:
-    return read_events(str(EXAMPLES / "events.jsonl"), datetime.now(UTC))
+    return list(read_events(str(EXAMPLES / "events.jsonl"), datetime.now(UTC)))
 
 
 def test_importing_the_example_does_nothing(python_client: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:

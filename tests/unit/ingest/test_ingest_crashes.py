@@ -22,7 +22,9 @@ from attune.knowledge_store.store_model import Applied
 from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.services.ingest.backlog import BatchLimits
 from attune.services.ingest.batch import sort_out
+from attune.services.ingest.dead_letter_limit import DeadLetterLimit
 from attune.services.ingest.metrics import IngestMetrics
+from attune.services.ingest.settings import IngestSettings
 from attune.services.ingest.worker import IngestWorker
 from attune.services.runtime.eventlog.consumer import Source
 from attune.services.runtime.eventlog.local import LocalEventLog
@@ -32,6 +34,7 @@ from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.validation import Validation
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
+ANY_NUMBER = DeadLetterLimit(ratio=1)
 USERS = ("ada", "bea")
 WORDS = ("asyncio", "threading", "nothing known")
 
@@ -87,7 +90,8 @@ def event(number: int, user: str, words: str) -> InteractionEvent:
 
 def worker(log: LocalEventLog, knowledge: Knowledge) -> IngestWorker:
     """A new process, which applies at once what it reads."""
-    return IngestWorker(Source.local(log), knowledge, lambda: NOW, IngestMetrics(Metrics()), BatchLimits(wait_s=0))
+    metrics, settings = IngestMetrics(Metrics()), IngestSettings(BatchLimits(wait_s=0), dead_letters=ANY_NUMBER)
+    return IngestWorker(Source.local(log), knowledge, lambda: NOW, metrics, settings)
 
 
 def read_all(log: LocalEventLog, knowledge: Knowledge) -> None:

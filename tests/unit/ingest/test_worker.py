@@ -20,6 +20,7 @@ from attune.knowledge_store.store_model import Applied, Removal
 from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.services.ingest.backlog import BatchLimits
 from attune.services.ingest.metrics import IngestMetrics
+from attune.services.ingest.settings import IngestSettings
 from attune.services.ingest.worker import IngestWorker
 from attune.services.runtime.config import ConfigError
 from attune.services.runtime.consents import append_consents
@@ -59,7 +60,7 @@ def worker(
 ) -> IngestWorker:
     """Applies at once what it reads."""
     counted = IngestMetrics(metrics or Metrics())
-    return IngestWorker(Source.local(log), knowledge, lambda: now, counted, BatchLimits(wait_s=0))
+    return IngestWorker(Source.local(log), knowledge, lambda: now, counted, IngestSettings(BatchLimits(wait_s=0)))
 
 
 def query(event_id: str, **fields: object) -> InteractionEvent:
@@ -113,16 +114,19 @@ def test_poison_is_set_aside_with_its_reason_and_place_and_its_neighbours_count(
     assert knowledge.profile(ADA).events == 2
     garbage, invalid = dead_letters(log)
     assert garbage.value == b"\xff\xff garbage"
-    assert dict(garbage.headers)["attune_reason"] == b"the value is not a protobuf InteractionEvent"
+    assert dict(garbage.headers)["attune_reason"].startswith(b"the value is not a protobuf InteractionEvent")
+    assert dict(garbage.headers)["attune_code"] == b"malformed"
     assert dict(garbage.headers)["attune_position"] == f"{TOPIC}/0/1".encode()
     assert dict(invalid.headers)["attune_reason"].startswith(b"user_query: ")
 
 
 def test_an_event_without_a_tenant_belongs_to_nobody(log: LocalEventLog, knowledge: Knowledge) -> None:
-    entry = Entry(b"/ada", query("1", tenant_id="").SerializeToString())
-    append(log, entry)
+    value = query("1", tenant_id="").SerializeToString()
+    append(log, Entry(b"", value), Entry(b"/ada", value))
     worker(log, knowledge).step(0)
-    assert dict(dead_letters(log)[0].headers)["attune_reason"] == b"tenant_id: value is required in the log"
+    keyless, half = (dict(each.headers) for each in dead_letters(log))
+    assert keyless["attune_reason"].startswith(b"tenant_id: value is required in the log")
+    assert (half["attune_code"], half["attune_reason"]) == (b"conflict", b"the key is not tenant/user")
 
 
 def test_an_event_that_the_log_took_long_before_it_happened_is_set_aside(

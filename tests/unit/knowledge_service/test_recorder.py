@@ -13,7 +13,8 @@ from attune.knowledge_store.store_memory import MemoryStore
 from attune.services.knowledge.recorder import REPORTED, Recorder
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.eventlog.port import Entry, Position, Record
-from attune.services.runtime.events import TOPIC, log_key, logged_at, parse_record
+from attune.services.runtime.events import TOPIC, log_key, logged_at
+from attune.services.runtime.records.decoding import decode
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
 ADA = UserKey("acme", "ada")
@@ -56,14 +57,14 @@ def records(log: LocalEventLog) -> list[Record]:
 async def test_all_events_are_in_the_log_in_their_order(log: LocalEventLog, recorder: Recorder, count: int) -> None:
     report = await recorder.record(stream([click(number) for number in range(count)]), "acme")
     assert (report.accepted, report.rejected_count, report.end_offset) == (count, 0, count)
-    assert [parse_record(each).event_id for each in records(log)] == [str(number) for number in range(count)]
+    assert [decode(each).event_id for each in records(log)] == [str(number) for number in range(count)]
 
 
 async def test_a_record_bears_tenant_key_and_the_servers_time(log: LocalEventLog, recorder: Recorder) -> None:
     await recorder.record(stream([click(7, at=datetime(1970, 1, 1, tzinfo=UTC))]), "acme")
     (record,) = records(log)
     assert record.key == b"acme/ada"
-    assert parse_record(record).tenant_id == "acme"
+    assert decode(record).tenant_id == "acme"
     assert logged_at(record) == NOW
     headers = dict(record.headers)
     assert (headers["ce_id"], headers["content-type"]) == (b"7", b"application/protobuf")
@@ -73,7 +74,7 @@ async def test_the_own_tenant_may_be_named_and_no_other(log: LocalEventLog, reco
     report = await recorder.record(stream([click(1, tenant_id="acme"), click(2, tenant_id="other")]), "acme")
     assert (report.accepted, report.rejected_count) == (1, 1)
     assert report.rejected[0].violation.field == "tenant_id"
-    assert [parse_record(each).event_id for each in records(log)] == ["1"]
+    assert [decode(each).event_id for each in records(log)] == ["1"]
 
 
 async def test_places_count_over_batches_and_over_what_was_refused(log: LocalEventLog, recorder: Recorder) -> None:
@@ -114,7 +115,7 @@ async def test_a_stream_that_breaks_keeps_its_full_batches_and_can_be_repeated(
         await recorder.record(broken(), "acme")
     assert len(records(log)) == 256
     assert (await recorder.record(stream(events), "acme")).accepted == 300
-    assert {parse_record(each).event_id for each in records(log)} == {event.event_id for event in events}
+    assert {decode(each).event_id for each in records(log)} == {event.event_id for event in events}
 
 
 async def test_the_end_is_told_for_each_partition(tmp_path: Path, store: MemoryStore) -> None:
@@ -137,7 +138,7 @@ async def test_what_is_from_before_its_user_was_forgotten_never_enters_the_log(
     events = [click(1, user_id="bea"), click(2, at=NOW + timedelta(seconds=occurred_s)), click(3, user_id="bea")]
     report = await recorder.record(stream(events), "acme")
     assert (report.accepted, report.rejected_count) == (2 + accepted, 1 - accepted)
-    assert [parse_record(each).event_id for each in records(log)] == ["1", *["2"] * accepted, "3"]
+    assert [decode(each).event_id for each in records(log)] == ["1", *["2"] * accepted, "3"]
     for refused in report.rejected:
         assert (refused.index, refused.event_id, refused.violation.field) == (1, "2", "occurred_at")
         assert refused.violation.description.startswith("is from before 2026-11-03T00:00:00+00:00")
@@ -214,7 +215,7 @@ async def test_what_lands_behind_the_redaction_is_redacted_too(tmp_path: Path, s
     log = ForgettingMeanwhile(tmp_path)
     log.store = store
     report = await Recorder(log, store, lambda: NOW).record(stream([click(1), click(2, user_id="bea")]), "acme")
-    assert [parse_record(each).event_id for each in records(log)] == ["2"]
+    assert [decode(each).event_id for each in records(log)] == ["2"]
     assert report.accepted == 1
     assert [(each.index, each.violation.description[:32]) for each in report.rejected] == [
         (0, "arrived while its user was being")

@@ -3,5 +3,6 @@
 from attune.services.client.channels import Addresses
 from attune.services.client.client import Client
 from attune.services.client.events import interaction
+from attune.services.client.records import EventRecord, event_record
 
-__all__ = ["Addresses", "Client", "interaction"]
+__all__ = ["Addresses", "Client", "EventRecord", "event_record", "interaction"]

@@ -10,9 +10,10 @@ from attune.knowledge_store.model import LogPosition
 from attune.services.ingest.backlog import Backlog
 from attune.services.ingest.batch import Batch, sort_out
 from attune.services.ingest.metrics import IngestMetrics
+from attune.services.ingest.settings import IngestSettings
 from attune.services.runtime.clock import Clock
 from attune.services.runtime.eventlog.port import Entry, EventLog, Record
-from attune.services.runtime.events import DEAD_LETTER_TOPIC, log_key, logged_at, user_of_key
+from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, log_key, logged_at, user_of_key
 from attune.services.runtime.validation import Validation
 
 _log = structlog.get_logger("attune.ingest")
@@ -23,26 +24,26 @@ class Applier:
     leaves nothing lost and nothing applied twice (invariant 1).
     """
 
-    def __init__(self, log: EventLog, knowledge: Knowledge, topic: str, clock: Clock, metrics: IngestMetrics) -> None:
+    def __init__(
+        self, log: EventLog, knowledge: Knowledge, clock: Clock, metrics: IngestMetrics, settings: IngestSettings
+    ) -> None:
         self._event_log = log
         self._knowledge = knowledge
-        self._topic = topic
         self._clock = clock
         self._metrics = metrics
+        self._settings = settings
         self._validation = Validation()
 
     def apply(self, partition: int, backlog: Backlog, to: int) -> int:
         """Apply what there is of a partition and let the store's offset move `to` there; how many records it was.
 
-        Raises FencedError where another worker has claimed the partition; then, and whatever else it raises, nothing
-        was applied, and the same call may be made again.
+        Raises FencedError where another worker has claimed the partition, TooManyDeadLettersError; then, and whatever
+        else it raises, nothing was applied, and the same call may be made again.
         """
         records = backlog.records
-        batch = sort_out(records, self._validation)
+        batch = sort_out(records, self._validation, self._settings.admission)
         self._set_aside(backlog, batch, records)
-        applied = self._knowledge.handle(
-            batch.interactions, LogPosition(self._topic, partition, to, epoch=backlog.epoch)
-        )
+        applied = self._knowledge.handle(batch.interactions, LogPosition(TOPIC, partition, to, epoch=backlog.epoch))
         backlog.applied_to(to)
         self._metrics.applied(applied, len(batch.dead_letters), [logged_at(each) for each in records], self._clock())
         return len(records)
@@ -51,9 +52,12 @@ class Applier:
         """Before the offset moves: a crash in between repeats dead letters, and never loses one. A transaction that is
         tried again in this process does not.
         """
-        if batch.dead_letters and backlog.set_aside < backlog.end:
+        if backlog.set_aside >= backlog.end:
+            return
+        self._settings.dead_letters.add(len(records), batch.reasons)
+        if batch.dead_letters:
             self._append_dead_letters(batch.dead_letters, min(logged_at(each) for each in records))
-            backlog.set_aside = backlog.end
+        backlog.set_aside = backlog.end
 
     def _append_dead_letters(self, letters: Sequence[Entry], since: datetime) -> None:
         """Append dead letters, the oldest of which was logged at `since`.

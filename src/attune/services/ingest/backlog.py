@@ -23,9 +23,6 @@ class BatchLimits:
     wait_s: float = 0.1
 
 
-DEFAULT_LIMITS = BatchLimits()
-
-
 @dataclass(slots=True)
 class Backlog:
     """What was read of one partition since `start`, the offset that the store is to read next; the claim's `epoch`."""

@@ -1,14 +1,18 @@
 """One batch of log records: which are events, and which are dead letters with a reason."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from attune.events.v1.events_pb2 import InteractionEvent
 from attune.knowledge_store.model import Interaction
+from attune.services.runtime.dead_letters import dead_letter
 from attune.services.runtime.eventlog.port import Entry, Record
-from attune.services.runtime.events import InvalidRecordError, logged_at, parse_record, to_interaction, wrong_time
+from attune.services.runtime.events import logged_at, to_interaction
+from attune.services.runtime.records.admission import Admission
+from attune.services.runtime.records.refusal import InvalidRecordError
 from attune.services.runtime.validation import Validation
+
+_ANY = Admission()
 
 
 @dataclass(slots=True)
@@ -17,33 +21,18 @@ class Batch:
 
     interactions: list[Interaction] = field(default_factory=list)
     dead_letters: list[Entry] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    """How many dead letters there are of each reason."""
 
 
-def sort_out(records: Sequence[Record], validation: Validation) -> Batch:
-    """Parse and validate every record; what is no valid event becomes a dead letter with its reason and position."""
+def sort_out(records: Sequence[Record], validation: Validation, admission: Admission = _ANY) -> Batch:
+    """Make each record an interaction or a dead letter, whatever it holds."""
     batch = Batch()
     for record in records:
         try:
-            event = parse_record(record)
-            taken_at = logged_at(record)
-            _require_valid(event, validation, taken_at)
-            batch.interactions.append(to_interaction(event, taken_at))
-        except (InvalidRecordError, ValueError) as error:
-            batch.dead_letters.append(_dead_letter(record, str(error)))
+            event = admission.event(record, validation)
+            batch.interactions.append(to_interaction(event, logged_at(record)))
+        except InvalidRecordError as error:
+            batch.dead_letters.append(dead_letter(record, error))
+            batch.reasons[error.reason] += 1
     return batch
-
-
-def _require_valid(event: InteractionEvent, validation: Validation, taken_at: datetime) -> None:
-    """The time is held against the log's clock and not this process's: a replay must sort out alike."""
-    ahead = wrong_time(event, taken_at)
-    violations = validation.violations(event) or ([ahead] if ahead else [])
-    if violations:
-        raise InvalidRecordError(f"{violations[0].field}: {violations[0].description}")
-    if not event.tenant_id:
-        raise InvalidRecordError("tenant_id: value is required in the log")
-
-
-def _dead_letter(record: Record, reason: str) -> Entry:
-    place = f"{record.topic}/{record.partition}/{record.offset}"
-    headers = (*record.headers, ("attune_reason", reason.encode()), ("attune_position", place.encode()))
-    return Entry(record.key, record.value, headers)

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 
 from attune.knowledge_store.knowledge import Knowledge
-from attune.services.ingest.backlog import BatchLimits
 from attune.services.ingest.metrics import IngestMetrics
+from attune.services.ingest.settings import IngestSettings
 from attune.services.ingest.worker import IngestWorker
 from attune.services.runtime.catalogs import CatalogWatcher
 from attune.services.runtime.clock import Clock, system_clock
@@ -25,12 +25,11 @@ async def build(
     source: Source | None = None,
 ) -> Role:
     """The worker, running. It has no service of its own beside health and reflection."""
-    watcher = CatalogWatcher.of(config)
+    settings, watcher = IngestSettings.of(config), CatalogWatcher.of(config)
     if knowledge is None:
         knowledge = await asyncio.to_thread(open_knowledge, config)
     source = source or open_source(config)
-    limits = BatchLimits(config.ingest_batch_records, config.ingest_batch_bytes, config.ingest_batch_wait_ms / 1000)
-    worker = IngestWorker(source, knowledge, clock, IngestMetrics(metrics), limits)
+    worker = IngestWorker(source, knowledge, clock, IngestMetrics(metrics), settings)
     await asyncio.to_thread(worker.start)
     watcher.start(knowledge)
 

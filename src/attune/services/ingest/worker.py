@@ -12,9 +12,11 @@ import structlog
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.store import FencedError
 from attune.services.ingest.applying import Applier
-from attune.services.ingest.backlog import DEFAULT_LIMITS, Backlog, Backlogs, BatchLimits
+from attune.services.ingest.backlog import Backlog, Backlogs
+from attune.services.ingest.dead_letter_limit import TooManyDeadLettersError
 from attune.services.ingest.metrics import IngestMetrics
 from attune.services.ingest.readiness import Readiness, Reason
+from attune.services.ingest.settings import IngestSettings
 from attune.services.runtime.clock import Clock
 from attune.services.runtime.eventlog.consumer import Source
 from attune.services.runtime.eventlog.errors import OffsetOutOfRangeError
@@ -35,15 +37,15 @@ class IngestWorker:
         knowledge: Knowledge,
         clock: Clock,
         metrics: IngestMetrics,
-        limits: BatchLimits = DEFAULT_LIMITS,
+        settings: IngestSettings,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
         self._knowledge = knowledge
         self._metrics = metrics
-        self._backlogs = Backlogs(knowledge.store, TOPIC, limits, monotonic)
+        self._backlogs = Backlogs(knowledge.store, TOPIC, settings.batches, monotonic)
         self._consumer = source.consumer(TOPIC, self._backlogs)
-        self._applier = Applier(source.log, knowledge, TOPIC, clock, metrics)
+        self._applier = Applier(source.log, knowledge, clock, metrics, settings)
         self.readiness = Readiness(metrics)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="attune-ingest", daemon=True)
@@ -110,7 +112,7 @@ class IngestWorker:
             try:
                 self.step(_POLL_S)
                 self.readiness.set(None)
-            except OffsetOutOfRangeError as error:
+            except (OffsetOutOfRangeError, TooManyDeadLettersError) as error:
                 self.readiness.set(Reason.STOPPED, str(error))
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, nothing was written and the batch stays next

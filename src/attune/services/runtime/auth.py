@@ -41,6 +41,11 @@ class Credentials:
                 raise ConfigError(f"{mend}; tenant {name!r} must be 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'")
         return cls(tenants)
 
+    @property
+    def tenants(self) -> frozenset[str] | None:
+        """The tenants there are tokens for; None where no tokens are required."""
+        return None if self._tenants is None else frozenset(self._tenants.values())
+
     def tenant(self, authorization: str) -> str:
         """The tenant of an `authorization` header.
 

@@ -52,6 +52,20 @@ class Config(BaseSettings):
     )
     drain_s: float = Field(20, ge=0, description="How long calls in flight may take to end when a server stops.")
     max_message_bytes: int = Field(16 << 20, gt=0, description="The largest request or response, in bytes.")
+    max_event_bytes: int = Field(
+        1 << 20, gt=0, description="The largest event that is taken from the log, in bytes: key, value and headers."
+    )
+    events_to: Literal["service", "kafka"] = Field(
+        "service",
+        description="Where `attune events send` sends to: the knowledge service, or straight to the event log.",
+    )
+    dead_letter_window: int = Field(1000, ge=1, description="Over how many records the share of dead letters is taken.")
+    dead_letter_min_records: int = Field(
+        100, ge=1, description="Of fewer records than this no share is taken: the first ones may be bad by chance."
+    )
+    dead_letter_ratio: float = Field(
+        0.5, ge=0, le=1, description="The share of dead letters above which the ingest worker stops; 1: it never does."
+    )
     model_path: Path | None = Field(
         None, description="A sentence-transformers directory; without it, all-MiniLM-L6-v2."
     )

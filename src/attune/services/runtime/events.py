@@ -1,10 +1,11 @@
-"""Interaction events in three shapes: protobuf message, log record (CloudEvents, binary mode), Interaction."""
+"""Interaction events in three shapes: protobuf message, entry of the log (CloudEvents, binary mode), Interaction.
+
+The way back from the log, where others write too, is longer: see records/.
+"""
 
 from datetime import UTC, datetime, timedelta
 
-from google.protobuf.message import DecodeError
-
-from attune.events.v1.events_pb2 import EventType, InteractionEvent
+from attune.events.v1.events_pb2 import EVENT_TYPE_UNSPECIFIED, EventType, InteractionEvent
 from attune.knowledge_store.model import EventKind, Interaction, UserKey
 from attune.services.runtime.errors import FieldViolation
 from attune.services.runtime.eventlog.port import Entry, Record
@@ -14,10 +15,13 @@ DEAD_LETTER_TOPIC = "attune.interactions.v1.dlq"
 _CE_TYPE = b"attune.events.v1.InteractionEvent"
 _MOST_AHEAD = timedelta(minutes=5)
 _NANOS = 10**9
+_LAST_MS = 253_402_300_799_000  # the last second of the year 9999
 
-
-class InvalidRecordError(Exception):
-    """A record of the log that is no interaction event; the message says why, without any of its content."""
+_KINDS = {
+    number: EventKind(name.removeprefix("EVENT_TYPE_").lower())
+    for name, number in EventType.items()
+    if number != EVENT_TYPE_UNSPECIFIED
+}
 
 
 def log_key(user: UserKey) -> bytes:
@@ -63,24 +67,12 @@ def to_entry(event: InteractionEvent) -> Entry:
     return Entry(log_key(user_of(event)), event.SerializeToString(), headers)
 
 
-def parse_record(record: Record) -> InteractionEvent:
-    """The event of a record.
-
-    Raises:
-        InvalidRecordError: its value is not an InteractionEvent.
-    """
-    try:
-        return InteractionEvent.FromString(record.value)
-    except DecodeError as error:
-        raise InvalidRecordError("the value is not a protobuf InteractionEvent") from error
-
-
 def to_interaction(event: InteractionEvent, logged_at: datetime) -> Interaction:
     """A valid event as the knowledge store takes it."""
     return Interaction(
         event_id=event.event_id,
         user=user_of(event),
-        kind=EventKind(EventType.Name(event.type).removeprefix("EVENT_TYPE_").lower()),
+        kind=_KINDS[event.type],
         occurred_at=event.occurred_at.ToDatetime(UTC),
         logged_at=logged_at,
         session_id=event.session_id,
@@ -95,6 +87,11 @@ def to_interaction(event: InteractionEvent, logged_at: datetime) -> Interaction:
     )
 
 
+def has_a_time(record: Record) -> bool:
+    """Whether the time that a log gave a record is one that a datetime can hold."""
+    return 0 <= record.timestamp_ms <= _LAST_MS
+
+
 def logged_at(record: Record) -> datetime:
-    """When the log took a record."""
-    return datetime.fromtimestamp(record.timestamp_ms / 1000, UTC)
+    """When the log took a record; the nearest time there is where it has none."""
+    return datetime.fromtimestamp(min(max(record.timestamp_ms, 0), _LAST_MS) / 1000, UTC)

@@ -146,7 +146,7 @@ class KafkaGroupConsumer:
         return TopicPartition(self._topic, partition)
 
 
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] - kafka-python has no types
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python has no types
     """Tells of partitions that come and go."""
 
     def __init__(self, given: Any, taken: Any) -> None:

@@ -1,0 +1,1 @@
+"""What the ingest worker is measured and tried with."""
