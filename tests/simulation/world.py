@@ -1,0 +1,366 @@
+"""One schedule from its seed to its end: workers over one store and one log, and all that can happen to them.
+
+Nothing runs at the same time. A process that stalls is one in whose midst the others' actions are run, and which then
+goes on as if nothing had happened. Time is virtual.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.consent import Purpose
+from attune.knowledge_store.graph import CatalogGraph
+from attune.knowledge_store.knowledge import Knowledge
+from attune.knowledge_store.linking import Linker
+from attune.knowledge_store.model import UserKey
+from attune.knowledge_store.store import Store, StoreBusyError
+from attune.services.ingest.metrics import IngestMetrics
+from attune.services.ingest.worker import IngestWorker
+from attune.services.knowledge.consenting import Consenting
+from attune.services.knowledge.forgetting import Forgetting
+from attune.services.runtime.eventlog.consumer import Owner, Source
+from attune.services.runtime.events import TOPIC
+from attune.services.runtime.metrics import Metrics
+from attune.services.runtime.objects import append_objects
+from attune.services.runtime.removals import REMOVALS_TOPIC
+from attune.services.runtime.restoring import restore
+from tests.simulation.broker import Broker
+from tests.simulation.faults import Killed, Reach, ReachedLog, ReachedStore, SimulatedStore
+from tests.simulation.group import Group, Member
+from tests.simulation.schedule import Schedule
+from tests.simulation.traffic import CATALOG, DOCUMENTS, ENTITIES, USERS, Traffic
+
+_BEGINNING = datetime(2026, 11, 3, tzinfo=UTC)
+_MOST_WORKERS = 4
+_MOST_NESTED = 3
+
+
+class Stuck(Exception):  # noqa: N818 - it is what the system is
+    """Nothing fails any more, and yet not all of the log reaches the store."""
+
+
+@dataclass(slots=True, eq=False)
+class Process:
+    """Something that can die: a worker, or whoever carries out a user's wish."""
+
+    name: str
+    stalled: bool = False
+    """Whether it slept within what it does now."""
+    worker: IngestWorker | None = None
+    member: Member | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """To be forgotten, wholly or in one entity."""
+
+    user: UserKey
+    entity_id: str = ""
+
+
+class Engine:
+    """What schedules share: it is slow to make, and keeps nothing of one schedule for the next."""
+
+    def __init__(self, store: SimulatedStore) -> None:
+        self.store = store
+        self.catalog = Catalog.load(CATALOG)
+        self.graph = CatalogGraph(self.catalog)
+        self.linker = Linker(self.catalog, self.graph)
+        self.metrics = IngestMetrics(Metrics())
+
+    def knowledge(self, store: Store) -> Knowledge:
+        """The library over a store."""
+        return Knowledge(self.catalog, self.graph, self.linker, store)
+
+
+class World:
+    """Runs one schedule. `tell` hears, line by line, what happens."""
+
+    def __init__(self, seed: int, engine: Engine, tell: Callable[[str], None]) -> None:
+        self.happened: Counter[str] = Counter()
+        self._random = Random(seed)  # noqa: S311 - a schedule, not a secret
+        self._schedule = Schedule.drawn(self._random)
+        self._engine = engine
+        self._tell = tell
+        self._now = _BEGINNING
+        self._calm = False
+        self._refusals = 0
+        self._running: list[Process] = []
+        self._workers: list[Process] = []
+        self._made = 0
+        self._wishes: list[Wish] = []
+        self._store = engine.store
+        self._store.wipe()
+        self._store.committing = lambda: self._reach(self._running[-1], "within a transaction") if self._running else None
+        self._store.fenced = self._fenced
+        self.broker = Broker(
+            self._schedule.partitions,
+            ahead=self._schedule.log_ahead,
+            erases=self._schedule.log_erases,
+            compacted=[REMOVALS_TOPIC],
+        )
+        self._group = Group(self.broker, TOPIC, self._random, self._note)
+        self._group.failing_commits = self._schedule.failing_commits
+        self.traffic = Traffic(self.broker, self._random, self._clock, self._note)
+        tell(f"{self._schedule}")
+
+    @property
+    def log_erases(self) -> bool:
+        """Whether the log redacts in all topics."""
+        return self._schedule.log_erases
+
+    def run(self) -> None:
+        """All actions of the schedule, and then without faults to the log's end.
+
+        Raises Stuck, and whatever the system raises that it should not.
+        """
+        append_objects(self.broker, "acme", DOCUMENTS, self._now)
+        self._start_worker()
+        for _ in range(self._schedule.actions):
+            self._act()
+        self._finish()
+
+    # What is drawn
+
+    def _act(self) -> None:
+        self._pass_time(self._random.randint(1, 400))
+        actions = {
+            self._step: 40,
+            self.traffic.send: 20,
+            self._group.rebalance: 3,
+            self._expel: 3,
+            self._deafen: 3,
+            self._rewind: 2,
+            self._start_worker: 4,
+            self._stop_worker: 1,
+            self._refuse: 1,
+            self._wish: 3,
+            self._choose: 2,
+            self._lose_store: 1,
+        }
+        self._draw(actions)()
+
+    def _act_mildly(self) -> None:
+        """While a wish is being carried out: what comes to the log meanwhile, a log that erases would lose."""
+        self._draw({self._step: 40, self._group.rebalance: 3, self._expel: 3, self._deafen: 3, self._start_worker: 3})()
+
+    def _draw(self, actions: dict[Callable[[], None], int]) -> Callable[[], None]:
+        return self._random.choices(list(actions), list(actions.values()))[0]
+
+    def _reach(self, process: Process, place: str) -> None:
+        """A process comes to a place. See faults.Reach."""
+        if self._calm:
+            return
+        if self._refusals and ("before store" in place or "within a transaction" in place):
+            self._refusals -= 1
+            raise StoreBusyError("the store is busy: try again")
+        if self._random.random() < self._schedule.kills:
+            self._note(f"killed {place}", process)
+            raise Killed
+        sleeps = self._random.random() < self._schedule.stalls
+        if sleeps and place != "within a transaction" and len(self._running) < _MOST_NESTED:
+            self._stall(process, place)
+
+    def _stall(self, process: Process, place: str) -> None:
+        self._note(f"stalled {place}", process)
+        process.stalled = True
+        if process.member in self._group.members and self._random.random() < 0.6:
+            self._group.remove(process.member)
+        act = self._act_mildly if any(each.worker is None for each in self._running) else self._act
+        for _ in range(self._random.randint(1, 10)):
+            act()
+        if self._random.random() < 0.15:
+            self._note("killed while stalled", process)
+            raise Killed
+        self._tell(f"{process.name} goes on {place}")
+
+    # Workers
+
+    def _start_worker(self) -> None:
+        if len(self._workers) >= _MOST_WORKERS:
+            return
+        process = self._process("worker")
+        store = self._engine.knowledge(ReachedStore(self._store, self._reach_of(process)))
+        log = ReachedLog(self.broker, self._reach_of(process))
+
+        def consumer(_topic: str, owner: Owner) -> Member:
+            process.member = Member(self._group, owner, self._reach_of(process))
+            return process.member
+
+        process.worker = IngestWorker(
+            Source(log, consumer), store, self._clock, self._engine.metrics, self._schedule.limits, self._monotonic
+        )
+        self._workers.append(process)
+        self._tell(f"{process.name} starts")
+        with self._run(process):
+            try:
+                restore(log, store.store)
+            except StoreBusyError:
+                self._leave(process)
+
+    def _stop_worker(self) -> None:
+        if idle := self._idle():
+            self._leave(self._random.choice(idle))
+
+    def _step(self) -> None:
+        if idle := self._idle():
+            self._step_of(self._random.choice(idle))
+
+    def _step_of(self, process: Process) -> None:
+        with self._run(process):
+            applied = process.worker.step(0)
+            if applied:
+                self._tell(f"{process.name} has applied {applied} records")
+
+    def _idle(self) -> list[Process]:
+        return [each for each in self._workers if each not in self._running]
+
+    def _leave(self, process: Process) -> None:
+        self._tell(f"{process.name} stops")
+        self._workers.remove(process)
+        process.worker.stop()
+
+    def _fenced(self) -> None:
+        process = self._running[-1]
+        self._note("fenced after a stall" if process.stalled else "fenced", process)
+
+    # The group
+
+    def _expel(self) -> None:
+        if self._group.members:
+            self._note("member expelled")
+            self._group.remove(self._random.choice(self._group.members))
+
+    def _deafen(self) -> None:
+        if idle := self._idle():
+            self._random.choice(idle).member.deaf = self._random.randint(1, 5)
+
+    def _rewind(self) -> None:
+        if idle := self._idle():
+            self._note("offsets reset to an older commit")
+            self._random.choice(idle).member.rewind()
+
+    # The store
+
+    def _refuse(self) -> None:
+        self._note("store refuses")
+        self._refusals = self._random.randint(1, 6)
+
+    def _lose_store(self) -> None:
+        """It is lost, and built again: all processes but those that sleep are ended, and the first new one restores."""
+        if self._wishes or any(each.worker is None for each in self._running):
+            return
+        self._note("store lost")
+        self._store.wipe()
+        for each in self._idle():
+            self._leave(each)
+        restore(self.broker, self._store)
+        self._start_worker()
+
+    # Users
+
+    def _wish(self) -> None:
+        entity_id = self._random.choice(ENTITIES) if self._random.random() < 0.4 else ""
+        self._grant(Wish(self._random.choice(USERS), entity_id))
+
+    def _grant(self, wish: Wish) -> None:
+        """Who is not heard to the end asks again."""
+        process = self._process("forgetting")
+        log, store = ReachedLog(self.broker, self._reach_of(process)), ReachedStore(self._store, self._reach_of(process))
+        forgetting = Forgetting(self._engine.knowledge(store), log, self._clock)
+        self._note("entity forgotten" if wish.entity_id else "user forgotten", process, f"{wish}")
+        self._wishes.append(wish)
+        with self._run(process):
+            if wish.entity_id:
+                forgetting._forget_entity(wish.user, wish.entity_id)
+            else:
+                forgetting._forget_user(wish.user)
+            self._wishes.remove(wish)
+
+    def _choose(self) -> None:
+        """At one stroke: what is logged meanwhile would be learned, and left out of a store that is built again."""
+        if not self._schedule.clocks_agree:
+            return
+        user, granted = self._random.choice(USERS), self._random.random() < 0.5
+        self._note("choice about learning", None, f"{user} {granted}")
+        with self._without_faults():
+            Consenting(self._store, self.broker, self._clock)._choose(user, {Purpose.LEARNING: granted})
+
+    # The end
+
+    def _finish(self) -> None:
+        self._calm, self._group.failing_commits = True, 0.0
+        self._tell("nothing fails any more")
+        for wish in list(self._wishes):
+            self._wishes.remove(wish)
+            self._grant(wish)
+        alive = [each.member for each in self._workers]
+        for member in [each for each in self._group.members if each not in alive]:
+            self._group.remove(member)
+        for member in alive:
+            member.deaf = 0
+        if not self._workers:
+            self._start_worker()
+        self._read_to_the_end()
+        restore(self.broker, self._store)
+
+    def _read_to_the_end(self) -> None:
+        partitions = range(self._schedule.partitions)
+        ends = {each: self.broker.end_offset(TOPIC, each) for each in partitions}
+        for _ in range(30 + 3 * sum(ends.values())):
+            self._pass_time(1000)
+            for process in list(self._workers):
+                self._step_of(process)
+            if all(self._store.position(TOPIC, each) == end for each, end in ends.items()):
+                return
+        positions = {each: self._store.position(TOPIC, each) for each in partitions}
+        raise Stuck(f"the store is at {positions}, the log ends at {ends}")
+
+    # Processes and time
+
+    def _process(self, kind: str) -> Process:
+        self._made += 1
+        return Process(f"{kind}-{self._made}")
+
+    def _reach_of(self, process: Process) -> Reach:
+        return lambda place: self._reach(process, place)
+
+    @contextmanager
+    def _run(self, process: Process) -> Iterator[None]:
+        """What the process does in the block, until it is killed or refused."""
+        self._running.append(process)
+        process.stalled = False
+        try:
+            yield
+        except Killed:
+            if process in self._workers:
+                self._workers.remove(process)
+        except StoreBusyError:
+            self._note("refused", process)
+        finally:
+            self._running.pop()
+
+    @contextmanager
+    def _without_faults(self) -> Iterator[None]:
+        before, self._calm = self._calm, True
+        try:
+            yield
+        finally:
+            self._calm = before
+
+    def _pass_time(self, milliseconds: int) -> None:
+        self._now += timedelta(milliseconds=milliseconds)
+
+    def _clock(self) -> datetime:
+        return self._now
+
+    def _monotonic(self) -> float:
+        return (self._now - _BEGINNING).total_seconds()
+
+    def _note(self, what: str, process: Process | None = None, more: str = "") -> None:
+        self.happened[what] += 1
+        self._tell(" ".join(each for each in (process.name if process else "", what, more) if each))
