@@ -8,7 +8,6 @@ from attune.services.ingest.batch import sort_out
 from attune.services.runtime.eventlog.port import Record
 from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, logged_at, user_of_key
 from attune.services.runtime.restoring import restore
-from attune.services.runtime.validation import Validation
 from tests.simulation.broker import Broker
 from tests.simulation.world import Engine, World
 
@@ -17,12 +16,12 @@ def computed(broker: Broker, engine: Engine) -> MemoryStore:
     """A store that has read the whole log."""
     store = MemoryStore()
     restore(broker, store)
-    knowledge, validation = engine.knowledge(store), Validation()
+    knowledge = engine.knowledge(store)
     for partition in range(broker.partition_count(TOPIC)):
         end = broker.end_offset(TOPIC, partition)
         records = broker.poll(TOPIC, partition, 0, end, 1 << 30, 0)
         if end:
-            knowledge.handle(sort_out(records, validation).interactions, LogPosition(TOPIC, partition, end))
+            knowledge.handle(sort_out(records, engine.validation).interactions, LogPosition(TOPIC, partition, end))
     return store
 
 

@@ -45,10 +45,20 @@ def run(seeds: Iterable[int], shared: Engine, mutated: Callable[[], object] | No
     ...
 
 
+@contextmanager
+def _patched(shared: Engine) -> Iterator[None]:
+    """Rules are compiled once, not by each worker anew: that would be most of a schedule's time."""
+    with (
+        patch("attune.knowledge_store.record.REMEMBERED_EVENTS", REMEMBERED_EVENTS),
+        patch("attune.services.ingest.applying.Validation", lambda: shared.validation),
+    ):
+        yield
+
+
 def run_one(seed: int, shared: Engine, tell: Callable[[str], None] = lambda _line: None) -> tuple[list[str], Counter[str]]:
     """What differed at the end of a schedule, and what happened in it."""
     world = World(seed, shared, tell)
-    with patch("attune.knowledge_store.record.REMEMBERED_EVENTS", REMEMBERED_EVENTS), capture_logs():
+    with _patched(shared), capture_logs():
         try:
             world.run()
         except Exception as error:  # noqa: BLE001 - whatever it is, the schedule has found it

@@ -38,8 +38,8 @@ class Schedule:
             limits=BatchLimits(random.randint(1, 8), random.choice((200, 1 << 20)), random.choice((0.0, 0.3, 1.0))),
             log_erases=erases,
             log_ahead=timedelta(milliseconds=ahead),
-            kills=random.choice((0.0, 0.005, 0.02)),
-            stalls=random.choice((0.0, 0.01, 0.04)),
+            kills=random.choice((0.0, 0.003, 0.01)),
+            stalls=random.choice((0.0, 0.01, 0.03)),
             failing_commits=random.choice((0.0, 0.3)),
         )
 

@@ -28,8 +28,9 @@ from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.objects import append_objects
 from attune.services.runtime.removals import REMOVALS_TOPIC
 from attune.services.runtime.restoring import restore
+from attune.services.runtime.validation import Validation
 from tests.simulation.broker import Broker
-from tests.simulation.faults import Killed, Reach, ReachedLog, ReachedStore, SimulatedStore
+from tests.simulation.faults import Killed, Reach, ReachedLog, ReachedStore, SimulatedStore, weight_of
 from tests.simulation.group import Group, Member
 from tests.simulation.schedule import Schedule
 from tests.simulation.traffic import CATALOG, DOCUMENTS, ENTITIES, USERS, Traffic
@@ -71,6 +72,7 @@ class Engine:
         self.graph = CatalogGraph(self.catalog)
         self.linker = Linker(self.catalog, self.graph)
         self.metrics = IngestMetrics(Metrics())
+        self.validation = Validation()
 
     def knowledge(self, store: Store) -> Knowledge:
         """The library over a store."""
@@ -158,10 +160,10 @@ class World:
         if self._refusals and ("before store" in place or "within a transaction" in place):
             self._refusals -= 1
             raise StoreBusyError("the store is busy: try again")
-        if self._random.random() < self._schedule.kills:
+        if self._random.random() < self._schedule.kills * weight_of(place):
             self._note(f"killed {place}", process)
             raise Killed
-        sleeps = self._random.random() < self._schedule.stalls
+        sleeps = self._random.random() < self._schedule.stalls * weight_of(place)
         if sleeps and place != "within a transaction" and len(self._running) < _MOST_NESTED:
             self._stall(process, place)
 
