@@ -84,11 +84,12 @@ class ReachedStore:
 
 
 class ReachedLog:
-    """A process's way to the log."""
+    """A process's way to the log. `redacting` hears, just before, of which key's records in which topic are erased."""
 
-    def __init__(self, log: EventLog, reach: Reach) -> None:
+    def __init__(self, log: EventLog, reach: Reach, redacting: Callable[[str, bytes], None]) -> None:
         self._log = log
         self._reach = reach
+        self._redacting = redacting
 
     def append(self, topic: str, entries: Sequence[Entry], now: datetime) -> list[Position]:
         """One record after the other, so that a process can die with half of them in the log."""
@@ -104,6 +105,7 @@ class ReachedLog:
     def redact(self, topic: str, key: bytes) -> int:
         """As the broker does it."""
         self._reach("before log.redact")
+        self._redacting(topic, key)
         erased = self._log.redact(topic, key)
         self._reach("after log.redact")
         return erased

@@ -24,6 +24,8 @@ class Group:
         self.happened = happened
         self.failing_commits = 0.0
         """How often a commit fails, between 0 and 1."""
+        self.redeliveries = 0.05
+        """How often a member gets again what it has had."""
         self.committed: dict[int, int] = {}
         self.members: list[Member] = []
         self.owners: dict[int, Member] = {}
@@ -51,14 +53,15 @@ class Group:
             elif orphan or self.random.random() < 0.5:
                 self._wanted[partition] = self.random.choice(self.members)
 
-    def keeps(self, member: "Member", partition: int) -> bool:
-        """Whether a partition that the member has stays its own."""
-        return self.owners.get(partition) is member and self._wanted.get(partition) is member
+    def lost(self, member: "Member", held: Collection[int]) -> list[int]:
+        """What the member holds or was given, and is not to have."""
+        own = [each for each, owner in self.owners.items() if owner is member]
+        return sorted(each for each in {*held, *own} if each not in own or self._wanted.get(each) is not member)
 
-    def release(self, member: "Member", partition: int) -> None:
-        """The member has heard that the partition is no longer its own."""
-        if self.owners.get(partition) is member:
-            del self.owners[partition]
+    def release(self, member: "Member", partitions: Collection[int]) -> None:
+        """The member has heard that they are no longer its own."""
+        own = [each for each in partitions if self.owners.get(each) is member]
+        self.owners = {each: owner for each, owner in self.owners.items() if each not in own}
 
     def given(self, member: "Member") -> list[int]:
         """What the member is to have, and nobody else has."""
@@ -129,12 +132,11 @@ class Member:
 
     def _hear(self) -> None:
         group = self._group
-        lost = [each for each in self._positions if not group.keeps(self, each)]
+        lost = group.lost(self, self._positions)
         if lost:
             self._positions = {each: at for each, at in self._positions.items() if each not in lost}
             self._owner.revoked(lost)
-            for each in lost:
-                group.release(self, each)
+            group.release(self, lost)
         if self not in group.members:
             group.join(self)
         gained = [each for each in group.given(self) if each not in self._positions]
@@ -144,7 +146,7 @@ class Member:
 
     def _next(self, partition: int) -> list[Record]:
         offset, end = self._positions[partition], self.end(partition)
-        if offset and self._group.random.random() < 0.05:
+        if offset and self._group.random.random() < self._group.redeliveries:
             self._group.happened("redelivery")
             offset -= self._group.random.randint(1, offset)
         most = self._group.random.randint(1, _MOST_RECORDS)

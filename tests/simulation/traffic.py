@@ -28,6 +28,7 @@ class Traffic:
         self._now = now
         self._happened = happened
         self._sent: list[Entry] = []
+        self._keys: dict[tuple[int, int], bytes] = {}
         self.wrong: set[str] = set()
         """Where what is no valid event lies, as a dead letter tells its position."""
 
@@ -44,8 +45,16 @@ class Traffic:
             else:
                 self._append(to_entry(self._event()))
 
+    def send_last(self) -> None:
+        """One record more to each partition that has any: whoever sits at its end is to hear of what has changed."""
+        for partition in range(self._log.partition_count(TOPIC)):
+            if end := self._log.end_offset(TOPIC, partition):
+                key = self._keys[partition, end - 1]
+                self._append(Entry(key, b"\xff"), wrong=True)
+
     def _append(self, entry: Entry, *, wrong: bool = False) -> None:
         [at] = self._log.append(TOPIC, [entry], self._now())
+        self._keys[at.partition, at.offset] = entry.key
         if wrong:
             self.wrong.add(f"{at.topic}/{at.partition}/{at.offset}")
         else:

@@ -23,6 +23,7 @@ from attune.services.ingest.worker import IngestWorker
 from attune.services.knowledge.consenting import Consenting
 from attune.services.knowledge.forgetting import Forgetting
 from attune.services.runtime.eventlog.consumer import Owner, Source
+from attune.services.runtime.eventlog.port import Record
 from attune.services.runtime.events import TOPIC
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.objects import append_objects
@@ -63,6 +64,11 @@ class Wish:
     entity_id: str = ""
 
 
+def position_of(letter: Record) -> str:
+    """Where the record lies that a dead letter was made of."""
+    return dict(letter.headers)["attune_position"].decode()
+
+
 class Engine:
     """What schedules share: it is slow to make, and keeps nothing of one schedule for the next."""
 
@@ -95,6 +101,8 @@ class World:
         self._workers: list[Process] = []
         self._made = 0
         self._wishes: list[Wish] = []
+        self.excused: set[str] = set()
+        """Of which records the dead letters may be gone; see `_excuse`."""
         self._store = engine.store
         self._store.wipe()
         self._store.committing = lambda: self._reach(self._running[-1], "within a transaction") if self._running else None
@@ -187,7 +195,7 @@ class World:
             return
         process = self._process("worker")
         store = self._engine.knowledge(ReachedStore(self._store, self._reach_of(process)))
-        log = ReachedLog(self.broker, self._reach_of(process))
+        log = ReachedLog(self.broker, self._reach_of(process), self._excuse)
 
         def consumer(_topic: str, owner: Owner) -> Member:
             process.member = Member(self._group, owner, self._reach_of(process))
@@ -230,6 +238,11 @@ class World:
         process = self._running[-1]
         self._note("fenced after a stall" if process.stalled else "fenced", process)
 
+    def _excuse(self, topic: str, key: bytes) -> None:
+        """A worker redacts by key what it had set aside when its user was forgotten: newer dead letters go with it."""
+        self._note("dead letters redacted by a worker")
+        self.excused |= {position_of(each) for each in self.broker.everything(topic) if each.key == key}
+
     # The group
 
     def _expel(self) -> None:
@@ -260,7 +273,8 @@ class World:
         self._store.wipe()
         for each in self._idle():
             self._leave(each)
-        restore(self.broker, self._store)
+        with self._without_faults():
+            restore(self.broker, self._store)
         self._start_worker()
 
     # Users
@@ -272,7 +286,8 @@ class World:
     def _grant(self, wish: Wish) -> None:
         """Who is not heard to the end asks again."""
         process = self._process("forgetting")
-        log, store = ReachedLog(self.broker, self._reach_of(process)), ReachedStore(self._store, self._reach_of(process))
+        reach = self._reach_of(process)
+        log, store = ReachedLog(self.broker, reach, lambda _topic, _key: None), ReachedStore(self._store, reach)
         forgetting = Forgetting(self._engine.knowledge(store), log, self._clock)
         self._note("entity forgotten" if wish.entity_id else "user forgotten", process, f"{wish}")
         self._wishes.append(wish)
@@ -295,7 +310,7 @@ class World:
     # The end
 
     def _finish(self) -> None:
-        self._calm, self._group.failing_commits = True, 0.0
+        self._calm, self._group.failing_commits, self._group.redeliveries = True, 0.0, 0.0
         self._tell("nothing fails any more")
         for wish in list(self._wishes):
             self._wishes.remove(wish)
@@ -307,6 +322,7 @@ class World:
             member.deaf = 0
         if not self._workers:
             self._start_worker()
+        self.traffic.send_last()
         self._read_to_the_end()
         restore(self.broker, self._store)
 

@@ -17,6 +17,8 @@ class Batch:
 
     interactions: list[Interaction] = field(default_factory=list)
     dead_letters: list[Entry] = field(default_factory=list)
+    dead_since: list[datetime] = field(default_factory=list)
+    """When the log took the records of the dead letters, one by one."""
 
 
 def sort_out(records: Sequence[Record], validation: Validation) -> Batch:
@@ -30,6 +32,7 @@ def sort_out(records: Sequence[Record], validation: Validation) -> Batch:
             batch.interactions.append(to_interaction(event, taken_at))
         except (InvalidRecordError, ValueError) as error:
             batch.dead_letters.append(_dead_letter(record, str(error)))
+            batch.dead_since.append(logged_at(record))
     return batch
 
 
