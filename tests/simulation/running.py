@@ -1,32 +1,32 @@
-"""Runs schedules, and repeats one that differs to tell what happened in it."""
+"""Runs schedules, with the real code or with a guard taken out of it."""
 
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
-import structlog
 from structlog.testing import capture_logs
 
 from tests.simulation.faults import SimulatedStore
 from tests.simulation.offline import differences
 from tests.simulation.world import Engine, World
 
-REMEMBERED_EVENTS = 4
+REMEMBERED_EVENTS = 2
 """Of how many events a record knows copies here: few, so that a guard before de-duplication is missed if it is gone."""
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What became of schedules."""
+Mutation = Callable[[], AbstractContextManager[object]]
 
-    schedules: int = 0
-    differing: dict[int, list[str]] = field(default_factory=dict)
-    """What differed, by seed."""
-    happened: Counter[str] = field(default_factory=Counter)
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a schedule: what differs, in words (nothing, if all is well), and what happened how often."""
+
+    differences: list[str]
+    happened: Counter[str]
 
 
 @contextmanager
@@ -41,8 +41,25 @@ def engine() -> Iterator[Engine]:
             store.close()
 
 
-def run(seeds: Iterable[int], shared: Engine, mutated: Callable[[], object] | None = None) -> Outcome:
-    ...
+def run(seeds: Iterable[int], shared: Engine, mutated: Mutation = nullcontext) -> Iterator[tuple[int, Outcome]]:
+    """Schedule after schedule, each with its seed."""
+    for seed in seeds:
+        yield seed, run_one(seed, shared, mutated)
+
+
+def run_one(
+    seed: int, shared: Engine, mutated: Mutation = nullcontext, tell: Callable[[str], None] = lambda _line: None
+) -> Outcome:
+    """What became of a schedule. `tell` hears what happens in it, line by line."""
+    world = World(seed, shared, tell)
+    with _patched(shared), capture_logs():
+        try:
+            with mutated():
+                world.run()
+            found = differences(world, shared)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the schedule has found it
+            found = [f"{type(error).__name__}: {error}"]
+    return Outcome(found, world.happened)
 
 
 @contextmanager
@@ -53,14 +70,3 @@ def _patched(shared: Engine) -> Iterator[None]:
         patch("attune.services.ingest.applying.Validation", lambda: shared.validation),
     ):
         yield
-
-
-def run_one(seed: int, shared: Engine, tell: Callable[[str], None] = lambda _line: None) -> tuple[list[str], Counter[str]]:
-    """What differed at the end of a schedule, and what happened in it."""
-    world = World(seed, shared, tell)
-    with _patched(shared), capture_logs():
-        try:
-            world.run()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the schedule has found it
-            return [f"{type(error).__name__}: {error}"], world.happened
-        return differences(world, shared), world.happened
