@@ -11,7 +11,7 @@ from attune.services.runtime.eventlog.consumer import Owner
 from attune.services.runtime.eventlog.port import Record
 from tests.simulation.broker import Broker
 
-_MOST_RECORDS = 4
+_MOST_RECORDS = 6
 
 
 class Group:

@@ -35,7 +35,7 @@ class Schedule:
         return cls(
             partitions=random.randint(1, 4),
             actions=random.randint(20, 60),
-            limits=BatchLimits(random.randint(1, 12), random.choice((200, 1 << 20)), random.choice((0.0, 0.3, 1.0))),
+            limits=BatchLimits(random.randint(1, 12), random.choice((500, 1 << 20)), random.choice((0.0, 0.3, 1.0))),
             log_erases=erases,
             log_ahead=timedelta(milliseconds=ahead),
             kills=random.choice((0.0, 0.003, 0.01)),

@@ -61,7 +61,7 @@ class Traffic:
             self._sent.append(entry)
 
     def _event(self) -> InteractionEvent:
-        user = self._random.choice(USERS)
+        [user] = self._random.choices(USERS, (4, 2, 1))
         made = InteractionEvent(
             tenant_id=user.tenant, user_id=user.user, event_id=f"{user.user}-{self._random.getrandbits(40)}"
         )

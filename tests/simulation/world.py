@@ -31,7 +31,16 @@ from attune.services.runtime.removals import REMOVALS_TOPIC
 from attune.services.runtime.restoring import restore
 from attune.services.runtime.validation import Validation
 from tests.simulation.broker import Broker
-from tests.simulation.faults import Killed, Reach, ReachedLog, ReachedStore, SimulatedStore, weight_of
+from tests.simulation.faults import (
+    WITHIN_APPLY,
+    WITHIN_TRANSACTION,
+    Killed,
+    Reach,
+    ReachedLog,
+    ReachedStore,
+    SimulatedStore,
+    weight_of,
+)
 from tests.simulation.group import Group, Member
 from tests.simulation.schedule import Schedule
 from tests.simulation.traffic import CATALOG, DOCUMENTS, ENTITIES, USERS, Traffic
@@ -39,6 +48,7 @@ from tests.simulation.traffic import CATALOG, DOCUMENTS, ENTITIES, USERS, Traffi
 _BEGINNING = datetime(2026, 11, 3, tzinfo=UTC)
 _MOST_WORKERS = 4
 _MOST_NESTED = 3
+_COMMITTING = (WITHIN_TRANSACTION, WITHIN_APPLY)
 
 
 class Stuck(Exception):  # noqa: N818 - it is what the system is
@@ -105,7 +115,7 @@ class World:
         """Of which records the dead letters may be gone; see `_excuse`."""
         self._store = engine.store
         self._store.wipe()
-        self._store.committing = lambda: self._reach(self._running[-1], "within a transaction") if self._running else None
+        self._store.committing = lambda place: self._reach(self._running[-1], place) if self._running else None
         self._store.fenced = self._fenced
         self.broker = Broker(
             self._schedule.partitions,
@@ -132,31 +142,35 @@ class World:
         self._start_worker()
         for _ in range(self._schedule.actions):
             self._act()
+        for _ in range(self._schedule.actions // 2):
+            self._act_mildly()
         self._finish()
 
     # What is drawn
 
     def _act(self) -> None:
+        """What erases is drawn seldom: it takes with it what else would show that something went wrong before."""
         self._pass_time(self._random.randint(1, 400))
         actions = {
-            self._step: 40,
-            self.traffic.send: 20,
-            self._group.rebalance: 3,
-            self._expel: 3,
-            self._deafen: 3,
-            self._rewind: 2,
-            self._start_worker: 4,
-            self._stop_worker: 1,
-            self._refuse: 1,
-            self._wish: 3,
+            self._step: 80,
+            self.traffic.send: 40,
+            self._group.rebalance: 6,
+            self._expel: 6,
+            self._deafen: 6,
+            self._rewind: 4,
+            self._start_worker: 8,
+            self._stop_worker: 2,
+            self._refuse: 3,
+            self._wish: 2,
             self._choose: 2,
             self._lose_store: 1,
         }
         self._draw(actions)()
 
     def _act_mildly(self) -> None:
-        """While a wish is being carried out: what comes to the log meanwhile, a log that erases would lose."""
-        self._draw({self._step: 40, self._group.rebalance: 3, self._expel: 3, self._deafen: 3, self._start_worker: 3})()
+        """Without anything new in the log: while a wish is being carried out, a log that erases would lose it."""
+        self._pass_time(self._random.randint(1, 400))
+        self._draw({self._step: 40, self._group.rebalance: 3, self._expel: 3, self._deafen: 3, self._start_worker: 6})()
 
     def _draw(self, actions: dict[Callable[[], None], int]) -> Callable[[], None]:
         return self._random.choices(list(actions), list(actions.values()))[0]
@@ -165,14 +179,14 @@ class World:
         """A process comes to a place. See faults.Reach."""
         if self._calm:
             return
-        if self._refusals and ("before store" in place or "within a transaction" in place):
+        if self._refusals and ("before store" in place or place in _COMMITTING):
             self._refusals -= 1
             raise StoreBusyError("the store is busy: try again")
         if self._random.random() < self._schedule.kills * weight_of(place):
             self._note(f"killed {place}", process)
             raise Killed
         sleeps = self._random.random() < self._schedule.stalls * weight_of(place)
-        if sleeps and place != "within a transaction" and len(self._running) < _MOST_NESTED:
+        if sleeps and place not in _COMMITTING and len(self._running) < _MOST_NESTED:
             self._stall(process, place)
 
     def _stall(self, process: Process, place: str) -> None:
