@@ -182,10 +182,11 @@ class World:
         if self._refusals and ("before store" in place or place in _COMMITTING):
             self._refusals -= 1
             raise StoreBusyError("the store is busy: try again")
-        if self._random.random() < self._schedule.kills * weight_of(place):
+        weight = weight_of(place) * (1 if process.worker else 4)  # few wishes are being carried out
+        if self._random.random() < self._schedule.kills * weight:
             self._note(f"killed {place}", process)
             raise Killed
-        sleeps = self._random.random() < self._schedule.stalls * weight_of(place)
+        sleeps = self._random.random() < self._schedule.stalls * weight
         if sleeps and place not in _COMMITTING and len(self._running) < _MOST_NESTED:
             self._stall(process, place)
 
@@ -195,12 +196,14 @@ class World:
         if process.member in self._group.members and self._random.random() < 0.6:
             self._group.remove(process.member)
         act = self._act_mildly if any(each.worker is None for each in self._running) else self._act
+        if act == self._act and self._random.random() < 0.1:
+            self._wish()
         for _ in range(self._random.randint(1, 10)):
             act()
         if self._random.random() < 0.15:
             self._note("killed while stalled", process)
             raise Killed
-        self._tell(f"{process.name} goes on {place}")
+        self._say(f"{process.name} goes on {place}")
 
     # Workers
 
@@ -219,7 +222,7 @@ class World:
             Source(log, consumer), store, self._clock, self._engine.metrics, self._schedule.limits, self._monotonic
         )
         self._workers.append(process)
-        self._tell(f"{process.name} starts")
+        self._say(f"{process.name} starts")
         with self._run(process):
             try:
                 restore(log, store.store)
@@ -238,13 +241,13 @@ class World:
         with self._run(process):
             applied = process.worker.step(0)
             if applied:
-                self._tell(f"{process.name} has applied {applied} records")
+                self._say(f"{process.name} has applied {applied} records")
 
     def _idle(self) -> list[Process]:
         return [each for each in self._workers if each not in self._running]
 
     def _leave(self, process: Process) -> None:
-        self._tell(f"{process.name} stops")
+        self._say(f"{process.name} stops")
         self._workers.remove(process)
         process.worker.stop()
 
@@ -325,7 +328,7 @@ class World:
 
     def _finish(self) -> None:
         self._calm, self._group.failing_commits, self._group.redeliveries = True, 0.0, 0.0
-        self._tell("nothing fails any more")
+        self._say("nothing fails any more")
         for wish in list(self._wishes):
             self._wishes.remove(wish)
             self._grant(wish)
@@ -393,6 +396,9 @@ class World:
     def _monotonic(self) -> float:
         return (self._now - _BEGINNING).total_seconds()
 
+    def _say(self, line: str) -> None:
+        self._tell(f"{self._monotonic():7.3f} s  {'  ' * len(self._running)}{line}")
+
     def _note(self, what: str, process: Process | None = None, more: str = "") -> None:
         self.happened[what] += 1
-        self._tell(" ".join(each for each in (process.name if process else "", what, more) if each))
+        self._say(" ".join(each for each in (process.name if process else "", what, more) if each))
