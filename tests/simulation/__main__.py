@@ -1,7 +1,7 @@
 """The simulation on demand: many schedules for figures, or one with all that happens in it.
 
-    python -m tests.simulation --schedules 10000 --json
-    python -m tests.simulation --seed 17
+python -m tests.simulation --schedules 10000 --json
+python -m tests.simulation --seed 17
 """
 
 import argparse

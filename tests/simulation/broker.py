@@ -33,7 +33,13 @@ class Broker:
         return [self._append(topic, each, (now + self._ahead - _EPOCH) // _MILLISECOND) for each in entries]
 
     def poll(
-        self, topic: str, partition: int, offset: int, max_records: int, max_bytes: int, timeout_s: float
+        self,
+        topic: str,
+        partition: int,
+        offset: int,
+        max_records: int,
+        max_bytes: int,  # noqa: ARG002 - all is small here
+        timeout_s: float,  # noqa: ARG002
     ) -> list[Record]:
         """See `EventLog.poll`; time is virtual, so it never waits."""
         end = self.end_offset(topic, partition)
@@ -46,7 +52,7 @@ class Broker:
         """See `EventLog.end_offset`."""
         return len(self._records[topic, partition])
 
-    def partition_count(self, topic: str) -> int:
+    def partition_count(self, topic: str) -> int:  # noqa: ARG002 - all have as many
         """See `EventLog.partition_count`."""
         return self._partitions
 

@@ -10,7 +10,7 @@ from attune.knowledge_store.model import LogPosition
 from attune.knowledge_store.store import FencedError
 from attune.knowledge_store.store_model import Applied, Projected
 from attune.knowledge_store.store_sqlite import SqliteRows, SqliteStore
-from attune.services.runtime.eventlog.port import Entry, EventLog, Position
+from attune.services.runtime.eventlog.port import Entry, EventLog, Position, Record
 
 Reach = Callable[[str], None]
 """Told of the place that a process has come to. It may raise, or run what others do meanwhile, and then return."""
@@ -22,7 +22,13 @@ _OFTEN = ("store.apply", "log.append", "within a transaction")
 
 WITHIN_TRANSACTION = "within a transaction"
 WITHIN_APPLY = "within the transaction of store.apply"
-"""All is said, and nothing committed. No other process can write meanwhile."""
+COMMITTING = (WITHIN_TRANSACTION, WITHIN_APPLY)
+"""Where all is said, and nothing committed. No other process can write meanwhile."""
+
+
+def position_of(letter: Record) -> str:
+    """Where the record lies that a dead letter was made of."""
+    return dict(letter.headers)["attune_position"].decode()
 
 
 def weight_of(place: str) -> float:

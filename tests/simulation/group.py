@@ -7,9 +7,10 @@ that does not answer, the group takes it without asking.
 from collections.abc import Callable, Collection, Mapping
 from random import Random
 
+from tests.simulation.broker import Broker
+
 from attune.services.runtime.eventlog.consumer import Owner
 from attune.services.runtime.eventlog.port import Record
-from tests.simulation.broker import Broker
 
 _MOST_RECORDS = 6
 
@@ -82,7 +83,7 @@ class Member:
         """In how many polls it hears nothing of the group, and goes on with what it has."""
         group.join(self)
 
-    def poll(self, timeout_s: float) -> Mapping[int, list[Record]]:
+    def poll(self, timeout_s: float) -> Mapping[int, list[Record]]:  # noqa: ARG002 - time is virtual
         """See `Consumer.poll`."""
         self._reach("before poll")
         if self.deaf:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from unittest.mock import patch
 
+from tests.simulation.faults import SimulatedStore
+
 from attune.knowledge_store import store_rows
 from attune.knowledge_store.model import LogPosition
 from attune.knowledge_store.record import UserRecord
@@ -13,7 +15,6 @@ from attune.knowledge_store.tombstones import Tombstones
 from attune.services.ingest.applying import Applier
 from attune.services.ingest.backlog import Backlog
 from attune.services.ingest.batch import sort_out
-from tests.simulation.faults import SimulatedStore
 
 _real_take, _real_apply = UserRecord.take, RowStore.apply
 

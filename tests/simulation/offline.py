@@ -1,5 +1,10 @@
 """What the store must be in the end: computed from the log by one reader, in order, without any fault."""
 
+from tests.simulation.broker import Broker
+from tests.simulation.engine import Engine
+from tests.simulation.faults import position_of
+from tests.simulation.world import World
+
 from attune.knowledge_store.backup_lines import to_line
 from attune.knowledge_store.model import LogPosition, UserKey
 from attune.knowledge_store.store import Store
@@ -8,8 +13,6 @@ from attune.services.ingest.batch import sort_out
 from attune.services.runtime.eventlog.port import Record
 from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, logged_at, user_of_key
 from attune.services.runtime.restoring import restore
-from tests.simulation.broker import Broker
-from tests.simulation.world import Engine, World, position_of
 
 
 def computed(broker: Broker, engine: Engine) -> MemoryStore:

@@ -9,10 +9,10 @@ from pathlib import Path
 from unittest.mock import patch
 
 from structlog.testing import capture_logs
-
+from tests.simulation.engine import Engine
 from tests.simulation.faults import SimulatedStore
 from tests.simulation.offline import differences
-from tests.simulation.world import Engine, World
+from tests.simulation.world import World
 
 REMEMBERED_EVENTS = 2
 """Of how many events a record knows copies here: few, so that a guard before de-duplication is missed if it is gone."""

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from tests.simulation.__main__ import command
+from tests.simulation.engine import Engine
 from tests.simulation.mutations import MUTATIONS
 from tests.simulation.running import engine, run, run_one
-from tests.simulation.world import Engine
 
 SCHEDULES = 1000
 SCHEDULES_UNTIL_NOTICED = 300

@@ -22,7 +22,9 @@ USERS = tuple(UserKey(*names) for names in (("acme", "ada"), ("acme", "bea"), ("
 class Traffic:
     """Producers. `happened` hears of what is not an ordinary event."""
 
-    def __init__(self, log: EventLog, random: Random, now: Callable[[], datetime], happened: Callable[[str], None]):
+    def __init__(
+        self, log: EventLog, random: Random, now: Callable[[], datetime], happened: Callable[[str], None]
+    ) -> None:
         self._log = log
         self._random = random
         self._now = now

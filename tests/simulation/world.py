@@ -1,69 +1,37 @@
-"""One schedule from its seed to its end: workers over one store and one log, and all that can happen to them.
+"""One schedule from its seed to its end: workers over one store and one log, and all that can happen to them."""
 
-Nothing runs at the same time. A process that stalls is one in whose midst the others' actions are run, and which then
-goes on as if nothing had happened. Time is virtual.
-"""
-
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from random import Random
 
-from attune.knowledge_store.catalog import Catalog
+from tests.simulation.broker import Broker
+from tests.simulation.engine import Engine
+from tests.simulation.faults import (
+    Killed,
+    ReachedLog,
+    ReachedStore,
+    position_of,
+)
+from tests.simulation.group import Group, Member
+from tests.simulation.stage import Process, Stage
+from tests.simulation.traffic import DOCUMENTS, ENTITIES, USERS, Traffic
+
 from attune.knowledge_store.consent import Purpose
-from attune.knowledge_store.graph import CatalogGraph
-from attune.knowledge_store.knowledge import Knowledge
-from attune.knowledge_store.linking import Linker
 from attune.knowledge_store.model import UserKey
-from attune.knowledge_store.store import Store, StoreBusyError
-from attune.services.ingest.metrics import IngestMetrics
+from attune.knowledge_store.store import StoreBusyError
 from attune.services.ingest.worker import IngestWorker
 from attune.services.knowledge.consenting import Consenting
 from attune.services.knowledge.forgetting import Forgetting
 from attune.services.runtime.eventlog.consumer import Owner, Source
-from attune.services.runtime.eventlog.port import Record
 from attune.services.runtime.events import TOPIC
-from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.objects import append_objects
 from attune.services.runtime.removals import REMOVALS_TOPIC
 from attune.services.runtime.restoring import restore
-from attune.services.runtime.validation import Validation
-from tests.simulation.broker import Broker
-from tests.simulation.faults import (
-    WITHIN_APPLY,
-    WITHIN_TRANSACTION,
-    Killed,
-    Reach,
-    ReachedLog,
-    ReachedStore,
-    SimulatedStore,
-    weight_of,
-)
-from tests.simulation.group import Group, Member
-from tests.simulation.schedule import Schedule
-from tests.simulation.traffic import CATALOG, DOCUMENTS, ENTITIES, USERS, Traffic
 
-_BEGINNING = datetime(2026, 11, 3, tzinfo=UTC)
 _MOST_WORKERS = 4
-_MOST_NESTED = 3
-_COMMITTING = (WITHIN_TRANSACTION, WITHIN_APPLY)
 
 
 class Stuck(Exception):  # noqa: N818 - it is what the system is
     """Nothing fails any more, and yet not all of the log reaches the store."""
-
-
-@dataclass(slots=True, eq=False)
-class Process:
-    """Something that can die: a worker, or whoever carries out a user's wish."""
-
-    name: str
-    stalled: bool = False
-    """Whether it slept within what it does now."""
-    worker: IngestWorker | None = None
-    member: Member | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,42 +42,13 @@ class Wish:
     entity_id: str = ""
 
 
-def position_of(letter: Record) -> str:
-    """Where the record lies that a dead letter was made of."""
-    return dict(letter.headers)["attune_position"].decode()
-
-
-class Engine:
-    """What schedules share: it is slow to make, and keeps nothing of one schedule for the next."""
-
-    def __init__(self, store: SimulatedStore) -> None:
-        self.store = store
-        self.catalog = Catalog.load(CATALOG)
-        self.graph = CatalogGraph(self.catalog)
-        self.linker = Linker(self.catalog, self.graph)
-        self.metrics = IngestMetrics(Metrics())
-        self.validation = Validation()
-
-    def knowledge(self, store: Store) -> Knowledge:
-        """The library over a store."""
-        return Knowledge(self.catalog, self.graph, self.linker, store)
-
-
-class World:
+class World(Stage):
     """Runs one schedule. `tell` hears, line by line, what happens."""
 
     def __init__(self, seed: int, engine: Engine, tell: Callable[[str], None]) -> None:
-        self.happened: Counter[str] = Counter()
-        self._random = Random(seed)  # noqa: S311 - a schedule, not a secret
-        self._schedule = Schedule.drawn(self._random)
+        super().__init__(seed, tell)
         self._engine = engine
-        self._tell = tell
-        self._now = _BEGINNING
-        self._calm = False
-        self._refusals = 0
-        self._running: list[Process] = []
-        self._workers: list[Process] = []
-        self._made = 0
+        self._started: list[Process] = []
         self._wishes: list[Wish] = []
         self.excused: set[str] = set()
         """Of which records the dead letters may be gone; see `_excuse`."""
@@ -175,21 +114,6 @@ class World:
     def _draw(self, actions: dict[Callable[[], None], int]) -> Callable[[], None]:
         return self._random.choices(list(actions), list(actions.values()))[0]
 
-    def _reach(self, process: Process, place: str) -> None:
-        """A process comes to a place. See faults.Reach."""
-        if self._calm:
-            return
-        if self._refusals and ("before store" in place or place in _COMMITTING):
-            self._refusals -= 1
-            raise StoreBusyError("the store is busy: try again")
-        weight = weight_of(place) * (1 if process.worker else 4)  # few wishes are being carried out
-        if self._random.random() < self._schedule.kills * weight:
-            self._note(f"killed {place}", process)
-            raise Killed
-        sleeps = self._random.random() < self._schedule.stalls * weight
-        if sleeps and place not in _COMMITTING and len(self._running) < _MOST_NESTED:
-            self._stall(process, place)
-
     def _stall(self, process: Process, place: str) -> None:
         self._note(f"stalled {place}", process)
         process.stalled = True
@@ -221,7 +145,7 @@ class World:
         process.worker = IngestWorker(
             Source(log, consumer), store, self._clock, self._engine.metrics, self._schedule.limits, self._monotonic
         )
-        self._workers.append(process)
+        self._started.append(process)
         self._say(f"{process.name} starts")
         with self._run(process):
             try:
@@ -243,12 +167,16 @@ class World:
             if applied:
                 self._say(f"{process.name} has applied {applied} records")
 
+    @property
+    def _workers(self) -> list[Process]:
+        return [each for each in self._started if not each.is_dead]
+
     def _idle(self) -> list[Process]:
         return [each for each in self._workers if each not in self._running]
 
     def _leave(self, process: Process) -> None:
         self._say(f"{process.name} stops")
-        self._workers.remove(process)
+        process.is_dead = True
         process.worker.stop()
 
     def _fenced(self) -> None:
@@ -348,57 +276,9 @@ class World:
         ends = {each: self.broker.end_offset(TOPIC, each) for each in partitions}
         for _ in range(30 + 3 * sum(ends.values())):
             self._pass_time(1000)
-            for process in list(self._workers):
+            for process in self._workers:
                 self._step_of(process)
             if all(self._store.position(TOPIC, each) == end for each, end in ends.items()):
                 return
         positions = {each: self._store.position(TOPIC, each) for each in partitions}
         raise Stuck(f"the store is at {positions}, the log ends at {ends}")
-
-    # Processes and time
-
-    def _process(self, kind: str) -> Process:
-        self._made += 1
-        return Process(f"{kind}-{self._made}")
-
-    def _reach_of(self, process: Process) -> Reach:
-        return lambda place: self._reach(process, place)
-
-    @contextmanager
-    def _run(self, process: Process) -> Iterator[None]:
-        """What the process does in the block, until it is killed or refused."""
-        self._running.append(process)
-        process.stalled = False
-        try:
-            yield
-        except Killed:
-            if process in self._workers:
-                self._workers.remove(process)
-        except StoreBusyError:
-            self._note("refused", process)
-        finally:
-            self._running.pop()
-
-    @contextmanager
-    def _without_faults(self) -> Iterator[None]:
-        before, self._calm = self._calm, True
-        try:
-            yield
-        finally:
-            self._calm = before
-
-    def _pass_time(self, milliseconds: int) -> None:
-        self._now += timedelta(milliseconds=milliseconds)
-
-    def _clock(self) -> datetime:
-        return self._now
-
-    def _monotonic(self) -> float:
-        return (self._now - _BEGINNING).total_seconds()
-
-    def _say(self, line: str) -> None:
-        self._tell(f"{self._monotonic():7.3f} s  {'  ' * len(self._running)}{line}")
-
-    def _note(self, what: str, process: Process | None = None, more: str = "") -> None:
-        self.happened[what] += 1
-        self._say(" ".join(each for each in (process.name if process else "", what, more) if each))

@@ -63,7 +63,9 @@ class Applier:
         redacts: for one that is not seen even now, the redaction is still to come; for one that is new, the user's dead
         letters are redacted here.
         """
-        dead = [(each, user_of_key(each.key), at) for each, at in zip(batch.dead_letters, batch.dead_since, strict=True)]
+        dead = [
+            (each, user_of_key(each.key), at) for each, at in zip(batch.dead_letters, batch.dead_since, strict=True)
+        ]
         users = dict.fromkeys(user for _, user, _ in dead if user)
         before = self._knowledge.store.forgotten(users)
         kept = [(letter, user, at) for letter, user, at in dead if not _is_covered(user, at, before)]
