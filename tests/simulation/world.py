@@ -136,7 +136,12 @@ class World(Stage):
             return
         process = self._process("worker")
         store = self._engine.knowledge(ReachedStore(self._store, self._reach_of(process)))
-        log = ReachedLog(self.broker, self._reach_of(process), self._excuse)
+        log = ReachedLog(
+            self.broker,
+            self._reach_of(process),
+            self._excuse,
+            lambda letters: process.setting_aside.update(position_of(each) for each in letters),
+        )
 
         def consumer(_topic: str, owner: Owner) -> Member:
             process.member = Member(self._group, owner, self._reach_of(process))
@@ -232,7 +237,7 @@ class World(Stage):
         """Who is not heard to the end asks again."""
         process = self._process("forgetting")
         reach = self._reach_of(process)
-        log, store = ReachedLog(self.broker, reach, lambda _topic, _key: None), ReachedStore(self._store, reach)
+        log, store = ReachedLog(self.broker, reach), ReachedStore(self._store, reach)
         forgetting = Forgetting(self._engine.knowledge(store), log, self._clock)
         self._note("entity forgotten" if wish.entity_id else "user forgotten", process, f"{wish}")
         self._wishes.append(wish)
