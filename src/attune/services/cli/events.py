@@ -1,23 +1,26 @@
 """`attune events send`: interaction events from a file into the log."""
 
-import json
 import sys
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, TextIO
 
 import typer
-from google.protobuf.json_format import ParseDict, ParseError
 
 from attune.events.v1.events_pb2 import InteractionEvent
 from attune.services.cli.corpora.model import CorpusError
 from attune.services.cli.failures import told_plainly
+from attune.services.cli.lines_of_events import event_of_line
 from attune.services.cli.options import Json, Token, connect
 from attune.services.cli.output import as_dict, console, print_json
+from attune.services.cli.replay.command import replay
 from attune.services.runtime.clock import system_clock
 
 events = typer.Typer(help="Interaction events.", no_args_is_help=True)
+
+
+events.command()(replay)
 
 
 @events.command()
@@ -65,18 +68,7 @@ def read_events(file: str, now: datetime) -> list[InteractionEvent]:
 def _events(lines: TextIO, name: str, now: datetime) -> Iterator[InteractionEvent]:
     for number, line in enumerate(lines, start=1):
         if line.strip():
-            event = _event(line, f"{name}, line {number}")
+            event = event_of_line(line, f"{name}, line {number}")
             if not event.HasField("occurred_at"):
                 event.occurred_at.FromDatetime(now)
             yield event
-
-
-def _event(line: str, place: str) -> InteractionEvent:
-    try:
-        fields: dict[str, Any] = json.loads(line)
-        kind = str(fields.get("type", ""))
-        if kind and not kind.startswith("EVENT_TYPE_"):
-            fields["type"] = f"EVENT_TYPE_{kind.upper()}"
-        return ParseDict(fields, InteractionEvent())
-    except (ValueError, AttributeError, ParseError) as error:
-        raise CorpusError(f"{place}: not an InteractionEvent in JSON ({error}); mend that line") from error

@@ -14,9 +14,10 @@ from attune.knowledge_store.catalog import CatalogError
 from attune.knowledge_store.store import StoreError
 from attune.services.cli.corpora.model import CorpusError
 from attune.services.runtime.config import ConfigError
+from attune.services.runtime.eventlog.errors import EventLogError
 from attune.services.search.index.errors import SearchIndexError
 
-_MENDABLE = (EmbeddingsError, CatalogError, StoreError, CorpusError, ConfigError, SearchIndexError)
+_MENDABLE = (EmbeddingsError, CatalogError, StoreError, CorpusError, ConfigError, EventLogError, SearchIndexError)
 _UNREACHABLE = "is the server up? `attune up` starts one, ATTUNE_*_ADDRESS says where to look"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 import structlog
 
 from attune.knowledge_store.knowledge import Knowledge
-from attune.knowledge_store.store import FencedError
+from attune.knowledge_store.store import FencedError, UnclaimedError
 from attune.services.ingest.applying import Applier
 from attune.services.ingest.backlog import DEFAULT_LIMITS, Backlog, Backlogs, BatchLimits
 from attune.services.ingest.metrics import IngestMetrics
@@ -66,6 +66,19 @@ class IngestWorker:
 
     def step(self, timeout_s: float) -> int:
         """Read once, and apply what is due; how many records were applied."""
+        try:
+            return self._step(timeout_s)
+        except UnclaimedError:
+            _log.warning("the store was built anew: the partitions are claimed in it, and read on from its offsets")
+            self._join_anew()
+            return 0
+
+    def _join_anew(self) -> None:
+        self._consumer.close()
+        self._backlogs.revoked([partition for partition, _ in self._backlogs.held()])
+        self._consumer = self._source.consumer(TOPIC, self._backlogs)
+
+    def _step(self, timeout_s: float) -> int:
         self._hold_back()
         for partition, records in self._consumer.poll(timeout_s).items():
             self._backlogs.take(partition, records)
@@ -91,6 +104,8 @@ class IngestWorker:
         to = backlog.end if backlog.records else self._consumer.position(partition)
         try:
             return self._applier.apply(partition, backlog, to)
+        except UnclaimedError:
+            raise
         except FencedError:
             _log.warning(
                 "another worker has claimed the partition: what was read of it is dropped", partition=partition

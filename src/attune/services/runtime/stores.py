@@ -7,7 +7,10 @@ import structlog
 from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.loaded import LoadedCatalog
-from attune.knowledge_store.store import Store, StoreError
+from attune.knowledge_store.shadow import Shadow
+from attune.knowledge_store.shadow_sqlite import SqliteShadow
+from attune.knowledge_store.store import StoreError
+from attune.knowledge_store.store_rows import RowStore
 from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.services.runtime.catalogs import load_catalog
 from attune.services.runtime.config import Config
@@ -26,11 +29,11 @@ def open_knowledge(config: Config) -> Knowledge:
         CatalogError: the catalog cannot be read.
         StoreError: the store cannot be opened.
     """
-    loaded = _catalog(config)
+    loaded = load_configured_catalog(config)
     return Knowledge(loaded.catalog, loaded.graph, loaded.linker, open_store(config))
 
 
-def open_store(config: Config) -> Store:
+def open_store(config: Config) -> RowStore:
     """The knowledge store alone. Raises StoreError where it cannot be opened."""
     url, granted = config.store_url.get_secret_value(), config.consent_default == "granted"
     if not url:
@@ -45,13 +48,27 @@ def open_store(config: Config) -> Store:
     return PostgresStore(url, capacity=config.entities_per_user, consent_default=granted)
 
 
-def open_existing_store(config: Config) -> Store:
+def open_existing_store(config: Config) -> RowStore:
     """The same, for who only looks at it. Raises StoreError also where there is none yet."""
     if not config.store_url.get_secret_value() and not _sqlite_file(config).exists():
         raise StoreError(
             f"there is no {_sqlite_file(config)}: set ATTUNE_DATA_DIR or ATTUNE_STORE_URL to those of the services"
         )
     return open_store(config)
+
+
+def open_shadow(config: Config) -> Shadow:
+    """A new, empty store beside that of `open_store`, which must have been opened before, to take its place.
+
+    Raises:
+        StoreError: it cannot be made, or another process is about to do the same.
+    """
+    url, granted = config.store_url.get_secret_value(), config.consent_default == "granted"
+    if not url:
+        return SqliteShadow(_sqlite_file(config), capacity=config.entities_per_user, consent_default=granted)
+    from attune.knowledge_store.shadow_postgres import PostgresShadow  # noqa: PLC0415 - an extra
+
+    return PostgresShadow(url, capacity=config.entities_per_user, consent_default=granted)
 
 
 def open_source(config: Config) -> Source:
@@ -66,12 +83,13 @@ def open_event_log(config: Config) -> EventLog:
     return LocalEventLog(directory)
 
 
-def _sqlite_file(config: Config) -> Path:
-    return config.data_dir / "knowledge.sqlite"
-
-
-def _catalog(config: Config) -> LoadedCatalog:
+def load_configured_catalog(config: Config) -> LoadedCatalog:
+    """The configured catalog; an empty one where there is none. Raises CatalogError where it cannot be read."""
     if config.catalog_path is None and not config.catalog.exists():
         _log.warning("no catalog: no entity will be linked", mend="set ATTUNE_CATALOG_PATH to a JSONL file of entities")
         return LoadedCatalog.of(Catalog.load([]))
     return load_catalog(config.catalog)
+
+
+def _sqlite_file(config: Config) -> Path:
+    return config.data_dir / "knowledge.sqlite"
