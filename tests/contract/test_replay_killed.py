@@ -11,6 +11,7 @@ from tests.contract.test_replay_contract import ADA, CLEO, System, history_of, k
 from tests.fakes.postgres import new_database
 
 from attune.knowledge_store.kept import KeptUser
+from attune.knowledge_store.model import UserKey
 from attune.services.runtime.config import Config
 from attune.services.runtime.stores import open_shadow, open_store
 
@@ -20,6 +21,7 @@ from pathlib import Path
 from tests.contract.test_replay_contract import opened_system
 from attune.knowledge_store import shadow_postgres, shadow_sqlite
 from attune.services.ingest import replaying
+from attune.knowledge_store.model import UserKey
 from attune.services.runtime.config import Config
 
 def killed(*_):
@@ -56,20 +58,21 @@ def broken(request: pytest.FixtureRequest, tmp_path: Path) -> System:
     history_of(system)
     system.drain()
     records = {each.user: each.record for each in kept(system.live) if isinstance(each, KeptUser)}
-    system.live.put_users([(ADA, records[CLEO])])
+    system.live.put_users([(UserKey("acme", "zoe"), records[CLEO])])
     return system
 
 
-def run_killed(system: System, where: str) -> int:
+def run_killed(system: System, where: str) -> subprocess.CompletedProcess[bytes]:
     url = system.config.store_url.get_secret_value()
     command = [sys.executable, "-c", PROGRAM, where, str(system.config.data_dir), url]
-    return subprocess.run(command, check=False, capture_output=True, timeout=120).returncode  # noqa: S603 - ours
+    return subprocess.run(command, check=False, capture_output=True, timeout=120)  # noqa: S603 - ours
 
 
 @pytest.mark.parametrize("where", ["sown", "building", "summaries", "moving"])
 def test_killed_before_the_end_nothing_has_changed(broken, where):
     before = kept(broken.live)
-    assert run_killed(broken, where) in {-signal.SIGKILL, 1}  # 1: it is PostgreSQL's process that was killed
+    ended = run_killed(broken, where)
+    assert ended.returncode in {-signal.SIGKILL, 1}, ended.stderr  # 1: PostgreSQL's process was killed
     with closing(open_store(broken.config)) as store:
         assert kept(store) == before != broken.offline()
     with closing(open_shadow(broken.config)) as shadow:
@@ -81,7 +84,7 @@ def test_killed_before_the_end_nothing_has_changed(broken, where):
 
 
 def test_killed_after_the_swap_all_has_changed(broken):
-    assert run_killed(broken, "swapped") == -signal.SIGKILL
+    assert run_killed(broken, "swapped").returncode == -signal.SIGKILL
     assert kept(broken.live) == broken.offline()
     broken.query(ADA, "sailing")
     broken.drain()

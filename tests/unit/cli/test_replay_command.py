@@ -123,7 +123,7 @@ def test_old_history_is_filled_in_from_a_file(config, tmp_path):
     ("lines", "why"),
     [
         (["{"], "line 2: not an InteractionEvent in JSON"),
-        ([old_query("h2", "", "jazz")], "line 2: user_id"),
+        ([old_query("h2", "", "jazz")], "line 2: user is empty: give the identifier"),
         ([old_query("h2", "ada", "jazz", occurred_at=None)], "line 2: occurred_at is missing: say when"),
         (
             [old_query("h2", "ada", "jazz", occurred_at="2999-01-01T00:00:00Z")],

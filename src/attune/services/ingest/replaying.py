@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import structlog
-
 from attune.knowledge_store.comparing import Comparison, compare
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.loaded import LoadedCatalog
@@ -32,8 +30,6 @@ _FEW = 500
 """So many records may be left to be read while the live store is locked: a fraction of a second's work."""
 _TRY_AGAIN_S = 1.0
 _OUTCOMES = ("new", "duplicates", "forgotten", "withheld")
-_log = structlog.get_logger("attune.ingest")
-Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +52,16 @@ class Built:
     swap_s: float = 0.0
 
 
-def _nobody(_done: int, _of: int | None) -> None:
-    """Hears of progress."""
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """Who is told how it goes on."""
+
+    count: Callable[[int, int | None], None] = lambda _done, _of: None
+    """How many events were read, and of how many; None: nobody knows."""
+    say: Callable[[str], None] = lambda _sentence: None
+
+
+_NOBODY = Watcher()
 
 
 class Replay:
@@ -70,15 +74,14 @@ class Replay:
         shadow: Shadow,
         catalog: LoadedCatalog,
         clock: Clock,
-        progress: Progress = _nobody,
+        watcher: Watcher = _NOBODY,
     ) -> None:
-        """`progress` hears how many events were read, and of how many (None: nobody knows)."""
         self._event_log = event_log
         self._live = live
         self._shadow = shadow
         self._knowledge = Knowledge(catalog.catalog, catalog.graph, catalog.linker, shadow.store)
         self._clock = clock
-        self._progress = progress
+        self._watcher = watcher
         self._validation = Validation()
         self._read = 0
         self.built = Built()
@@ -108,7 +111,7 @@ class Replay:
             try:
                 self._shadow.swap(self._restore, self._catch_up, since)
             except StoreBusyError as error:
-                _log.warning("the swap waits for others, and will be tried again", why=str(error))
+                self._watcher.say(f"the swap waits for others, and is tried again: {error}")
                 time.sleep(_TRY_AGAIN_S)
             else:
                 self.built.swap_s = time.monotonic() - began
@@ -143,7 +146,7 @@ class Replay:
         for partition, end in ends.items():
             while (offset := self._position(partition)) < end:
                 self._stretch(partition, offset, end)
-                self._progress(self._read, total)
+                self._watcher.count(self._read, total)
         return self._read - before
 
     def _stretch(self, partition: int, offset: int, end: int) -> None:
@@ -165,7 +168,7 @@ class Replay:
 
     def _advance(self, events: int, of: int | None) -> None:
         self._read += events
-        self._progress(self._read, of)
+        self._watcher.count(self._read, of)
 
     def _carry_summaries(self) -> datetime:
         """Those that the live store has now; when that was."""

@@ -29,7 +29,7 @@ def open_knowledge(config: Config) -> Knowledge:
         CatalogError: the catalog cannot be read.
         StoreError: the store cannot be opened.
     """
-    loaded = load_configured_catalog(config)
+    loaded = _catalog(config)
     return Knowledge(loaded.catalog, loaded.graph, loaded.linker, open_store(config))
 
 
@@ -83,13 +83,12 @@ def open_event_log(config: Config) -> EventLog:
     return LocalEventLog(directory)
 
 
-def load_configured_catalog(config: Config) -> LoadedCatalog:
-    """The configured catalog; an empty one where there is none. Raises CatalogError where it cannot be read."""
+def _sqlite_file(config: Config) -> Path:
+    return config.data_dir / "knowledge.sqlite"
+
+
+def _catalog(config: Config) -> LoadedCatalog:
     if config.catalog_path is None and not config.catalog.exists():
         _log.warning("no catalog: no entity will be linked", mend="set ATTUNE_CATALOG_PATH to a JSONL file of entities")
         return LoadedCatalog.of(Catalog.load([]))
     return load_catalog(config.catalog)
-
-
-def _sqlite_file(config: Config) -> Path:
-    return config.data_dir / "knowledge.sqlite"

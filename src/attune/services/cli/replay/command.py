@@ -1,6 +1,6 @@
 """`attune events replay`: reads options, opens what is needed, and tells what came of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -9,18 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
+from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.comparing import Comparison
+from attune.knowledge_store.loaded import LoadedCatalog
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json
 from attune.services.cli.output import console, print_json, progress, progress_console
 from attune.services.cli.replay.history import history
 from attune.services.ingest import starting
-from attune.services.ingest.replaying import Plan, Replay
+from attune.services.ingest.replaying import Plan, Replay, Watcher
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import Config, ConfigError
 from attune.services.runtime.eventlog.port import EventLog
 from attune.services.runtime.stores import (
-    load_configured_catalog,
     open_event_log,
     open_existing_store,
     open_shadow,
@@ -109,15 +110,15 @@ def _starts(
 
 
 def _run(config: Config, event_log: EventLog, plan: Plan, show_users: int, *, dry_run: bool) -> dict[str, Any]:
-    catalog = load_configured_catalog(config)
+    catalog = LoadedCatalog.of(Catalog.load(config.catalog))
     with (
         closing((open_existing_store if dry_run else open_store)(config)) as live,
         closing(open_shadow(config)) as shadow,
-        _counter() as count,
+        _shown() as watcher,
     ):
         if shadow.had_leftover:
-            progress_console.print("what a replay that was broken off had left behind is removed")
-        replayed = Replay(event_log, live, shadow, catalog, system_clock, count)
+            watcher.say("what a replay that was broken off had left behind is removed")
+        replayed = Replay(event_log, live, shadow, catalog, system_clock, watcher)
         replayed.build(plan)
         if dry_run:
             found = _comparison(replayed.compare(show_users), show_users)
@@ -128,10 +129,15 @@ def _run(config: Config, event_log: EventLog, plan: Plan, show_users: int, *, dr
 
 
 @contextmanager
-def _counter() -> Iterator[Callable[[int, int | None], None]]:
+def _shown() -> Iterator[Watcher]:
+    """On standard error."""
     with progress() as bar:
         task = bar.add_task("reading events", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+        def count(done: int, of: int | None) -> None:
+            bar.update(task, completed=done, total=of)
+
+        yield Watcher(count, lambda sentence: progress_console.print(sentence, highlight=False))
 
 
 def _comparison(found: Comparison, show_users: int) -> dict[str, Any]:
