@@ -25,6 +25,7 @@ from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.loaded import LoadedCatalog
 from attune.knowledge_store.model import LinkedEntity, LogPosition, Summary, UserKey
 from attune.knowledge_store.shadow import ShadowInUseError
+from attune.knowledge_store.store import FencedError, UnclaimedError
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_rows import RowStore
 from attune.services.ingest.backlog import BatchLimits
@@ -327,14 +328,42 @@ def test_no_reader_ever_misses_a_tombstone(system):
     assert set(system.live.forgotten(USERS)) == set(USERS)
 
 
+def test_who_begins_to_read_during_the_swap_sees_the_store_after_it(system):
+    """Ada is forgotten when the shadow was last told of removals. A snapshot of that moment would not show it."""
+    history_of(system)
+    found: list[dict[UserKey, datetime]] = []
+    reading = threading.Thread(target=lambda: found.append(system.live.forgotten([ADA])))
+    with closing(open_shadow(system.config)) as shadow:
+        replay = Replay(system.log, system.live, shadow, CATALOG, system.clock)
+        replay.build(Plan(from_beginning(system.log)))
+        system.forget(ADA)
+
+        def state() -> None:
+            reading.start()
+            reading.join(0.5)  # has read the store of before, or waits
+            restore(system.log, shadow.store)
+
+        shadow.swap(state, lambda: None, None)
+    reading.join(30)
+    assert set(found[0]) == {ADA}
+    assert set(system.live.forgotten([ADA])) == {ADA}
+
+
 def test_a_tombstone_that_reaches_further_than_the_log_tells_is_taken(system):
     """An event of a clock that was ahead moved it on, and the process ended before the log had that."""
     history_of(system)
     system.drain()
     later = START + timedelta(days=1)
-    system.live.carry_tombstones([KeptTombstone(ADA.digest, None, later)])
-    system.replay()
+    with closing(open_shadow(system.config)) as shadow:
+        replay = Replay(system.log, system.live, shadow, CATALOG, system.clock)
+        replay.build(Plan(from_beginning(system.log)))
+        system.live.carry_tombstones([KeptTombstone(ADA.digest, None, later)])
+        replay.swap(Plan(from_beginning(system.log)))
     assert system.live.forgotten([ADA]) == {ADA: later}
+    assert system.live.entities(ADA) != []
+    system.query(ADA, "sailing")
+    system.drain()
+    assert "sailing" not in system.live.states(ADA)
 
 
 def test_an_erased_stretch_is_passed_over(system):
@@ -435,6 +464,34 @@ def test_what_fails_changes_nothing(system):
                 shadow.swap(*steps, None)
             assert kept(system.live) == before
     system.query(ADA, "sailing")
+    system.drain()
+    assert kept(system.live) == system.offline()
+
+
+def test_who_had_claimed_a_partition_must_claim_it_anew(system):
+    history_of(system)
+    slept = system.live.claim(TOPIC, 0)
+    system.replay()
+    end = system.log.end_offset(TOPIC, 0)
+    before = kept(system.live)
+    with pytest.raises(UnclaimedError):
+        system.live.apply([], LogPosition(TOPIC, 0, end + 5, epoch=slept.epoch))
+    assert kept(system.live) == before
+    assert system.live.claim(TOPIC, 0).next_offset == end
+    with pytest.raises(FencedError) as refused:
+        system.live.apply([], LogPosition(TOPIC, 0, end + 5, epoch=slept.epoch))
+    assert not isinstance(refused.value, UnclaimedError)
+
+
+def test_a_worker_goes_on_in_the_new_store_where_that_is_behind(system):
+    """Its backlog begins where the one of before was; what lies between is read again."""
+    history_of(system)
+    system.drain()
+    with closing(open_shadow(system.config)) as shadow:
+        Replay(system.log, system.live, shadow, CATALOG, system.clock).build(Plan(from_beginning(system.log)))
+        shadow.swap(lambda: None, lambda: None, None)
+    for user in USERS:
+        system.query(user, "sailing")
     system.drain()
     assert kept(system.live) == system.offline()
 
