@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -30,7 +31,7 @@ from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_rows import RowStore
 from attune.services.ingest.backlog import BatchLimits
 from attune.services.ingest.metrics import IngestMetrics
-from attune.services.ingest.replaying import Plan, Replay
+from attune.services.ingest.replaying import Plan, Replay, Watcher
 from attune.services.ingest.starting import from_beginning, from_end, from_offsets, from_time
 from attune.services.ingest.worker import IngestWorker
 from attune.services.knowledge.consenting import Consenting
@@ -448,6 +449,24 @@ def test_one_replay_at_a_time(system):
         open_shadow(system.config)
     with closing(open_shadow(system.config)) as shadow:
         assert not shadow.had_leftover
+
+
+def test_a_long_reader_is_waited_for_and_holds_up_nobody_else(system):
+    """In PostgreSQL, as a backup is. SQLite's readers go on with what there was."""
+    history_of(system)
+    said: SimpleQueue[str] = SimpleQueue()
+    with closing(open_shadow(system.config)) as shadow, ThreadPoolExecutor(1) as pool:
+        watcher = Watcher(say=said.put)
+        replay = Replay(system.log, system.live, shadow, CATALOG, system.clock, watcher)
+        replay.build(Plan(from_beginning(system.log)))
+        with system.live.snapshot() as rows:
+            assert next(iter(rows.users()))
+            swapping = pool.submit(replay.swap, Plan(from_beginning(system.log)))
+            if system.config.store_url.get_secret_value():
+                assert "wait for backups, audits and the like to end" in said.get(timeout=30)
+                system.suppress(CLEO)
+        swapping.result(60)
+    assert kept(system.live) == system.offline()
 
 
 def test_what_fails_changes_nothing(system):

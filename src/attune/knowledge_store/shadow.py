@@ -27,7 +27,7 @@ from attune.knowledge_store.store_rows import RowStore
 
 _CARRIED_AT_ONCE = 256
 _CLOCKS_DIFFER = timedelta(minutes=5)
-Step = Callable[[], None]
+Step = Callable[[], object]
 
 
 class ShadowInUseError(StoreError):
