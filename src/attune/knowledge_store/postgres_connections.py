@@ -11,12 +11,18 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from attune.knowledge_store.postgres_migrations import Connection
 from attune.knowledge_store.postgres_schema import VERSION, prepare, require_known
+from attune.knowledge_store.postgres_shadow import ShadowCursor, ShadowServerCursor
 from attune.knowledge_store.store import StoreBusyError, StoreError
 
 _Found = TypeVar("_Found")
 # Another process may have migrated the tables meanwhile. To ask together with the beginning is no more round trips.
 _BEGIN_WRITING: LiteralString = "BEGIN; SELECT version FROM attune.version"
-_BEGIN_READING: LiteralString = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT version FROM attune.version"
+# A snapshot is taken by the first SELECT, even one that then waits while another store takes this one's place
+# (shadow_postgres.py), and would show that store as it was before. LOCK takes none: it waits first.
+_BEGIN_READING: LiteralString = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE attune.version IN ACCESS SHARE MODE;"
+    " SELECT version FROM attune.version"
+)
 _MAY_COME_BACK = (
     psycopg.OperationalError,  # the server is away, or its connections are used up
     psycopg.errors.LockNotAvailable,
@@ -28,8 +34,9 @@ _MAY_COME_BACK = (
 class Connections:
     """All methods may be called from any thread."""
 
-    def __init__(self, url: str, busy_timeout: timedelta, connections: int) -> None:
+    def __init__(self, url: str, busy_timeout: timedelta, connections: int, *, is_shadow: bool = False) -> None:
         self._busy_timeout = busy_timeout
+        self._is_shadow = is_shadow
         self._is_closed = False
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
@@ -75,6 +82,9 @@ class Connections:
 
     def _configure(self, connection: Connection) -> None:
         milliseconds = int(1000 * self._busy_timeout.total_seconds())
+        if self._is_shadow:
+            connection.cursor_factory = ShadowCursor
+            connection.server_cursor_factory = ShadowServerCursor
         connection.execute(f"SET lock_timeout = {milliseconds}")
 
     def _lent(self, stack: ExitStack, first: Callable[[Connection], _Found]) -> _Found:
@@ -111,7 +121,8 @@ class Connections:
 def _begun(begin: LiteralString, connection: Connection) -> Connection:
     """A transaction, of a process that may go on with the version of the tables."""
     cursor = connection.execute(begin)
-    cursor.nextset()
+    while cursor.nextset():
+        pass  # the version is the last
     row = cursor.fetchone()
     require_known(None if row is None else int(row[0]))
     return connection

@@ -109,6 +109,13 @@ def put_summary(
     return True
 
 
+def carry_summary(tx: Transaction, user: UserKey, summary: Summary, *, default: bool) -> None:
+    """See RowStore.carry_summaries."""
+    allowed = tx.consents([user])[user].allow(Purpose.SUMMARY, default=default)
+    if allowed and 0 < summary.events <= tx.events(user):
+        tx.put_summary(user, summary)
+
+
 def expire(tx: Transaction, users: Collection[UserKey], before: datetime) -> Expired:
     """See Store.expire."""
     tx.lock(users)

@@ -43,6 +43,12 @@ class FencedError(StoreError):
         super().__init__(f"{log}/{partition} was claimed by another worker: claim it again, or leave it to that one")
 
 
+class UnclaimedError(FencedError):
+    """Nobody has claimed the partition in this store, which has taken the place of the one that it was claimed in
+    (shadow.py): nothing was written, and whose partition it is may claim it anew.
+    """
+
+
 class Store(Protocol):
     """One knowledge store. Raises StoreError (of which StoreBusyError may be tried again) from any method."""
 
@@ -60,7 +66,8 @@ class Store(Protocol):
         entity's tombstone are dropped. Dropped too is an event that happened or was logged while its user did not allow
         learning, which leaves no trace. A position never moves back.
 
-        Raises FencedError for a position of an epoch that is not that of the partition's last claim.
+        Raises FencedError for a position of an epoch that is not that of the partition's last claim, UnclaimedError
+        where there is no claim.
         """
         ...
 

@@ -41,7 +41,8 @@ _Found = TypeVar("_Found")
 class PostgresStore(RowStore):
     """Implements store.Store. Opens a database, makes what is missing in it; raises StoreError where it cannot.
 
-    `busy_timeout` is how long a transaction waits for another, or for a connection.
+    `busy_timeout` is how long a transaction waits for another, or for a connection. A shadow is a store in a schema of
+    its own, beside the one in use.
     """
 
     def __init__(
@@ -52,9 +53,10 @@ class PostgresStore(RowStore):
         consent_default: bool = True,
         busy_timeout: timedelta = timedelta(seconds=10),
         connections: int = _CONNECTIONS,
+        is_shadow: bool = False,
     ) -> None:
         super().__init__(capacity=capacity, consent_default=consent_default)
-        self._connections = Connections(url, busy_timeout, connections)
+        self._connections = Connections(url, busy_timeout, connections, is_shadow=is_shadow)
 
     @contextmanager
     def _reading(self) -> Iterator["PostgresRows"]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from attune.knowledge_store import object_links, rules, transfer
 from attune.knowledge_store.codec import encode, encode_digests
 from attune.knowledge_store.consent import NO_CHOICE, Choice, Consents, Purpose
-from attune.knowledge_store.kept import Kept, KeptObject
+from attune.knowledge_store.kept import Kept, KeptObject, KeptSummary, KeptTombstone
 from attune.knowledge_store.model import (
     Companion,
     EntityState,
@@ -24,7 +24,7 @@ from attune.knowledge_store.model import (
 from attune.knowledge_store.privacy import export_records
 from attune.knowledge_store.record import Expired, UserRecord
 from attune.knowledge_store.rows import Rows
-from attune.knowledge_store.store import DEFAULT_CAPACITY, FencedError
+from attune.knowledge_store.store import DEFAULT_CAPACITY, FencedError, UnclaimedError
 from attune.knowledge_store.store_model import (
     Applied,
     Claim,
@@ -270,6 +270,27 @@ class RowStore(ABC):
             self._erased()
         return expired
 
+    def snapshot(self) -> AbstractContextManager[Rows]:
+        """All that is kept as of one moment, to be read in the block."""
+        return self._reading()
+
+    def carry_tombstones(self, tombstones: Iterable[KeptTombstone]) -> None:
+        """Keeps those of another store, in one transaction. What they cover and is here already stays."""
+        with self._writing() as rows:
+            for each in tombstones:
+                rows.put_tombstone(each)
+
+    def carry_summaries(self, summaries: Iterable[KeptSummary]) -> None:
+        """Keeps summaries of another store of the same users, in one transaction.
+
+        Left out are those of users who allow none, or of whom this store has fewer events than the summary tells of.
+        """
+        with self._writing() as rows:
+            tx = Transaction(rows)
+            for each in summaries:
+                rules.carry_summary(tx, each.user, each.summary, default=self.consent_default)
+            tx.flush()
+
     def dump(self) -> Iterator[Kept]:
         with self._reading() as rows:
             yield from transfer.dump(rows)
@@ -300,5 +321,6 @@ class RowStore(ABC):
 
 
 def _require_claimed(rows: Rows, position: LogPosition) -> None:
-    if rows.epoch(position.log, position.partition) != position.epoch:
-        raise FencedError(position.log, position.partition)
+    epoch = rows.epoch(position.log, position.partition)
+    if epoch != position.epoch:
+        raise (FencedError if epoch else UnclaimedError)(position.log, position.partition)

@@ -38,6 +38,11 @@ class Transaction:
         self.lock([user])
         return set(entity_ids) <= self._records[user].states.keys()
 
+    def events(self, user: UserKey) -> int:
+        """How many events of the user count, who is locked from here on."""
+        self.lock([user])
+        return self._records[user].events
+
     def erase(self, user: UserKey) -> dict[str, int]:
         """Empties the user's record; how much was in it."""
         counts = self.changed(user).counts()

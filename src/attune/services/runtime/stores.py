@@ -8,7 +8,10 @@ import structlog
 from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.loaded import LoadedCatalog
-from attune.knowledge_store.store import Store, StoreError
+from attune.knowledge_store.shadow import Shadow
+from attune.knowledge_store.shadow_sqlite import SqliteShadow
+from attune.knowledge_store.store import StoreError
+from attune.knowledge_store.store_rows import RowStore
 from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.services.runtime.catalogs import load_catalog
 from attune.services.runtime.config import Config, ConfigError
@@ -34,7 +37,7 @@ def open_knowledge(config: Config) -> Knowledge:
     return Knowledge(loaded.catalog, loaded.graph, loaded.linker, open_store(config))
 
 
-def open_store(config: Config) -> Store:
+def open_store(config: Config) -> RowStore:
     """The knowledge store alone. Raises StoreError where it cannot be opened."""
     url, granted = config.store_url.get_secret_value(), config.consent_default == "granted"
     if not url:
@@ -49,13 +52,27 @@ def open_store(config: Config) -> Store:
     return PostgresStore(url, capacity=config.entities_per_user, consent_default=granted)
 
 
-def open_existing_store(config: Config) -> Store:
+def open_existing_store(config: Config) -> RowStore:
     """The same, for who only looks at it. Raises StoreError also where there is none yet."""
     if not config.store_url.get_secret_value() and not _sqlite_file(config).exists():
         raise StoreError(
             f"there is no {_sqlite_file(config)}: set ATTUNE_DATA_DIR or ATTUNE_STORE_URL to those of the services"
         )
     return open_store(config)
+
+
+def open_shadow(config: Config) -> Shadow:
+    """A new, empty store beside that of `open_store`, which must have been opened before, to take its place.
+
+    Raises:
+        StoreError: it cannot be made, or another process is about to do the same.
+    """
+    url, granted = config.store_url.get_secret_value(), config.consent_default == "granted"
+    if not url:
+        return SqliteShadow(_sqlite_file(config), capacity=config.entities_per_user, consent_default=granted)
+    from attune.knowledge_store.shadow_postgres import PostgresShadow  # noqa: PLC0415 - an extra
+
+    return PostgresShadow(url, capacity=config.entities_per_user, consent_default=granted)
 
 
 def open_source(config: Config) -> Source:

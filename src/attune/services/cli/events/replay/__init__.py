@@ -1,0 +1,1 @@
+"""`attune events replay`: the knowledge store built anew."""
