@@ -122,14 +122,14 @@ def test_old_history_is_filled_in_from_a_file(config, tmp_path):
 @pytest.mark.parametrize(
     ("lines", "why"),
     [
-        (["{"], "line 2: not an InteractionEvent in JSON"),
+        (["{"], "line 2: the value is not a JSON object in UTF-8"),
         ([old_query("h2", "", "jazz")], "line 2: user is empty: give the identifier"),
         ([old_query("h2", "ada", "jazz", occurred_at=None)], "line 2: occurred_at is missing: say when"),
         (
             [old_query("h2", "ada", "jazz", occurred_at="2999-01-01T00:00:00Z")],
             "line 2: occurred_at: is more than five",
         ),
-        ([old_query("h2", "ada", "jazz", type="nonsense")], "line 2: not an InteractionEvent"),
+        ([old_query("h2", "ada", "jazz", type="nonsense")], "line 2: type: is no kind of event"),
         ([old_query("h2", "a" * 5000, "jazz")], "line 2: user_id"),
         ([old_query("", "ada", "jazz")], "line 2: event_id"),
     ],
