@@ -71,7 +71,13 @@ def _is_behind(version: int | None) -> bool:
 
 
 def _version(connection: Connection) -> int | None:
-    """None where there is no store yet."""
-    made = connection.execute("SELECT to_regclass('attune.version') IS NOT NULL").fetchone()
+    """None where there is no store yet.
+
+    The catalog's rows are asked: to_regclass goes by what the session has cached, and what it did not find before the
+    lock it does not find after it either.
+    """
+    made = connection.execute(
+        "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'attune' AND tablename = 'version')"
+    ).fetchone()
     row = connection.execute("SELECT version FROM attune.version").fetchone() if made == (True,) else None
     return None if row is None else int(row[0])
