@@ -75,6 +75,7 @@ def forget_entity(tx: Transaction, user: UserKey, entity_id: str, at: datetime) 
 
 def restore(tx: Transaction, removals: Sequence[Removal]) -> None:
     """See Store.restore."""
+    tx.lock({removal.user for removal in removals})
     for removal in removals:
         _restore(tx, removal)
 
@@ -90,6 +91,13 @@ def consent(tx: Transaction, user: UserKey, choices: Sequence[Choice], *, defaul
     if not consents.allow(Purpose.SUMMARY, default=default):
         tx.delete_summary(user)
     return consents
+
+
+def restore_consents(tx: Transaction, said: Sequence[tuple[UserKey, Sequence[Choice]]], *, default: bool) -> None:
+    """See Store.restore_consents."""
+    tx.consents({user for user, _ in said})
+    for user, choices in said:
+        consent(tx, user, choices, default=default)
 
 
 def put_summary(

@@ -165,8 +165,7 @@ class RowStore(ABC):
         everything = list(said)
         with self._writing() as rows:
             tx = Transaction(rows)
-            for user, choices in everything:
-                rules.consent(tx, user, choices, default=self.consent_default)
+            rules.restore_consents(tx, everything, default=self.consent_default)
             tx.flush()
             rows.advance(position)
         self._erased()

@@ -22,7 +22,9 @@ class Transaction:
         self._touched: dict[UserKey, None] = {}
 
     def lock(self, users: Collection[UserKey]) -> None:
-        """Reads several users at once; those that are not locked are read one by one."""
+        """Reads several users at once. Who touches several locks all of them first: two that lock one after another, in
+        orders of their own, would wait for each other.
+        """
         missing = sorted({user for user in users if user not in self._records})
         found = self._rows.locked(missing)
         self._records |= {user: found.get(user) or UserRecord() for user in missing}
