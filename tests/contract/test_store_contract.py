@@ -362,6 +362,14 @@ def test_a_later_entity_tombstone_outlives_an_earlier_one_of_the_user(store):
     assert names(store) == ["b"]
 
 
+def test_to_forget_an_entity_concerns_what_is_said_of_it_under_another_id(store):
+    store.forget_entity(ANNA, "a", days(5))
+    said = [(day, replace(projected(str(day), "b", at=days(day)).observations[0], other_ids=("a",))) for day in (5, 6)]
+    events = [Projected(str(day), ANNA, days(day), days(day), (seen,)) for day, seen in said]
+    assert store.apply(events) == Applied(new=2)
+    assert [(each.entity_id, each.count, each.first_seen) for each in store.entities(ANNA)] == [("b", 1, days(6))]
+
+
 def test_forgetting_needs_a_time_in_utc_and_a_named_entity(store):
     with pytest.raises(ValueError, match=r"^at is "):
         store.forget_user(ANNA, START.replace(tzinfo=None))

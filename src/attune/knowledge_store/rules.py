@@ -42,7 +42,7 @@ def _apply_event(tx: Transaction, event: Projected, limits: Limits) -> str:
     if not record.take(event):
         return "duplicates"
     for seen in event.observations:
-        if not tombstones.cover_entity(event.epoch, seen.entity_id):
+        if not any(tombstones.cover_entity(event.epoch, each) for each in (seen.entity_id, *seen.other_ids)):
             record.observe(seen)
     record.evict(limits.capacity)
     return "new"
