@@ -27,7 +27,7 @@ class Limits:
 def apply_batch(tx: Transaction, batch: Sequence[Projected], limits: Limits) -> Applied:
     """See Store.apply."""
     users = {event.user for event in batch}
-    tx.lock(users)
+    tx.read_tombstones(users)
     tx.consents(users)
     return Applied(**Counter(_apply_event(tx, event, limits) for event in batch))
 
@@ -75,7 +75,7 @@ def forget_entity(tx: Transaction, user: UserKey, entity_id: str, at: datetime) 
 
 def restore(tx: Transaction, removals: Sequence[Removal]) -> None:
     """See Store.restore."""
-    tx.lock({removal.user for removal in removals})
+    tx.read_tombstones({removal.user for removal in removals})
     for removal in removals:
         _restore(tx, removal)
 

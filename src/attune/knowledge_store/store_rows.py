@@ -124,9 +124,8 @@ class RowStore(ABC):
         return erased
 
     def forgotten(self, users: Collection[UserKey]) -> dict[UserKey, datetime]:
-        with self._reading() as rows:
-            held = ((user, rows.tombstones(user).user) for user in users)
-            return {user: until for user, until in held if until is not None}
+        held = self._asked(lambda rows: rows.tombstones_of(users))
+        return {user: stones.user for user, stones in held.items() if stones.user is not None}
 
     def restore(self, removals: Sequence[Removal], position: LogPosition) -> None:
         said = list(removals)

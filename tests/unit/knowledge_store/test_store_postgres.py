@@ -26,6 +26,7 @@ QUESTIONS = {
     "objects": lambda store: store.objects("acme", ["d1", "d2"]),
     "consents": lambda store: store.consents([ANNA, BEN]),
     "summary": lambda store: store.summary(ANNA),
+    "forgotten": lambda store: store.forgotten([ANNA, BEN]),
     "companions": lambda store: store.companions("acme", ["a", "b"]),
 }
 
@@ -109,6 +110,20 @@ def test_a_snapshot_takes_two_round_trips_more_than_its_statements(url, tmp_path
     for _ in range(8):
         store.profile(ANNA)
     assert round_trips(store, lambda store: store.profile(ANNA), tmp_path / "trace") == 4
+    store.close()
+
+
+def test_a_batch_of_many_users_takes_as_many_round_trips_as_one_of_one(url, tmp_path):
+    store = PostgresStore(url, connections=1)
+    users = [UserKey("acme", f"u{number}") for number in range(30)]
+
+    def apply(event_id: str, number: int) -> None:
+        store.apply([projected(event_id, "a", user=user) for user in users[:number]])
+
+    for number in range(8):
+        apply(str(number), 30)
+    trips = [round_trips(store, lambda _store, number=number: apply("9", number), tmp_path / "t") for number in (1, 30)]
+    assert trips == [7, 7]
     store.close()
 
 
