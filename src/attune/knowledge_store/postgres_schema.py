@@ -18,6 +18,7 @@ from attune.knowledge_store.store import StoreError
 
 VERSION = 5
 TABLES = ("users", "tombstones", "consents", "summaries", "companions", "positions", "objects")
+"""Any row of them makes a store one that is not empty. Claims do not: a worker may wait while a backup is loaded."""
 _MAKING = 0x61747475  # "attu": held by whoever makes or migrates the tables
 
 _TABLES = """
