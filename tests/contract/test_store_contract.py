@@ -6,10 +6,12 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from threading import Barrier
 
 import pytest
 from tests.unit.knowledge_store.builders import ANNA, BEN, START, TWIN, content, days, projected
 
+from attune.knowledge_store.consent import Choice, Purpose
 from attune.knowledge_store.model import EventKind, LinkedEntity, LogPosition, Observation, Source, UserKey
 from attune.knowledge_store.store import Store, StoreError
 from attune.knowledge_store.store_model import (
@@ -108,6 +110,34 @@ def test_a_new_store_takes_what_a_log_says_was_removed(store):
     assert store.apply([*old, *new]) == Applied(new=3, forgotten=1)
     assert [names(store, user) for user in (ANNA, BEN)] == [["a"], ["a", "b"]]
     assert store.entities(BEN)[0].count == 1
+
+
+def restore_removals(store: Store, users: list[UserKey]) -> None:
+    store.restore([Removal(user, days(5)) for user in users], LogPosition("removals", 0, 1))
+
+
+def restore_consents(store: Store, users: list[UserKey]) -> None:
+    choices = [Choice(days(5), Purpose.LEARNING, False)]
+    store.restore_consents([(user, choices) for user in users], LogPosition("consents", 0, 1))
+
+
+def apply(store: Store, users: list[UserKey]) -> None:
+    store.apply([projected("1", "a", user=user) for user in users])
+
+
+@pytest.mark.parametrize("first", [restore_removals, restore_consents])
+@pytest.mark.parametrize("second", [restore_removals, restore_consents, apply])
+def test_who_tells_of_the_same_users_in_other_orders_does_not_wait_in_a_circle(store, first, second):
+    users = [UserKey("acme", f"u{number}") for number in range(40)]
+    together = Barrier(2)
+
+    def begin(act: Callable[[Store, list[UserKey]], None], ordered: list[UserKey]) -> None:
+        together.wait(10)
+        act(store, ordered)
+
+    with ThreadPoolExecutor(2) as pool:
+        for ended in [pool.submit(begin, first, users), pool.submit(begin, second, users[::-1])]:
+            ended.result()
 
 
 def test_removals_that_a_store_knows_leave_what_the_user_did_since(store):
@@ -345,6 +375,14 @@ def test_a_later_entity_tombstone_outlives_an_earlier_one_of_the_user(store):
     store.forget_user(ANNA, days(3))
     store.apply([projected("1", "a", "b", at=days(5))])
     assert names(store) == ["b"]
+
+
+def test_to_forget_an_entity_concerns_what_is_said_of_it_under_another_id(store):
+    store.forget_entity(ANNA, "a", days(5))
+    said = [(day, replace(projected(str(day), "b", at=days(day)).observations[0], other_ids=("a",))) for day in (5, 6)]
+    events = [Projected(str(day), ANNA, days(day), days(day), (seen,)) for day, seen in said]
+    assert store.apply(events) == Applied(new=2)
+    assert [(each.entity_id, each.count, each.first_seen) for each in store.entities(ANNA)] == [("b", 1, days(6))]
 
 
 def test_forgetting_needs_a_time_in_utc_and_a_named_entity(store):

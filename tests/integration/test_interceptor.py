@@ -17,6 +17,7 @@ from attune.embedding.v1.embedding_pb2_grpc import (
     EmbeddingServiceStub,
     add_EmbeddingServiceServicer_to_server,
 )
+from attune.knowledge_store.store import StoreBusyError
 from attune.services.runtime.auth import Credentials
 from attune.services.runtime.call import Call, current_call
 from attune.services.runtime.errors import overloaded
@@ -109,6 +110,21 @@ async def test_a_timeout_within_the_deadline_is_no_deadline() -> None:
             await ask(harness, timeout=20)
     assert failed.value.code() is grpc.StatusCode.INTERNAL
     assert reason(failed.value) == "INTERNAL"
+
+
+async def test_a_store_that_is_busy_may_be_tried_again_and_its_own_words_stay_here() -> None:
+    async def wait_in_vain() -> None:
+        raise StoreBusyError("PostgreSQL says connection to 10.0.0.3 failed: check that it runs, or try again")
+
+    async with serving(wait_in_vain) as harness:
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await ask(harness, timeout=20)
+    status, retry = rpc_status.from_call(failed.value), error_details_pb2.RetryInfo()
+    assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert failed.value.details() == "the knowledge store is busy or does not answer: try again"
+    assert reason(failed.value) == "STORE_BUSY"
+    assert status.details[1].Unpack(retry)
+    assert retry.retry_delay.seconds == 1
 
 
 @pytest.mark.parametrize("kind", ["unary_unary", "unary_stream", "stream_unary", "stream_stream"])

@@ -21,11 +21,13 @@ from attune.knowledge_store.model import (
     Interaction,
     LinkedEntity,
     LogPosition,
+    Observation,
     Summary,
     UserKey,
 )
 from attune.knowledge_store.projection import observes_document, observes_query, observes_suggestion, project
 from attune.knowledge_store.record import page_of
+from attune.knowledge_store.redirects import Redirects
 from attune.knowledge_store.retrieval import CompanionsOf, Mode, Retrieved, retrieve
 from attune.knowledge_store.store import Store
 from attune.knowledge_store.store_model import Applied, EntityCursor, Profile, Projected
@@ -112,9 +114,7 @@ class Knowledge:
 
     def one_entity(self, entity_id: str) -> tuple[str, ...]:
         """All the ids under which a store may know the entity: those of entities that were merged, too."""
-        redirects = self.catalog.redirects
-        end = redirects.resolve(entity_id)
-        return (end, *redirects.merged_into(end))
+        return (entity_id, *self.catalog.redirects.other_ids(entity_id))
 
     def forget_entity(self, user: UserKey, entity_id: str, at: datetime) -> dict[str, int]:
         return self.store.forget_entity(user, entity_id, at)
@@ -166,10 +166,17 @@ def _projected(
         document = known.get(object_key) or _title_entities(interaction, loaded.linker)
     elif observes_suggestion(interaction.kind):
         suggestion = _known_entities(interaction, loaded.catalog)
-    observations = tuple(project(interaction, query, document, suggestion))
+    observations = _with_other_ids(project(interaction, query, document, suggestion), loaded.catalog.redirects)
     return Projected(
         interaction.event_id, interaction.user, interaction.occurred_at, interaction.logged_at, observations
     )
+
+
+def _with_other_ids(observations: Sequence[Observation], redirects: Redirects) -> tuple[Observation, ...]:
+    """Forgotten under one id, an entity must not come back under another that it has by now."""
+    if not redirects:
+        return tuple(observations)
+    return tuple(replace(each, other_ids=redirects.other_ids(each.entity_id)) for each in observations)
 
 
 def _query_entities(interaction: Interaction, linker: Linker) -> list[str]:

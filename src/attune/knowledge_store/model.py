@@ -180,6 +180,8 @@ class Observation:
     source: Source
     at: datetime
     weight: float
+    other_ids: tuple[str, ...] = ()
+    """The ids under which the same entity went before merges, or goes after them: to forget one of them concerns it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from attune.knowledge_store.store import StoreError
 
 VERSION = 5
 TABLES = ("users", "tombstones", "consents", "summaries", "companions", "positions", "objects")
+"""Any row of them makes a store one that is not empty. Claims do not: a worker may wait while a backup is loaded."""
 _MAKING = 0x61747475  # "attu": held by whoever makes or migrates the tables
 
 _TABLES = """
@@ -71,7 +72,13 @@ def _is_behind(version: int | None) -> bool:
 
 
 def _version(connection: Connection) -> int | None:
-    """None where there is no store yet."""
-    made = connection.execute("SELECT to_regclass('attune.version') IS NOT NULL").fetchone()
+    """None where there is no store yet.
+
+    The catalog's rows are asked: to_regclass goes by what the session has cached, and what it did not find before the
+    lock it does not find after it either.
+    """
+    made = connection.execute(
+        "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'attune' AND tablename = 'version')"
+    ).fetchone()
     row = connection.execute("SELECT version FROM attune.version").fetchone() if made == (True,) else None
     return None if row is None else int(row[0])

@@ -47,6 +47,11 @@ class Redirects:
         """The other ids that resolve to this one."""
         return tuple(self._merged.get(entity_id, ()))
 
+    def other_ids(self, entity_id: str) -> tuple[str, ...]:
+        """All other ids of what is the same entity now."""
+        end = self.resolve(entity_id)
+        return tuple(each for each in (end, *self.merged_into(end)) if each != entity_id)
+
     def __contains__(self, entity_id: object) -> bool:
         """Whether the entity was merged into another one."""
         return entity_id in self._ends

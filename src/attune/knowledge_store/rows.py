@@ -26,20 +26,24 @@ class Rows(Protocol):
         """The whole records of those that have one. Until the end no other transaction changes any of the users."""
         ...
 
-    def put(self, user: UserKey, record: UserRecord) -> None:
-        """Keeps the record, which is locked, in place of what there was."""
+    def put(self, records: Mapping[UserKey, UserRecord]) -> None:
+        """Keeps the records of users, who are locked, in place of what there was."""
         ...
 
     def put_encoded(self, users: Iterable[tuple[UserKey, bytes, bytes]]) -> None:
-        """As `put` for many users: their records and digests as `codec` encodes them."""
+        """As `put`: users' records and digests as `codec` encodes them."""
         ...
 
-    def delete(self, user: UserKey) -> None:
-        """Drops the record."""
+    def delete(self, users: Collection[UserKey]) -> None:
+        """Drops their records."""
         ...
 
     def tombstones(self, user: UserKey) -> Tombstones:
         """Those of the user."""
+        ...
+
+    def tombstones_of(self, users: Collection[UserKey]) -> dict[UserKey, Tombstones]:
+        """Those of each of the users."""
         ...
 
     def put_tombstone(self, tombstone: KeptTombstone) -> None:

@@ -27,7 +27,7 @@ class Limits:
 def apply_batch(tx: Transaction, batch: Sequence[Projected], limits: Limits) -> Applied:
     """See Store.apply."""
     users = {event.user for event in batch}
-    tx.lock(users)
+    tx.read_tombstones(users)
     tx.consents(users)
     return Applied(**Counter(_apply_event(tx, event, limits) for event in batch))
 
@@ -42,7 +42,7 @@ def _apply_event(tx: Transaction, event: Projected, limits: Limits) -> str:
     if not record.take(event):
         return "duplicates"
     for seen in event.observations:
-        if not tombstones.cover_entity(event.epoch, seen.entity_id):
+        if not any(tombstones.cover_entity(event.epoch, each) for each in (seen.entity_id, *seen.other_ids)):
             record.observe(seen)
     record.evict(limits.capacity)
     return "new"
@@ -78,6 +78,7 @@ def forget_entity(tx: Transaction, user: UserKey, entity_id: str, at: datetime) 
 
 def restore(tx: Transaction, removals: Sequence[Removal]) -> None:
     """See Store.restore."""
+    tx.read_tombstones({removal.user for removal in removals})
     for removal in removals:
         _restore(tx, removal)
 
@@ -93,6 +94,13 @@ def consent(tx: Transaction, user: UserKey, choices: Sequence[Choice], *, defaul
     if not consents.allow(Purpose.SUMMARY, default=default):
         tx.delete_summary(user)
     return consents
+
+
+def restore_consents(tx: Transaction, said: Sequence[tuple[UserKey, Sequence[Choice]]], *, default: bool) -> None:
+    """See Store.restore_consents."""
+    tx.consents({user for user, _ in said})
+    for user, choices in said:
+        consent(tx, user, choices, default=default)
 
 
 def put_summary(

@@ -49,7 +49,7 @@ def _one_row_a_user(connection: sqlite3.Connection) -> None:
         " UNIQUE (tenant, user)) STRICT"
     )
     every = "SELECT tenant, user FROM old_users UNION SELECT tenant, user FROM old_suppressions ORDER BY 1, 2"
-    for key in connection.execute(every).fetchall():
+    for key in connection.execute(every):  # sorted apart: what is written meanwhile is another table
         record = _old_record(connection, key)
         connection.execute("INSERT INTO users VALUES (?, ?, ?, ?)", (*key, encode(record), encode_digests(record)))
     for table in ("users", "entities", "events", "suppressions"):

@@ -62,9 +62,9 @@ class Store(Protocol):
         nothing.
 
         An event is counted once per user and event id, as far back as a record remembers (record.py). It is dropped
-        when its epoch is not after the user's tombstone; of an event that is taken, observations not after their
-        entity's tombstone are dropped. Dropped too is an event that happened or was logged while its user did not allow
-        learning, which leaves no trace. A position never moves back.
+        when its epoch is not after the user's tombstone; of an event that is taken, observations not after a tombstone
+        of their entity, under whichever of its ids, are dropped. Dropped too is an event that happened or was logged
+        while its user did not allow learning, which leaves no trace. A position never moves back.
 
         Raises FencedError for a position of an epoch that is not that of the partition's last claim, UnclaimedError
         where there is no claim.

@@ -80,18 +80,22 @@ class _MemoryRows:
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
         return {user: _copied(self._tables.users[user]) for user in users if user in self._tables.users}
 
-    def put(self, user: UserKey, record: UserRecord) -> None:
-        self._tables.users[user] = record
+    def put(self, records: Mapping[UserKey, UserRecord]) -> None:
+        self._tables.users.update(records)
 
     def put_encoded(self, users: Iterable[tuple[UserKey, bytes, bytes]]) -> None:
         for user, content, digests in users:
             self._tables.users[user] = decode_whole(content, digests)
 
-    def delete(self, user: UserKey) -> None:
-        self._tables.users.pop(user, None)
+    def delete(self, users: Collection[UserKey]) -> None:
+        for user in users:
+            self._tables.users.pop(user, None)
 
     def tombstones(self, user: UserKey) -> Tombstones:
         return self._tables.tombstones.get(user.digest, Tombstones())
+
+    def tombstones_of(self, users: Collection[UserKey]) -> dict[UserKey, Tombstones]:
+        return {user: self.tombstones(user) for user in users}
 
     def put_tombstone(self, tombstone: KeptTombstone) -> None:
         digest, entity_id, at = tombstone.user_digest, tombstone.entity_id, tombstone.forgotten_at

@@ -33,6 +33,7 @@ from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.sql_rows import Found, SqlRows
 from attune.knowledge_store.store import DEFAULT_CAPACITY
 from attune.knowledge_store.store_rows import RowStore
+from attune.knowledge_store.tombstones import Tombstones
 
 _CONNECTIONS = 8
 _Found = TypeVar("_Found")
@@ -118,8 +119,8 @@ class PostgresRows(SqlRows):
         found = self._execute(query, (list(by_digest),))
         return {by_digest[digest]: decode_whole(content, digests) for digest, content, digests in found}
 
-    def put(self, user: UserKey, record: UserRecord) -> None:
-        self.put_encoded([(user, encode(record), encode_digests(record))])
+    def put(self, records: Mapping[UserKey, UserRecord]) -> None:
+        self.put_encoded((user, encode(record), encode_digests(record)) for user, record in records.items())
 
     def put_encoded(self, users: Iterable[tuple[UserKey, bytes, bytes]]) -> None:
         self._executemany(
@@ -131,8 +132,16 @@ class PostgresRows(SqlRows):
             ),
         )
 
-    def delete(self, user: UserKey) -> None:
-        self._execute("DELETE FROM attune.users WHERE digest = %s", (user.digest,))
+    def delete(self, users: Collection[UserKey]) -> None:
+        self._execute("DELETE FROM attune.users WHERE digest = ANY(%s)", ([user.digest for user in users],))
+
+    def tombstones_of(self, users: Collection[UserKey]) -> dict[UserKey, Tombstones]:
+        by_digest = {user.digest: user for user in users}
+        query = "SELECT user_digest, entity_id, forgotten_at FROM attune.tombstones WHERE user_digest = ANY(%s)"
+        held: dict[UserKey, list[tuple[bytes, int]]] = {user: [] for user in users}
+        for digest, entity_id, at in self._execute(query, (list(by_digest),)):
+            held[by_digest[digest]].append((entity_id, at))
+        return {user: self._tombstones(rows) for user, rows in held.items()}
 
     def consents(self, users: Collection[UserKey]) -> dict[UserKey, Consents]:
         by_digest = {user.digest: user for user in users}

@@ -124,9 +124,8 @@ class RowStore(ABC):
         return erased
 
     def forgotten(self, users: Collection[UserKey]) -> dict[UserKey, datetime]:
-        with self._reading() as rows:
-            held = ((user, rows.tombstones(user).user) for user in users)
-            return {user: until for user, until in held if until is not None}
+        held = self._asked(lambda rows: rows.tombstones_of(users))
+        return {user: stones.user for user, stones in held.items() if stones.user is not None}
 
     def forgotten_entities(self, user: UserKey) -> dict[str, datetime]:
         with self._reading() as rows:
@@ -169,8 +168,7 @@ class RowStore(ABC):
         everything = list(said)
         with self._writing() as rows:
             tx = Transaction(rows)
-            for user, choices in everything:
-                rules.consent(tx, user, choices, default=self.consent_default)
+            rules.restore_consents(tx, everything, default=self.consent_default)
             tx.flush()
             rows.advance(position)
         self._erased()

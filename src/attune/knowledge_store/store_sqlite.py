@@ -93,8 +93,8 @@ class SqliteRows(SqlRows):
         rows = [(user, self._execute(query, (user.tenant, user.user)).fetchone()) for user in users]
         return {user: decode_whole(*row) for user, row in rows if row is not None}
 
-    def put(self, user: UserKey, record: UserRecord) -> None:
-        self.put_encoded([(user, encode(record), encode_digests(record))])
+    def put(self, records: Mapping[UserKey, UserRecord]) -> None:
+        self.put_encoded((user, encode(record), encode_digests(record)) for user, record in records.items())
 
     def put_encoded(self, users: Iterable[tuple[UserKey, bytes, bytes]]) -> None:
         self._executemany(
@@ -103,8 +103,9 @@ class SqliteRows(SqlRows):
             ((user.tenant, user.user, content, digests) for user, content, digests in users),
         )
 
-    def delete(self, user: UserKey) -> None:
-        self._execute("DELETE FROM users WHERE tenant = ? AND user = ?", (user.tenant, user.user))
+    def delete(self, users: Collection[UserKey]) -> None:
+        names = ((user.tenant, user.user) for user in users)
+        self._executemany("DELETE FROM users WHERE tenant = ? AND user = ?", names)
 
     def consents(self, users: Collection[UserKey]) -> dict[UserKey, Consents]:
         query = "SELECT choices FROM consents WHERE user_digest = ?"

@@ -22,9 +22,11 @@ class Transaction:
         self._touched: dict[UserKey, None] = {}
 
     def lock(self, users: Collection[UserKey]) -> None:
-        """Reads several users at once; those that are not locked are read one by one."""
+        """Reads several users at once. Who touches several locks all of them first: two that lock one after another, in
+        orders of their own, would wait for each other.
+        """
         missing = sorted({user for user in users if user not in self._records})
-        found = self._rows.locked(missing)
+        found = self._rows.locked(missing) if missing else {}
         self._records |= {user: found.get(user) or UserRecord() for user in missing}
 
     def changed(self, user: UserKey) -> UserRecord:
@@ -51,10 +53,14 @@ class Transaction:
 
     def tombstones(self, user: UserKey) -> Tombstones:
         """Those of the user, who is locked from here on."""
-        self.lock([user])
-        if user not in self._tombstones:
-            self._tombstones[user] = self._rows.tombstones(user)
+        self.read_tombstones([user])
         return self._tombstones[user]
+
+    def read_tombstones(self, users: Collection[UserKey]) -> None:
+        """Those of several users at once, for `tombstones`; the users are locked from here on."""
+        self.lock(users)
+        missing = [user for user in users if user not in self._tombstones]
+        self._tombstones |= self._rows.tombstones_of(missing) if missing else {}
 
     def bury(self, user: UserKey, entity_id: str | None, at: datetime) -> None:
         """Puts a tombstone: on the entity, or on the user when it is None."""
@@ -97,9 +103,9 @@ class Transaction:
 
     def flush(self) -> None:
         """Writes what has changed."""
-        for user in self._touched:
-            record = self._records[user]
-            if record.is_empty:
-                self._rows.delete(user)
-            else:
-                self._rows.put(user, record)
+        changed = {user: self._records[user] for user in self._touched}
+        kept = {user: record for user, record in changed.items() if not record.is_empty}
+        if kept:
+            self._rows.put(kept)
+        if len(kept) < len(changed):
+            self._rows.delete(changed.keys() - kept.keys())

@@ -18,6 +18,7 @@ from tests.unit.knowledge_store.builders import (
     interaction,
     line,
     linker_for,
+    untimed,
 )
 
 from attune.knowledge_store.consent import Choice, Purpose
@@ -311,6 +312,44 @@ def test_merged_entities_are_read_as_one_and_apart_again_when_the_merge_is_undon
     assert weights(apart) == {"asyncio": 0.0, "gather": 1.0, "trio": 1.0}
     assert set(together.one_entity("gather")) == set(together.one_entity("asyncio")) == {"asyncio", "gather"}
     assert apart.one_entity("gather") == ("gather",)
+
+
+@st.composite
+def merging(draw: st.DrawFn) -> tuple[list[tuple[int, bool]], bool, list[tuple[int, bool]]]:
+    """What is asked about gather, by the day that it is asked and whether gather is merged when it is read, before it
+    is forgotten and after; and whether it is merged when it is forgotten.
+    """
+    is_merged = draw(st.booleans())
+    asked = st.tuples(st.integers(0, 9), st.booleans())
+    before = draw(st.lists(asked, max_size=4))
+    return [(day, is_merged and merged) for day, merged in before], is_merged, draw(st.lists(asked, max_size=6))
+
+
+@untimed
+@given(merging(), st.booleans())
+def test_a_forgotten_entity_does_not_come_back_however_it_is_merged_and_apart_again(schedule, merged_in_the_end):
+    before, forgotten_merged, after = schedule
+    running, built = MemoryStore(), MemoryStore()
+
+    def over(store: MemoryStore, *, merged: bool) -> Knowledge:
+        return Knowledge(*linker_for(*LINES, *([MERGE] if merged else [])), store)
+
+    def ask(store: MemoryStore, number: int, day: int, *, merged: bool) -> None:
+        asked = interaction(str(number), EventKind.QUERY, at=days(day), user_query="gather")
+        over(store, merged=merged).handle([asked])
+
+    for number, (day, merged) in enumerate(before):
+        ask(running, number, day, merged=merged)
+    forgetting = over(running, merged=forgotten_merged)
+    for entity_id in forgetting.one_entity("gather"):
+        forgetting.forget_entity(ANNA, entity_id, days(9))
+        over(built, merged=forgotten_merged).forget_entity(ANNA, entity_id, days(9))
+    for number, (day, merged) in enumerate([*before, *after, (10, False), (11, True)]):
+        ask(running, number, day, merged=merged)
+        ask(built, number, day, merged=merged_in_the_end)
+    for store in (running, built):
+        states = store.entities(ANNA)
+        assert (sum(state.count for state in states), min(state.first_seen for state in states)) == (2, days(10))
 
 
 def test_companions_are_counted_over_those_who_allow_it(knowledge):

@@ -21,6 +21,7 @@ def test_a_chain_leads_to_its_end_in_whatever_order_it_was_made(pairs):
     found = redirects(*pairs)
     assert {each: found.resolve(each) for each in "abcd"} == dict.fromkeys("abcd", "d")
     assert sorted(found.merged_into("d")) == ["a", "b", "c"]
+    assert {each: "".join(sorted(found.other_ids(each))) for each in "adx"} == {"a": "bcd", "d": "abc", "x": ""}
     assert (len(found), "a" in found, "d" in found) == (3, True, False)
 
 

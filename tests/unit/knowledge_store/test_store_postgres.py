@@ -1,8 +1,10 @@
 """What only the store in PostgreSQL has: connections, and how often it goes to and fro for an answer."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from time import monotonic
 
 import psycopg
 import pytest
@@ -10,6 +12,7 @@ from tests.fakes.postgres import new_database
 from tests.unit.knowledge_store.builders import ANNA, BEN, LOG, TWIN, days, projected
 
 from attune.knowledge_store.model import LinkedEntity, LogPosition, UserKey
+from attune.knowledge_store.postgres_schema import _MAKING
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.store import StoreBusyError
 from attune.knowledge_store.store_model import Applied
@@ -23,6 +26,7 @@ QUESTIONS = {
     "objects": lambda store: store.objects("acme", ["d1", "d2"]),
     "consents": lambda store: store.consents([ANNA, BEN]),
     "summary": lambda store: store.summary(ANNA),
+    "forgotten": lambda store: store.forgotten([ANNA, BEN]),
     "companions": lambda store: store.companions("acme", ["a", "b"]),
 }
 
@@ -68,6 +72,30 @@ def round_trips(store: PostgresStore, question, trace: Path) -> int:
     return sum(sender == "F" and kind in {"Sync", "Query"} for sender, _, kind in messages)
 
 
+def wait_for_waiting(connection: psycopg.Connection, number: int) -> None:
+    """Until so many transactions of the database wait for an advisory lock."""
+    query = (
+        "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+        " WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted"
+    )
+    deadline = monotonic() + 30
+    while connection.execute(query).fetchone() != (number,):
+        assert monotonic() < deadline
+
+
+def test_who_finds_an_empty_database_together_makes_the_tables_once(url):
+    """All have looked, and found none, before the first of them makes any."""
+    with ThreadPoolExecutor(4) as pool, psycopg.connect(url, autocommit=True) as making:
+        making.execute("SELECT pg_advisory_lock(%s)", (_MAKING,))
+        opening = [pool.submit(PostgresStore, url, connections=1) for _ in range(4)]
+        wait_for_waiting(making, 4)
+        making.execute("SELECT pg_advisory_unlock(%s)", (_MAKING,))
+        stores = [each.result() for each in opening]
+    for store in stores:
+        assert list(store.users()) == []
+        store.close()
+
+
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_a_question_of_one_statement_is_one_round_trip(url, tmp_path, name):
     store = PostgresStore(url, connections=1)
@@ -82,6 +110,20 @@ def test_a_snapshot_takes_two_round_trips_more_than_its_statements(url, tmp_path
     for _ in range(8):
         store.profile(ANNA)
     assert round_trips(store, lambda store: store.profile(ANNA), tmp_path / "trace") == 4
+    store.close()
+
+
+def test_a_batch_of_many_users_takes_as_many_round_trips_as_one_of_one(url, tmp_path):
+    store = PostgresStore(url, connections=1)
+    users = [UserKey("acme", f"u{number}") for number in range(30)]
+
+    def apply(event_id: str, number: int) -> None:
+        store.apply([projected(event_id, "a", user=user) for user in users[:number]])
+
+    for number in range(8):
+        apply(str(number), 30)
+    trips = [round_trips(store, lambda _store, number=number: apply("9", number), tmp_path / "t") for number in (1, 30)]
+    assert trips == [7, 7]
     store.close()
 
 

@@ -8,6 +8,9 @@ because a producer repeated it; without the removals, it would bring the user ba
 
 The key is that of the user's events. Nothing here depends on the order of records, neither within a topic nor between
 the two and the events: a tombstone says by its time what it covers.
+
+A store's positions in both move at a start only: who appends a removal and takes it to the store cannot tell whether
+all before it have come there. So a start reads what was removed since the last one, most of which changes nothing.
 """
 
 from datetime import UTC
