@@ -785,7 +785,9 @@ class RetrieveEntitiesRequest(_message.Message):
 
     @_builtins.property
     def entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Entities that are known to be of the context, for instance those of retrieved documents."""
+        """Entities that are known to be of the context, for instance those of retrieved documents. Ids that the catalog does
+        not have are passed over.
+        """
 
     @_builtins.property
     def modes(self) -> _containers.RepeatedScalarFieldContainer[Global___RetrievalMode.ValueType]:
@@ -812,7 +814,9 @@ Global___RetrieveEntitiesRequest: _TypeAlias = RetrieveEntitiesRequest  # noqa: 
 
 @_typing.final
 class RetrieveEntitiesResponse(_message.Message):
-    """What the user knows of the context. With an empty context: the user's own entities."""
+    """What the user knows of the context. With an empty context: the user's own entities. Entities that the catalog does not
+    have, or has no more, are left out; ListUserEntities has them all.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
