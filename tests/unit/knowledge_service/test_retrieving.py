@@ -69,3 +69,8 @@ def test_what_has_left_the_catalog_is_neither_the_users_nor_next_to_it(knowledge
     assert set(entities(knowledge)) == {"trio", "unmet"}
     assert set(entities(knowledge, entity_ids=["asyncio"])) == set()
     assert set(entities(knowledge, entity_ids=["asyncio", "trio"])) == {"trio", "unmet"}
+
+
+def test_it_is_told_which_ids_the_catalog_has(knowledge: Knowledge) -> None:
+    request = pb.RetrieveEntitiesRequest(entity_ids=["nosuch", "trio", "asyncio", "curio", "trio"])
+    assert list(retrieve(knowledge, ADA, request, NOW).known_entity_ids) == ["trio", "asyncio"]

@@ -823,6 +823,7 @@ class RetrieveEntitiesResponse(_message.Message):
     ENTITIES_FIELD_NUMBER: _builtins.int
     CONTEXT_ENTITY_IDS_FIELD_NUMBER: _builtins.int
     QUERY_ENTITY_IDS_FIELD_NUMBER: _builtins.int
+    KNOWN_ENTITY_IDS_FIELD_NUMBER: _builtins.int
     QUERY_COVERAGE_FIELD_NUMBER: _builtins.int
     LINK_MS_FIELD_NUMBER: _builtins.int
     STORE_MS_FIELD_NUMBER: _builtins.int
@@ -847,12 +848,17 @@ class RetrieveEntitiesResponse(_message.Message):
     def query_entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The entities that were found in the query alone."""
 
+    @_builtins.property
+    def known_entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those of the request's entity_ids that the catalog has, each once; of merged entities, what they became."""
+
     def __init__(
         self,
         *,
         entities: _abc.Iterable[Global___RetrievedEntity] | None = ...,
         context_entity_ids: _abc.Iterable[_builtins.str] | None = ...,
         query_entity_ids: _abc.Iterable[_builtins.str] | None = ...,
+        known_entity_ids: _abc.Iterable[_builtins.str] | None = ...,
         query_coverage: _builtins.float = ...,
         link_ms: _builtins.float = ...,
         store_ms: _builtins.float = ...,
@@ -860,7 +866,7 @@ class RetrieveEntitiesResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_entity_ids", b"context_entity_ids", "entities", b"entities", "link_ms", b"link_ms", "query_coverage", b"query_coverage", "query_entity_ids", b"query_entity_ids", "store_ms", b"store_ms", "withheld", b"withheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_entity_ids", b"context_entity_ids", "entities", b"entities", "known_entity_ids", b"known_entity_ids", "link_ms", b"link_ms", "query_coverage", b"query_coverage", "query_entity_ids", b"query_entity_ids", "store_ms", b"store_ms", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

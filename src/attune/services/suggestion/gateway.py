@@ -102,6 +102,13 @@ class Gateway:
         answer = await self._knowledge.LinkEntities(request, **onward())
         return list(dict.fromkeys(mention.entity_id for mention in answer.texts[0].mentions))
 
+    async def known_ids(self, user: str, entity_ids: Sequence[str]) -> list[str]:
+        """Those that the catalog has, each once."""
+        if not entity_ids:
+            return []
+        request = knowledge.RetrieveEntitiesRequest(user_id=user, entity_ids=entity_ids, limit=1)
+        return list((await self._knowledge.RetrieveEntities(request, **onward())).known_entity_ids)
+
     async def record(self, event: InteractionEvent) -> bool:
         """Append an event to the log; False where it is refused, as of a user who does not allow learning."""
         requests = [knowledge.RecordInteractionsRequest(event=event)]
