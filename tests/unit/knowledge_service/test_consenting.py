@@ -16,6 +16,7 @@ from attune.knowledge_store.store_memory import MemoryStore
 from attune.services.knowledge.consenting import Consenting
 from attune.services.runtime.consents import CONSENTS_TOPIC, restore_consents
 from attune.services.runtime.eventlog.local import LocalEventLog
+from attune.services.runtime.eventlog.port import Entry, Position
 from attune.services.runtime.purposes import purpose_number
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
@@ -122,3 +123,27 @@ async def test_of_choices_made_at_once_the_last_record_has_all(log: LocalEventLo
     await asyncio.gather(*(consenting.choose(ADA, {purpose: False}) for purpose in Purpose))
     (last,) = log.poll(CONSENTS_TOPIC, 0, len(Purpose) - 1, 9, 1 << 20, 0)
     assert {each.purpose for each in ConsentRecord.FromString(last.value).choices} == set(map(purpose_number, Purpose))
+
+
+class ChoosingMeanwhile(LocalEventLog):
+    """Lets another process withdraw a purpose between the look at the store and the append, once."""
+
+    meanwhile: Consenting | None = None
+
+    def append(self, topic: str, entries: Sequence[Entry], now: datetime) -> list[Position]:
+        other, self.meanwhile = self.meanwhile, None
+        if other:
+            other._choose(ADA, {Purpose.LEARNING: False})
+        return super().append(topic, entries, now)
+
+
+async def test_of_choices_made_at_once_in_two_processes_the_last_record_has_both(tmp_path: Path) -> None:
+    """The topic may be compacted: of a user, the last record is all that is left."""
+    log, store = ChoosingMeanwhile(tmp_path), MemoryStore()
+    log.meanwhile = Consenting(store, log, lambda: NOW)
+    held = await Consenting(store, log, lambda: NOW).choose(ADA, {Purpose.RANKING: False})
+    *_, last = log.poll(CONSENTS_TOPIC, 0, 0, 9, 1 << 20, 0)
+    said = {each.purpose for each in ConsentRecord.FromString(last.value).choices}
+    assert said == {purpose_number(each) for each in (Purpose.LEARNING, Purpose.RANKING)}
+    assert held == store.consents([ADA])[ADA]
+    log.close()
