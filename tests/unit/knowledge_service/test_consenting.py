@@ -95,6 +95,21 @@ async def test_the_newest_wish_counts_though_the_one_before_was_dated_by_a_clock
     assert not built_again(log).allows(ADA, Purpose.LEARNING)
 
 
+@pytest.mark.parametrize("purpose", [Purpose.LEARNING, Purpose.RANKING])
+async def test_what_is_withdrawn_is_so_at_once_though_it_was_granted_by_a_clock_that_is_ahead(
+    log: LocalEventLog, purpose: Purpose
+) -> None:
+    store, ahead = MemoryStore(), NOW + timedelta(minutes=3)
+    await Consenting(store, log, lambda: ahead).choose(ADA, {purpose: True})
+    held = await Consenting(store, log, lambda: NOW).choose(ADA, {purpose: False})
+    if purpose is Purpose.LEARNING:
+        moments = [NOW, NOW + timedelta(minutes=1), NOW + timedelta(minutes=4)]
+        assert [held.allowed_learning(each, default=True) for each in moments] == [False] * 3
+        assert held.allowed_learning(NOW - MICROSECOND, default=True)
+    assert not built_again(log).allows(ADA, purpose)
+    assert log.end_offset(CONSENTS_TOPIC, 0) == 2
+
+
 async def test_what_the_store_could_not_take_it_takes_at_the_next_call_of_anybody(log: LocalEventLog) -> None:
     store = BusyOnce()
     consenting = Consenting(store, log, lambda: NOW)

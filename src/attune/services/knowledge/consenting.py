@@ -49,8 +49,8 @@ class Consenting:
             return self._held(user)
 
     def _append(self, user: UserKey, consents: Consents, now: datetime) -> None:
-        """A record with all choices, also with those that another process has appended meanwhile: each process sees what
-        was appended before its own record, so the last record lacks nothing, and those before may be compacted.
+        """A record with all choices, also with those that another process has appended meanwhile: each process sees
+        what was appended before its own record, so the last one lacks nothing, and those before may be compacted.
         """
         while True:
             append_consents(self._event_log, user, consents, now)
@@ -66,11 +66,14 @@ class Consenting:
 
 def _changes(held: Consents, wanted: Mapping[Purpose, bool], now: datetime) -> Iterator[Choice]:
     """The choices that say something new. One follows all before about its purpose, though they were made by a clock
-    that is ahead: else the newest wish would not count.
+    that is ahead: else the newest wish would not count. What is withdrawn is so from now on all the same, and not only
+    when that clock's grant is over.
     """
     for purpose, granted in wanted.items():
         before = held.newest(purpose)
         if before is None:
             yield Choice(now, purpose, granted)
         elif before.granted != granted:
+            if not granted and before.at >= now:
+                yield Choice(now, purpose, granted)
             yield Choice(max(now, before.at + _MICROSECOND), purpose, granted)
