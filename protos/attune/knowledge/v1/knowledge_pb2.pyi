@@ -164,7 +164,9 @@ class Candidate(_message.Message):
     entity_id: _builtins.str
     """The entity."""
     score: _builtins.float
-    """Prior and context together; only comparable within one mention."""
+    """Prior and context together: the logarithm of how probable the entity is by the name alone, and for each thing that
+    speaks for or against it so much more or less. Any number; only comparable within one mention.
+    """
     def __init__(
         self,
         *,
@@ -203,7 +205,7 @@ class Mention(_message.Message):
     entity_id: _builtins.str
     """The entity."""
     score: _builtins.float
-    """Its score."""
+    """Its score, as of candidates; at least 0, for with less evidence a name is taken for no entity of the catalog."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
         """What else it may mean, the best first."""
@@ -1533,22 +1535,26 @@ class EntityLink(_message.Message):
     RELATION_FIELD_NUMBER: _builtins.int
     ENTITY_ID_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
+    INCOMING_FIELD_NUMBER: _builtins.int
     relation: _builtins.str
     """"part_of", "subclass_of", "mentions", ..."""
     entity_id: _builtins.str
     """The entity at its other end."""
     label: _builtins.str
     """Its name."""
+    incoming: _builtins.bool
+    """Whether the edge comes from there: that entity is part_of this one. Else it leads there: this one is part_of that."""
     def __init__(
         self,
         *,
         relation: _builtins.str = ...,
         entity_id: _builtins.str = ...,
         label: _builtins.str = ...,
+        incoming: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_id", b"entity_id", "label", b"label", "relation", b"relation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_id", b"entity_id", "incoming", b"incoming", "label", b"label", "relation", b"relation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
