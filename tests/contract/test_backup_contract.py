@@ -66,7 +66,7 @@ def filled(store: Store) -> Store:
     store.apply([projected("1", "a", "b"), projected("2", "a", user=BEN), projected("3", "c", user=TWIN)])
     store.forget_user(BEN, days(1))
     store.forget_entity(ANNA, "b", days(1))
-    store.suppress(TWIN, [b"f" * 32], days(2))
+    store.suppress(TWIN, [b"f" * 32], days(2), days(2))
     store.remember_objects("acme", {"d1": [LinkedEntity("a", 1 / 3)]})
     store.apply([], LogPosition(LOG, 3, 17))
     store.consent(BEN, [Choice(days(1), Purpose.LEARNING, False)])

@@ -279,7 +279,7 @@ def test_a_page_goes_on_where_it_ended_though_the_store_has_changed(store):
 def test_a_forgotten_user_is_gone_and_the_counts_say_what_went(store):
     store.apply([projected("1", "a", "b"), projected("2", "a"), projected("3", "a", user=BEN)])
     store.forget_entity(ANNA, "z", START)
-    store.suppress(ANNA, [b"x" * 32], days(0))
+    store.suppress(ANNA, [b"x" * 32], START, days(0))
     assert store.forget_user(ANNA, days(1)) == {
         "entities": 2,
         "events": 2,
@@ -305,9 +305,9 @@ def test_forgetting_again_changes_nothing(store):
 
 
 def test_suppressions_add_up_and_the_end_of_the_history_never_moves_back(store):
-    store.suppress(ANNA, [b"b" * 32, b"a" * 32])
-    store.suppress(ANNA, [b"a" * 32], days(2))
-    store.suppress(ANNA, [], days(1))
+    store.suppress(ANNA, [b"b" * 32, b"a" * 32], START)
+    store.suppress(ANNA, [b"a" * 32], START, days(2))
+    store.suppress(ANNA, [], START, days(1))
     assert store.suppressed(ANNA) == Suppressed((b"a" * 32, b"b" * 32), days(2))
     assert store.suppressed(BEN) == Suppressed()
     assert [record for record in store.export(ANNA) if record["record"].startswith("suppressed")] == [
@@ -342,6 +342,14 @@ def test_a_copy_that_was_logged_later_stays_out_too(store):
     store.apply([event, copy])
     store.forget_user(ANNA, days(2))
     assert store.apply([event, copy]) == Applied(forgotten=2)
+
+
+def test_what_was_suppressed_before_the_user_was_forgotten_comes_too_late(store):
+    store.forget_user(ANNA, days(1))
+    store.suppress(ANNA, [b"a" * 32], days(1), days(1))
+    assert store.suppressed(ANNA) == Suppressed()
+    store.suppress(ANNA, [b"b" * 32], days(2))
+    assert store.suppressed(ANNA) == Suppressed((b"b" * 32,), None)
 
 
 def test_a_forgotten_entity_stays_forgotten_while_the_rest_goes_on(store):

@@ -452,3 +452,9 @@ def test_a_method_that_does_not_exist_is_unimplemented(system: System) -> None:
     channel = grpc.insecure_channel(system.config.address(RoleName.SEARCH))
     call = channel.unary_unary("/attune.search.v1.SearchService/Nothing")
     assert refused(lambda: call(b"", timeout=5)).code is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_suggestion_is_not_counted_against_ids_that_the_catalog_does_not_have(client: Client) -> None:
+    removed = client.remove_suggestion("eve", "what to do next", entity_ids=["nosuch", "asyncio", "asyncio"])
+    assert list(removed.entity_ids) == ["asyncio"]
+    assert list(client.remove_suggestion("eve", "what to do then", entity_ids=["nosuch"]).entity_ids) == []

@@ -52,6 +52,11 @@ def titles(answer: SearchResponse) -> list[str]:
     return [hit.document.title for hit in answer.hits]
 
 
+def about(answer: SuggestQueriesResponse) -> set[str]:
+    """The entities that they bring in."""
+    return {entity_id for each in answer.suggestions for entity_id in each.entity_ids}
+
+
 def texts(answer: SuggestQueriesResponse) -> list[str]:
     return [each.text for each in answer.suggestions]
 
@@ -160,6 +165,15 @@ def test_suggestions_draw_on_the_context_alone_for_who_does_not_allow_more(clien
     assert list(client.suggest("", user=user).suggestions) == []
     client.set_consents(user, grant=["suggestion"])
     assert texts(client.suggest(QUERY, user=user, limit=50)) == texts(personal)
+
+
+def test_suggestions_draw_on_the_store_whether_or_not_search_may(client: Client) -> None:
+    user = "con-both"
+    record_visibly(client, reading(user, *["multiprocessing.Pool", "multiprocessing.shared_memory"] * 4))
+    personal = client.suggest(QUERY, user=user, limit=50)
+    client.set_consents(user, withdraw=["ranking"])
+    answer = client.suggest(QUERY, user=user, limit=50)
+    assert about(answer) == about(personal) != set()
 
 
 def test_a_suggestion_is_removed_and_counts_against_nothing_where_learning_is_not_allowed(client: Client) -> None:

@@ -3,7 +3,8 @@
     {"id", "label", "aliases": [...], "description", "links": [{"relation", "target"}, ...]}
     {"merged": id, "into": id}
 
-`id` and `label`, or both ids of a merge, are required; other fields may be present and are ignored.
+`id` and `label`, or both ids of a merge, are required; other fields may be present and are ignored. The id of an entity
+has at most MOST_ID_CHARACTERS; one that was merged may be longer, from before that was so.
 """
 
 import json
@@ -14,6 +15,8 @@ from attune.knowledge_store.model import Entity, Link, require_identifier
 from attune.knowledge_store.redirects import Merge
 
 _Item = TypeVar("_Item")
+MOST_ID_CHARACTERS = 512
+"""The requests that name an entity take no more: a longer one could be learned, and never forgotten."""
 
 
 class CatalogError(ValueError):
@@ -66,7 +69,7 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
 
 def _entity(fields: Mapping[str, Any], where: str) -> Entity:
     return Entity(
-        id=_text(fields, "id", where, required=True),
+        id=_id(fields, where),
         label=_text(fields, "label", where, required=True),
         aliases=tuple(_items(fields, "aliases", str, where)),
         description=_text(fields, "description", where),
@@ -76,6 +79,15 @@ def _entity(fields: Mapping[str, Any], where: str) -> Entity:
 
 def _link(fields: Mapping[str, Any], where: str) -> Link:
     return Link(_text(fields, "relation", where, required=True), _text(fields, "target", where, required=True))
+
+
+def _id(fields: Mapping[str, Any], where: str) -> str:
+    entity_id = _text(fields, "id", where, required=True)
+    if len(entity_id) > MOST_ID_CHARACTERS:
+        raise CatalogError(
+            f"{where}, field id: {len(entity_id)} characters, and requests take {MOST_ID_CHARACTERS}: give a shorter id"
+        )
+    return entity_id
 
 
 def _text(fields: Mapping[str, Any], name: str, where: str, *, required: bool = False) -> str:

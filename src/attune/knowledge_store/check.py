@@ -69,6 +69,7 @@ def check_catalog(path: Path, top: int = _SHOWN) -> CatalogCheck:
     entities, merges = _records(path, errors)
     redirects = _redirects(merges, entities, errors)
     warnings: defaultdict[str, Finding] = defaultdict(Finding)
+    _check_ids(entities, warnings)
     _check_links(entities, redirects, warnings)
     _check_containers(entities, redirects, warnings)
     names = _check_names(entities, redirects, warnings)
@@ -112,6 +113,12 @@ def _redirects(merges: Mapping[str, Merge], entities: Mapping[str, Entity], erro
     except CatalogError as error:
         errors.add(str(error))
         return Redirects()
+
+
+def _check_ids(entities: Iterable[str], warnings: Mapping[str, Finding]) -> None:
+    for entity_id in entities:
+        if entity_id != entity_id.strip():
+            warnings["ids with spaces around them, which belong to the id"].add(repr(entity_id))
 
 
 def _check_links(entities: Mapping[str, Entity], redirects: Redirects, warnings: Mapping[str, Finding]) -> None:

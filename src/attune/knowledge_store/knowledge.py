@@ -87,11 +87,18 @@ class Knowledge:
     ) -> list[Retrieved]:
         """retrieval.retrieve, for a context of entities by the version of the catalog that they were linked with.
 
-        Merged entities are one in it, wherever they come from.
+        Merged entities are one in it, wherever they come from. What the catalog does not have, or has no more, is left
+        out: it has no name, and nobody can say what it is. Of a context that has nothing else, nothing is known.
         """
-        context = set(map(loaded.catalog.redirects.resolve, entity_ids))
+        catalog, asked = loaded.catalog, set(entity_ids)
+        context = {catalog.redirects.resolve(entity_id) for entity_id in asked if entity_id in catalog}
+        if asked and not context:
+            return []
+        states = self._states(user, loaded)
+        if not context:
+            states = {entity_id: state for entity_id, state in states.items() if entity_id in catalog}
         companions = self._companions_of(user.tenant, loaded)
-        return retrieve(self._states(user, loaded), loaded.graph, context, now, modes, limit, companions)
+        return retrieve(states, loaded.graph, context, now, modes, limit, companions)
 
     def entity_page(self, user: UserKey, after: EntityCursor | None, limit: int) -> list[EntityState]:
         """As `Store.entity_page`, those of merged entities as one."""
@@ -120,16 +127,18 @@ class Knowledge:
         return self.store.forget_entity(user, entity_id, at)
 
     def _companions_of(self, tenant: str, loaded: LoadedCatalog) -> CompanionsOf:
-        """Looks them up in the store. Of entities that were merged since they were counted, the one they became."""
-        resolve = loaded.catalog.redirects.resolve
+        """Looks them up in the store. Of entities that were merged since they were counted, the one they became; those
+        that the catalog has no more are none.
+        """
+        catalog = loaded.catalog
+        resolve = catalog.redirects.resolve
 
         def look_up(entity_ids: Collection[str]) -> Mapping[str, Sequence[Companion]]:
-            found = self.store.companions(tenant, entity_ids)
-            if not loaded.catalog.redirects:
-                return found
             return {
-                entity_id: [replace(each, entity_id=resolve(each.entity_id)) for each in companions]
-                for entity_id, companions in found.items()
+                entity_id: [
+                    replace(each, entity_id=resolve(each.entity_id)) for each in companions if each.entity_id in catalog
+                ]
+                for entity_id, companions in self.store.companions(tenant, entity_ids).items()
             }
 
         return look_up

@@ -3,7 +3,8 @@
 Caseless compatibility matching, Unicode 3.13 D146: NFKD(casefold(NFKD(casefold(NFD(x))))), applied to one base
 character and its combining marks at a time. Two texts are equal under it exactly when their NFKC case foldings are; the
 decomposed form is the one that maps back piece by piece. Beyond it: runs of white space become one space, and format
-characters (zero-width, direction marks, soft hyphens) vanish.
+characters (zero-width, direction marks, soft hyphens) vanish. So do Arabic's tatweel, which only stretches a word, and
+its signs for short vowels and doubled letters, which are written now and then; hamza and madda stay.
 """
 
 import re
@@ -20,6 +21,8 @@ _LONGEST_CLUSTER = (
     31  # a base and 30 marks (Stream-Safe Text Format, UAX #15 section 13): sorting a run of marks is quadratic
 )
 _HALFWIDTH_SOUND_MARKS = "\uff9e\uff9f"  # letters whose decomposition is a mark
+_TATWEEL = "\u0640"
+_ARABIC_OPTIONAL = frozenset((_TATWEEL, "\u0670", *map(chr, range(0x064B, 0x0653))))
 _NEEDS_FOLDING = re.compile(r"\s\s|[^\S ]")
 
 
@@ -83,11 +86,13 @@ def _is_mark(character: str) -> bool:
 
 
 def _is_format(character: str) -> bool:
-    return unicodedata.category(character) == "Cf"
+    """Whether nothing is to be seen of it that counts: marks behind it belong to what is before it."""
+    return unicodedata.category(character) == "Cf" or character == _TATWEEL
 
 
 @lru_cache(maxsize=8192)
 def _fold(cluster: str) -> str:
     visible = "".join(character for character in cluster if not _is_format(character))
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFD", visible).casefold())
-    return unicodedata.normalize("NFKD", decomposed.casefold())
+    folded = unicodedata.normalize("NFKD", decomposed.casefold())
+    return "".join(character for character in folded if character not in _ARABIC_OPTIONAL)

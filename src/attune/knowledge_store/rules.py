@@ -83,9 +83,11 @@ def restore(tx: Transaction, removals: Sequence[Removal]) -> None:
         _restore(tx, removal)
 
 
-def suppress(tx: Transaction, user: UserKey, more: Suppressed) -> None:
+def suppress(tx: Transaction, user: UserKey, more: Suppressed, at: datetime) -> None:
     """See Store.suppress."""
-    tx.changed(user).suppress(more)
+    require_utc(at, "at")
+    if not tx.tombstones(user).cover_event(at):
+        tx.changed(user).suppress(more)
 
 
 def consent(tx: Transaction, user: UserKey, choices: Sequence[Choice], *, default: bool) -> Consents:
@@ -141,7 +143,7 @@ def _restore(tx: Transaction, removal: Removal) -> None:
     if held.cover_event(removal.at):
         return
     if removal.suppressed is not None:
-        suppress(tx, removal.user, removal.suppressed)
+        suppress(tx, removal.user, removal.suppressed, removal.at)
     elif not removal.entity_id:
         forget_user(tx, removal.user, removal.at)
     elif not held.cover_entity(removal.at, removal.entity_id):

@@ -126,8 +126,12 @@ class Store(Protocol):
         """
         ...
 
-    def suppress(self, user: UserKey, fingerprints: Sequence[bytes], history_until: datetime | None = None) -> None:
-        """Adds to what the user wants suggested no more; `history_until` never moves back. Forgotten with the user."""
+    def suppress(
+        self, user: UserKey, fingerprints: Sequence[bytes], at: datetime, history_until: datetime | None = None
+    ) -> None:
+        """Adds to what the user wanted, at that time, suggested no more; `history_until` never moves back. Forgotten
+        with the user, and not taken where the user was forgotten after it.
+        """
         ...
 
     def suppressed(self, user: UserKey) -> Suppressed: ...

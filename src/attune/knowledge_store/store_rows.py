@@ -140,10 +140,12 @@ class RowStore(ABC):
             rows.advance(position)
         self._erased()
 
-    def suppress(self, user: UserKey, fingerprints: Sequence[bytes], history_until: datetime | None = None) -> None:
+    def suppress(
+        self, user: UserKey, fingerprints: Sequence[bytes], at: datetime, history_until: datetime | None = None
+    ) -> None:
         with self._writing() as rows:
             tx = Transaction(rows)
-            rules.suppress(tx, user, Suppressed(tuple(fingerprints), history_until))
+            rules.suppress(tx, user, Suppressed(tuple(fingerprints), history_until), at)
             tx.flush()
 
     def suppressed(self, user: UserKey) -> Suppressed:

@@ -16,6 +16,7 @@ from attune.knowledge_store.store_memory import MemoryStore
 from attune.services.knowledge.consenting import Consenting
 from attune.services.runtime.consents import CONSENTS_TOPIC, restore_consents
 from attune.services.runtime.eventlog.local import LocalEventLog
+from attune.services.runtime.eventlog.port import Entry, Position
 from attune.services.runtime.purposes import purpose_number
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
@@ -94,6 +95,21 @@ async def test_the_newest_wish_counts_though_the_one_before_was_dated_by_a_clock
     assert not built_again(log).allows(ADA, Purpose.LEARNING)
 
 
+@pytest.mark.parametrize("purpose", [Purpose.LEARNING, Purpose.RANKING])
+async def test_what_is_withdrawn_is_so_at_once_though_it_was_granted_by_a_clock_that_is_ahead(
+    log: LocalEventLog, purpose: Purpose
+) -> None:
+    store, ahead = MemoryStore(), NOW + timedelta(minutes=3)
+    await Consenting(store, log, lambda: ahead).choose(ADA, {purpose: True})
+    held = await Consenting(store, log, lambda: NOW).choose(ADA, {purpose: False})
+    if purpose is Purpose.LEARNING:
+        moments = [NOW, NOW + timedelta(minutes=1), NOW + timedelta(minutes=4)]
+        assert [held.allowed_learning(each, default=True) for each in moments] == [False] * 3
+        assert held.allowed_learning(NOW - MICROSECOND, default=True)
+    assert not built_again(log).allows(ADA, purpose)
+    assert log.end_offset(CONSENTS_TOPIC, 0) == 2
+
+
 async def test_what_the_store_could_not_take_it_takes_at_the_next_call_of_anybody(log: LocalEventLog) -> None:
     store = BusyOnce()
     consenting = Consenting(store, log, lambda: NOW)
@@ -122,3 +138,27 @@ async def test_of_choices_made_at_once_the_last_record_has_all(log: LocalEventLo
     await asyncio.gather(*(consenting.choose(ADA, {purpose: False}) for purpose in Purpose))
     (last,) = log.poll(CONSENTS_TOPIC, 0, len(Purpose) - 1, 9, 1 << 20, 0)
     assert {each.purpose for each in ConsentRecord.FromString(last.value).choices} == set(map(purpose_number, Purpose))
+
+
+class ChoosingMeanwhile(LocalEventLog):
+    """Lets another process withdraw a purpose between the look at the store and the append, once."""
+
+    meanwhile: Consenting | None = None
+
+    def append(self, topic: str, entries: Sequence[Entry], now: datetime) -> list[Position]:
+        other, self.meanwhile = self.meanwhile, None
+        if other:
+            other._choose(ADA, {Purpose.LEARNING: False})
+        return super().append(topic, entries, now)
+
+
+async def test_of_choices_made_at_once_in_two_processes_the_last_record_has_both(tmp_path: Path) -> None:
+    """The topic may be compacted: of a user, the last record is all that is left."""
+    log, store = ChoosingMeanwhile(tmp_path), MemoryStore()
+    log.meanwhile = Consenting(store, log, lambda: NOW)
+    held = await Consenting(store, log, lambda: NOW).choose(ADA, {Purpose.RANKING: False})
+    *_, last = log.poll(CONSENTS_TOPIC, 0, 0, 9, 1 << 20, 0)
+    said = {each.purpose for each in ConsentRecord.FromString(last.value).choices}
+    assert said == {purpose_number(each) for each in (Purpose.LEARNING, Purpose.RANKING)}
+    assert held == store.consents([ADA])[ADA]
+    log.close()

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,11 +18,12 @@ from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_model import Suppressed
 from attune.services.knowledge.forgetting import Forgetting
 from attune.services.runtime.eventlog.local import LocalEventLog
-from attune.services.runtime.eventlog.port import Entry
+from attune.services.runtime.eventlog.port import Entry, Position
 from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, log_key
 from attune.services.runtime.removals import FORGETS_TOPIC, REMOVALS_TOPIC, restore_removals
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=1)
 ADA = UserKey("acme", "ada")
 KEY = log_key(ADA)
 
@@ -167,6 +168,45 @@ async def test_what_a_user_removed_singly_goes_with_the_user(log: Gated, knowled
     assert (await forgetting.forget_user(ADA)).removed["removals"] == 2
     assert live(log, REMOVALS_TOPIC) == []
     assert len(live(log, FORGETS_TOPIC)) == 1
+
+
+class ForgettingMeanwhile(LocalEventLog):
+    """Lets the user be forgotten wholly, later, between the append of a single removal and the change of the store."""
+
+    knowledge: Knowledge
+
+    def append(self, topic: str, entries: Sequence[Entry], now: datetime) -> list[Position]:
+        positions = super().append(topic, entries, now)
+        if topic == REMOVALS_TOPIC:
+            Forgetting(self.knowledge, self, lambda: LATER)._forget_user(ADA)
+        return positions
+
+
+class ForgottenMeanwhile(ForgettingMeanwhile):
+    """Lets it be forgotten before the append."""
+
+    def append(self, topic: str, entries: Sequence[Entry], now: datetime) -> list[Position]:
+        if topic == REMOVALS_TOPIC:
+            Forgetting(self.knowledge, self, lambda: LATER)._forget_user(ADA)
+        return LocalEventLog.append(self, topic, entries, now)
+
+
+@pytest.mark.parametrize("racing", [ForgettingMeanwhile, ForgottenMeanwhile])
+@pytest.mark.parametrize("what", ["suggestions", "entity"])
+async def test_of_what_a_user_removed_nothing_outlives_the_user(
+    tmp_path: Path, knowledge: Knowledge, racing: type[ForgettingMeanwhile], what: str
+) -> None:
+    log = racing(tmp_path)
+    log.knowledge = knowledge
+    forgetting = Forgetting(knowledge, log, lambda: NOW)
+    if what == "suggestions":
+        await forgetting.suppress(ADA, [b"f" * 32], all_history=True)
+    else:
+        await forgetting.forget_entity(ADA, "asyncio")
+    assert knowledge.store.suppressed(ADA) == Suppressed()
+    assert live(log, REMOVALS_TOPIC) == []
+    assert knowledge.store.forgotten([ADA]) == {ADA: LATER}
+    log.close()
 
 
 async def test_many_users_are_forgotten_at_once(tmp_path: Path) -> None:

@@ -6,26 +6,24 @@ import pytest
 
 from attune.knowledge.v1 import knowledge_pb2 as pb
 from attune.knowledge_store.catalog import Catalog
-from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.knowledge import Knowledge
-from attune.knowledge_store.linking import Linker
-from attune.knowledge_store.model import EventKind, Interaction, UserKey
+from attune.knowledge_store.loaded import LoadedCatalog
+from attune.knowledge_store.model import Companion, EventKind, Interaction, UserKey
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.services.knowledge.retrieving import retrieve
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
 ADA = UserKey("acme", "ada")
 LINES = [
-    *(f'{{"id": "{each}", "label": "{each}"}}' for each in ("asyncio", "trio", "curio")),
+    *(f'{{"id": "{each}", "label": "{each}"}}' for each in ("asyncio", "trio", "curio", "unmet")),
     '{"merged": "curio", "into": "trio"}',
 ]
 
 
 @pytest.fixture
 def knowledge() -> Knowledge:
-    catalog = Catalog.load(LINES)
-    graph = CatalogGraph(catalog)
-    made = Knowledge(catalog, graph, Linker(catalog, graph), MemoryStore())
+    loaded = LoadedCatalog.of(Catalog.load(LINES))
+    made = Knowledge(loaded.catalog, loaded.graph, loaded.linker, MemoryStore())
     made.handle([Interaction(text, ADA, EventKind.QUERY, NOW, NOW, user_query=text) for text in ("asyncio", "trio")])
     return made
 
@@ -53,3 +51,26 @@ def test_the_counts_are_by_kind_and_those_of_strangers_are_none(knowledge: Knowl
     assert (met.entity.entity_id, dict(met.entity.evidence.counts)) == ("asyncio", {"query/query": 1})
     assert met.entity.evidence.total == 1
     assert (unmet.entity.entity_id, dict(unmet.entity.evidence.counts)) == ("unmet", {})
+
+
+def entities(knowledge: Knowledge, **fields: object) -> list[str]:
+    found = retrieve(knowledge, ADA, pb.RetrieveEntitiesRequest(**fields), NOW).entities  # type: ignore[arg-type]
+    return [each.entity.entity_id for each in found]
+
+
+def test_an_id_that_the_catalog_does_not_have_is_no_entity(knowledge: Knowledge) -> None:
+    assert entities(knowledge, entity_ids=["nosuch"]) == []
+    assert set(entities(knowledge, entity_ids=["nosuch", "trio"])) == {"trio"}
+
+
+def test_what_has_left_the_catalog_is_neither_the_users_nor_next_to_it(knowledge: Knowledge) -> None:
+    knowledge.store.replace_companions("acme", {"trio": [Companion("asyncio", 20, 0.9), Companion("unmet", 20, 0.8)]})
+    knowledge.loaded = LoadedCatalog.of(Catalog.load([line for line in LINES if '"asyncio"' not in line]))
+    assert set(entities(knowledge)) == {"trio", "unmet"}
+    assert set(entities(knowledge, entity_ids=["asyncio"])) == set()
+    assert set(entities(knowledge, entity_ids=["asyncio", "trio"])) == {"trio", "unmet"}
+
+
+def test_it_is_told_which_ids_the_catalog_has(knowledge: Knowledge) -> None:
+    request = pb.RetrieveEntitiesRequest(entity_ids=["nosuch", "trio", "asyncio", "curio", "trio"])
+    assert list(retrieve(knowledge, ADA, request, NOW).known_entity_ids) == ["trio", "asyncio"]

@@ -32,6 +32,13 @@ def test_every_wrong_line_is_told_not_only_the_first(tmp_path):
     assert [error.split(", line ")[1][0] for error in found.errors.examples] == ["1", "3", "4", "5"]
 
 
+def test_ids_that_no_request_takes_are_errors_and_spaces_around_ids_are_told(tmp_path):
+    found = checked(tmp_path, line(" a\t", "Anna"), line("b" * 512), line("c" * 513))
+    assert [finding.examples for finding in found.warnings.values()] == [[repr(" a\t")]]
+    assert found.errors.count == 1
+    assert "line 3, field id: 513 characters, and requests take 512" in found.errors.examples[0]
+
+
 def test_doubtful_links_are_counted_with_examples(tmp_path):
     found = checked(tmp_path, line("aa", near=["aa", "ghost", "bb", "bb"]), line("bb"))
     assert {name: finding.examples for name, finding in found.warnings.items()} == {

@@ -42,10 +42,15 @@ class Engines(RuleBasedStateMachine):
     def forget_entity(self, user, entity_id, at):
         assert self.memory.forget_entity(user, entity_id, at) == self.sqlite.forget_entity(user, entity_id, at)
 
-    @rule(user=users, fingerprints=st.lists(st.binary(min_size=32, max_size=32), max_size=2), until=moments())
-    def suppress(self, user, fingerprints, until):
-        self.memory.suppress(user, fingerprints, until)
-        self.sqlite.suppress(user, fingerprints, until)
+    @rule(
+        user=users,
+        fingerprints=st.lists(st.binary(min_size=32, max_size=32), max_size=2),
+        at=moments(),
+        until=moments(),
+    )
+    def suppress(self, user, fingerprints, at, until):
+        self.memory.suppress(user, fingerprints, at, until)
+        self.sqlite.suppress(user, fingerprints, at, until)
 
     @rule(read=st.lists(removals(), max_size=4), offset=st.integers(0, 50))
     def restore(self, read, offset):

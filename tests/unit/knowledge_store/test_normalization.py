@@ -8,7 +8,7 @@ from tests.unit.knowledge_store.builders import untimed
 
 from attune.knowledge_store.normalization import normalize, normalize_name
 
-marks = st.sampled_from("\u0301\u0308\u0323\u0345\u05b8\u0942\u3099")
+marks = st.sampled_from("\u064b\u0651\u0301\u0308\u0323\u0345\u05b8\u0942\u3099")
 tricky = st.text(
     st.one_of(
         marks,
@@ -32,13 +32,28 @@ tricky = st.text(
         ("\u200fשלום\u200e", "שלום"),  # noqa: RUF001 - other scripts are the point
         ("\uac01", "\u1100\u1161\u11a8"),
         ("a\u0323\u0301", "a\u0301\u0323"),
+        (
+            "\u0645\u064f\u062d\u064e\u0645\u0651\u064e\u062f",
+            "\u0645\u062d\u0645\u062f",
+        ),  # vowel signs, and a doubled letter
+        ("\u0645\u062d\u0640\u0640\u0645\u0640\u064e\u062f", "\u0645\u062d\u0645\u062f"),  # stretched
     ],
 )
 def test_names_that_readers_take_for_the_same_are_the_same(text, same):
     assert normalize_name(text) == normalize_name(same)
 
 
-@pytest.mark.parametrize(("text", "other"), [("resume", "résumé"), ("c", "c++"), ("os.path", "os path"), ("a_b", "ab")])
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [
+        ("resume", "résumé"),
+        ("\u0622\u0645", "\u0627\u0645"),
+        ("\u0623\u0645", "\u0627\u0645"),
+        ("c", "c++"),
+        ("os.path", "os path"),
+        ("a_b", "ab"),
+    ],
+)
 def test_names_that_differ_stay_different(text, other):
     assert normalize_name(text) != normalize_name(other)
 
@@ -64,6 +79,7 @@ def is_lone_accent(character: str) -> bool:
 @given(tricky.filter(lambda text: len(text) < 25 and not any(is_lone_accent(character) for character in text)))
 @example("a\u0301\u200d\u0323")
 @example("\u0301\uff9e")
+@example("a\u0301\u0640\u0323")
 def test_normalizing_twice_changes_nothing(text):
     once = normalize(text).text
     assert normalize(once).text == once
@@ -92,6 +108,8 @@ def test_the_ascii_shortcut_gives_what_the_long_way_gives(text, tail):
 
 
 def test_spans_lead_back_to_the_original_characters():
+    stretched = "\u0645\u062d\u0640\u0640\u0645\u0640\u064e\u062f"
+    assert normalize(f"x {stretched} y").original_span(2, 6) == (2, 2 + len(stretched))
     text = "Die  Straße\u0301 heißt"
     normalized = normalize(text)
     start = normalized.text.index("strasse")

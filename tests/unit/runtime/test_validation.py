@@ -4,7 +4,8 @@ import pytest
 
 from attune.embedding.v1.embedding_pb2 import EmbedRequest, TextInput
 from attune.events.v1.events_pb2 import EVENT_TYPE_CLICK, EVENT_TYPE_DWELL, EVENT_TYPE_QUERY, InteractionEvent
-from attune.knowledge.v1.knowledge_pb2 import GetUserProfileRequest
+from attune.knowledge.v1.knowledge_pb2 import ForgetEntityRequest, GetUserProfileRequest
+from attune.knowledge_store.catalog_lines import MOST_ID_CHARACTERS
 from attune.services.runtime.errors import ServiceError
 from attune.services.runtime.validation import Validation
 
@@ -32,6 +33,13 @@ def test_a_user_id_that_cannot_be_a_key_is_refused(user_id: str) -> None:
 
 def test_ids_in_any_script_are_fine() -> None:
     assert fields_of(GetUserProfileRequest(user_id="ада@例え.jp #1")) == []
+
+
+@pytest.mark.parametrize("character", ["x", "ж", "🇩"])
+def test_an_entity_that_a_catalog_may_have_can_be_named(character: str) -> None:
+    longest = character * MOST_ID_CHARACTERS
+    assert fields_of(ForgetEntityRequest(user_id="ada", entity_id=longest)) == []
+    assert fields_of(ForgetEntityRequest(user_id="ada", entity_id=longest + character)) == ["entity_id"]
 
 
 def test_repeated_fields_are_told_with_their_index() -> None:

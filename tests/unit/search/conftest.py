@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 import structlog
@@ -30,6 +31,8 @@ class Services:
     embedded: list[str] = field(default_factory=list)
     unlinked: list[str] = field(default_factory=list)
     knowledge_is_up: bool = True
+    fails_with: grpc.StatusCode | None = None
+    """How the knowledge service ends the question of who asks."""
 
     spaces: dict[str, str] = field(default_factory=dict)
     """The space of each expert that has one of its own."""
@@ -62,6 +65,8 @@ class Services:
         return self.knowledge_is_up
 
     async def person(self, _user: str, _query: str, _context: Context, _entity_ids: Sequence[str]) -> Person:
+        if self.fails_with:
+            raise grpc.aio.AioRpcError(self.fails_with, grpc.aio.Metadata(), grpc.aio.Metadata(), "a failure")
         return NOBODY
 
 

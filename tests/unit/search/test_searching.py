@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import grpc
 import numpy as np
 import pytest
 from tests.unit.search.conftest import DIMENSION, Services
@@ -81,3 +82,24 @@ async def test_documents_without_a_domain_are_the_empty_names(asked: Asked) -> N
     assert (await search(asked, "")).empty_domains == [""]
     put(asked, "acme", "")
     assert list((await search(asked, "")).empty_domains) == []
+
+
+async def search_of(index: Index, code: grpc.StatusCode) -> Found:
+    document = Document("1", "title", "words", "", entity_ids=("a",))
+    index.upsert("acme", [IndexedDocument.of(document)], np.ones((1, DIMENSION), np.float32))
+    enter_call(Call("Search", "acme", float("inf")))
+    wish = Wish("words", "ada", Context(), (), 10)
+    return await Searcher(index, Services(fails_with=code)).search(wish)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL"])
+async def test_without_an_answer_of_the_knowledge_service_the_ranking_is_plain(small_index: Index, code: str) -> None:
+    found = await search_of(small_index, grpc.StatusCode[code])
+    assert [each.fused.id for each in found.ranked] == ["1"]
+    assert found.weight.value == 0
+    assert found.weight.reason.startswith("the knowledge service is unavailable")
+
+
+async def test_what_the_knowledge_service_refuses_is_no_plain_ranking(small_index: Index) -> None:
+    with pytest.raises(grpc.aio.AioRpcError):
+        await search_of(small_index, grpc.StatusCode.UNAUTHENTICATED)

@@ -21,6 +21,7 @@ class Services:
     """Stands where `Gateway` does: every text names the same entities."""
 
     named: Sequence[str] = ()
+    catalog: frozenset[str] = frozenset({"asyncio", "queue"})
     allows_learning: bool = True
     fingerprints: list[bytes] = field(default_factory=list)
     histories: int = 0
@@ -32,6 +33,9 @@ class Services:
 
     async def link(self, _text: str) -> list[str]:
         return list(self.named)
+
+    async def known_ids(self, _user: str, entity_ids: Sequence[str]) -> list[str]:
+        return [each for each in entity_ids if each in self.catalog]
 
     async def record(self, event: InteractionEvent) -> bool:
         self.events.append(event)
@@ -54,6 +58,13 @@ async def test_it_counts_against_what_the_suggestion_came_with_and_not_against_t
 async def test_what_came_with_nothing_counts_against_what_its_text_names() -> None:
     services = Services(named=["queue", "asyncio"])
     assert await remover(services).remove("ada", "queue asyncio", []) == ["queue", "asyncio"]
+
+
+async def test_what_the_catalog_does_not_have_is_neither_logged_nor_told() -> None:
+    services = Services(named=["queue"])
+    assert await remover(services).remove("ada", "queue asyncio", ["a secret", "asyncio"]) == ["asyncio"]
+    assert await remover(services).remove("ada", "queue", ["a secret"]) == ["queue"]
+    assert [list(event.entity_ids) for event in services.events] == [["asyncio"], ["queue"]]
 
 
 async def test_a_text_that_names_nothing_is_removed_all_the_same() -> None:

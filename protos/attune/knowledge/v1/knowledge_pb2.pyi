@@ -164,7 +164,9 @@ class Candidate(_message.Message):
     entity_id: _builtins.str
     """The entity."""
     score: _builtins.float
-    """Prior and context together; only comparable within one mention."""
+    """Prior and context together: the logarithm of how probable the entity is by the name alone, and for each thing that
+    speaks for or against it so much more or less. Any number; only comparable within one mention.
+    """
     def __init__(
         self,
         *,
@@ -203,7 +205,7 @@ class Mention(_message.Message):
     entity_id: _builtins.str
     """The entity."""
     score: _builtins.float
-    """Its score."""
+    """Its score, as of candidates; at least 0, for with less evidence a name is taken for no entity of the catalog."""
     @_builtins.property
     def candidates(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candidate]:
         """What else it may mean, the best first."""
@@ -785,7 +787,9 @@ class RetrieveEntitiesRequest(_message.Message):
 
     @_builtins.property
     def entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Entities that are known to be of the context, for instance those of retrieved documents."""
+        """Entities that are known to be of the context, for instance those of retrieved documents. Ids that the catalog does
+        not have are passed over.
+        """
 
     @_builtins.property
     def modes(self) -> _containers.RepeatedScalarFieldContainer[Global___RetrievalMode.ValueType]:
@@ -812,13 +816,16 @@ Global___RetrieveEntitiesRequest: _TypeAlias = RetrieveEntitiesRequest  # noqa: 
 
 @_typing.final
 class RetrieveEntitiesResponse(_message.Message):
-    """What the user knows of the context. With an empty context: the user's own entities."""
+    """What the user knows of the context. With an empty context: the user's own entities. Entities that the catalog does not
+    have, or has no more, are left out; ListUserEntities has them all.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ENTITIES_FIELD_NUMBER: _builtins.int
     CONTEXT_ENTITY_IDS_FIELD_NUMBER: _builtins.int
     QUERY_ENTITY_IDS_FIELD_NUMBER: _builtins.int
+    KNOWN_ENTITY_IDS_FIELD_NUMBER: _builtins.int
     QUERY_COVERAGE_FIELD_NUMBER: _builtins.int
     LINK_MS_FIELD_NUMBER: _builtins.int
     STORE_MS_FIELD_NUMBER: _builtins.int
@@ -843,12 +850,17 @@ class RetrieveEntitiesResponse(_message.Message):
     def query_entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The entities that were found in the query alone."""
 
+    @_builtins.property
+    def known_entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those of the request's entity_ids that the catalog has, each once; of merged entities, what they became."""
+
     def __init__(
         self,
         *,
         entities: _abc.Iterable[Global___RetrievedEntity] | None = ...,
         context_entity_ids: _abc.Iterable[_builtins.str] | None = ...,
         query_entity_ids: _abc.Iterable[_builtins.str] | None = ...,
+        known_entity_ids: _abc.Iterable[_builtins.str] | None = ...,
         query_coverage: _builtins.float = ...,
         link_ms: _builtins.float = ...,
         store_ms: _builtins.float = ...,
@@ -856,7 +868,7 @@ class RetrieveEntitiesResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_entity_ids", b"context_entity_ids", "entities", b"entities", "link_ms", b"link_ms", "query_coverage", b"query_coverage", "query_entity_ids", b"query_entity_ids", "store_ms", b"store_ms", "withheld", b"withheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_entity_ids", b"context_entity_ids", "entities", b"entities", "known_entity_ids", b"known_entity_ids", "link_ms", b"link_ms", "query_coverage", b"query_coverage", "query_entity_ids", b"query_entity_ids", "store_ms", b"store_ms", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1523,22 +1535,26 @@ class EntityLink(_message.Message):
     RELATION_FIELD_NUMBER: _builtins.int
     ENTITY_ID_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
+    INCOMING_FIELD_NUMBER: _builtins.int
     relation: _builtins.str
     """"part_of", "subclass_of", "mentions", ..."""
     entity_id: _builtins.str
     """The entity at its other end."""
     label: _builtins.str
     """Its name."""
+    incoming: _builtins.bool
+    """Whether the edge comes from there: that entity is part_of this one. Else it leads there: this one is part_of that."""
     def __init__(
         self,
         *,
         relation: _builtins.str = ...,
         entity_id: _builtins.str = ...,
         label: _builtins.str = ...,
+        incoming: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_id", b"entity_id", "label", b"label", "relation", b"relation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_id", b"entity_id", "incoming", b"incoming", "label", b"label", "relation", b"relation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -490,6 +490,7 @@ class Hit(_message.Message):
     DOCUMENT_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
+    ENTITY_IDS_FIELD_NUMBER: _builtins.int
     score: _builtins.float
     """Higher is better; comparable within one response."""
     @_builtins.property
@@ -500,16 +501,21 @@ class Hit(_message.Message):
     def explanation(self) -> Global___Explanation:
         """Why it stands here."""
 
+    @_builtins.property
+    def entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The entities that were found in the document, whoever knows them."""
+
     def __init__(
         self,
         *,
         document: Global___Document | None = ...,
         score: _builtins.float = ...,
         explanation: Global___Explanation | None = ...,
+        entity_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "explanation", b"explanation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "explanation", b"explanation", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "entity_ids", b"entity_ids", "explanation", b"explanation", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

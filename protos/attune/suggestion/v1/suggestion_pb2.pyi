@@ -319,8 +319,9 @@ class RemoveSuggestionRequest(_message.Message):
     @_builtins.property
     def entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """With text: the suggestion's entity_ids, as it came with them. They are what it brought in, and so what the user
-        rejects; the words of the user's own query, which may stand beside them in the text, are not rejected. Where there
-        are none, the text is linked, and all that it names is rejected, the query's entities too.
+        rejects; the words of the user's own query, which may stand beside them in the text, are not rejected. Ids that the
+        catalog does not have are passed over. Where there are no others, the text is linked, and all that it names is
+        rejected, the query's entities too.
         """
 
     def __init__(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from attune.knowledge_store.catalog_lines import entity_line, merge_line, parse_line
+from attune.knowledge_store.catalog_lines import MOST_ID_CHARACTERS, entity_line, merge_line, parse_line
 from attune.knowledge_store.importing.files import replacing
 from attune.knowledge_store.importing.report import ImportReport
 from attune.knowledge_store.model import Entity, Link
@@ -72,6 +72,9 @@ def _holding(merges: Iterable[Merge], known: IdSet, report: ImportReport) -> lis
 
 def _once(entities: Iterable[Entity], known: IdSet, report: ImportReport) -> Iterator[Entity]:
     for entity in entities:
+        if len(entity.id) > MOST_ID_CHARACTERS:
+            report.leave_out(f"entities with an id of more than {MOST_ID_CHARACTERS} characters")
+            continue
         if entity.id in known:
             report.leave_out("entities with an id that came before")
             continue

@@ -25,7 +25,7 @@ class Consenting:
         self._clock = clock
         self._finisher = Finisher()
         self._one_at_a_time = threading.Lock()
-        """A record holds all choices of its user: two that are made at once must both be in the later one."""
+        """A record holds all choices of its user: of two that are made at once in this process, the later has both."""
 
     async def consents(self, user: UserKey) -> Consents:
         """What the user has chosen."""
@@ -45,9 +45,20 @@ class Consenting:
             held, now = self._held(user), self._clock()
             made = list(_changes(held, wanted, now))
             if made:
-                append_consents(self._event_log, user, held.merged(made), now)
-                restore_consents(self._event_log, self._store)
+                self._append(user, held.merged(made), now)
             return self._held(user)
+
+    def _append(self, user: UserKey, consents: Consents, now: datetime) -> None:
+        """A record with all choices, also with those that another process has appended meanwhile: each process sees
+        what was appended before its own record, so the last one lacks nothing, and those before may be compacted.
+        """
+        while True:
+            append_consents(self._event_log, user, consents, now)
+            restore_consents(self._event_log, self._store)
+            held = self._held(user)
+            if held == consents:
+                return
+            consents = held
 
     def _held(self, user: UserKey) -> Consents:
         return self._store.consents([user]).get(user, NO_CHOICE)
@@ -55,11 +66,14 @@ class Consenting:
 
 def _changes(held: Consents, wanted: Mapping[Purpose, bool], now: datetime) -> Iterator[Choice]:
     """The choices that say something new. One follows all before about its purpose, though they were made by a clock
-    that is ahead: else the newest wish would not count.
+    that is ahead: else the newest wish would not count. What is withdrawn is so from now on all the same, and not only
+    when that clock's grant is over.
     """
     for purpose, granted in wanted.items():
         before = held.newest(purpose)
         if before is None:
             yield Choice(now, purpose, granted)
         elif before.granted != granted:
+            if not granted and before.at >= now:
+                yield Choice(now, purpose, granted)
             yield Choice(max(now, before.at + _MICROSECOND), purpose, granted)

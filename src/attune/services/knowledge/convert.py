@@ -147,7 +147,12 @@ def consent_messages(consents: Consents, *, default: bool) -> list[pb.Consent]:
 def entity_response(entity: Entity, graph: CatalogGraph, catalog: Catalog) -> pb.GetEntityResponse:
     """An entity of the catalog with its edges."""
     links = [
-        pb.EntityLink(relation=each.relation, entity_id=each.entity_id, label=label(catalog, each.entity_id))
+        pb.EntityLink(
+            relation=each.relation,
+            entity_id=each.entity_id,
+            label=label(catalog, each.entity_id),
+            incoming=not each.outgoing,
+        )
         for each in graph.neighbours(entity.id)
     ]
     return pb.GetEntityResponse(

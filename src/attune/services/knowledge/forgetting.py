@@ -2,7 +2,8 @@
 
 The order makes every crash harmless. In the log, a removal is found by whoever builds the store again
 (runtime/removals.py), and by the next start. With the tombstone in the store, nothing from before is learned; and who
-writes to the log looks for it after writing (appending.py, ingest/worker.py), so that redacting last reaches all.
+writes to the log looks for it after writing (appending.py, ingest/worker.py, and single removals here), so that
+redacting last reaches all.
 """
 
 from collections import Counter
@@ -73,6 +74,7 @@ class Forgetting:
             removed += Counter(self._knowledge.forget_entity(user, each, at))
             until = self._knowledge.store.forgotten_entities(user).get(each, at)
             self._append_later(Removal(user, at, each), until)
+        self._redact_covered(user, at)
         return Forgotten({place: removed[place] for place in ("entities", "summaries")}, at)
 
     def _append_later(self, removal: Removal, until: datetime) -> None:
@@ -84,4 +86,13 @@ class Forgetting:
         at = self._clock()
         suppressed = Suppressed(tuple(fingerprints), at if all_history else None)
         append_removal(self._event_log, Removal(user, at, suppressed=suppressed))
-        self._knowledge.store.suppress(user, suppressed.fingerprints, suppressed.history_until)
+        self._knowledge.store.suppress(user, suppressed.fingerprints, at, suppressed.history_until)
+        self._redact_covered(user, at)
+
+    def _redact_covered(self, user: UserKey, at: datetime) -> None:
+        """The user may have been forgotten wholly since, and what was appended at `at` lie behind that redaction. A
+        tombstone that is not seen even now was set after the append, and its redaction is still to come.
+        """
+        until = self._knowledge.store.forgotten([user]).get(user)
+        if until is not None and at <= until:
+            self._event_log.redact(REMOVALS_TOPIC, log_key(user))

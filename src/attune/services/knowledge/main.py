@@ -5,6 +5,7 @@ import asyncio
 from attune.knowledge.v1.knowledge_pb2_grpc import add_KnowledgeServiceServicer_to_server
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.store import Store
+from attune.services.knowledge.reachability import StoreWatch
 from attune.services.knowledge.service import KnowledgeServicer
 from attune.services.runtime.catalogs import CatalogWatcher
 from attune.services.runtime.clock import Clock, system_clock
@@ -29,11 +30,14 @@ async def build(
         knowledge = await asyncio.to_thread(open_knowledge, config)
     event_log = event_log or open_event_log(config)
     await asyncio.to_thread(_reconcile, event_log, knowledge.store, clock)
-    servicer = KnowledgeServicer(knowledge, event_log, clock)
+    store_watch = StoreWatch(knowledge.store)
+    servicer = KnowledgeServicer(knowledge, event_log, clock, store_watch)
     watcher.start(knowledge)
+    store_watch.start()
 
     async def close() -> None:
         watcher.stop()
+        store_watch.stop()
         await servicer.finish()
         event_log.close()
         knowledge.store.close()
@@ -43,6 +47,7 @@ async def build(
         ("attune.knowledge.v1.KnowledgeService",),
         lambda server: add_KnowledgeServiceServicer_to_server(servicer, server),
         close,
+        store_watch.watch,
     )
 
 

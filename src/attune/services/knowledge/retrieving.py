@@ -1,9 +1,11 @@
 """RetrieveEntities' work: link the context, look it up in the user's store where the user allows it."""
 
 import time
+from collections.abc import Iterable
 from datetime import datetime
 
 from attune.knowledge.v1 import knowledge_pb2 as pb
+from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.retrieval import Mode
@@ -28,6 +30,7 @@ def retrieve(
         context_entity_ids=linked.entity_ids,
         query_entity_ids=linked.query_entity_ids,
         query_coverage=linked.query_coverage,
+        known_entity_ids=_known(request.entity_ids, loaded.catalog),
         link_ms=link_ms,
     )
     response.withheld = not _is_allowed(knowledge, user, request)
@@ -41,6 +44,11 @@ def retrieve(
     response.entities.extend(retrieved_entity(each, loaded.catalog) for each in found)
     response.store_ms = (time.perf_counter() - started) * 1000
     return response
+
+
+def _known(entity_ids: Iterable[str], catalog: Catalog) -> list[str]:
+    """Those that the catalog has, each once, as it calls them now."""
+    return list(dict.fromkeys(catalog.redirects.resolve(each) for each in entity_ids if each in catalog))
 
 
 def _is_allowed(knowledge: Knowledge, user: UserKey, request: pb.RetrieveEntitiesRequest) -> bool:

@@ -27,6 +27,7 @@ from attune.services.knowledge.convert import (
 from attune.services.knowledge.documents import Documents
 from attune.services.knowledge.exporting import export_messages
 from attune.services.knowledge.forgetting import Forgetting
+from attune.services.knowledge.reachability import StoreWatch
 from attune.services.knowledge.recorder import Recorder
 from attune.services.knowledge.retrieving import retrieve
 from attune.services.runtime.call import current_call
@@ -44,10 +45,11 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class KnowledgeServicer(KnowledgeServiceServicer):
     """The gRPC face of the knowledge store."""
 
-    def __init__(self, knowledge: Knowledge, event_log: EventLog, clock: Clock) -> None:
+    def __init__(self, knowledge: Knowledge, event_log: EventLog, clock: Clock, store_watch: StoreWatch) -> None:
         self._knowledge = knowledge
         self._event_log = event_log
         self._clock = clock
+        self._store_watch = store_watch
         self._recorder = Recorder(event_log, knowledge.store, clock)
         self._forgetting = Forgetting(knowledge, event_log, clock)
         self._consenting = Consenting(knowledge.store, event_log, clock)
@@ -72,6 +74,7 @@ class KnowledgeServicer(KnowledgeServiceServicer):
 
     async def LinkObjects(self, request: pb.LinkObjectsRequest, context: Context) -> pb.LinkObjectsResponse:
         """Link documents and remember their entities."""
+        self._store_watch.require_reachable()
         documents = [Document(each.object_id, each.title, each.text) for each in request.objects]
         linked = await asyncio.to_thread(self._documents.link, current_call().tenant, documents)
         return pb.LinkObjectsResponse(
@@ -80,6 +83,7 @@ class KnowledgeServicer(KnowledgeServiceServicer):
 
     async def UnlinkObjects(self, request: pb.UnlinkObjectsRequest, context: Context) -> pb.UnlinkObjectsResponse:
         """Drop the entities of documents that are gone."""
+        self._store_watch.require_reachable()
         tenant, ids = current_call().tenant, list(request.object_ids)
         return pb.UnlinkObjectsResponse(unlinked=await asyncio.to_thread(self._documents.unlink, tenant, ids))
 
@@ -87,6 +91,7 @@ class KnowledgeServicer(KnowledgeServiceServicer):
         self, request_iterator: AsyncIterator[pb.RecordInteractionsRequest], context: Context
     ) -> pb.RecordInteractionsResponse:
         """Events to the log."""
+        self._store_watch.require_reachable()
         report = await self._recorder.record(_events(request_iterator), current_call().tenant)
         rejected = [
             pb.RejectedEvent(
@@ -109,13 +114,13 @@ class KnowledgeServicer(KnowledgeServiceServicer):
         self, request: pb.RetrieveEntitiesRequest, context: Context
     ) -> pb.RetrieveEntitiesResponse:
         """What of this context the user knows."""
-        return await asyncio.to_thread(retrieve, self._knowledge, _user(request.user_id), request, self._clock())
+        return await asyncio.to_thread(retrieve, self._knowledge, self._user(request.user_id), request, self._clock())
 
     async def ListUserEntities(
         self, request: pb.ListUserEntitiesRequest, context: Context
     ) -> pb.ListUserEntitiesResponse:
         """A page of a user's entities."""
-        user = _user(request.user_id)
+        user = self._user(request.user_id)
         made_for = fingerprint(["ListUserEntities", user.tenant, user.user])
         position = decode_token(request.page_token, made_for, _is_cursor)
         after = EntityCursor(*position) if position else None
@@ -130,7 +135,7 @@ class KnowledgeServicer(KnowledgeServiceServicer):
 
     async def GetUserProfile(self, request: pb.GetUserProfileRequest, context: Context) -> pb.GetUserProfileResponse:
         """A user in numbers, and in words."""
-        user = _user(request.user_id)
+        user = self._user(request.user_id)
 
         def read() -> pb.GetUserProfileResponse:
             # The offsets first: what they promise to be visible is in a profile that is read after them.
@@ -144,18 +149,18 @@ class KnowledgeServicer(KnowledgeServiceServicer):
 
     async def ExportUser(self, request: pb.ExportUserRequest, context: Context) -> AsyncIterator[pb.ExportUserResponse]:
         """Everything that is stored of a user."""
-        user = _user(request.user_id)
+        user = self._user(request.user_id)
         for message in await asyncio.to_thread(export_messages, self._knowledge, user, self._clock()):
             yield message
 
     async def ForgetUser(self, request: pb.ForgetUserRequest, context: Context) -> pb.ForgetUserResponse:
         """Everything of a user, for good."""
-        done = await self._forgetting.forget_user(_user(request.user_id))
+        done = await self._forgetting.forget_user(self._user(request.user_id))
         return pb.ForgetUserResponse(removed=done.removed, forgotten_at=timestamp(done.until))
 
     async def ForgetEntity(self, request: pb.ForgetEntityRequest, context: Context) -> pb.ForgetEntityResponse:
         """One entity of a user, for good."""
-        done = await self._forgetting.forget_entity(_user(request.user_id), request.entity_id)
+        done = await self._forgetting.forget_entity(self._user(request.user_id), request.entity_id)
         return pb.ForgetEntityResponse(removed=done.removed, forgotten_at=timestamp(done.until))
 
     async def GetEntity(self, request: pb.GetEntityRequest, context: Context) -> pb.GetEntityResponse:
@@ -170,25 +175,25 @@ class KnowledgeServicer(KnowledgeServiceServicer):
         self, request: pb.SuppressSuggestionsRequest, context: Context
     ) -> pb.SuppressSuggestionsResponse:
         """Remember what the user wants to see no more."""
-        user = _user(request.user_id)
+        user = self._user(request.user_id)
         await self._forgetting.suppress(user, list(request.fingerprints), all_history=request.all_history)
         return pb.SuppressSuggestionsResponse()
 
     async def GetConsents(self, request: pb.GetConsentsRequest, context: Context) -> pb.GetConsentsResponse:
         """What a user allows."""
-        held = await self._consenting.consents(_user(request.user_id))
+        held = await self._consenting.consents(self._user(request.user_id))
         return pb.GetConsentsResponse(consents=self._consent_messages(held))
 
     async def SetConsents(self, request: pb.SetConsentsRequest, context: Context) -> pb.SetConsentsResponse:
         """Grant and withdraw purposes."""
-        held = await self._consenting.choose(_user(request.user_id), _choices(request))
+        held = await self._consenting.choose(self._user(request.user_id), _choices(request))
         return pb.SetConsentsResponse(consents=self._consent_messages(held))
 
     async def GetSuppressedSuggestions(
         self, request: pb.GetSuppressedSuggestionsRequest, context: Context
     ) -> pb.GetSuppressedSuggestionsResponse:
         """What the user wants to see no more."""
-        found = await asyncio.to_thread(self._knowledge.store.suppressed, _user(request.user_id))
+        found = await asyncio.to_thread(self._knowledge.store.suppressed, self._user(request.user_id))
         return pb.GetSuppressedSuggestionsResponse(
             fingerprints=found.fingerprints, history_until=timestamp(found.history_until)
         )
@@ -196,9 +201,10 @@ class KnowledgeServicer(KnowledgeServiceServicer):
     def _consent_messages(self, held: Consents) -> list[pb.Consent]:
         return consent_messages(held, default=self._knowledge.store.consent_default)
 
-
-def _user(user_id: str) -> UserKey:
-    return UserKey(current_call().tenant, user_id)
+    def _user(self, user_id: str) -> UserKey:
+        """Whom a call is about. Raises ServiceError where the store cannot be reached."""
+        self._store_watch.require_reachable()
+        return UserKey(current_call().tenant, user_id)
 
 
 def _choices(request: pb.SetConsentsRequest) -> dict[Purpose, bool]:

@@ -10,6 +10,8 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 DOMAIN = "attune"
+RETRY_S = 1.0
+"""When to come back to what is away: nobody knows for how long it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,12 @@ def overloaded(message: str, retry_after_s: float) -> ServiceError:
 def failed_precondition(reason: str, message: str) -> ServiceError:
     """The system is not in the state that the request needs."""
     return ServiceError(grpc.StatusCode.FAILED_PRECONDITION, reason, message)
+
+
+def store_unavailable() -> ServiceError:
+    """The knowledge store is away, or held by others for too long; nothing was written."""
+    message = "the knowledge store does not answer, or is busy: try again; the server's log says why"
+    return ServiceError(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", message, retry_after_s=RETRY_S)
 
 
 def _bad_request(violations: Sequence[FieldViolation]) -> error_details_pb2.BadRequest:

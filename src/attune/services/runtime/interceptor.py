@@ -18,13 +18,12 @@ from grpc_status import rpc_status
 from attune.knowledge_store.store import StoreBusyError
 from attune.services.runtime.auth import Credentials
 from attune.services.runtime.call import Call, enter_call
-from attune.services.runtime.errors import ServiceError
+from attune.services.runtime.errors import RETRY_S, ServiceError, store_unavailable
 from attune.services.runtime.eventlog.errors import LogUnavailableError
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.validation import Validation
 
 _log = structlog.get_logger("attune.rpc")
-_RETRY_S = 1.0
 _PASSED_ON = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -207,11 +206,10 @@ def _as_service_error(error: Exception, method: str) -> ServiceError:
     if isinstance(error, ServiceError):
         return error
     if isinstance(error, LogUnavailableError):
-        return ServiceError(grpc.StatusCode.UNAVAILABLE, "EVENT_LOG_UNAVAILABLE", str(error), retry_after_s=_RETRY_S)
-    if isinstance(error, StoreBusyError):  # what PostgreSQL says of it is not for callers
-        _log.warning("the knowledge store is busy", method=method, exc_info=error)
-        message = "the knowledge store is busy or does not answer: try again"
-        return ServiceError(grpc.StatusCode.UNAVAILABLE, "STORE_BUSY", message, retry_after_s=_RETRY_S)
+        return ServiceError(grpc.StatusCode.UNAVAILABLE, "EVENT_LOG_UNAVAILABLE", str(error), retry_after_s=RETRY_S)
+    if isinstance(error, StoreBusyError):
+        _log.warning("the knowledge store is away or busy", method=method, why=str(error))
+        return store_unavailable()
     if isinstance(error, grpc.aio.AioRpcError) and error.code() in _PASSED_ON:
         return ServiceError(error.code(), "DEPENDENCY", f"a service that {method} needs answered: {error.details()}")
     incident = uuid.uuid4().hex

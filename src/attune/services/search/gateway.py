@@ -15,6 +15,7 @@ from attune.events.v1.events_pb2 import InteractionEvent
 from attune.knowledge.v1 import knowledge_pb2 as knowledge
 from attune.knowledge.v1.context_pb2 import Context
 from attune.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceStub
+from attune.services.runtime.call import current_call
 from attune.services.runtime.config import ConfigError
 from attune.services.runtime.errors import invalid
 from attune.services.runtime.outgoing import onward
@@ -46,6 +47,16 @@ class Expert:
         """What to ask of it where `wanted` is; nothing, if it does not have that."""
         always = (embedding.AUGMENTATION_UNSPECIFIED, embedding.AUGMENTATION_NONE)
         return wanted if wanted in always or wanted in self.augmentations else embedding.AUGMENTATION_NONE
+
+
+_KNOWLEDGE_S = 2.0
+"""Search waits no longer for what is known of a user, and no longer than half of what is left of its deadline."""
+_NO_ANSWER = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL}
+
+
+def is_without_answer(error: grpc.aio.AioRpcError) -> bool:
+    """Whether the service failed, as opposed to refusing what it was asked."""
+    return error.code() in _NO_ANSWER
 
 
 class Gateway:
@@ -117,9 +128,10 @@ class Gateway:
     async def unlink(self, document_ids: Sequence[str]) -> bool:
         """Have the entities of documents dropped; whether the knowledge service was there to do it."""
         try:
-            await self._knowledge.UnlinkObjects(knowledge.UnlinkObjectsRequest(object_ids=document_ids), **onward())
+            request = knowledge.UnlinkObjectsRequest(object_ids=document_ids)
+            await self._knowledge.UnlinkObjects(request, **onward(current_call().remaining_s() / 2))
         except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+            if not is_without_answer(error):
                 raise
             return False
         return True
@@ -135,7 +147,8 @@ class Gateway:
             limit=1000,
             purpose=knowledge.PURPOSE_RANKING,
         )
-        answer = await self._knowledge.RetrieveEntities(request, **onward())
+        limit_s = min(_KNOWLEDGE_S, current_call().remaining_s() / 2)
+        answer = await self._knowledge.RetrieveEntities(request, **onward(limit_s))
         met: dict[str, Acquaintance] = {}
         for each in answer.entities:
             known = _acquaintance(each)

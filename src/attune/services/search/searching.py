@@ -13,7 +13,7 @@ from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import current_call
 from attune.services.search import quotes
 from attune.services.search.fusion import Fused, reciprocal_rank_fusion
-from attune.services.search.gateway import Augmentation, Expert, Gateway
+from attune.services.search.gateway import Augmentation, Expert, Gateway, is_without_answer
 from attune.services.search.index.bm25 import terms_of
 from attune.services.search.index.port import Candidate, Document, FloatVector, Index
 from attune.services.search.person import NOBODY, Person
@@ -173,9 +173,9 @@ class Searcher:
         try:
             person = await self._person(wish, entities)
         except grpc.aio.AioRpcError as error:
-            if error.code() is not grpc.StatusCode.UNAVAILABLE:
+            if not is_without_answer(error):
                 raise
-            _log.warning("plain ranking: the knowledge service is unavailable")
+            _log.warning("plain ranking: the knowledge service is unavailable", code=error.code().name)
             return NOBODY, Weight(0.0, "the knowledge service is unavailable: this is the plain ranking")
         return person, weigh(person, fused, entities, wish.personalization)
 

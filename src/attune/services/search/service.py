@@ -163,8 +163,13 @@ def _response(found: Found, offset: int, size: int, made_for: str) -> pb.SearchR
         ],
     )
     for each in found.ranked[offset : offset + size]:
-        document = to_message(found.documents[each.fused.id])
-        response.hits.add(document=document, score=each.score, explanation=explain(each))
+        document = found.documents[each.fused.id]
+        response.hits.add(
+            document=to_message(document),
+            score=each.score,
+            explanation=explain(each),
+            entity_ids=document.entity_ids,
+        )
     if offset + size < len(found.ranked):
         response.next_page_token = encode_token(offset + size, made_for)
     return response

@@ -1,8 +1,10 @@
 """The services that suggestions are made with, behind one small face."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
+from itertools import chain
 
 import grpc
 import numpy as np
@@ -33,6 +35,9 @@ _NO_MEETINGS = ("dwell/document", "suggestion_removed/suggestion")
 """Staying is part of a reading, not another one, and who turns something down did not come across it."""
 _log = structlog.get_logger("attune.suggestion")
 _PER_MODE = 8
+_MET = (knowledge.RETRIEVAL_MODE_FAMILIAR, knowledge.RETRIEVAL_MODE_LAPSED, knowledge.RETRIEVAL_MODE_NEIGHBOUR)
+_OF_DOCUMENTS = 4096
+"""Of so many entities of documents RetrieveEntities can be asked."""
 _DOCUMENTS = 20
 
 
@@ -43,7 +48,7 @@ class Retrieved:
     titles: Sequence[str] = ()
     """The best first."""
     entity_ids: Sequence[str] = ()
-    """The user's entities in them."""
+    """The entities in them, whether or not the user knows them."""
     notice: str = ""
     """Why there are none, where search did not answer: a sentence for the caller."""
 
@@ -69,20 +74,30 @@ class Gateway:
         self._channels = (knowledge_channel, embedding_channel, search_channel)
 
     async def entities(self, user: str, query: str, context: Context, of_documents: Sequence[str]) -> Acquainted:
-        """What of the context and of the retrieved documents the user knows; without any context, the user's own."""
+        """What of the context the user knows, and is new to the user; without any context, the user's own. Of the
+        retrieved documents, what the user knows or nearly knows: most of what they name is beside the point.
+
+        Whether the user allows search to rank by it is another question: so the documents' entities are looked up here.
+        """
         request = knowledge.RetrieveEntitiesRequest(
-            user_id=user,
-            query=query,
-            context=context,
-            entity_ids=of_documents,
-            limit=_PER_MODE,
-            purpose=knowledge.PURPOSE_SUGGESTION,
+            user_id=user, query=query, context=context, limit=_PER_MODE, purpose=knowledge.PURPOSE_SUGGESTION
         )
-        found = await self._knowledge.RetrieveEntities(request, **onward())
+        asked = [request]
+        if of_documents:
+            asked.append(
+                knowledge.RetrieveEntitiesRequest(
+                    user_id=user,
+                    entity_ids=of_documents[:_OF_DOCUMENTS],
+                    modes=_MET,
+                    limit=_PER_MODE,
+                    purpose=knowledge.PURPOSE_SUGGESTION,
+                )
+            )
+        answers = await asyncio.gather(*(self._knowledge.RetrieveEntities(each, **onward()) for each in asked))
         known: dict[str, KnownEntity] = {}
-        for each in found.entities:  # familiar first: of an entity in two modes, that one counts
-            known.setdefault(each.entity.entity_id, _known(each))
-        return Acquainted(list(known.values()), found.withheld)
+        for each in chain.from_iterable(answer.entities for answer in answers):
+            known.setdefault(each.entity.entity_id, _known(each))  # familiar first: of two modes, that one counts
+        return Acquainted(list(known.values()), any(answer.withheld for answer in answers))
 
     async def suppression(self, user: str) -> Suppression:
         """What the user wants to see no more."""
@@ -101,6 +116,13 @@ class Gateway:
         request = knowledge.LinkEntitiesRequest(inputs=[knowledge.LinkInput(text=text)])
         answer = await self._knowledge.LinkEntities(request, **onward())
         return list(dict.fromkeys(mention.entity_id for mention in answer.texts[0].mentions))
+
+    async def known_ids(self, user: str, entity_ids: Sequence[str]) -> list[str]:
+        """Those that the catalog has, each once."""
+        if not entity_ids:
+            return []
+        request = knowledge.RetrieveEntitiesRequest(user_id=user, entity_ids=entity_ids, limit=1)
+        return list((await self._knowledge.RetrieveEntities(request, **onward())).known_entity_ids)
 
     async def record(self, event: InteractionEvent) -> bool:
         """Append an event to the log; False where it is refused, as of a user who does not allow learning."""
@@ -123,7 +145,7 @@ class Gateway:
                 raise
             _log.warning("suggestions without documents: search did not answer", code=error.code().name)
             return Retrieved(notice=_without_documents(error))
-        entities = (each.entity_id for hit in answer.hits for each in hit.explanation.entities)
+        entities = (each for hit in answer.hits for each in hit.entity_ids)
         return Retrieved([hit.document.title for hit in answer.hits], list(dict.fromkeys(entities)))
 
     async def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:

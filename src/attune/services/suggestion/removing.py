@@ -24,10 +24,11 @@ class Remover:
     async def remove(self, user: str, text: str, entity_ids: Sequence[str]) -> Sequence[str]:
         """The entities that it was recorded against: those that it came with, else those that its text names.
 
-        What it came with says what it brought in; the text may name the user's own query as well.
+        What it came with says what it brought in; the text may name the user's own query as well. Callers choose the
+        ids, and one that the catalog does not have may be anything, even a text: none of these gets into the log.
         """
         await self._gateway.suppress(user, [fingerprint(text)], all_history=False)
-        about = entity_ids or (await self._gateway.link(text))[:_MOST_ENTITIES]
+        about = await self._gateway.known_ids(user, entity_ids) or (await self._gateway.link(text))[:_MOST_ENTITIES]
         if not about or not await self._gateway.record(self._event(user, text, about)):
             return ()
         return about

@@ -27,6 +27,15 @@ def test_links_are_held_against_all_ids_and_names_are_tidied(tmp_path):
     assert report.left_out["aliases that are empty or there already"] == 3
 
 
+def test_entities_whose_ids_no_request_takes_are_left_out_and_counted(tmp_path):
+    report = ImportReport("x")
+    entities = [Entity("a", "A", links=(Link("r", "b" * 513),)), Entity("b" * 513, "B"), Entity("c" * 512, "C")]
+    write_catalog(entities, tmp_path / "c.jsonl", report)
+    assert [each.id for each in Catalog.load(tmp_path / "c.jsonl")] == ["a", "c" * 512]
+    assert report.left_out["entities with an id of more than 512 characters"] == 1
+    assert report.left_out["links to entities that are not there"] == 1
+
+
 def test_a_million_aliases_of_one_letter_become_one(tmp_path):
     write_catalog([Entity("a", "A", ("b",) * 1_000_000)], tmp_path / "c.jsonl", ImportReport("x"))
     assert Catalog.load(tmp_path / "c.jsonl")["a"].aliases == ("b",)
