@@ -325,6 +325,21 @@ def test_a_forgotten_entity_stays_forgotten_while_the_rest_goes_on(store):
     assert store.entities(ANNA)[0].count == 1
 
 
+def test_it_is_known_until_when_entities_were_forgotten(store):
+    store.apply([projected("1", "a", at=days(5))])
+    store.forget_entity(ANNA, "a", days(1))
+    store.forget_entity(ANNA, "z", days(6))
+    assert store.forgotten_entities(ANNA) == {"a": days(5), "z": days(6)}
+    store.forget_user(ANNA, days(5))
+    assert (store.forgotten_entities(ANNA), store.forgotten_entities(BEN)) == ({"z": days(6)}, {})
+
+
+def test_an_entity_of_who_is_forgotten_until_later_needs_no_tombstone(store):
+    store.forget_user(ANNA, days(3))
+    store.forget_entity(ANNA, "a", days(2))
+    assert store.forgotten_entities(ANNA) == {}
+
+
 def test_a_later_entity_tombstone_outlives_an_earlier_one_of_the_user(store):
     store.forget_entity(ANNA, "a", days(9))
     store.forget_user(ANNA, days(3))

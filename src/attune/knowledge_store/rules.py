@@ -49,8 +49,10 @@ def _apply_event(tx: Transaction, event: Projected, limits: Limits) -> str:
 
 
 def _may_learn(consents: Consents, event: Projected, default: bool) -> bool:
-    """Held against both times: what is logged late was not allowed either."""
-    moments = (event.occurred_at, event.logged_at)
+    """Held against both times: what is logged late was not allowed either. An event of a clock that is ahead happened
+    when it was logged, at the latest: else a choice of afterwards would concern what was learned before.
+    """
+    moments = (event.epoch, event.logged_at)
     return all(consents.allowed_learning(moment, default=default) for moment in moments)
 
 
@@ -69,7 +71,8 @@ def forget_entity(tx: Transaction, user: UserKey, entity_id: str, at: datetime) 
     require_identifier(entity_id, "entity_id")
     until = _covering(tx, user, at)
     erased = tx.changed(user).states.pop(entity_id, None)
-    tx.bury(user, entity_id, until)
+    if not tx.tombstones(user).cover_event(until):  # as a store that is built again has it
+        tx.bury(user, entity_id, until)
     return {"entities": int(erased is not None), "summaries": tx.delete_summary(user)}
 
 

@@ -107,6 +107,10 @@ class Store(Protocol):
         """Until when those of the users were forgotten that ever were."""
         ...
 
+    def forgotten_entities(self, user: UserKey) -> dict[str, datetime]:
+        """Until when those entities of the user were forgotten that ever were, since the user was."""
+        ...
+
     def restore(self, removals: Sequence[Removal], position: LogPosition) -> None:
         """Takes what a log says was removed and moves the log position, in one transaction.
 

@@ -128,6 +128,10 @@ class RowStore(ABC):
             held = ((user, rows.tombstones(user).user) for user in users)
             return {user: until for user, until in held if until is not None}
 
+    def forgotten_entities(self, user: UserKey) -> dict[str, datetime]:
+        with self._reading() as rows:
+            return dict(rows.tombstones(user).entities)
+
     def restore(self, removals: Sequence[Removal], position: LogPosition) -> None:
         said = list(removals)
         with self._writing() as rows:

@@ -3,7 +3,9 @@
 import pytest
 
 from attune.knowledge_store.model import LogPosition
+from attune.knowledge_store.store import StoreBusyError
 from attune.knowledge_store.store_memory import MemoryStore
+from attune.knowledge_store.store_model import Claim
 from attune.services.ingest.backlog import Backlogs, BatchLimits
 from attune.services.runtime.eventlog.port import Record
 
@@ -65,6 +67,22 @@ def test_a_batch_is_due_by_its_number_its_bytes_or_its_age(backlogs, watch):
     backlogs.take(0, records(13, size=100))
     assert backlogs.is_due(held)
     assert held.since == 6
+
+
+def test_partitions_of_which_one_cannot_be_claimed_are_none_of_them_held(watch, monkeypatch):
+    store = MemoryStore()
+    real = store.claim
+
+    def claim(log: str, partition: int) -> Claim:
+        if partition == 1:
+            raise StoreBusyError("the store is busy: try again")
+        return real(log, partition)
+
+    monkeypatch.setattr(store, "claim", claim)
+    backlogs = Backlogs(store, "log", LIMITS, watch)
+    with pytest.raises(StoreBusyError):
+        backlogs.assigned([0, 1])
+    assert list(backlogs.held()) == []
 
 
 def test_what_was_revoked_is_dropped_and_claimed_anew(backlogs):

@@ -144,6 +144,28 @@ def test_an_event_that_the_log_took_long_before_it_happened_is_set_aside(
     assert dict(letter.headers)["attune_reason"].startswith(b"occurred_at: is more than five minutes ahead")
 
 
+def test_what_is_wrong_and_of_before_its_user_was_forgotten_is_no_dead_letter(
+    log: LocalEventLog, knowledge: Knowledge
+) -> None:
+    """Though it is read in one batch with what came after, which stays."""
+    append(log, Entry(b"acme/ada", b"\xff before"))
+    knowledge.forget_user(ADA, NOW)
+    log.append(TOPIC, [Entry(b"acme/ada", b"\xff after")], NOW + timedelta(seconds=1))
+    worker(log, knowledge).step(0)
+    assert [each.value for each in dead_letters(log)] == [b"\xff after"]
+
+
+def test_who_is_fenced_joins_anew_for_the_partition_may_be_its_own(log: LocalEventLog, knowledge: Knowledge) -> None:
+    """Somebody who had lost the partition has claimed it late, and never comes back."""
+    running = worker(log, knowledge)
+    append(log, to_entry(query("1")))
+    assert running.step(0) == 1
+    knowledge.store.claim(TOPIC, 0)
+    append(log, to_entry(query("2")))
+    assert (running.step(0), running.step(0)) == (0, 1)
+    assert knowledge.profile(ADA).events == 2
+
+
 class ForgettingMeanwhile(LocalEventLog):
     """Forgets ada, wholly, after the worker's poll and before its append of dead letters."""
 

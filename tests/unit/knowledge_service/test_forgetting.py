@@ -150,6 +150,13 @@ async def test_a_tombstone_that_the_store_had_to_set_later_is_in_the_log_as_late
     assert built.forgotten([ADA]) == {ADA: NOW}
 
 
+async def test_a_tombstone_of_an_entity_is_in_the_log_as_late_too(log: Gated, knowledge: Knowledge) -> None:
+    await Forgetting(knowledge, log, lambda: NOW - timedelta(minutes=1)).forget_entity(ADA, "asyncio")
+    built = MemoryStore()
+    restore_removals(log, built)
+    assert built.forgotten_entities(ADA) == {"asyncio": NOW}
+
+
 async def test_what_a_user_removed_singly_goes_with_the_user(log: Gated, knowledge: Knowledge) -> None:
     log.gate.set()
     forgetting = Forgetting(knowledge, log, lambda: NOW)

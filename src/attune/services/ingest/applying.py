@@ -1,18 +1,18 @@
 """From a stretch of one partition to the store, with what is wrong set aside: in one transaction with the offset."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 import structlog
 
 from attune.knowledge_store.knowledge import Knowledge
-from attune.knowledge_store.model import LogPosition
+from attune.knowledge_store.model import LogPosition, UserKey
 from attune.services.ingest.backlog import Backlog
 from attune.services.ingest.batch import Batch, sort_out
 from attune.services.ingest.metrics import IngestMetrics
 from attune.services.ingest.settings import IngestSettings
 from attune.services.runtime.clock import Clock
-from attune.services.runtime.eventlog.port import Entry, EventLog, Record
+from attune.services.runtime.eventlog.port import EventLog
 from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, log_key, logged_at, user_of_key
 from attune.services.runtime.validation import Validation
 
@@ -42,33 +42,46 @@ class Applier:
         """
         records = backlog.records
         batch = sort_out(records, self._validation, self._settings.admission)
-        self._set_aside(backlog, batch, records)
+        self._set_aside(backlog, batch)
         applied = self._knowledge.handle(batch.interactions, LogPosition(TOPIC, partition, to, epoch=backlog.epoch))
         backlog.applied_to(to)
         self._metrics.applied(applied, len(batch.dead_letters), [logged_at(each) for each in records], self._clock())
         return len(records)
 
-    def _set_aside(self, backlog: Backlog, batch: Batch, records: Sequence[Record]) -> None:
+    def _set_aside(self, backlog: Backlog, batch: Batch) -> None:
         """Before the offset moves: a crash in between repeats dead letters, and never loses one. A transaction that is
         tried again in this process does not.
         """
         if backlog.set_aside >= backlog.end:
             return
-        self._settings.dead_letters.add(len(records), batch.reasons)
+        self._settings.dead_letters.add(len(backlog.records), batch.reasons)
         if batch.dead_letters:
-            self._append_dead_letters(batch.dead_letters, min(logged_at(each) for each in records))
+            self._append_dead_letters(batch)
         backlog.set_aside = backlog.end
 
-    def _append_dead_letters(self, letters: Sequence[Entry], since: datetime) -> None:
-        """Append dead letters, the oldest of which was logged at `since`.
+    def _append_dead_letters(self, batch: Batch) -> None:
+        """Append dead letters, but those from before their user was forgotten.
 
-        These records may have been read before their user was forgotten, and their copies be appended after the dead
-        letters were redacted. So the tombstones are asked after the append. Forgetting sets one before it redacts: for
-        one that is not seen here, the redaction is still to come; what a visible one covers is redacted here.
+        A user may be forgotten between the look at the tombstones and the append, and the copies then land behind the
+        redaction of dead letters. So the tombstones are looked at again afterwards. Forgetting sets one before it
+        redacts: for one that is not seen even now, the redaction is still to come; for one that is new, the user's dead
+        letters are redacted here.
         """
-        self._event_log.append(DEAD_LETTER_TOPIC, letters, self._clock())
-        users = {user for letter in letters if (user := user_of_key(letter.key))}
-        for user, until in self._knowledge.store.forgotten(users).items():
-            if since <= until:
-                self._event_log.redact(DEAD_LETTER_TOPIC, log_key(user))
-        _log.warning("dead letters", count=len(letters), topic=DEAD_LETTER_TOPIC)
+        dead = [
+            (each, user_of_key(each.key), at) for each, at in zip(batch.dead_letters, batch.dead_since, strict=True)
+        ]
+        users = dict.fromkeys(user for _, user, _ in dead if user)
+        before = self._knowledge.store.forgotten(users)
+        kept = [(letter, user, at) for letter, user, at in dead if not _is_covered(user, at, before)]
+        if not kept:
+            return
+        self._event_log.append(DEAD_LETTER_TOPIC, [letter for letter, _, _ in kept], self._clock())
+        since = self._knowledge.store.forgotten(users)
+        for user in dict.fromkeys(user for _, user, at in kept if user and _is_covered(user, at, since)):
+            self._event_log.redact(DEAD_LETTER_TOPIC, log_key(user))
+        _log.warning("dead letters", count=len(kept), topic=DEAD_LETTER_TOPIC)
+
+
+def _is_covered(user: UserKey | None, at: datetime, forgotten: Mapping[UserKey, datetime]) -> bool:
+    """Whether what the log took then is from before the user was forgotten."""
+    return user is not None and user in forgotten and at <= forgotten[user]

@@ -66,11 +66,9 @@ class Backlogs:
 
     def assigned(self, partitions: Collection[int]) -> Mapping[int, int]:
         """Claim them in the store, which fences off whoever had them before."""
-        offsets = {}
-        for partition in partitions:
-            claim = self._store.claim(self._topic, partition)
-            self._held[partition] = Backlog(claim.epoch, claim.next_offset)
-            offsets[partition] = claim.next_offset
+        claims = {each: self._store.claim(self._topic, each) for each in partitions}  # if one fails, none is held
+        self._held |= {each: Backlog(claim.epoch, claim.next_offset) for each, claim in claims.items()}
+        offsets = {each: claim.next_offset for each, claim in claims.items()}
         _log.info("partitions assigned", topic=self._topic, offsets=offsets)
         return offsets
 

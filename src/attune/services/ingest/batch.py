@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from attune.knowledge_store.model import Interaction
 from attune.services.runtime.dead_letters import dead_letter
@@ -21,6 +22,8 @@ class Batch:
 
     interactions: list[Interaction] = field(default_factory=list)
     dead_letters: list[Entry] = field(default_factory=list)
+    dead_since: list[datetime] = field(default_factory=list)
+    """When the log took the records of the dead letters, one by one."""
     reasons: Counter[str] = field(default_factory=Counter)
     """How many dead letters there are of each reason."""
 
@@ -34,5 +37,6 @@ def sort_out(records: Sequence[Record], validation: Validation, admission: Admis
             batch.interactions.append(to_interaction(event, logged_at(record)))
         except InvalidRecordError as error:
             batch.dead_letters.append(dead_letter(record, error))
+            batch.dead_since.append(logged_at(record))
             batch.reasons[error.reason] += 1
     return batch

@@ -46,6 +46,8 @@ class IngestWorker:
         self._backlogs = Backlogs(knowledge.store, TOPIC, settings.batches, monotonic)
         self._consumer = source.consumer(TOPIC, self._backlogs)
         self._applier = Applier(source.log, knowledge, clock, metrics, settings)
+        self._fenced = False
+        """Whether some of what the group has given to this worker is claimed by another."""
         self.readiness = Readiness(metrics)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="attune-ingest", daemon=True)
@@ -68,6 +70,8 @@ class IngestWorker:
 
     def step(self, timeout_s: float) -> int:
         """Read once, and apply what is due; how many records were applied."""
+        if self._fenced:
+            self._join_anew()
         self._hold_back()
         for partition, records in self._consumer.poll(timeout_s).items():
             self._backlogs.take(partition, records)
@@ -94,11 +98,20 @@ class IngestWorker:
         try:
             return self._applier.apply(partition, backlog, to)
         except FencedError:
-            _log.warning(
-                "another worker has claimed the partition: what was read of it is dropped", partition=partition
-            )
+            _log.warning("another worker has claimed the partition: joining the group anew", partition=partition)
             self._backlogs.revoked([partition])
+            self._fenced = True
             return 0
+
+    def _join_anew(self) -> None:
+        """Who is fenced may be the rightful owner all the same: one who lost the partition may have claimed it late,
+        and the store may have been built again. In either case nobody would read it, were it only dropped here.
+        """
+        self._consumer.close()
+        self._backlogs.revoked([partition for partition, _ in self._backlogs.held()])
+        restore(self._source.log, self._knowledge.store)
+        self._consumer = self._source.consumer(TOPIC, self._backlogs)
+        self._fenced = False
 
     def _show(self, applied: Collection[int]) -> None:
         """How far the worker is, to who watches: the lag here, and in the log what was applied."""

@@ -7,7 +7,7 @@ writes to the log looks for it after writing (appending.py, ingest/worker.py), s
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from attune.knowledge_store.knowledge import Knowledge
@@ -60,8 +60,7 @@ class Forgetting:
         append_removal(self._event_log, Removal(user, at))
         removed = self._knowledge.forget_user(user, at)
         until = self._knowledge.store.forgotten([user])[user]
-        if until > at:  # events were logged by a clock that is ahead of this one: the log's tombstone covers them too
-            append_removal(self._event_log, Removal(user, until))
+        self._append_later(Removal(user, at), until)
         for place, topic in _PLACES.items():
             removed[place] = self._event_log.redact(topic, log_key(user))
         return Forgotten(removed, until)
@@ -72,7 +71,14 @@ class Forgetting:
         for each in self._knowledge.one_entity(entity_id):  # or what was merged would bring it back
             append_removal(self._event_log, Removal(user, at, each))
             removed += Counter(self._knowledge.forget_entity(user, each, at))
+            until = self._knowledge.store.forgotten_entities(user).get(each, at)
+            self._append_later(Removal(user, at, each), until)
         return Forgotten({place: removed[place] for place in ("entities", "summaries")}, at)
+
+    def _append_later(self, removal: Removal, until: datetime) -> None:
+        """Events were logged by a clock that is ahead of this one, perhaps: the log's tombstone covers them too."""
+        if until > removal.at:
+            append_removal(self._event_log, replace(removal, at=until))
 
     def _suppress(self, user: UserKey, fingerprints: Sequence[bytes], *, all_history: bool) -> None:
         at = self._clock()
