@@ -136,6 +136,7 @@ class Broker:
             "transaction.state.log.num.partitions": 1,
             "transaction.state.log.min.isr": min(2, copies),
             "group.initial.rebalance.delay.ms": 0,
+            "group.min.session.timeout.ms": 500,
             "log.cleaner.backoff.ms": 100,
             "log.cleaner.dedupe.buffer.size": 4 << 20,
             "log.retention.check.interval.ms": 500,
@@ -225,14 +226,19 @@ def delete_topics(servers: str) -> None:
         admin.close()
 
 
-def until(condition: Callable[[], bool], meanwhile: Callable[[], None] = lambda: None, limit_s: float = _UP_S) -> None:
-    """Return as soon as the condition holds."""
+def until(
+    condition: Callable[[], bool],
+    meanwhile: Callable[[], None] = lambda: None,
+    limit_s: float = _UP_S,
+    look_s: float = 0.05,
+) -> None:
+    """Return as soon as the condition holds, which is looked at every `look_s` seconds."""
     deadline = time.monotonic() + limit_s
     while not condition():
         meanwhile()
         if time.monotonic() > deadline:
             raise TimeoutError("the condition did not come to hold")
-        time.sleep(0.05)
+        time.sleep(look_s)
 
 
 def _jars_given() -> Path | None:
