@@ -5,6 +5,7 @@ python -m tests.faults --rounds 20 --store sqlite --json
 """
 
 import argparse
+import logging
 import shutil
 import sys
 import tempfile
@@ -13,10 +14,14 @@ from pathlib import Path
 from tests.faults.campaign import run_campaign
 from tests.faults.report import Report
 
+from attune.services.runtime.logs import configure_logs
+
 
 def main() -> int:
     """The exit status: 0 where nothing differs."""
     asked = _parser().parse_args()
+    configure_logs("error")
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # that connections break is what is wanted here
     directory = Path(tempfile.mkdtemp(prefix="attune-faults-"))
     report = Report(asked.store, asked.brokers, asked.seed)
     try:
