@@ -7,11 +7,13 @@ python -m tests.faults --rounds 20 --store sqlite --json
 import argparse
 import logging
 import shutil
+import signal
 import sys
 import tempfile
+from math import inf
 from pathlib import Path
 
-from tests.faults.campaign import run_campaign
+from tests.faults.campaign import Length, run_campaign
 from tests.faults.report import Report
 
 from attune.services.runtime.logs import configure_logs
@@ -21,11 +23,12 @@ def main() -> int:
     """The exit status: 0 where nothing differs."""
     asked = _parser().parse_args()
     configure_logs("error")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # all that was started is to be ended
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # that connections break is what is wanted here
     directory = Path(tempfile.mkdtemp(prefix="attune-faults-"))
     report = Report(asked.store, asked.brokers, asked.seed)
     try:
-        run_campaign(directory, report, asked.rounds, _tell, asked.session_ms)
+        run_campaign(directory, report, Length(asked.rounds, 60 * asked.minutes), _tell, asked.session_ms)
     except BaseException as error:
         _tell(f"{type(error).__name__}: {error}\n{report.as_text()}\nthe logs are in {directory}")
         raise
@@ -40,6 +43,7 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=100, help="of one fault, or two at once")
+    parser.add_argument("--minutes", type=float, default=inf, help="begin no more rounds after so many")
     parser.add_argument("--store", choices=("postgres", "sqlite"), default="postgres", help="where the workers write")
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1, help="of Kafka")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn; what comes of it is up to the machine")

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from random import Random
 
@@ -29,6 +31,14 @@ _SLEEP_SESSIONS = 1.5
 Tell = Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Length:
+    """So many rounds, but none that begins after so many seconds."""
+
+    rounds: int
+    seconds: float = inf
+
+
 class Stuck(Exception):  # noqa: N818 - it is what the system is
     """The faults are over, and the group does not apply events."""
 
@@ -47,14 +57,15 @@ class Campaign:
         self._producer = Producer(self._log, self._knowledge, self._traffic, Random(report.seed + 2))  # noqa: S311
         self._wishes = Wishes(self._log, self._knowledge, Random(report.seed + 3))  # noqa: S311
 
-    def run(self, rounds: int) -> None:
+    def run(self, length: Length) -> None:
         """All of it. Raises Stuck, and whatever the system raises that it should not."""
         append_objects(self._log, TENANT, DOCUMENTS, system_clock())
         for _ in range(_FEWEST_WORKERS + 1):
             self._site.start_worker()
         self._producer.start()
         self._await_applied("the start")
-        for _ in range(rounds):
+        deadline = time.monotonic() + length.seconds
+        while self._report.rounds < length.rounds and time.monotonic() < deadline:
             self._round()
             self._report.rounds += 1
         self._finish()
@@ -155,13 +166,13 @@ class Campaign:
         return f"the store is at {positions}, and there live {living}"
 
 
-def run_campaign(directory: Path, report: Report, rounds: int, tell: Tell, session_ms: int) -> None:
+def run_campaign(directory: Path, report: Report, length: Length, tell: Tell, session_ms: int) -> None:
     """Run it in an empty directory, which has the logs of all afterwards."""
     began = time.monotonic()
     with open_site(directory, brokers=report.brokers, store=report.store, session_ms=session_ms) as site:
         campaign = Campaign(site, report, tell)
         try:
-            campaign.run(rounds)
+            campaign.run(length)
         finally:
             campaign.close()
             report.seconds = time.monotonic() - began

@@ -128,7 +128,7 @@ _WEIGHTS: Mapping[type[Fault], int] = {
     Paused: 3,
     Left: 2,
     Joined: 4,
-    BrokerKilled: 2,
+    BrokerKilled: 1,
     DatabaseRestarted: 2,
 }
 
