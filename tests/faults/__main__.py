@@ -22,7 +22,7 @@ from attune.services.runtime.logs import configure_logs
 def main() -> int:
     """The exit status: 0 where nothing differs."""
     asked = _parser().parse_args()
-    configure_logs("error")
+    configure_logs("critical")  # what goes wrong on the way is wanted; what ends a campaign is raised
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # all that was started is to be ended
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)  # that connections break is what is wanted here
     directory = Path(tempfile.mkdtemp(prefix="attune-faults-"))
