@@ -15,6 +15,7 @@ from attune.knowledge_store.tombstones import Tombstones
 from attune.services.ingest.applying import Applier
 from attune.services.ingest.backlog import Backlog
 from attune.services.ingest.batch import sort_out
+from attune.services.runtime.events import TOPIC
 
 _real_take, _real_apply = UserRecord.take, RowStore.apply
 
@@ -36,7 +37,7 @@ def _moves_the_offset_apart(store: SimulatedStore, batch: list[Projected], posit
 
 def _sets_aside_last(applier: Applier, partition: int, backlog: Backlog, to: int) -> int:
     batch, count = sort_out(backlog.records, applier._validation), len(backlog.records)
-    position = LogPosition(applier._topic, partition, to, epoch=backlog.epoch)
+    position = LogPosition(TOPIC, partition, to, epoch=backlog.epoch)
     applier._knowledge.handle(batch.interactions, position)
     applier._set_aside(backlog, batch)
     backlog.applied_to(to)

@@ -49,7 +49,7 @@ def _of_dead_letters(world: World, expected: Store) -> list[str]:
     wanted = {position for position, each in wrong.items() if not _is_covered(each, expected)}
     allowed = wanted if world.log_erases else set(wrong)
     return [f"no dead letter for {each}" for each in sorted(wanted - found - world.excused)] + [
-        f"a dead letter too many for {each}" for each in sorted(found - allowed)
+        f"a dead letter too many for {each}" for each in sorted(found - allowed - world.left_behind)
     ]
 
 

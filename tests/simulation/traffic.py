@@ -83,15 +83,17 @@ class Traffic:
 
     def _poison(self) -> Entry:
         made = self._event()
-        kind = self._random.randrange(4)
+        kind = self._random.randrange(5)
         if kind == 0:
             return Entry(log_key(self._random.choice(USERS)), b"\xff\xff not protobuf")
         if kind == 1:
             return Entry(b"\xff no key", b"\x08", (("ce_id", b"1"),))
         if kind == 2:
             made.occurred_at.FromDatetime(self._now() + timedelta(hours=1))
-        else:
+        elif kind == 3:
             made.type = events.EVENT_TYPE_UNSPECIFIED
+        else:
+            return Entry(log_key(UserKey("another", made.user_id)), made.SerializeToString())
         return to_entry(made)
 
 

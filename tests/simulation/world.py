@@ -18,6 +18,7 @@ from tests.simulation.traffic import DOCUMENTS, ENTITIES, USERS, Traffic
 from attune.knowledge_store.consent import Purpose
 from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.store import StoreBusyError
+from attune.services.ingest.dead_letter_limit import DeadLetterLimit
 from attune.services.ingest.settings import IngestSettings
 from attune.services.ingest.worker import IngestWorker
 from attune.services.knowledge.consenting import Consenting
@@ -29,6 +30,7 @@ from attune.services.runtime.removals import REMOVALS_TOPIC
 from attune.services.runtime.restoring import restore
 
 _MOST_WORKERS = 4
+_ANY_NUMBER = DeadLetterLimit(ratio=1)
 
 
 class Stuck(Exception):  # noqa: N818 - it is what the system is
@@ -137,19 +139,20 @@ class World(Stage):
             return
         process = self._process("worker")
         store = self._engine.knowledge(ReachedStore(self._store, self._reach_of(process)))
-        log = ReachedLog(self.broker, self._reach_of(process), self._excuse)
+        log = ReachedLog(
+            self.broker,
+            self._reach_of(process),
+            self._excuse,
+            lambda letters: process.setting_aside.update(position_of(each) for each in letters),
+        )
 
         def consumer(_topic: str, owner: Owner) -> Member:
             process.member = Member(self._group, owner, self._reach_of(process))
             return process.member
 
+        settings = IngestSettings(self._schedule.limits, dead_letters=_ANY_NUMBER)
         process.worker = IngestWorker(
-            Source(log, consumer),
-            store,
-            self._clock,
-            self._engine.metrics,
-            IngestSettings(self._schedule.limits),
-            self._monotonic,
+            Source(log, consumer), store, self._clock, self._engine.metrics, settings, self._monotonic
         )
         self._started.append(process)
         self._say(f"{process.name} starts")
@@ -238,7 +241,7 @@ class World(Stage):
         """Who is not heard to the end asks again."""
         process = self._process("forgetting")
         reach = self._reach_of(process)
-        log, store = ReachedLog(self.broker, reach, lambda _topic, _key: None), ReachedStore(self._store, reach)
+        log, store = ReachedLog(self.broker, reach), ReachedStore(self._store, reach)
         forgetting = Forgetting(self._engine.knowledge(store), log, self._clock)
         self._note("entity forgotten" if wish.entity_id else "user forgotten", process, f"{wish}")
         self._wishes.append(wish)

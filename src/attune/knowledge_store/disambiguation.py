@@ -16,7 +16,7 @@ derived    1 if the name is only derived from what anything is called (names.py)
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -109,8 +109,11 @@ class Disambiguator:
         self._proper = proper
         self._topics = topics
 
-    def scored(self, uses: _Uses, bag: Bag, weights: Evidence) -> dict[Use, tuple[Candidate, ...]]:
-        """For each use of a name its candidates, the best first, ties by id. Candidates must not be empty."""
+    def scored(self, uses: _Uses, bag: Callable[[], Bag], weights: Evidence) -> dict[Use, tuple[Candidate, ...]]:
+        """For each use of a name its candidates, the best first, ties by id. Candidates must not be empty.
+
+        `bag` is of the text, and is asked for where a name may stand for several things: most do not.
+        """
         alone = {
             use: [_Weighed(named, named.log_prior + each.weighted(weights)) for named, each in found]
             for use, found in self.evidence(uses, bag).items()
@@ -118,10 +121,10 @@ class Disambiguator:
         anchors = _anchors(alone)
         return {use: self._together(use, weighed, anchors, weights) for use, weighed in alone.items()}
 
-    def evidence(self, uses: _Uses, bag: Bag) -> dict[Use, list[tuple[Named, Evidence]]]:
+    def evidence(self, uses: _Uses, bag: Callable[[], Bag]) -> dict[Use, list[tuple[Named, Evidence]]]:
         """What each candidate has for it without knowing what the other names stand for."""
         doubtful = {use: candidates for use, candidates in uses.items() if not self._is_plain(use, candidates)}
-        weighed = self._weighed_up(doubtful, bag, {use.name for use in uses}) if doubtful else {}
+        weighed = self._weighed_up(doubtful, bag(), {use.name for use in uses}) if doubtful else {}
         return {use: weighed.get(use) or [(candidates[0], NO_EVIDENCE)] for use, candidates in uses.items()}
 
     def _is_plain(self, use: Use, candidates: Sequence[Named]) -> bool:

@@ -174,7 +174,8 @@ def _projected(
 
 def _query_entities(interaction: Interaction, linker: Linker) -> list[str]:
     """A query has few words: the title clicked for it, where the event has one, is read with it."""
-    in_query, _ = linker.link_together((interaction.user_query, interaction.attributes.get("title", "")))
+    title = interaction.attributes.get("title", "")
+    in_query = linker.link_together((interaction.user_query, title) if title else (interaction.user_query,))[0]
     return [mention.entity_id for mention in in_query]
 
 

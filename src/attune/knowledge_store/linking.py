@@ -19,7 +19,7 @@ from attune.knowledge_store.candidates import CandidateIndex, Named, Use
 from attune.knowledge_store.capitals import Taken, capitals, has_capitals
 from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.common_words import common_words
-from attune.knowledge_store.context import LexicalContext
+from attune.knowledge_store.context import Bag, LexicalContext
 from attune.knowledge_store.disambiguation import WEIGHTS, Candidate, Disambiguator, Evidence
 from attune.knowledge_store.gazetteer import Match, Pieces
 from attune.knowledge_store.graph import CatalogGraph
@@ -132,7 +132,10 @@ class Linker:
         uses = {spot.use: spot.candidates for spot in spots}
         if not uses:
             return {}
-        bag = self._context.bag_of(*(each.text for each in texts), normalize(context).text)
+
+        def bag() -> Bag:
+            return self._context.bag_of(*(each.text for each in texts), normalize(context).text)
+
         return self._disambiguator.scored(uses, bag, self._weights)
 
     def _spots(self, text: str, normalized: NormalizedText) -> Iterator[_Spot]:

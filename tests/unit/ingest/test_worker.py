@@ -155,6 +155,27 @@ def test_what_is_wrong_and_of_before_its_user_was_forgotten_is_no_dead_letter(
     assert [each.value for each in dead_letters(log)] == [b"\xff after"]
 
 
+def test_a_store_that_refuses_the_second_look_is_asked_again(
+    tmp_path: Path, knowledge: Knowledge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = ForgettingMeanwhile(tmp_path / "raced")
+    log.knowledge = knowledge
+    append(log, Entry(b"acme/ada", b"\xff secret"), Entry(b"acme/bea", b"\xff"))
+    real, looks = knowledge.store.forgotten, iter([False, True, False, False])
+
+    def forgotten(users: list[UserKey]) -> dict[UserKey, datetime]:
+        if next(looks):
+            raise StoreBusyError("the store is busy: try again")
+        return real(users)
+
+    monkeypatch.setattr(knowledge.store, "forgotten", forgotten)
+    running = worker(log, knowledge)
+    with pytest.raises(StoreBusyError):
+        running.step(0)
+    running.step(0)
+    assert {each.key for each in dead_letters(log)} == {b"acme/bea"}
+
+
 def test_who_is_fenced_joins_anew_for_the_partition_may_be_its_own(log: LocalEventLog, knowledge: Knowledge) -> None:
     """Somebody who had lost the partition has claimed it late, and never comes back."""
     running = worker(log, knowledge)

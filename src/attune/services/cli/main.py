@@ -10,6 +10,7 @@ from attune.services.cli.experts import experts
 from attune.services.cli.indexing import index
 from attune.services.cli.measure.embedding import embedding
 from attune.services.cli.measure.finegrained import augmentation, finegrained
+from attune.services.cli.measure.ingest import ingest
 from attune.services.cli.measure.linking import linking
 from attune.services.cli.measure.merged import merge
 from attune.services.cli.measure.pairs import pairs
@@ -58,4 +59,5 @@ bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 bench.command()(embedding)
 bench.command()(augmentation)
 bench.command("store")(bench_store)
+bench.command()(ingest)
 app.add_typer(bench, name="bench")

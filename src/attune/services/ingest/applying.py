@@ -56,30 +56,33 @@ class Applier:
             return
         self._settings.dead_letters.add(len(backlog.records), batch.reasons)
         if batch.dead_letters:
-            self._append_dead_letters(batch)
+            self._append_dead_letters(backlog, batch)
         backlog.set_aside = backlog.end
 
-    def _append_dead_letters(self, batch: Batch) -> None:
+    def _append_dead_letters(self, backlog: Backlog, batch: Batch) -> None:
         """Append dead letters, but those from before their user was forgotten.
 
         A user may be forgotten between the look at the tombstones and the append, and the copies then land behind the
         redaction of dead letters. So the tombstones are looked at again afterwards. Forgetting sets one before it
-        redacts: for one that is not seen even now, the redaction is still to come; for one that is new, the user's dead
-        letters are redacted here.
+        redacts: for one that is not seen even now, the redaction is still to come; for one that is new since the first
+        attempt, the user's dead letters are redacted here.
         """
         dead = [
             (each, user_of_key(each.key), at) for each, at in zip(batch.dead_letters, batch.dead_since, strict=True)
         ]
         users = dict.fromkeys(user for _, user, _ in dead if user)
         before = self._knowledge.store.forgotten(users)
-        kept = [(letter, user, at) for letter, user, at in dead if not _is_covered(user, at, before)]
-        if not kept:
-            return
-        self._event_log.append(DEAD_LETTER_TOPIC, [letter for letter, _, _ in kept], self._clock())
+        if backlog.forgotten is None:
+            backlog.forgotten = before
+        kept = [letter for letter, user, at in dead if not _is_covered(user, at, before)]
+        if kept:
+            self._event_log.append(DEAD_LETTER_TOPIC, kept, self._clock())
+            _log.warning("dead letters", count=len(kept), topic=DEAD_LETTER_TOPIC)
         since = self._knowledge.store.forgotten(users)
-        for user in dict.fromkeys(user for _, user, at in kept if user and _is_covered(user, at, since)):
-            self._event_log.redact(DEAD_LETTER_TOPIC, log_key(user))
-        _log.warning("dead letters", count=len(kept), topic=DEAD_LETTER_TOPIC)
+        covered = dict.fromkeys(user for _, user, at in dead if user and _is_covered(user, at, since))
+        for user in covered:
+            if backlog.forgotten.get(user) != since[user]:
+                self._event_log.redact(DEAD_LETTER_TOPIC, log_key(user))
 
 
 def _is_covered(user: UserKey | None, at: datetime, forgotten: Mapping[UserKey, datetime]) -> bool:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 
+from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.store import Store
 from attune.services.runtime.eventlog.port import Record
 
@@ -35,6 +37,8 @@ class Backlog:
     """When the first of them came, by the worker's clock that never goes back."""
     set_aside: int = 0
     """Dead letters from before this offset are in their topic already."""
+    forgotten: Mapping[UserKey, datetime] | None = None
+    """Until when users of dead letters were forgotten, as it was before any of these could be in their topic."""
 
     @property
     def end(self) -> int:
@@ -51,7 +55,7 @@ class Backlog:
 
     def applied_to(self, offset: int) -> None:
         """The store has all before this offset."""
-        self.start, self.records, self.bytes = offset, [], 0
+        self.start, self.records, self.bytes, self.forgotten = offset, [], 0, None
 
 
 class Backlogs:

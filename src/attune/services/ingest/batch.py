@@ -3,17 +3,19 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from attune.knowledge_store.model import Interaction
 from attune.services.runtime.dead_letters import dead_letter
 from attune.services.runtime.eventlog.port import Entry, Record
-from attune.services.runtime.events import logged_at, to_interaction
+from attune.services.runtime.events import has_a_time, logged_at, to_interaction
 from attune.services.runtime.records.admission import Admission
 from attune.services.runtime.records.refusal import InvalidRecordError
 from attune.services.runtime.validation import Validation
 
 _ANY = Admission()
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+"""When a record without a time that can be told was taken: before its user was forgotten, if ever."""
 
 
 @dataclass(slots=True)
@@ -37,6 +39,6 @@ def sort_out(records: Sequence[Record], validation: Validation, admission: Admis
             batch.interactions.append(to_interaction(event, logged_at(record)))
         except InvalidRecordError as error:
             batch.dead_letters.append(dead_letter(record, error))
-            batch.dead_since.append(logged_at(record))
+            batch.dead_since.append(logged_at(record) if has_a_time(record) else _LONG_AGO)
             batch.reasons[error.reason] += 1
     return batch
