@@ -100,6 +100,16 @@ class Broker:
             self._process.wait()
             self._process = None
 
+    def pause(self) -> None:
+        """It hears everything, and answers nothing."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """It goes on where it was."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
     @property
     def is_up(self) -> bool:
         """Whether the process lives."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 from tests.fakes.kafka import until
-from tests.faults.faults import Fault, Paused, drawn
+from tests.faults.faults import Fault, Joined, Paused, drawn
 from tests.faults.offline import Audit
 from tests.faults.producing import Producer, Wishes
 from tests.faults.report import Report
@@ -139,7 +139,9 @@ class Campaign:
                 each.is_wanted = False
                 self._report.differences.append(f"{each.name} ended by itself: see {each.log}")
         while len(self._workers()) < _FEWEST_WORKERS:
-            self._site.start_worker()
+            one_more = Joined(self._site, [], self._random)
+            one_more.begin()
+            one_more.end()
 
     def _workers(self) -> list[Worker]:
         return [each for each in self._site.workers if each.is_wanted and each.is_alive]

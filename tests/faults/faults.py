@@ -134,7 +134,9 @@ _WEIGHTS: Mapping[type[Fault], int] = {
 
 
 def drawn(site: Site, workers: Collection[Worker], random: Random) -> list[Fault]:
-    """One fault, or two at once. Of the workers, which are those that live, one is spared."""
+    """One fault, or two at once, in the order in which they can end. Of the workers, which are those that live, one is
+    spared.
+    """
     victims = random.sample(list(workers), len(workers) - 1)
     possible = dict(_WEIGHTS)
     if len(workers) >= MOST_WORKERS:
@@ -147,4 +149,4 @@ def drawn(site: Site, workers: Collection[Worker], random: Random) -> list[Fault
         [way] = random.choices(list(ways), list(ways.values()))
         faults.append(way(site, victims, random))
         del possible[way]
-    return faults
+    return sorted(faults, key=lambda each: isinstance(each, Joined))  # who joins needs all that is to come back
