@@ -100,6 +100,16 @@ class Broker:
             self._process.wait()
             self._process = None
 
+    def pause(self) -> None:
+        """It hears everything, and answers nothing."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """It goes on where it was."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
     @property
     def is_up(self) -> bool:
         """Whether the process lives."""
@@ -136,6 +146,7 @@ class Broker:
             "transaction.state.log.num.partitions": 1,
             "transaction.state.log.min.isr": min(2, copies),
             "group.initial.rebalance.delay.ms": 0,
+            "group.min.session.timeout.ms": 500,
             "log.cleaner.backoff.ms": 100,
             "log.cleaner.dedupe.buffer.size": 4 << 20,
             "log.retention.check.interval.ms": 500,
@@ -225,14 +236,19 @@ def delete_topics(servers: str) -> None:
         admin.close()
 
 
-def until(condition: Callable[[], bool], meanwhile: Callable[[], None] = lambda: None, limit_s: float = _UP_S) -> None:
-    """Return as soon as the condition holds."""
+def until(
+    condition: Callable[[], bool],
+    meanwhile: Callable[[], None] = lambda: None,
+    limit_s: float = _UP_S,
+    look_s: float = 0.05,
+) -> None:
+    """Return as soon as the condition holds, which is looked at every `look_s` seconds."""
     deadline = time.monotonic() + limit_s
     while not condition():
         meanwhile()
         if time.monotonic() > deadline:
             raise TimeoutError("the condition did not come to hold")
-        time.sleep(0.05)
+        time.sleep(look_s)
 
 
 def _jars_given() -> Path | None:

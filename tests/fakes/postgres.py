@@ -26,27 +26,51 @@ def found() -> Path | None:
     return next((path for path in candidates if (path / "initdb").exists()), None)
 
 
+class Server:
+    """One that runs, and can be restarted while tests do. It refuses to run as root: then it is nobody's."""
+
+    def __init__(self, directory: Path) -> None:
+        """`directory` is to be empty. Raises FileNotFoundError where no PostgreSQL is installed."""
+        programs = found()
+        if programs is None:
+            raise FileNotFoundError(MISSING)
+        self.url = f"postgresql://attune@{quote(str(directory), safe='')}/postgres"
+        self.log = directory / "log"
+        self._programs = programs
+        self._as_user, self._data = _unprivileged(directory), directory / "data"
+        self._run("initdb", "-U", "attune", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C")
+        options = f"-k {directory} -c listen_addresses='' -c fsync=off -c max_connections=60"
+        self._run("pg_ctl", "-o", options, "-l", self.log, "-w", "-t", 60, "start")
+
+    def restart(self) -> None:
+        """As after a crash: no connection is ended in peace. Returns when it serves again."""
+        self._run("pg_ctl", "-m", "immediate", "-l", self.log, "-w", "-t", 60, "restart")
+
+    def stop(self) -> None:
+        """The directory may be removed."""
+        self._run("pg_ctl", "-m", "immediate", "-w", "stop")
+
+    def _run(self, program: str, *arguments: object) -> None:
+        command = [*self._as_user, str(self._programs / program), "-D", str(self._data), *map(str, arguments)]
+        subprocess.run(command, check=True, capture_output=True, cwd="/")  # noqa: S603 - ours
+
+
+@contextmanager
+def running() -> Iterator[Server]:
+    """A server, for as long as the block lasts."""
+    with tempfile.TemporaryDirectory(prefix="attune-postgres-", ignore_cleanup_errors=True) as name:
+        made = Server(Path(name))
+        try:
+            yield made
+        finally:
+            made.stop()
+
+
 @contextmanager
 def server() -> Iterator[str]:
-    """The URL of a running one, for as long as the block lasts. It refuses to run as root: then it is nobody's."""
-    programs = found()
-    if programs is None:
-        raise FileNotFoundError(MISSING)
-    with tempfile.TemporaryDirectory(prefix="attune-postgres-", ignore_cleanup_errors=True) as name:
-        directory = Path(name)
-        as_user, data = _unprivileged(directory), directory / "data"
-
-        def run(program: str, *arguments: object) -> None:
-            command = [*as_user, str(programs / program), "-D", str(data), *map(str, arguments)]
-            subprocess.run(command, check=True, capture_output=True, cwd="/")  # noqa: S603 - ours
-
-        run("initdb", "-U", "attune", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C")
-        options = f"-k {directory} -c listen_addresses='' -c fsync=off -c max_connections=60"
-        run("pg_ctl", "-o", options, "-l", directory / "log", "-w", "-t", 60, "start")
-        try:
-            yield f"postgresql://attune@{quote(name, safe='')}/postgres"
-        finally:
-            run("pg_ctl", "-m", "immediate", "-w", "stop")
+    """The URL of a running one, for as long as the block lasts."""
+    with running() as made:
+        yield made.url
 
 
 def new_database(url: str) -> str:

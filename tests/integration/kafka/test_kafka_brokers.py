@@ -119,13 +119,26 @@ def test_a_broker_that_stays_away_is_an_error_in_time_and_what_comes_after_it_wo
     log.close()
 
 
+def test_what_was_sent_and_never_acknowledged_does_not_hold_up_what_comes_after_it(one_broker: Cluster) -> None:
+    log, (broker,) = KafkaEventLog(KafkaConnection(one_broker.servers, patience_ms=4000)), one_broker.brokers
+    log.append(TOPIC, [Entry(b"k", b"before")], NOW)
+    broker.pause()
+    with pytest.raises(LogUnavailableError):
+        log.append(TOPIC, [Entry(b"k", b"sent, and perhaps written later")], NOW)
+    broker.resume()
+    one_broker.wait()
+    (position,) = log.append(TOPIC, [Entry(b"k", b"after")], NOW)
+    assert written(log)[position] == b"after"
+    log.close()
+
+
 def test_a_log_is_closed_though_its_broker_is_away_and_an_append_waits(one_broker: Cluster) -> None:
     log, (broker,) = KafkaEventLog(KafkaConnection(one_broker.servers, patience_ms=4000)), one_broker.brokers
     log.append(TOPIC, [Entry(b"user 0", b"before")], NOW)  # the producer knows now where to send
     broker.kill()
     appending = Appending(log, threads=1)
     with appending.running():
-        until(lambda: bool(log._producer._accumulator.has_incomplete), limit_s=10)
+        until(lambda: bool(log._sender._producer._accumulator.has_incomplete), limit_s=10)
         log.close()
     assert [type(error) for error in appending.errors] == [LogUnavailableError]
     with pytest.raises(LogClosedError):

@@ -106,6 +106,12 @@ class Config(BaseSettings):
     kafka_group: str = Field(
         "attune.ingest", min_length=1, description="The consumer group of ingest workers that share a store."
     )
+    kafka_session_ms: int = Field(
+        10_000,
+        ge=100,
+        description="How long an ingest worker may be silent before its partitions go to others, in milliseconds; "
+        "brokers set bounds to it.",
+    )
     entities_per_user: int = Field(512, ge=1, description="How many entities a user's store holds at most.")
     ingest_batch_records: int = Field(
         2000, ge=1, description="A batch of events is applied when it has so many, and no more are read meanwhile."

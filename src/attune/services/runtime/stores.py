@@ -83,7 +83,8 @@ def open_source(config: Config) -> Source:
     from attune.services.runtime.eventlog.kafka_group import KafkaGroupConsumer  # noqa: PLC0415 - an extra
 
     connection = kafka_connection(config)
-    return Source(log, lambda topic, owner: KafkaGroupConsumer(connection, config.kafka_group, topic, owner))
+    group, session_ms = config.kafka_group, config.kafka_session_ms
+    return Source(log, lambda topic, owner: KafkaGroupConsumer(connection, group, topic, owner, session_ms))
 
 
 def open_event_log(config: Config) -> EventLog:

@@ -21,8 +21,9 @@ from attune.services.runtime.eventlog.topics import TOPICS
 
 _log = structlog.get_logger("attune.eventlog.kafka")
 _SESSION_MS = 10_000
-"""A member that was killed is missed after this."""
-_HEARTBEAT_MS = 3_000
+_HEARTBEATS = 3
+"""In a session."""
+_LEAVING_MS = 3_000
 _PROGRESS_MS = 300_000
 """A member that lives and does not poll is taken for hung after this."""
 
@@ -30,8 +31,13 @@ _PROGRESS_MS = 300_000
 class KafkaGroupConsumer:
     """A `Consumer` of a topic in Kafka."""
 
-    def __init__(self, connection: KafkaConnection, group: str, topic: str, owner: Owner) -> None:
-        """Raises LogUnavailableError, LogRefusedError, MissingTopicError."""
+    def __init__(
+        self, connection: KafkaConnection, group: str, topic: str, owner: Owner, session_ms: int = _SESSION_MS
+    ) -> None:
+        """The group misses a member that gives no sign of life for `session_ms` milliseconds.
+
+        Raises LogUnavailableError, LogRefusedError, MissingTopicError.
+        """
         self._connection = connection
         self._topic = topic
         self._owner = owner
@@ -40,8 +46,8 @@ class KafkaGroupConsumer:
             KafkaConsumer,
             group_id=group,
             partition_assignment_strategy=(CooperativeStickyAssignor,),
-            session_timeout_ms=_SESSION_MS,
-            heartbeat_interval_ms=_HEARTBEAT_MS,
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=session_ms // _HEARTBEATS,
             max_poll_interval_ms=_PROGRESS_MS,
             fetch_max_bytes=MOST_BYTES,
             **READING,
@@ -94,7 +100,7 @@ class KafkaGroupConsumer:
 
     def close(self) -> None:
         """See `Consumer.close`."""
-        self._client.close(autocommit=False, timeout_ms=_HEARTBEAT_MS)
+        self._client.close(autocommit=False, timeout_ms=_LEAVING_MS)
 
     def _given(self, places: Collection[TopicPartition]) -> None:
         """Within a poll of the client's: what the owner has to do may take long or fail, so that it comes after it.

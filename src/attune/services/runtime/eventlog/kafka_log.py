@@ -7,13 +7,10 @@ nothing in those that are kept for a time.
 
 import threading
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from kafka import KafkaProducer, TopicPartition
-from kafka.errors import KafkaError
+from kafka import TopicPartition
 from kafka.record.default_records import DefaultRecordBatchBuilder
 
 from attune.services.runtime.eventlog.errors import (
@@ -26,14 +23,11 @@ from attune.services.runtime.eventlog.framing import entry_bytes
 from attune.services.runtime.eventlog.kafka_client import KafkaConnection
 from attune.services.runtime.eventlog.kafka_reader import KafkaReader
 from attune.services.runtime.eventlog.kafka_records import kafka_key, key_of, partition_of, to_record
+from attune.services.runtime.eventlog.kafka_sender import KafkaSender
 from attune.services.runtime.eventlog.kafka_topics import BATCH_OVERHEAD, partitions_of_topics
 from attune.services.runtime.eventlog.names import check_topic_name
 from attune.services.runtime.eventlog.port import Entry, Erasure, Position, Record, epoch_ms
 from attune.services.runtime.eventlog.topics import TOPICS, Keeps, Topic
-
-_LARGEST_REQUEST = max(topic.most_bytes for topic in TOPICS.values()) + BATCH_OVERHEAD
-_BATCH_BYTES = 256 * 1024
-_CLOSING_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +54,7 @@ class KafkaEventLog:
         self._partitions = partitions_of_topics(connection)
         self._closed = threading.Event()
         self._reader = KafkaReader(connection, self._closed)
-        # Idempotent, and acknowledged by all replicas in sync: what is repeated after a lost answer is written once.
-        self._producer = connection.client(
-            KafkaProducer,
-            acks="all",
-            enable_idempotence=True,
-            delivery_timeout_ms=connection.patience_ms,
-            max_block_ms=connection.patience_ms,
-            max_request_size=_LARGEST_REQUEST,
-            batch_size=_BATCH_BYTES,
-            allow_auto_create_topics=False,
-            metrics_enabled=False,
-        )
+        self._sender = KafkaSender(connection)
 
     def append(self, topic: str, entries: Sequence[Entry], now: datetime) -> list[Position]:
         """See `LogWriter.append`; the brokers date the entries."""
@@ -118,23 +101,19 @@ class KafkaEventLog:
             return
         self._closed.set()
         self._reader.close()
-        with suppress(KafkaError):  # the second is over, and who appends is told when its patience is
-            self._producer.close(timeout=_CLOSING_S)
+        self._sender.close()
 
     def _send(self, topic: str, sendings: Iterable[_Sending]) -> list[Position]:
-        """All are on their way before the first answer is waited for."""
-        with self._connection.errors_told():
-            sent = [
-                self._producer.send(
-                    topic,
-                    key=each.kafka_key,
-                    value=each.value,
-                    headers=list(each.headers),
-                    partition=self._partition_of(topic, each.key),
-                )
-                for each in sendings
-            ]
-            return [_position(each.get()) for each in sent]
+        arguments = [
+            {
+                "key": each.kafka_key,
+                "value": each.value,
+                "headers": list(each.headers),
+                "partition": self._partition_of(topic, each.key),
+            }
+            for each in sendings
+        ]
+        return [Position(each.topic, each.partition, each.offset) for each in self._sender.send(topic, arguments)]
 
     def _row(self, topic: str) -> Topic:
         if self._closed.is_set():
@@ -167,7 +146,3 @@ def _check_size(row: Topic, entry: Entry) -> None:
 
 def _sending(row: Topic, entry: Entry) -> _Sending:
     return _Sending(entry.key, kafka_key(row, entry.key, entry.value), entry.value, entry.headers)
-
-
-def _position(sent: Any) -> Position:
-    return Position(sent.topic, sent.partition, sent.offset)
