@@ -8,7 +8,7 @@ from tests.fakes import kafka, postgres
 from tests.faults.campaign import Length, run_campaign
 from tests.faults.report import Report
 
-ROUNDS = 4
+ROUNDS = 3
 SESSION_MS = 2000
 
 
