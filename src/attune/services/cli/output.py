@@ -17,10 +17,12 @@ progress_console = Console(stderr=True)
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
-    console.print_json(json.dumps(value, ensure_ascii=False), highlight=False) if console.is_terminal else print(  # noqa: T201
-        json.dumps(value, ensure_ascii=False)
-    )
+    """One JSON document on standard output, at once: `attune up` goes on for long, and who reads it waits for this."""
+    text = json.dumps(value, ensure_ascii=False)
+    if console.is_terminal:
+        console.print_json(text, highlight=False)
+    else:
+        print(text, flush=True)  # noqa: T201
 
 
 def as_dict(message: Message) -> dict[str, Any]:
