@@ -18,8 +18,11 @@ _AT_MOST_S = 300  # what hangs, not what is slow
 
 
 def environment(directory: Path, **settings: object) -> dict[str, str]:
-    """This process's environment, of attune's settings those given only; free ports, all files in `directory`."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ATTUNE_")}
+    """This process's environment, of attune's settings those given only; free ports, all files in `directory`.
+
+    Output is buffered as it is for users: a container that unbuffers it would hide what is printed too late.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ATTUNE_", "PYTHONUNBUFFERED"))}
     ports = dict.fromkeys((*(f"{role}_port" for role in ROLES), "metrics_port"), 0)
     given: dict[str, object] = {"data_dir": directory, "log_level": "error", "drain_s": 10, **ports, **settings}
     return kept | {f"ATTUNE_{name.upper()}": str(value) for name, value in given.items()}
