@@ -1,8 +1,8 @@
 """`attune store summarize`: whose summaries are due have them, with a model, without, and where it goes wrong."""
 
 import json
-import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -131,7 +131,8 @@ def test_broken_off_it_keeps_what_was_made_and_goes_on(store: SqliteStore, model
 
     def interrupt(request: dict[str, Any]) -> tuple[int, bytes]:
         if len(model.requests) == 2:
-            os.kill(os.getpid(), signal.SIGINT)
+            # To the thread that waits for this answer, so that it is interrupted there and nowhere else.
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)  # type: ignore[arg-type]
         return answer(request)
 
     model.answer = interrupt
