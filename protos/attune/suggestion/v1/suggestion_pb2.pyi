@@ -44,6 +44,38 @@ SUGGESTION_PATH_LLM: SuggestionPath.ValueType  # 2
 """A language model whose prompt holds the user's entities."""
 Global___SuggestionPath: _TypeAlias = SuggestionPath  # noqa: Y015
 
+class _SuggestionSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SuggestionSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SuggestionSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUGGESTION_SOURCE_UNSPECIFIED: _SuggestionSource.ValueType  # 0
+    """Not known."""
+    SUGGESTION_SOURCE_LLM: _SuggestionSource.ValueType  # 1
+    """Written by the language model."""
+    SUGGESTION_SOURCE_OTHER_USERS: _SuggestionSource.ValueType  # 2
+    """Enough users asked it next, or asked it at all."""
+    SUGGESTION_SOURCE_ENTITY: _SuggestionSource.ValueType  # 3
+    """An entity that the user knows, or one beside it in the graph."""
+    SUGGESTION_SOURCE_DOCUMENT: _SuggestionSource.ValueType  # 4
+    """The title of a document."""
+
+class SuggestionSource(_SuggestionSource, metaclass=_SuggestionSourceEnumTypeWrapper):
+    """Where a suggestion or completion comes from."""
+
+SUGGESTION_SOURCE_UNSPECIFIED: SuggestionSource.ValueType  # 0
+"""Not known."""
+SUGGESTION_SOURCE_LLM: SuggestionSource.ValueType  # 1
+"""Written by the language model."""
+SUGGESTION_SOURCE_OTHER_USERS: SuggestionSource.ValueType  # 2
+"""Enough users asked it next, or asked it at all."""
+SUGGESTION_SOURCE_ENTITY: SuggestionSource.ValueType  # 3
+"""An entity that the user knows, or one beside it in the graph."""
+SUGGESTION_SOURCE_DOCUMENT: SuggestionSource.ValueType  # 4
+"""The title of a document."""
+Global___SuggestionSource: _TypeAlias = SuggestionSource  # noqa: Y015
+
 @_typing.final
 class SuggestQueriesRequest(_message.Message):
     """What the user is in the middle of."""
@@ -95,6 +127,8 @@ class Suggestion(_message.Message):
     ENTITY_IDS_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """The query."""
     rationale: _builtins.str
@@ -103,6 +137,12 @@ class Suggestion(_message.Message):
     """Higher is better; comparable within one response."""
     path: Global___SuggestionPath.ValueType
     """Who wrote it."""
+    source: Global___SuggestionSource.ValueType
+    """Where it comes from."""
+    token: _builtins.str
+    """Opaque, for learning: put it into attributes["suggestion_token"] of the suggestion_shown and suggestion_accepted
+    events of this suggestion. It holds numbers that the ranker saw, and no text.
+    """
     @_builtins.property
     def entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The entities that it came from."""
@@ -115,10 +155,12 @@ class Suggestion(_message.Message):
         entity_ids: _abc.Iterable[_builtins.str] | None = ...,
         score: _builtins.float = ...,
         path: Global___SuggestionPath.ValueType = ...,
+        source: Global___SuggestionSource.ValueType = ...,
+        token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_ids", b"entity_ids", "path", b"path", "rationale", b"rationale", "score", b"score", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_ids", b"entity_ids", "path", b"path", "rationale", b"rationale", "score", b"score", "source", b"source", "text", b"text", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -133,24 +175,38 @@ class LlmUsage(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     COMPLETION_TOKENS_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    REPAIRED_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model that answered."""
     prompt_tokens: _builtins.int
     """Tokens read."""
     completion_tokens: _builtins.int
     """Tokens written."""
+    cost: _builtins.float
+    """What that cost, by the prices that are configured per million tokens, in their currency; absent without prices."""
+    attempts: _builtins.int
+    """How often the model was asked: again after a failure that may pass, and once to repair an answer."""
+    repaired: _builtins.bool
+    """Whether its first answer was not in the form that was asked for, and its second was."""
     def __init__(
         self,
         *,
         model: _builtins.str = ...,
         prompt_tokens: _builtins.int = ...,
         completion_tokens: _builtins.int = ...,
+        cost: _builtins.float | None = ...,
+        attempts: _builtins.int = ...,
+        repaired: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost", b"_cost", "cost", b"cost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_tokens", b"completion_tokens", "model", b"model", "prompt_tokens", b"prompt_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost", b"_cost", "attempts", b"attempts", "completion_tokens", b"completion_tokens", "cost", b"cost", "model", b"model", "prompt_tokens", b"prompt_tokens", "repaired", b"repaired"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__cost: _TypeAlias = _typing.Literal["cost"]  # noqa: Y015
+    _WhichOneofArgType__cost: _TypeAlias = _typing.Literal["_cost", b"_cost"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost) -> _WhichOneofReturnType__cost | None: ...
 
 Global___LlmUsage: _TypeAlias = LlmUsage  # noqa: Y015
 
@@ -204,10 +260,13 @@ class SuggestQueriesResponse(_message.Message):
     TIMINGS_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     NOTICES_FIELD_NUMBER: _builtins.int
+    SUGGESTIONS_ID_FIELD_NUMBER: _builtins.int
     path: Global___SuggestionPath.ValueType
     """Who answered."""
     fallback_reason: _builtins.str
     """Why the language model was asked but did not answer; empty otherwise."""
+    suggestions_id: _builtins.str
+    """Names this list: the query_id of the events that tell what of it was shown and accepted."""
     @_builtins.property
     def suggestions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Suggestion]:
         """The best first."""
@@ -235,10 +294,11 @@ class SuggestQueriesResponse(_message.Message):
         timings: Global___SuggestTimings | None = ...,
         usage: Global___LlmUsage | None = ...,
         notices: _abc.Iterable[_builtins.str] | None = ...,
+        suggestions_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timings", b"timings", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fallback_reason", b"fallback_reason", "notices", b"notices", "path", b"path", "suggestions", b"suggestions", "timings", b"timings", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fallback_reason", b"fallback_reason", "notices", b"notices", "path", b"path", "suggestions", b"suggestions", "suggestions_id", b"suggestions_id", "timings", b"timings", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -299,6 +359,112 @@ class StreamSuggestQueriesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___StreamSuggestQueriesResponse: _TypeAlias = StreamSuggestQueriesResponse  # noqa: Y015
+
+@_typing.final
+class CompleteQueryRequest(_message.Message):
+    """A text that the user is typing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    PREFIX_FIELD_NUMBER: _builtins.int
+    CONTEXT_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """The user; empty means: nobody in particular."""
+    prefix: _builtins.str
+    """What was typed until now; empty: nothing yet."""
+    limit: _builtins.int
+    """At most so many completions; 0 means 10."""
+    @_builtins.property
+    def context(self) -> _context_pb2.Context:
+        """The session."""
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        prefix: _builtins.str = ...,
+        context: _context_pb2.Context | None = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "limit", b"limit", "prefix", b"prefix", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompleteQueryRequest: _TypeAlias = CompleteQueryRequest  # noqa: Y015
+
+@_typing.final
+class Completion(_message.Message):
+    """What the text may become."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    ENTITY_IDS_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """The whole query."""
+    source: Global___SuggestionSource.ValueType
+    """Where it comes from."""
+    score: _builtins.float
+    """Higher is better; comparable within one response."""
+    @_builtins.property
+    def entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The entities that it names, where that is known."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        source: Global___SuggestionSource.ValueType = ...,
+        entity_ids: _abc.Iterable[_builtins.str] | None = ...,
+        score: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_ids", b"entity_ids", "score", b"score", "source", b"source", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Completion: _TypeAlias = Completion  # noqa: Y015
+
+@_typing.final
+class CompleteQueryResponse(_message.Message):
+    """The completions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPLETIONS_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
+    TOTAL_MS_FIELD_NUMBER: _builtins.int
+    total_ms: _builtins.float
+    """How long it took, in milliseconds."""
+    @_builtins.property
+    def completions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Completion]:
+        """The best first."""
+
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the caller should know although nothing failed, a sentence each."""
+
+    def __init__(
+        self,
+        *,
+        completions: _abc.Iterable[Global___Completion] | None = ...,
+        notices: _abc.Iterable[_builtins.str] | None = ...,
+        total_ms: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completions", b"completions", "notices", b"notices", "total_ms", b"total_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompleteQueryResponse: _TypeAlias = CompleteQueryResponse  # noqa: Y015
 
 @_typing.final
 class RemoveSuggestionRequest(_message.Message):

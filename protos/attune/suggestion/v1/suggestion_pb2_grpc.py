@@ -45,6 +45,11 @@ class SuggestionServiceStub:
                 request_serializer=attune_dot_suggestion_dot_v1_dot_suggestion__pb2.StreamSuggestQueriesRequest.SerializeToString,
                 response_deserializer=attune_dot_suggestion_dot_v1_dot_suggestion__pb2.StreamSuggestQueriesResponse.FromString,
                 _registered_method=True)
+        self.CompleteQuery = channel.unary_unary(
+                '/attune.suggestion.v1.SuggestionService/CompleteQuery',
+                request_serializer=attune_dot_suggestion_dot_v1_dot_suggestion__pb2.CompleteQueryRequest.SerializeToString,
+                response_deserializer=attune_dot_suggestion_dot_v1_dot_suggestion__pb2.CompleteQueryResponse.FromString,
+                _registered_method=True)
         self.RemoveSuggestion = channel.unary_unary(
                 '/attune.suggestion.v1.SuggestionService/RemoveSuggestion',
                 request_serializer=attune_dot_suggestion_dot_v1_dot_suggestion__pb2.RemoveSuggestionRequest.SerializeToString,
@@ -71,6 +76,14 @@ class SuggestionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompleteQuery(self, request, context):
+        """What a text that the user is typing may become: queries that many users asked, the user's own entities and titles of
+        documents, those first that are close to the user. An empty prefix gives what the user may begin with.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RemoveSuggestion(self, request, context):
         """Never suggest this to this user again. Of a single suggestion that is also said of what it was about: it becomes a
         suggestion_removed event of the log and counts against its entities, as irrelevant feedback does, where the user
@@ -92,6 +105,11 @@ def add_SuggestionServiceServicer_to_server(servicer, server):
                     servicer.StreamSuggestQueries,
                     request_deserializer=attune_dot_suggestion_dot_v1_dot_suggestion__pb2.StreamSuggestQueriesRequest.FromString,
                     response_serializer=attune_dot_suggestion_dot_v1_dot_suggestion__pb2.StreamSuggestQueriesResponse.SerializeToString,
+            ),
+            'CompleteQuery': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompleteQuery,
+                    request_deserializer=attune_dot_suggestion_dot_v1_dot_suggestion__pb2.CompleteQueryRequest.FromString,
+                    response_serializer=attune_dot_suggestion_dot_v1_dot_suggestion__pb2.CompleteQueryResponse.SerializeToString,
             ),
             'RemoveSuggestion': grpc.unary_unary_rpc_method_handler(
                     servicer.RemoveSuggestion,
@@ -154,6 +172,33 @@ class SuggestionService:
             '/attune.suggestion.v1.SuggestionService/StreamSuggestQueries',
             attune_dot_suggestion_dot_v1_dot_suggestion__pb2.StreamSuggestQueriesRequest.SerializeToString,
             attune_dot_suggestion_dot_v1_dot_suggestion__pb2.StreamSuggestQueriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompleteQuery(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attune.suggestion.v1.SuggestionService/CompleteQuery',
+            attune_dot_suggestion_dot_v1_dot_suggestion__pb2.CompleteQueryRequest.SerializeToString,
+            attune_dot_suggestion_dot_v1_dot_suggestion__pb2.CompleteQueryResponse.FromString,
             options,
             channel_credentials,
             insecure,

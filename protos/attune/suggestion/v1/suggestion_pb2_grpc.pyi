@@ -39,6 +39,10 @@ class SuggestionServiceStub:
     """
     StreamSuggestQueries: _grpc.UnaryStreamMultiCallable[_suggestion_pb2.StreamSuggestQueriesRequest, _suggestion_pb2.StreamSuggestQueriesResponse]
     """The same, each suggestion as soon as it is known; the last message carries the summary."""
+    CompleteQuery: _grpc.UnaryUnaryMultiCallable[_suggestion_pb2.CompleteQueryRequest, _suggestion_pb2.CompleteQueryResponse]
+    """What a text that the user is typing may become: queries that many users asked, the user's own entities and titles of
+    documents, those first that are close to the user. An empty prefix gives what the user may begin with.
+    """
     RemoveSuggestion: _grpc.UnaryUnaryMultiCallable[_suggestion_pb2.RemoveSuggestionRequest, _suggestion_pb2.RemoveSuggestionResponse]
     """Never suggest this to this user again. Of a single suggestion that is also said of what it was about: it becomes a
     suggestion_removed event of the log and counts against its entities, as irrelevant feedback does, where the user
@@ -56,6 +60,10 @@ class SuggestionServiceAsyncStub(SuggestionServiceStub):
     """
     StreamSuggestQueries: _aio.UnaryStreamMultiCallable[_suggestion_pb2.StreamSuggestQueriesRequest, _suggestion_pb2.StreamSuggestQueriesResponse]  # type: ignore[assignment]
     """The same, each suggestion as soon as it is known; the last message carries the summary."""
+    CompleteQuery: _aio.UnaryUnaryMultiCallable[_suggestion_pb2.CompleteQueryRequest, _suggestion_pb2.CompleteQueryResponse]  # type: ignore[assignment]
+    """What a text that the user is typing may become: queries that many users asked, the user's own entities and titles of
+    documents, those first that are close to the user. An empty prefix gives what the user may begin with.
+    """
     RemoveSuggestion: _aio.UnaryUnaryMultiCallable[_suggestion_pb2.RemoveSuggestionRequest, _suggestion_pb2.RemoveSuggestionResponse]  # type: ignore[assignment]
     """Never suggest this to this user again. Of a single suggestion that is also said of what it was about: it becomes a
     suggestion_removed event of the log and counts against its entities, as irrelevant feedback does, where the user
@@ -82,6 +90,16 @@ class SuggestionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_suggestion_pb2.StreamSuggestQueriesResponse], _abc.AsyncIterator[_suggestion_pb2.StreamSuggestQueriesResponse]]:
         """The same, each suggestion as soon as it is known; the last message carries the summary."""
+
+    @_abc_1.abstractmethod
+    def CompleteQuery(
+        self,
+        request: _suggestion_pb2.CompleteQueryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_suggestion_pb2.CompleteQueryResponse, _abc.Awaitable[_suggestion_pb2.CompleteQueryResponse]]:
+        """What a text that the user is typing may become: queries that many users asked, the user's own entities and titles of
+        documents, those first that are close to the user. An empty prefix gives what the user may begin with.
+        """
 
     @_abc_1.abstractmethod
     def RemoveSuggestion(
