@@ -7,6 +7,7 @@ from functools import partial
 from typing import LiteralString, TypeVar
 
 import psycopg
+from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from attune.knowledge_store.postgres_migrations import Connection
@@ -16,7 +17,12 @@ from attune.knowledge_store.store import StoreBusyError, StoreError
 
 _Found = TypeVar("_Found")
 # Another process may have migrated the tables meanwhile. To ask together with the beginning is no more round trips.
-_BEGIN_WRITING: LiteralString = "BEGIN; SELECT version FROM attune.version"
+# And the server ends a transaction of a process that was frozen in its midst, which would keep its users locked.
+_BEGIN_WRITING: LiteralString = (
+    "BEGIN; SET LOCAL idle_in_transaction_session_timeout = {}; SELECT version FROM attune.version"
+)
+_FROZEN_AFTER = 3
+"""Times the busy timeout: whoever waits for a lock gives up before, and tries again."""
 # A snapshot is taken by the first SELECT, even one that then waits while another store takes this one's place
 # (shadow_postgres.py), and would show that store as it was before. LOCK takes none: it waits first.
 _BEGIN_READING: LiteralString = (
@@ -25,6 +31,7 @@ _BEGIN_READING: LiteralString = (
 )
 _MAY_COME_BACK = (
     psycopg.OperationalError,  # the server is away, or its connections are used up
+    psycopg.errors.IdleInTransactionSessionTimeout,
     psycopg.errors.LockNotAvailable,
     psycopg.errors.SerializationFailure,
     psycopg.errors.DeadlockDetected,
@@ -38,6 +45,8 @@ class Connections:
         self._busy_timeout = busy_timeout
         self._is_shadow = is_shadow
         self._is_closed = False
+        frozen_after = int(1000 * _FROZEN_AFTER * busy_timeout.total_seconds())
+        self._begin_writing = sql.SQL(_BEGIN_WRITING).format(frozen_after)
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
             min_size=1,
@@ -61,7 +70,7 @@ class Connections:
     def write(self) -> Iterator[Connection]:
         """One transaction: committed at the end of the block, rolled back when it raises."""
         with self._translated(), ExitStack() as stack:
-            yield self._lent(stack, partial(_begun, _BEGIN_WRITING))
+            yield self._lent(stack, partial(_begun, self._begin_writing))
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -118,7 +127,7 @@ class Connections:
             raise StoreError(f"PostgreSQL says {_said(error)}: check the database and its permissions") from error
 
 
-def _begun(begin: LiteralString, connection: Connection) -> Connection:
+def _begun(begin: LiteralString | sql.Composed, connection: Connection) -> Connection:
     """A transaction, of a process that may go on with the version of the tables."""
     cursor = connection.execute(begin)
     while cursor.nextset():

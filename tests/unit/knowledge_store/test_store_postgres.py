@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
@@ -156,3 +157,15 @@ def test_what_was_asked_on_a_broken_connection_leaves_none_in_use(store, url):
     for _ in range(6):  # more often than there are connections
         break_connections(url)
         assert store.states(BEN) == {}
+
+
+def test_who_is_frozen_in_a_transaction_keeps_no_locks(url):
+    """It is told so when it wakes up, and another gets at the users before."""
+    frozen, waiting = PostgresStore(url, busy_timeout=timedelta(seconds=1)), PostgresStore(url)
+    with closing(frozen), closing(waiting):
+        with pytest.raises(StoreBusyError), frozen._writing() as rows:
+            rows.locked([ANNA])
+            assert waiting.apply([projected("1", "a")]).new == 1  # waits until the server has ended the other
+            rows.put({ANNA: UserRecord()})
+        assert [each.entity_id for each in waiting.entities(ANNA)] == ["a"]
+        assert frozen.apply([projected("2", "b")]).new == 1
