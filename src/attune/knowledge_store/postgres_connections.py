@@ -29,6 +29,8 @@ _BEGIN_READING: LiteralString = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE attune.version IN ACCESS SHARE MODE;"
     " SELECT version FROM attune.version"
 )
+_TRY_AGAIN_S = 1.0
+"""The pool would double its pauses while a server is away, and find it back after as long again."""
 _MAY_COME_BACK = (
     psycopg.OperationalError,  # the server is away, or its connections are used up
     psycopg.errors.IdleInTransactionSessionTimeout,
@@ -54,6 +56,8 @@ class Connections:
             timeout=busy_timeout.total_seconds(),
             kwargs={"autocommit": True, "application_name": f"attune/{VERSION}"},
             configure=self._configure,
+            reconnect_timeout=_TRY_AGAIN_S,
+            reconnect_failed=ConnectionPool.check,
             open=False,
         )
         try:

@@ -163,9 +163,37 @@ def test_who_is_frozen_in_a_transaction_keeps_no_locks(url):
     """It is told so when it wakes up, and another gets at the users before."""
     frozen, waiting = PostgresStore(url, busy_timeout=timedelta(seconds=1)), PostgresStore(url)
     with closing(frozen), closing(waiting):
-        with pytest.raises(StoreBusyError), frozen._writing() as rows:
+        with pytest.raises(StoreBusyError), frozen._writing() as rows:  # noqa: PT012 - what is raised is its end
             rows.locked([ANNA])
             assert waiting.apply([projected("1", "a")]).new == 1  # waits until the server has ended the other
             rows.put({ANNA: UserRecord()})
         assert [each.entity_id for each in waiting.entities(ANNA)] == ["a"]
         assert frozen.apply([projected("2", "b")]).new == 1
+
+
+def test_a_server_that_was_away_for_long_is_found_within_a_second_or_so(url, monkeypatch):
+    """While it is away it is looked for all the time, not ever more seldom: twelve times in seconds, not an hour."""
+    tried: list[float] = []
+
+    def away(*_arguments: object, **_more: object) -> None:
+        tried.append(monotonic())
+        raise psycopg.OperationalError("it is away")
+
+    with closing(PostgresStore(url, busy_timeout=timedelta(seconds=0.5), connections=1)) as store:
+        with monkeypatch.context() as patched:
+            patched.setattr(store._connections._pool, "_connect", away)
+            break_connections(url)
+            deadline = monotonic() + 30
+            while len(tried) < 12:
+                with pytest.raises(StoreBusyError):
+                    store.states(ANNA)
+                assert monotonic() < deadline
+        while not _answers(store):
+            assert monotonic() < deadline
+
+
+def _answers(store: PostgresStore) -> bool:
+    try:
+        return store.states(ANNA) == {}
+    except StoreBusyError:
+        return False

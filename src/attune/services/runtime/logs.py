@@ -20,3 +20,5 @@ def configure_logs(level: str) -> None:
         logger_factory=lambda *_arguments: structlog.PrintLogger(sys.stderr),  # what it is when the line is written
         cache_logger_on_first_use=False,
     )
+    # It says twice a second that a server is away, which is said already where that fails a call.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
