@@ -4,7 +4,7 @@ import pytest
 
 from attune.knowledge_store.model import LogPosition
 from attune.knowledge_store.store_memory import MemoryStore
-from attune.services.ingest.backlog import Backlogs, BatchLimits
+from attune.services.runtime.consuming.backlog import Backlogs, BatchLimits
 from attune.services.runtime.eventlog.port import Record
 
 LIMITS = BatchLimits(records=3, bytes=100, wait_s=5)
