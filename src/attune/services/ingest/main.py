@@ -28,7 +28,7 @@ async def build(
     settings, watcher = IngestSettings.of(config), CatalogWatcher.of(config)
     if knowledge is None:
         knowledge = await asyncio.to_thread(open_knowledge, config)
-    source = source or open_source(config)
+    source = source or open_source(config, config.kafka_group)
     worker = IngestWorker(source, knowledge, clock, IngestMetrics(metrics), settings)
     await asyncio.to_thread(worker.start)
     watcher.start(knowledge)

@@ -58,15 +58,18 @@ def open_existing_store(config: Config) -> Store:
     return open_store(config)
 
 
-def open_source(config: Config) -> Source:
-    """The event log, and how to become one of its readers. Raises what `open_event_log` does."""
+def open_source(config: Config, group: str) -> Source:
+    """The event log, and how to become one of its readers, in Kafka as a member of `group`.
+
+    Raises what `open_event_log` does.
+    """
     log = open_event_log(config)
     if not config.kafka_bootstrap_servers:
         return Source.local(log)
     from attune.services.runtime.eventlog.kafka_group import KafkaGroupConsumer  # noqa: PLC0415 - an extra
 
     connection = kafka_connection(config)
-    return Source(log, lambda topic, owner: KafkaGroupConsumer(connection, config.kafka_group, topic, owner))
+    return Source(log, lambda topic, owner: KafkaGroupConsumer(connection, group, topic, owner))
 
 
 def open_event_log(config: Config) -> EventLog:

@@ -9,6 +9,7 @@ import structlog
 
 from attune.search.v1 import search_pb2 as pb
 from attune.services.runtime.call import current_call
+from attune.services.runtime.documents import nothing_to_search
 from attune.services.runtime.errors import FieldViolation
 from attune.services.runtime.validation import Validation
 from attune.services.search.convert import from_message
@@ -153,9 +154,8 @@ class Indexer:
         found = self._validation.violations(message)
         if found:
             return FieldViolation(f"document.{found[0].field}", found[0].description)
-        if not message.title.strip() and not message.text.strip():
-            return FieldViolation("document.text", "is empty, and so is the title: there is nothing to search")
-        return None
+        nothing = nothing_to_search(message)
+        return FieldViolation(f"document.{nothing.field}", nothing.description) if nothing else None
 
 
 def _warn(generalist: GeneralistCount) -> None:
