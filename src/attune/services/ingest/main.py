@@ -40,12 +40,6 @@ async def build(
         knowledge.store.close()
 
     def watch(listener: Callable[[bool], None]) -> None:
-        """The worker tells from a thread of its own."""
-        loop = asyncio.get_running_loop()
-
-        def tell(able: bool) -> None:
-            loop.call_soon_threadsafe(listener, able)
-
-        worker.readiness.watch(tell)
+        worker.readiness.watch_on(asyncio.get_running_loop(), listener)
 
     return Role(RoleName.INGEST, close=close, watch=watch)

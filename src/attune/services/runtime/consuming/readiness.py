@@ -1,5 +1,6 @@
 """Whether records are applied now, and if not, why: for health checks, metrics and the log."""
 
+import asyncio
 import threading
 from collections.abc import Callable
 from enum import StrEnum
@@ -40,6 +41,14 @@ class Readiness:
             self._tell = tell
             if self._reason is not None:
                 tell(False)
+
+    def watch_on(self, loop: asyncio.AbstractEventLoop, tell: Callable[[bool], None]) -> None:
+        """The same, with `tell` called on a loop, whatever thread tells."""
+
+        def on_loop(able: bool) -> None:
+            loop.call_soon_threadsafe(tell, able)
+
+        self.watch(on_loop)
 
     def set(self, reason: Reason | None, why: str = "") -> None:
         """Ready, with None; else not, and `why` in a sentence."""
