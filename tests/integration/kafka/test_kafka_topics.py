@@ -28,7 +28,7 @@ def test_a_second_init_makes_nothing_and_finds_no_difference(connection: KafkaCo
     assert [each.topic for each in first] == list(TOPICS)
     assert {each.outcome for each in first} == {Outcome.MADE}
     assert [(each.outcome, each.differences) for each in second] == [(Outcome.EXISTS, [])] * len(TOPICS)
-    assert [each.found.partitions for each in first] == [3, 3, 1, 1, 1, 3]
+    assert [each.found.partitions for each in first] == [3, 3, 1, 1, 1, 3, 3, 3]
 
 
 def test_what_nobody_wishes_is_no_difference(connection: KafkaConnection) -> None:

@@ -158,7 +158,7 @@ def _config(dimension: int) -> edge.EdgeConfig:
 
 
 def _to_edge(point: IndexPoint) -> edge.Point:
-    vectors: dict[str, list[float] | edge.SparseVector] = {}
+    vectors: dict[str, list[float] | edge.SparseVector | list[list[float]]] = {}
     if point.dense is not None:
         vectors[DENSE] = point.dense
     if point.bm25 is not None:
