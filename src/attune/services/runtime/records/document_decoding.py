@@ -1,7 +1,5 @@
 """From a record of the documents topic to what it wants done: a CloudEvent in binary mode, or a bare message."""
 
-import json
-
 from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import DecodeError
 
@@ -18,6 +16,7 @@ from attune.services.runtime.records.headers import (
     media_type,
     require_version,
 )
+from attune.services.runtime.records.json_text import json_object
 from attune.services.runtime.records.refusal import InvalidRecordError, Reason
 
 
@@ -56,8 +55,8 @@ def _of_protobuf(value: bytes) -> DocumentRecord:
 
 def _of_json(value: bytes) -> DocumentRecord:
     try:
-        return ParseDict(json.loads(value.decode("utf-8-sig")), DocumentRecord())
-    except (ParseError, ValueError, RecursionError, AttributeError, TypeError) as error:
+        return ParseDict(json_object(value), DocumentRecord())
+    except (ParseError, ValueError, RecursionError) as error:
         raise InvalidRecordError(Reason.MALFORMED, f"the value is not {DOCUMENT_TYPE} in proto3 JSON") from error
 
 
