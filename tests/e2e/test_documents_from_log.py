@@ -100,6 +100,7 @@ def test_what_is_sent_to_the_log_can_be_searched_and_deleted_again(directory: Pa
         append(log, Entry(b"default/bad", b"\xff"), deletion_entry("default", "asyncio.gather"))
         wait_until(lambda: "asyncio.gather" not in found(client))
         assert found(client)
+        wait_until(lambda: bool(list(dead_letters(log, DOCUMENT_DEAD_LETTER_TOPIC))))
         assert health(running, DOCUMENTS_TOPIC) == health_pb2.HealthCheckResponse.SERVING
     assert [each.code for each in dead_letters(log, DOCUMENT_DEAD_LETTER_TOPIC)] == ["malformed"]
     listed = attune("events", "dlq", "list", "--topic", DOCUMENTS_TOPIC, "--json", env=environment(directory))

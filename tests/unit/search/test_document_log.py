@@ -47,9 +47,11 @@ class Remembering(Services):
         self.linked: dict[str, str | None] = {}
         self.away: grpc.StatusCode | None = None
         self.tenants: list[tuple[str, str]] = []
-        self.meanwhile: Callable[[], None] = lambda: None
+        self.meanwhile: dict[str, Callable[[], None]] = {}
+        """What happens, once, before "linking" or "embedding"."""
 
     async def link(self, documents: Sequence[Document]) -> list[tuple[str, ...]]:
+        self.meanwhile.pop("linking", lambda: None)()
         self.tenants.append((current_call().tenant, current_call().authorization))
         self.linked |= {each.id: each.text for each in documents}
         return [()] * len(documents)
@@ -60,7 +62,7 @@ class Remembering(Services):
         return await super().unlink(document_ids)
 
     async def passage_vectors(self, documents: Sequence[Document], experts: object) -> list[np.ndarray | str]:
-        self.meanwhile()
+        self.meanwhile.pop("embedding", lambda: None)()
         if self.away:
             raise grpc.aio.AioRpcError(self.away, grpc.aio.Metadata(), grpc.aio.Metadata(), details="too much")
         return await super().passage_vectors(documents, experts)
@@ -165,8 +167,11 @@ async def test_an_unchanged_document_is_not_embedded_again_but_is_of_the_newer_r
     assert reading.index.versions("acme", ["1"])["1"].offset == 1
 
 
-async def test_a_worker_that_wakes_up_late_overwrites_nothing_newer(reading: Reading, remembering: Remembering) -> None:
-    """It has read an old version, and sleeps while it asks for vectors: another worker writes what follows."""
+@pytest.mark.parametrize("before", ["linking", "embedding"])
+async def test_a_worker_that_wakes_up_late_overwrites_nothing_newer(
+    reading: Reading, remembering: Remembering, before: str
+) -> None:
+    """It has read an old version, and sleeps before it goes on: another worker writes what follows."""
     reading.append(put("1", "old"), put("2", "old"))
     sleeper = reading.worker()
 
@@ -178,7 +183,7 @@ async def test_a_worker_that_wakes_up_late_overwrites_nothing_newer(reading: Rea
         reading.index.move_log_offset(0, 4)
         remembering.linked |= {"1": "new", "2": None}
 
-    remembering.meanwhile = another_worker_goes_on
+    remembering.meanwhile[before] = another_worker_goes_on
     reading.append(put("1", "new"), delete("2"))
     backlog = Backlog(0, 0)
     backlog.take(reading.log.poll(DOCUMENTS_TOPIC, 0, 0, 2, 1 << 20, 0), 0.0)
