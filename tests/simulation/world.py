@@ -18,11 +18,11 @@ from tests.simulation.traffic import DOCUMENTS, ENTITIES, USERS, Traffic
 from attune.knowledge_store.consent import Purpose
 from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.store import StoreBusyError
-from attune.services.ingest.dead_letter_limit import DeadLetterLimit
 from attune.services.ingest.settings import IngestSettings
 from attune.services.ingest.worker import IngestWorker
 from attune.services.knowledge.consenting import Consenting
 from attune.services.knowledge.forgetting import Forgetting
+from attune.services.runtime.consuming.dead_letter_limit import DeadLetterLimit
 from attune.services.runtime.eventlog.consumer import Owner, Source
 from attune.services.runtime.events import TOPIC
 from attune.services.runtime.objects import append_objects

@@ -18,12 +18,12 @@ from attune.knowledge_store.store import StoreBusyError
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_model import Applied, Removal
 from attune.knowledge_store.store_sqlite import SqliteStore
-from attune.services.ingest.backlog import BatchLimits
 from attune.services.ingest.metrics import IngestMetrics
 from attune.services.ingest.settings import IngestSettings
 from attune.services.ingest.worker import IngestWorker
 from attune.services.runtime.config import ConfigError
 from attune.services.runtime.consents import append_consents
+from attune.services.runtime.consuming.backlog import BatchLimits
 from attune.services.runtime.eventlog.consumer import Source
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.eventlog.port import Entry, Position, Record
@@ -270,7 +270,7 @@ def test_a_crash_between_dead_letters_and_store_repeats_and_never_loses(log: Loc
 
 
 def test_a_running_worker_tries_a_failed_batch_again(log: LocalEventLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("attune.services.ingest.worker._RETRY_S", 0.01)
+    monkeypatch.setattr("attune.services.runtime.consuming.worker._RETRY_S", 0.01)
     knowledge = over(MemoryStore(), CrashingOnce)
     running = worker(log, knowledge)
     running.start()

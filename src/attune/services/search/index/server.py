@@ -16,8 +16,22 @@ from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 from attune.services.search.index.bm25 import SparseWeights
 from attune.services.search.index.errors import IndexMismatchError, IndexUnavailableError
 from attune.services.search.index.identity import IndexIdentity, require_same
-from attune.services.search.index.points import BM25, DENSE, DOMAIN, ID, SPACE, TENANT, IndexPoint, Payload
-from attune.services.search.index.port import Candidate, Scope
+from attune.services.search.index.points import (
+    BM25,
+    DENSE,
+    DIGEST,
+    DOMAIN,
+    ID,
+    LOGGED_MS,
+    OFFSET,
+    PARTITION,
+    SPACE,
+    TENANT,
+    IndexPoint,
+    Payload,
+    of_version,
+)
+from attune.services.search.index.port import Candidate, Scope, Version
 from attune.services.search.index.qdrant import QdrantIndex
 
 _MEND = "start with the model that wrote it, or index the documents again into a new collection"
@@ -64,14 +78,39 @@ class ServerEngine:
         self._collection = collection
 
     def put(self, points: Sequence[IndexPoint]) -> None:
+        free = [_to_struct(point) for point in points if point.version is None]
+        versioned = [(_to_struct(point), _older(point.version)) for point in points if point.version]
+        operations: list[models.UpdateOperation] = [
+            models.UpsertOperation(upsert=models.PointsList(points=[point], update_filter=older))
+            for point, older in versioned
+        ]
         with _answering(self._collection):
-            self._client.upsert(self._collection, [_to_struct(point) for point in points], wait=True)
+            if free:
+                self._client.upsert(self._collection, free, wait=True)
+            if operations:
+                self._client.batch_update_points(self._collection, operations, wait=True)
+
+    def mark(self, points: Sequence[tuple[str, str, Version]]) -> None:
+        operations: list[models.UpdateOperation] = [
+            models.SetPayloadOperation(
+                set_payload=models.SetPayload(payload=of_version(version), filter=_same(point, digest, version))
+            )
+            for point, digest, version in points
+        ]
+        if operations:
+            with _answering(self._collection):
+                self._client.batch_update_points(self._collection, operations, wait=True)
 
     def remove(self, point_ids: Collection[str]) -> int:
         """Counts before it deletes: of two clients that delete one document at once, both may count it."""
-        found = len(self.payloads(point_ids, (ID,)))
+        ids = list(point_ids)
+        found = sum(bool(payload) for payload in self.payloads(ids, (TENANT,)))
+        documents = models.Filter(
+            must=[models.HasIdCondition(has_id=ids)],
+            must_not=[models.IsEmptyCondition(is_empty=models.PayloadField(key=TENANT))],
+        )
         with _answering(self._collection):
-            self._client.delete(self._collection, models.PointIdsList(points=list(point_ids)), wait=True)
+            self._client.delete(self._collection, models.FilterSelector(filter=documents), wait=True)
         return found
 
     def payloads(self, point_ids: Collection[str], fields: Sequence[str] | None) -> list[Payload]:
@@ -178,8 +217,32 @@ def _create_payload_indexes(client: QdrantClient, collection: str) -> None:
 
 
 def _to_struct(point: IndexPoint) -> models.PointStruct:
-    bm25 = models.SparseVector(indices=point.bm25.indices, values=point.bm25.values)
-    return models.PointStruct(id=point.id, vector={DENSE: point.dense, BM25: bm25}, payload=point.payload)
+    vectors: dict[str, list[float] | models.SparseVector] = {}
+    if point.dense is not None:
+        vectors[DENSE] = point.dense
+    if point.bm25 is not None:
+        vectors[BM25] = models.SparseVector(indices=point.bm25.indices, values=point.bm25.values)
+    return models.PointStruct(id=point.id, vector=vectors, payload=point.payload)
+
+
+def _older(version: Version) -> models.Filter:
+    """Points that the version is after."""
+    here = models.FieldCondition(key=PARTITION, match=models.MatchValue(value=version.partition))
+    before = models.FieldCondition(key=OFFSET, range=models.Range(lt=version.offset))
+    not_later = models.FieldCondition(key=LOGGED_MS, range=models.Range(lte=version.logged_ms))
+    return models.Filter(
+        should=[
+            models.IsEmptyCondition(is_empty=models.PayloadField(key=OFFSET)),
+            models.Filter(must=[here, before]),
+            models.Filter(must_not=[here], must=[not_later]),
+        ]
+    )
+
+
+def _same(point: str, digest: str, version: Version) -> models.Filter:
+    """That point, if it has the digest and an older version."""
+    same = models.FieldCondition(key=DIGEST, match=models.MatchValue(value=digest))
+    return models.Filter(must=[models.HasIdCondition(has_id=[point]), same, _older(version)])
 
 
 def _filter(scope: Scope) -> models.Filter:
