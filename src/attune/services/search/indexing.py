@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -13,17 +13,15 @@ from attune.services.runtime.call import current_call
 from attune.services.runtime.documents import nothing_to_search
 from attune.services.runtime.errors import FieldViolation
 from attune.services.runtime.validation import Validation
+from attune.services.search.batches import BATCH, REPORTED, Batch, Placed, Report
 from attune.services.search.convert import from_message
 from attune.services.search.gateway import Gateway
-from attune.services.search.index.port import Document, Index, IndexedDocument, Version
+from attune.services.search.index.port import Index, IndexedDocument, Version
 from attune.services.search.notices import GeneralistCount
 
 _log = structlog.get_logger("attune.search")
-_BATCH = 64
-_BATCH_BYTES = 4 << 20
 _UNLINKED = 1000
 """As many ids as UnlinkObjects takes."""
-REPORTED = 100
 _T = TypeVar("_T")
 
 
@@ -32,65 +30,6 @@ class LinksUnavailableError(Exception):
 
     def __init__(self) -> None:
         super().__init__("the knowledge service does not answer: documents stay until it does")
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A document that was refused."""
-
-    index: int
-    document_id: str
-    violation: FieldViolation
-
-
-@dataclass(slots=True)
-class Report:
-    """What became of a stream of documents."""
-
-    generalist: GeneralistCount
-    spaces: Mapping[str, str]
-    """The key of the space that each known domain's expert embeds in."""
-    most_listed: int = REPORTED
-    """So many refusals are kept, at most; all are counted."""
-    indexed: int = 0
-    unchanged: int = 0
-    rejected: list[Rejected] = field(default_factory=list)
-    rejected_count: int = 0
-
-    def space(self, document: Document) -> str:
-        """Where a document is embedded."""
-        return self.spaces.get(document.domain, "")
-
-    def reject(self, place: int, document_id: str, violation: FieldViolation) -> None:
-        """Count a refusal; keep the first ones."""
-        self.rejected_count += 1
-        if len(self.rejected) < self.most_listed:
-            self.rejected.append(Rejected(place, document_id, violation))
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A document, its place in the stream, and where it is from the log, its version."""
-
-    place: int
-    document: Document
-    version: Version | None = None
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Documents of a stream by id. Of two with one id the later one counts."""
-
-    documents: dict[str, Placed] = field(default_factory=dict)
-    size: int = 0
-
-    def add(self, placed: Placed, size: int) -> None:
-        self.documents[placed.document.id] = placed
-        self.size += size
-
-    @property
-    def full(self) -> bool:
-        return len(self.documents) >= _BATCH or self.size >= _BATCH_BYTES
 
 
 class Indexer:
@@ -104,7 +43,7 @@ class Indexer:
     async def index(self, messages: AsyncIterator[pb.Document]) -> Report:
         """Everything that is valid is durable and searchable when this returns."""
         report = await self._report(REPORTED)
-        batch = _Batch()
+        batch = Batch()
         place = 0
         async for message in messages:
             violation = self._violation(message)
@@ -115,7 +54,7 @@ class Indexer:
             place += 1
             if batch.full:
                 await self._write(batch, report)
-                batch = _Batch()
+                batch = Batch()
         await self._write(batch, report)
         _warn(report.generalist)
         return report
@@ -125,12 +64,12 @@ class Indexer:
         known of its entities. The places of refusals are those in `documents`.
         """
         report = await self._report(len(documents))
-        batch = _Batch()
+        batch = Batch()
         for place, (message, version) in enumerate(documents):
             batch.add(Placed(place, from_message(message), version), message.ByteSize())
             if batch.full:
                 await self._write(batch, report)
-                batch = _Batch()
+                batch = Batch()
         await self._write(batch, report)
         await self._mend_links({message.document_id: version for message, version in documents})
         _warn(report.generalist)
@@ -176,7 +115,7 @@ class Indexer:
         if not later:
             return
         documents = await asyncio.to_thread(self._index.documents, tenant, later)
-        for some in _chunks(list(documents.values()), _BATCH):
+        for some in _chunks(list(documents.values()), BATCH):
             await self._gateway.link(some)
         if gone := [each for each in later if each not in documents]:
             await self._unlink(gone)
@@ -186,7 +125,7 @@ class Indexer:
             if not await self._gateway.unlink(some):
                 raise LinksUnavailableError
 
-    async def _write(self, batch: _Batch, report: Report) -> None:
+    async def _write(self, batch: Batch, report: Report) -> None:
         if not batch.documents:
             return
         changed = await self._changed(await self._linked(batch), report)
@@ -207,7 +146,7 @@ class Indexer:
             await asyncio.to_thread(self._index.upsert, current_call().tenant, ready, np.stack(rows))
         report.indexed += len(ready)
 
-    async def _linked(self, batch: _Batch) -> list[Placed]:
+    async def _linked(self, batch: Batch) -> list[Placed]:
         """The documents with their entities. Unchanged ones too: the catalog or the knowledge store may be new."""
         linked = await self._gateway.link([each.document for each in batch.documents.values()])
         return [

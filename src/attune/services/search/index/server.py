@@ -16,23 +16,10 @@ from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 from attune.services.search.index.bm25 import SparseWeights
 from attune.services.search.index.errors import IndexMismatchError, IndexUnavailableError
 from attune.services.search.index.identity import IndexIdentity, require_same
-from attune.services.search.index.points import (
-    BM25,
-    DENSE,
-    DIGEST,
-    DOMAIN,
-    ID,
-    LOGGED_MS,
-    OFFSET,
-    PARTITION,
-    SPACE,
-    TENANT,
-    IndexPoint,
-    Payload,
-    of_version,
-)
+from attune.services.search.index.points import BM25, DENSE, DOMAIN, ID, TENANT, IndexPoint, Payload, of_version
 from attune.services.search.index.port import Candidate, Scope, Version
 from attune.services.search.index.qdrant import QdrantIndex
+from attune.services.search.index.server_messages import of_scope, older_than, point_to_mark, to_struct
 
 _MEND = "start with the model that wrote it, or index the documents again into a new collection"
 _OLDEST_SERVER = (1, 19)
@@ -78,8 +65,8 @@ class ServerEngine:
         self._collection = collection
 
     def put(self, points: Sequence[IndexPoint]) -> None:
-        free = [_to_struct(point) for point in points if point.version is None]
-        versioned = [(_to_struct(point), _older(point.version)) for point in points if point.version]
+        free = [to_struct(point) for point in points if point.version is None]
+        versioned = [(to_struct(point), older_than(point.version)) for point in points if point.version]
         operations: list[models.UpdateOperation] = [
             models.UpsertOperation(upsert=models.PointsList(points=[point], update_filter=older))
             for point, older in versioned
@@ -93,7 +80,7 @@ class ServerEngine:
     def mark(self, points: Sequence[tuple[str, str, Version]]) -> None:
         operations: list[models.UpdateOperation] = [
             models.SetPayloadOperation(
-                set_payload=models.SetPayload(payload=of_version(version), filter=_same(point, digest, version))
+                set_payload=models.SetPayload(payload=of_version(version), filter=point_to_mark(point, digest, version))
             )
             for point, digest, version in points
         ]
@@ -121,10 +108,10 @@ class ServerEngine:
 
     def count(self, tenant: str) -> int:
         with _answering(self._collection):
-            return self._client.count(self._collection, count_filter=_filter(Scope(tenant)), exact=True).count
+            return self._client.count(self._collection, count_filter=of_scope(Scope(tenant)), exact=True).count
 
     def holds(self, scopes: Sequence[Scope]) -> list[bool]:
-        requests = [models.QueryRequest(filter=_filter(scope), limit=1) for scope in scopes]
+        requests = [models.QueryRequest(filter=of_scope(scope), limit=1) for scope in scopes]
         with _answering(self._collection):
             responses = self._client.query_batch_points(self._collection, requests)
         return [bool(response.points) for response in responses]
@@ -134,7 +121,7 @@ class ServerEngine:
 
     def matching(self, scope: Scope, weights: SparseWeights, limit: int) -> list[Candidate]:
         query = models.SparseVector(indices=weights.indices, values=weights.values)
-        corpus = models.IdfCorpusParams(corpus=_filter(Scope(scope.tenant)))
+        corpus = models.IdfCorpusParams(corpus=of_scope(Scope(scope.tenant)))
         return self._search(query, BM25, scope, limit, models.SearchParams(idf=corpus))
 
     def flush(self) -> None:
@@ -156,7 +143,7 @@ class ServerEngine:
                 self._collection,
                 query=query,
                 using=using,
-                query_filter=_filter(scope),
+                query_filter=of_scope(scope),
                 limit=limit,
                 search_params=params,
                 with_payload=[ID],
@@ -214,45 +201,3 @@ def _create_payload_indexes(client: QdrantClient, collection: str) -> None:
     tenant = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
     client.create_payload_index(collection, TENANT, tenant)
     client.create_payload_index(collection, DOMAIN, models.PayloadSchemaType.KEYWORD)
-
-
-def _to_struct(point: IndexPoint) -> models.PointStruct:
-    vectors: dict[str, list[float] | models.SparseVector] = {}
-    if point.dense is not None:
-        vectors[DENSE] = point.dense
-    if point.bm25 is not None:
-        vectors[BM25] = models.SparseVector(indices=point.bm25.indices, values=point.bm25.values)
-    return models.PointStruct(id=point.id, vector=vectors, payload=point.payload)
-
-
-def _older(version: Version) -> models.Filter:
-    """Points that the version is after."""
-    here = models.FieldCondition(key=PARTITION, match=models.MatchValue(value=version.partition))
-    before = models.FieldCondition(key=OFFSET, range=models.Range(lt=version.offset))
-    not_later = models.FieldCondition(key=LOGGED_MS, range=models.Range(lte=version.logged_ms))
-    return models.Filter(
-        should=[
-            models.IsEmptyCondition(is_empty=models.PayloadField(key=OFFSET)),
-            models.Filter(must=[here, before]),
-            models.Filter(must_not=[here], must=[not_later]),
-        ]
-    )
-
-
-def _same(point: str, digest: str, version: Version) -> models.Filter:
-    """That point, if it has the digest and an older version."""
-    same = models.FieldCondition(key=DIGEST, match=models.MatchValue(value=digest))
-    return models.Filter(must=[models.HasIdCondition(has_id=[point]), same, _older(version)])
-
-
-def _filter(scope: Scope) -> models.Filter:
-    conditions: list[models.Condition] = [
-        models.FieldCondition(key=TENANT, match=models.MatchValue(value=scope.tenant))
-    ]
-    if scope.domains:
-        conditions.append(models.FieldCondition(key=DOMAIN, match=models.MatchAny(any=list(scope.domains))))
-    if scope.space:
-        conditions.append(models.FieldCondition(key=SPACE, match=models.MatchValue(value=scope.space)))
-    elif scope.space is not None:
-        conditions.append(models.IsEmptyCondition(is_empty=models.PayloadField(key=SPACE)))
-    return models.Filter(must=conditions)
