@@ -38,7 +38,7 @@ def admin(connection: KafkaConnection) -> Iterator[KafkaAdminClient]:
 
 @pytest.fixture
 def alter(admin: KafkaAdminClient) -> Callable[..., None]:
-    """Changes settings of a topic, and returns when the broker shows them."""
+    """Changes settings of a topic, and returns when the broker shows them: a setting is to be given as it shows it."""
 
     def change(topic: str, **settings: object) -> None:
         wanted = {name.replace("_", "."): str(value) for name, value in settings.items()}
