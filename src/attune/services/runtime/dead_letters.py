@@ -92,7 +92,7 @@ def dead_letters(event_log: LogReader, topic: str = DEAD_LETTER_TOPIC) -> Iterat
         position for record in every_record(event_log, topic) if (position := _position_if_replayed(record)) is not None
     }
     for record in every_record(event_log, topic):
-        letter = _parse(record)
+        letter = dead_letter_of(record)
         if letter is not None and letter.position not in passed:
             passed.add(letter.position)
             yield letter
@@ -112,8 +112,8 @@ def _position_if_replayed(record: Record) -> Position | None:
     return _position(ours) if ours.get(_CODE) == _REPLAYED else None
 
 
-def _parse(record: Record) -> DeadLetter | None:
-    """None for a marker, and for what somebody else wrote there."""
+def dead_letter_of(record: Record) -> DeadLetter | None:
+    """What a record of their topic holds; None for a marker, and for what somebody else wrote there."""
     ours, theirs = _split(record.headers)
     position = _position(ours)
     if position is None or ours.get(_CODE) == _REPLAYED:
