@@ -1,14 +1,72 @@
-"""Every engine of the knowledge store, for the contracts that hold for all of them."""
+"""Every engine of the knowledge store and of the index, for the contracts that hold for all of them.
 
+Set ATTUNE_TEST_QDRANT_URL to run those of the index against a Qdrant server too; they use collections of their own.
+"""
+
+import os
+import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from qdrant_client import QdrantClient
 from tests.fakes.postgres import new_database
 
 from attune.knowledge_store.store import Store
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_postgres import PostgresStore
 from attune.knowledge_store.store_sqlite import SqliteStore
+from attune.services.search.index.edge import open_edge_index
+from attune.services.search.index.identity import IndexIdentity
+from attune.services.search.index.port import Index
+from attune.services.search.index.server import connect, open_server_index
+
+DIMENSION = 8
+IDENTITY = IndexIdentity("model-a", DIMENSION)
+SERVER_URL = os.environ.get("ATTUNE_TEST_QDRANT_URL", "")
+NO_SERVER = pytest.mark.skipif(not SERVER_URL, reason="ATTUNE_TEST_QDRANT_URL names no Qdrant server")
+
+Opener = Callable[..., Index]
+
+
+def edge_opener(directory: Path) -> Iterator[Opener]:
+    yield lambda identity=IDENTITY: open_edge_index(directory / "index", identity)
+
+
+def local_opener(directory: Path) -> Iterator[Opener]:
+    def open_local(identity: IndexIdentity = IDENTITY) -> Index:
+        client = QdrantClient(path=str(directory / "local"))
+        try:
+            return open_server_index(client, "documents", identity)
+        except BaseException:
+            client.close()
+            raise
+
+    yield open_local
+
+
+def server_opener(directory: Path) -> Iterator[Opener]:
+    collection = f"attune-contract-{uuid.uuid4()}"
+    yield lambda identity=IDENTITY: connect(SERVER_URL, collection, identity)
+    with_client = QdrantClient(url=SERVER_URL)
+    with_client.delete_collection(collection)
+    with_client.close()
+
+
+OPENERS = {"edge": edge_opener, "local": local_opener, "server": server_opener}
+
+
+@pytest.fixture(params=["edge", "local", pytest.param("server", marks=NO_SERVER)])
+def open_index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+    yield from OPENERS[request.param](tmp_path)
+
+
+@pytest.fixture
+def index(open_index: Opener) -> Iterator[Index]:
+    opened = open_index()
+    yield opened
+    opened.close()
+
 
 StoreFactory = Callable[..., Store]
 

@@ -4,71 +4,20 @@ Set ATTUNE_TEST_QDRANT_URL to run the suite against a Qdrant server too; it make
 """
 
 import math
-import os
-import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from qdrant_client import QdrantClient
+from tests.contract.conftest import DIMENSION, IDENTITY, Opener
 
-from attune.services.search.index.edge import open_edge_index
 from attune.services.search.index.errors import IndexMismatchError, InvalidQueryError, InvalidVectorError
 from attune.services.search.index.identity import IndexIdentity
 from attune.services.search.index.port import Candidate, Document, Index, IndexedDocument
-from attune.services.search.index.server import connect, open_server_index
 
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect in the local Qdrant")
-
-DIMENSION = 8
-IDENTITY = IndexIdentity("model-a", DIMENSION)
-SERVER_URL = os.environ.get("ATTUNE_TEST_QDRANT_URL", "")
-NO_SERVER = pytest.mark.skipif(not SERVER_URL, reason="ATTUNE_TEST_QDRANT_URL names no Qdrant server")
-
-Opener = Callable[..., Index]
-
-
-def edge_opener(directory: Path) -> Iterator[Opener]:
-    yield lambda identity=IDENTITY: open_edge_index(directory / "index", identity)
-
-
-def local_opener(directory: Path) -> Iterator[Opener]:
-    def open_local(identity: IndexIdentity = IDENTITY) -> Index:
-        client = QdrantClient(path=str(directory / "local"))
-        try:
-            return open_server_index(client, "documents", identity)
-        except BaseException:
-            client.close()
-            raise
-
-    yield open_local
-
-
-def server_opener(directory: Path) -> Iterator[Opener]:
-    collection = f"attune-contract-{uuid.uuid4()}"
-    yield lambda identity=IDENTITY: connect(SERVER_URL, collection, identity)
-    with_client = QdrantClient(url=SERVER_URL)
-    with_client.delete_collection(collection)
-    with_client.close()
-
-
-OPENERS = {"edge": edge_opener, "local": local_opener, "server": server_opener}
-
-
-@pytest.fixture(params=["edge", "local", pytest.param("server", marks=NO_SERVER)])
-def open_index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
-    yield from OPENERS[request.param](tmp_path)
-
-
-@pytest.fixture
-def index(open_index: Opener) -> Iterator[Index]:
-    opened = open_index()
-    yield opened
-    opened.close()
 
 
 def document(document_id: str, text: str = "", *, domain: str = "general", title: str = "") -> Document:

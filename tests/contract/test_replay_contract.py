@@ -29,8 +29,6 @@ from attune.knowledge_store.shadow import ShadowInUseError
 from attune.knowledge_store.store import FencedError, UnclaimedError
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_rows import RowStore
-from attune.services.ingest.backlog import BatchLimits
-from attune.services.ingest.dead_letter_limit import DeadLetterLimit
 from attune.services.ingest.metrics import IngestMetrics
 from attune.services.ingest.replaying import Plan, Replay, Watcher
 from attune.services.ingest.settings import IngestSettings
@@ -39,6 +37,8 @@ from attune.services.ingest.worker import IngestWorker
 from attune.services.knowledge.consenting import Consenting
 from attune.services.knowledge.forgetting import Forgetting
 from attune.services.runtime.config import Config, ConfigError
+from attune.services.runtime.consuming.backlog import BatchLimits
+from attune.services.runtime.consuming.dead_letter_limit import DeadLetterLimit
 from attune.services.runtime.eventlog.consumer import Source
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.eventlog.port import Entry, Record

@@ -17,12 +17,12 @@ from tests.e2e.process import Running, up
 from attune.knowledge_store.model import UserKey
 from attune.search.v1.search_pb2 import Document
 from attune.services.client import Client
-from attune.services.ingest.backlog import BatchLimits
 from attune.services.ingest.metrics import IngestMetrics
 from attune.services.ingest.settings import IngestSettings
 from attune.services.ingest.worker import IngestWorker
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import Config
+from attune.services.runtime.consuming.backlog import BatchLimits
 from attune.services.runtime.eventlog.consumer import Source
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.events import TOPIC

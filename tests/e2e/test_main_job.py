@@ -1,14 +1,21 @@
 """The main job: events in, a ranking and suggestions for this user out, and nothing left of a forgotten one."""
 
+from contextlib import closing
+from datetime import UTC, datetime
+
 import pytest
-from tests.e2e.conftest import record_visibly, wait_until
+from tests.e2e.conftest import exported, record_visibly, wait_until
 from tests.e2e.material import QUERY, TEXTS, documents, reading
 
+from attune.events.v1.events_pb2 import EVENT_TYPE_FEEDBACK, InteractionEvent
 from attune.knowledge.v1 import knowledge_pb2 as knowledge
 from attune.knowledge.v1.context_pb2 import Context, Turn
 from attune.search.v1 import search_pb2
 from attune.services.cli.system import System
-from attune.services.client import Client
+from attune.services.client import Client, event_record
+from attune.services.runtime.eventlog.local import LocalEventLog
+from attune.services.runtime.eventlog.port import Entry
+from attune.services.runtime.events import TOPIC
 
 pytestmark = pytest.mark.e2e
 
@@ -148,6 +155,40 @@ def test_feedback_becomes_an_event_that_counts_once(client: Client) -> None:
     wait_until(lambda: client.profile("kim").events == 1)
     record_visibly(client, reading("kim", "csv.reader"))
     assert client.profile("kim").events == 2
+
+
+def test_feedback_on_the_topic_does_what_the_call_does(client: Client, system: System) -> None:
+    """They are the same event on the same topic: who has Kafka need not call."""
+    request = search_pb2.SubmitFeedbackRequest(
+        request_id="r1", user_id="caller", document_id="asyncio.gather", verdict=search_pb2.VERDICT_IRRELEVANT
+    )
+    client.submit_feedback(request)
+    event = InteractionEvent(
+        tenant_id="default",
+        user_id="producer",
+        event_id="r1",
+        type=EVENT_TYPE_FEEDBACK,
+        object_id="asyncio.gather",
+        attributes={"verdict": "irrelevant"},
+    )
+    event.occurred_at.GetCurrentTime()
+    key, value, headers = event_record(event)
+    with closing(LocalEventLog(system.config.data_dir / "events")) as log:
+        for _ in range(2):  # a producer that repeats itself
+            log.append(TOPIC, [Entry(key, value, tuple(headers))], datetime.now(UTC))
+    wait_until(lambda: [client.profile(user).events for user in ("caller", "producer")] == [1, 1])
+    learned = [counts_of(client, user) for user in ("caller", "producer")]
+    assert learned[0] == learned[1]
+    assert learned[0]
+
+
+def counts_of(client: Client, user: str) -> dict[str, dict[str, int]]:
+    """What was counted of each entity."""
+    return {
+        each.entity.entity_id: dict(each.entity.evidence.counts)
+        for each in exported(client, user)
+        if each.HasField("entity")
+    }
 
 
 def test_documents_are_indexed_once_replaced_and_deleted(client: Client) -> None:

@@ -39,6 +39,7 @@ class Audit:
         """`empty` takes the log; `acknowledged` is what must be in it, `wrong` key and value of what is no event."""
         records = {_place(each): each for each in every_record(self._log, TOPIC)}
         _compute(empty, self._log, records.values())
+        _look_through_as_many(empty.store, self._store, self._log)
         is_wrong = {at: each for at, each in records.items() if (each.key, each.value) in wrong}
         self._count(records, is_wrong)
         self._report.differences += [
@@ -85,6 +86,13 @@ def _compute(knowledge: Knowledge, log: EventLog, records: Collection[Record]) -
         for some in _pieces(of_partition):
             position = LogPosition(TOPIC, partition, some[-1].offset + 1)
             knowledge.handle(sort_out(some, validation).interactions, position)
+
+
+def _look_through_as_many(computed: Store, found: Store, log: EventLog) -> None:
+    """Starts move this position, and events do not."""
+    for partition in range(log.partition_count(DEAD_LETTER_TOPIC)):
+        if offset := found.position(DEAD_LETTER_TOPIC, partition):
+            computed.apply([], LogPosition(DEAD_LETTER_TOPIC, partition, offset))
 
 
 def _pieces(records: Iterator[Record]) -> Iterator[list[Record]]:

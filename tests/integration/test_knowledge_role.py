@@ -20,12 +20,12 @@ from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.linking import Linker
 from attune.knowledge_store.model import HALF_LIFE, EventKind, Interaction, LogPosition, UserKey
 from attune.knowledge_store.store_memory import MemoryStore
-from attune.services.ingest.backlog import BatchLimits
 from attune.services.ingest.metrics import IngestMetrics
 from attune.services.ingest.settings import IngestSettings
 from attune.services.ingest.worker import IngestWorker
 from attune.services.knowledge.main import build
 from attune.services.runtime.config import Config, ConfigError
+from attune.services.runtime.consuming.backlog import BatchLimits
 from attune.services.runtime.eventlog.consumer import Source
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.eventlog.port import Entry

@@ -104,26 +104,21 @@ class ReachedStore:
 
 
 class ReachedLog:
-    """A process's way to the log. `redacting` hears, just before, of which key's records in which topic are erased, and
-    `appending` of entries.
-    """
+    """A process's way to the log. `redacting` hears, just before, of which key's records in which topic are erased."""
 
     def __init__(
         self,
         log: EventLog,
         reach: Reach,
         redacting: Callable[[str, bytes], None] = lambda _topic, _key: None,
-        appending: Callable[[Sequence[Entry]], None] = lambda _entries: None,
     ) -> None:
         self._log = log
         self._reach = reach
         self._redacting = redacting
-        self._appending = appending
 
     def append(self, topic: str, entries: Sequence[Entry], now: datetime) -> list[Position]:
         """One record after the other, so that a process can die with half of them in the log."""
         self._reach("before log.append")
-        self._appending(entries)
         positions = []
         for number, entry in enumerate(entries):
             if number:

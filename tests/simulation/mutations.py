@@ -13,8 +13,8 @@ from attune.knowledge_store.store_model import Projected
 from attune.knowledge_store.store_rows import RowStore
 from attune.knowledge_store.tombstones import Tombstones
 from attune.services.ingest.applying import Applier
-from attune.services.ingest.backlog import Backlog
 from attune.services.ingest.batch import sort_out
+from attune.services.runtime.consuming.backlog import Backlog
 from attune.services.runtime.events import TOPIC
 
 _real_take, _real_apply = UserRecord.take, RowStore.apply

@@ -5,7 +5,7 @@ from datetime import timedelta
 from random import Random
 from typing import Self
 
-from attune.services.ingest.backlog import BatchLimits
+from attune.services.runtime.consuming.backlog import BatchLimits
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -30,8 +30,6 @@ class Process:
     name: str
     stalled: bool = False
     """Whether it slept within what it does now."""
-    setting_aside: set[str] = field(default_factory=set)
-    """Of which records it has appended dead letters within what it does now."""
     is_dead: bool = False
     worker: IngestWorker | None = None
     member: Member | None = None
@@ -53,8 +51,6 @@ class Stage(ABC):
         self._running: list[Process] = []
         """What runs, within what is stalled."""
         self._made = 0
-        self.left_behind: set[str] = set()
-        """Of which records a process appended dead letters and died: their user may have been forgotten just then."""
 
     @abstractmethod
     def _stall(self, process: Process, place: str) -> None:
@@ -87,12 +83,10 @@ class Stage(ABC):
         """What the process does in the block, until it is killed or refused."""
         self._running.append(process)
         process.stalled = False
-        process.setting_aside = set()
         try:
             yield
         except Killed:
             process.is_dead = True
-            self.left_behind |= process.setting_aside
         except StoreBusyError:
             self._note("refused", process)
         finally:

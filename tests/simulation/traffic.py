@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from random import Random
 
+from tests.drawn_events import Deeds
+
 from attune.events.v1 import events_pb2 as events
 from attune.events.v1.events_pb2 import InteractionEvent
 from attune.knowledge_store.model import LinkedEntity, UserKey
@@ -17,6 +19,7 @@ DOCUMENTS: Mapping[str, tuple[LinkedEntity, ...]] = {
     "frames": (LinkedEntity("pandas", 0.75),),
 }
 USERS = tuple(UserKey(*names) for names in (("acme", "ada"), ("acme", "bea"), ("zeta", "ada")))
+_DEEDS = Deeds(ENTITIES, tuple(DOCUMENTS))
 
 
 class Traffic:
@@ -68,7 +71,7 @@ class Traffic:
             tenant_id=user.tenant, user_id=user.user, event_id=f"{user.user}-{self._random.getrandbits(40)}"
         )
         made.occurred_at.FromDatetime(self._occurred_at())
-        self._random.choice((_query, _click, _dwell, _feedback, _removed, _impression))(made, self._random)
+        _DEEDS.draw(made, self._random)
         return made
 
     def _occurred_at(self) -> datetime:
@@ -95,36 +98,3 @@ class Traffic:
         else:
             return Entry(log_key(UserKey("another", made.user_id)), made.SerializeToString())
         return to_entry(made)
-
-
-def _query(event: InteractionEvent, random: Random) -> None:
-    event.type = events.EVENT_TYPE_QUERY
-    event.user_query = f"{random.choice(ENTITIES)} and {random.choice(ENTITIES)}"
-
-
-def _click(event: InteractionEvent, random: Random) -> None:
-    event.type = events.EVENT_TYPE_CLICK
-    event.object_id = random.choice(tuple(DOCUMENTS))
-    event.position = random.randint(1, 9)
-
-
-def _dwell(event: InteractionEvent, random: Random) -> None:
-    event.type = events.EVENT_TYPE_DWELL
-    event.object_id = random.choice(tuple(DOCUMENTS))
-    event.dwell_ms = random.randint(0, 90_000)
-
-
-def _feedback(event: InteractionEvent, random: Random) -> None:
-    event.type = events.EVENT_TYPE_FEEDBACK
-    event.object_id = random.choice(tuple(DOCUMENTS))
-    event.attributes["verdict"] = random.choice(("relevant", "irrelevant"))
-
-
-def _removed(event: InteractionEvent, random: Random) -> None:
-    event.type = events.EVENT_TYPE_SUGGESTION_REMOVED
-    event.entity_ids.append(random.choice(ENTITIES))
-
-
-def _impression(event: InteractionEvent, random: Random) -> None:
-    event.type = events.EVENT_TYPE_IMPRESSION
-    event.object_id = random.choice(tuple(DOCUMENTS))

@@ -18,16 +18,15 @@ from tests.simulation.traffic import DOCUMENTS, ENTITIES, USERS, Traffic
 from attune.knowledge_store.consent import Purpose
 from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.store import StoreBusyError
-from attune.services.ingest.dead_letter_limit import DeadLetterLimit
 from attune.services.ingest.settings import IngestSettings
-from attune.services.ingest.worker import IngestWorker
+from attune.services.ingest.worker import IngestWorker, prepare
 from attune.services.knowledge.consenting import Consenting
 from attune.services.knowledge.forgetting import Forgetting
+from attune.services.runtime.consuming.dead_letter_limit import DeadLetterLimit
 from attune.services.runtime.eventlog.consumer import Owner, Source
 from attune.services.runtime.events import TOPIC
 from attune.services.runtime.objects import append_objects
 from attune.services.runtime.removals import REMOVALS_TOPIC
-from attune.services.runtime.restoring import restore
 
 _MOST_WORKERS = 4
 _ANY_NUMBER = DeadLetterLimit(ratio=1)
@@ -139,12 +138,7 @@ class World(Stage):
             return
         process = self._process("worker")
         store = self._engine.knowledge(ReachedStore(self._store, self._reach_of(process)))
-        log = ReachedLog(
-            self.broker,
-            self._reach_of(process),
-            self._excuse,
-            lambda letters: process.setting_aside.update(position_of(each) for each in letters),
-        )
+        log = ReachedLog(self.broker, self._reach_of(process), self._excuse)
 
         def consumer(_topic: str, owner: Owner) -> Member:
             process.member = Member(self._group, owner, self._reach_of(process))
@@ -158,7 +152,7 @@ class World(Stage):
         self._say(f"{process.name} starts")
         with self._run(process):
             try:
-                restore(log, store.store)
+                prepare(log, store.store)
             except StoreBusyError:
                 self._leave(process)
 
@@ -228,7 +222,7 @@ class World(Stage):
         for each in self._idle():
             self._leave(each)
         with self._without_faults():
-            restore(self.broker, self._store)
+            prepare(self.broker, self._store)
         self._start_worker()
 
     # Users
@@ -278,7 +272,7 @@ class World(Stage):
             self._start_worker()
         self.traffic.send_last()
         self._read_to_the_end()
-        restore(self.broker, self._store)
+        prepare(self.broker, self._store)
 
     def _read_to_the_end(self) -> None:
         partitions = range(self._schedule.partitions)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 from kafka.admin import ConfigResource
-from tests.fakes.kafka import delete_topics
+from tests.fakes.kafka import delete_topics, until
 
 from attune.services.runtime.eventlog.kafka_client import KafkaConnection
 from attune.services.runtime.eventlog.kafka_log import KafkaEventLog
@@ -38,13 +38,30 @@ def admin(connection: KafkaConnection) -> Iterator[KafkaAdminClient]:
 
 @pytest.fixture
 def alter(admin: KafkaAdminClient) -> Callable[..., None]:
-    """Changes settings of a topic."""
+    """Changes settings of a topic, and returns when the broker shows them: a setting is to be given as it shows it."""
 
     def change(topic: str, **settings: object) -> None:
         wanted = {name.replace("_", "."): str(value) for name, value in settings.items()}
         admin.alter_configs([ConfigResource("TOPIC", topic, wanted)])
 
+        def is_shown() -> bool:
+            found = admin.describe_configs([ConfigResource("TOPIC", topic)], config_filter="all")["topic"][topic]
+            return all(str(found[name]["value"]) == value for name, value in wanted.items())
+
+        until(is_shown)
+
     return change
+
+
+@pytest.fixture
+def delete(admin: KafkaAdminClient) -> Callable[..., None]:
+    """Deletes topics, and returns when the broker shows none of them."""
+
+    def one_and_all(*topics: str) -> None:
+        admin.delete_topics(list(topics))
+        until(lambda: not set(topics) & set(admin.list_topics()))
+
+    return one_and_all
 
 
 @pytest.fixture

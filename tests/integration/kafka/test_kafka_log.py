@@ -20,7 +20,7 @@ NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
 COMPACTED_NOW = {
     "segment_ms": 200,
     "max_compaction_lag_ms": 200,
-    "min_cleanable_dirty_ratio": 0,
+    "min_cleanable_dirty_ratio": 0.0,
     "delete_retention_ms": 0,
 }
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from tests.unit.docs.conftest import ROOT, blocks, rows
 
 from attune.services.runtime.dead_letters import dead_letter
+from attune.services.runtime.documents import DOCUMENTS_TOPIC
 from attune.services.runtime.eventlog.port import Record
 from attune.services.runtime.events import TOPIC
 from attune.services.runtime.records.admission import Admission
@@ -17,14 +18,28 @@ CONTRACTS = (ROOT / "docs/contracts.md").read_text(encoding="utf-8")
 NOW_MS = int(datetime(2026, 11, 3, tzinfo=UTC).timestamp() * 1000)
 
 
+def sent(topic: str) -> list[Record]:
+    """What the commands with kcat put into a topic."""
+    (block,) = (each for each in blocks(CONTRACTS, "sh") if "kcat" in each and f"-t {topic} " in each)
+    records = []
+    for command in block.split("echo ")[1:]:
+        match = re.search(r"'(.*?)\|(.*)'", command)
+        assert match is not None
+        headers = tuple((name, value.encode()) for name, value in re.findall(r"-H ([\w-]+)=(\S+)", command))
+        records.append(Record(topic, 0, 0, NOW_MS, match[1].encode(), match[2].encode(), headers))
+    return records
+
+
 def test_what_kcat_sends_is_an_event() -> None:
-    (command,) = (block for block in blocks(CONTRACTS, "sh") if "kcat" in block)
-    match = re.search(r"echo '(.*?)\|(.*)'", command)
-    assert match is not None
-    headers = tuple((name, value.encode()) for name, value in re.findall(r"-H ([\w-]+)=(\S+)", command))
-    assert len(headers) == 4
-    record = Record(TOPIC, 0, 0, NOW_MS, match[1].encode(), match[2].encode(), headers)
+    (record,) = sent(TOPIC)
+    assert len(record.headers) == 4
     assert Admission().event(record, Validation()).event_id == "e1"
+
+
+def test_what_kcat_sends_is_a_document_and_its_deletion() -> None:
+    put, delete = (Admission().document(each, Validation()) for each in sent(DOCUMENTS_TOPIC))
+    assert (put.put.document_id, put.tenant_id) == ("d1", "default")
+    assert delete.delete_id == "d1"
 
 
 def test_every_action_of_ubi_is_listed() -> None:

@@ -20,12 +20,12 @@ from attune.knowledge_store.store import Store
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_model import Applied
 from attune.knowledge_store.store_sqlite import SqliteStore
-from attune.services.ingest.backlog import BatchLimits
 from attune.services.ingest.batch import sort_out
-from attune.services.ingest.dead_letter_limit import DeadLetterLimit
 from attune.services.ingest.metrics import IngestMetrics
 from attune.services.ingest.settings import IngestSettings
 from attune.services.ingest.worker import IngestWorker
+from attune.services.runtime.consuming.backlog import BatchLimits
+from attune.services.runtime.consuming.dead_letter_limit import DeadLetterLimit
 from attune.services.runtime.eventlog.consumer import Source
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.eventlog.port import Entry, Record

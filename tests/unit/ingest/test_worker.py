@@ -18,12 +18,12 @@ from attune.knowledge_store.store import StoreBusyError
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_model import Applied, Removal
 from attune.knowledge_store.store_sqlite import SqliteStore
-from attune.services.ingest.backlog import BatchLimits
 from attune.services.ingest.metrics import IngestMetrics
 from attune.services.ingest.settings import IngestSettings
-from attune.services.ingest.worker import IngestWorker
+from attune.services.ingest.worker import IngestWorker, prepare
 from attune.services.runtime.config import ConfigError
 from attune.services.runtime.consents import append_consents
+from attune.services.runtime.consuming.backlog import BatchLimits
 from attune.services.runtime.eventlog.consumer import Source
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.eventlog.port import Entry, Position, Record
@@ -208,10 +208,40 @@ def test_a_dead_letter_that_lands_behind_the_redaction_is_redacted_too(tmp_path:
     assert [each.key for each in dead_letters(log)] == [b"acme/bea", b"no key"]
 
 
+class KilledBehindTheAppend(ForgettingMeanwhile):
+    """And the process does not get to redact what it has appended."""
+
+    def append(self, topic: str, entries: Sequence[Entry], now: datetime) -> list[Position]:
+        appended = super().append(topic, entries, now)
+        if topic == DEAD_LETTER_TOPIC:
+            raise Killed
+        return appended
+
+
+class Killed(BaseException):
+    """No handler of errors hears of it."""
+
+
+def test_a_dead_letter_left_behind_by_a_killed_worker_is_redacted_at_the_next_start(
+    log: LocalEventLog, tmp_path: Path, knowledge: Knowledge
+) -> None:
+    doomed = KilledBehindTheAppend(tmp_path / "events")
+    doomed.knowledge = knowledge
+    append(doomed, Entry(b"acme/ada", b"\xff secret"), Entry(b"acme/bea", b"\xff"), Entry(b"no key", b"\xff"))
+    with pytest.raises(Killed):
+        worker(doomed, knowledge).step(0)
+    doomed.close()
+    assert b"acme/ada" in [each.key for each in dead_letters(log)]
+    prepare(log, knowledge.store)
+    assert {each.key for each in dead_letters(log)} == {b"acme/bea", b"no key"}
+    assert knowledge.store.position(DEAD_LETTER_TOPIC, 0) == log.end_offset(DEAD_LETTER_TOPIC, 0)
+
+
 def test_dead_letters_of_a_user_who_began_anew_stay(log: LocalEventLog, knowledge: Knowledge) -> None:
     knowledge.forget_user(ADA, NOW - timedelta(seconds=1))
     append(log, Entry(b"acme/ada", b"\xff"))
     worker(log, knowledge).step(0)
+    prepare(log, knowledge.store)
     assert [each.key for each in dead_letters(log)] == [b"acme/ada"]
 
 
@@ -270,7 +300,7 @@ def test_a_crash_between_dead_letters_and_store_repeats_and_never_loses(log: Loc
 
 
 def test_a_running_worker_tries_a_failed_batch_again(log: LocalEventLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("attune.services.ingest.worker._RETRY_S", 0.01)
+    monkeypatch.setattr("attune.services.runtime.consuming.worker._RETRY_S", 0.01)
     knowledge = over(MemoryStore(), CrashingOnce)
     running = worker(log, knowledge)
     running.start()

@@ -8,8 +8,9 @@ from tests.unit.search.conftest import Services
 
 from attune.search.v1 import search_pb2 as pb
 from attune.services.runtime.call import Call, enter_call
+from attune.services.search.batches import Report
 from attune.services.search.index.port import Index
-from attune.services.search.indexing import Indexer, Report
+from attune.services.search.indexing import Indexer
 
 
 def document(document_id: str, domain: str = "", title: str = "a title") -> pb.Document:

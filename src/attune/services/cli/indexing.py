@@ -1,19 +1,20 @@
-"""`attune index`: documents from files into the search service."""
+"""`attune index`: documents from files into the search service, or into the log that it reads."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from attune.search.v1.search_pb2 import Document, IndexDocumentsResponse
+from attune.search.v1.search_pb2 import IndexDocumentsResponse
 from attune.services.cli.corpora.jsonlines import read_json_lines
 from attune.services.cli.corpora.model import CorpusDocument, CorpusError
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json, Token, connect
 from attune.services.cli.output import as_dict, console, print_json, progress
+from attune.services.cli.sending_documents import Target, batches, send_to_log, tell_sent, to_message
 from attune.services.client import Client
+from attune.services.runtime.call import DEFAULT_TENANT
 
 _AT_ONCE = 128
 
@@ -21,6 +22,12 @@ _AT_ONCE = 128
 def index(
     source: Annotated[Path, typer.Argument(help="A directory in BEIR layout, or a JSONL file of documents.")],
     domain: Annotated[str, typer.Option(help="The domain of the documents. Default: the name of the source.")] = "",
+    to: Annotated[
+        Target, typer.Option(help="The search service, or the event log, from where a search role indexes them later.")
+    ] = Target.SERVICE,
+    tenant: Annotated[str, typer.Option(help="For --to log: whose the documents are, where no token tells it.")] = (
+        DEFAULT_TENANT
+    ),
     token: Token = "",
     as_json: Json = False,
 ) -> None:
@@ -30,9 +37,13 @@ def index(
 
     Example: attune index corpora/scifact --domain biomedicine
     """
-    with told_plainly(), connect(token) as client:
+    with told_plainly():
         documents = read_documents(source, domain)
-        total = index_with_progress(client, documents, f"indexing {source.name}")
+        if to is Target.LOG:
+            tell_sent(send_to_log(documents, tenant, f"sending {source.name}"), as_json=as_json)
+            return
+        with connect(token) as client:
+            total = index_with_progress(client, documents, f"indexing {source.name}")
     if as_json:
         print_json(as_dict(total))
         return
@@ -71,29 +82,11 @@ def index_with_progress(client: Client, documents: Sequence[CorpusDocument], tit
     total = IndexDocumentsResponse()
     with progress() as bar:
         task = bar.add_task(title, total=len(documents))
-        for start, batch in _batches(documents):
-            answer = client.index(_message(each) for each in batch)
+        for start, batch in batches(documents, _AT_ONCE):
+            answer = client.index(to_message(each) for each in batch)
             _add(total, answer, start)
             bar.advance(task, len(batch))
     return total
-
-
-def _batches(documents: Iterable[CorpusDocument]) -> Iterator[tuple[int, list[CorpusDocument]]]:
-    rest = iter(documents)
-    start = 0
-    while batch := list(islice(rest, _AT_ONCE)):
-        yield start, batch
-        start += len(batch)
-
-
-def _message(document: CorpusDocument) -> Document:
-    return Document(
-        document_id=document.id,
-        title=document.title,
-        text=document.text,
-        domain=document.domain,
-        url=document.url,
-    )
 
 
 def _add(total: IndexDocumentsResponse, answer: IndexDocumentsResponse, start: int) -> None:

@@ -7,11 +7,11 @@ import structlog
 
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.model import LogPosition, UserKey
-from attune.services.ingest.backlog import Backlog
 from attune.services.ingest.batch import Batch, sort_out
 from attune.services.ingest.metrics import IngestMetrics
 from attune.services.ingest.settings import IngestSettings
 from attune.services.runtime.clock import Clock
+from attune.services.runtime.consuming.backlog import Backlog
 from attune.services.runtime.eventlog.port import EventLog
 from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, log_key, logged_at, user_of_key
 from attune.services.runtime.validation import Validation

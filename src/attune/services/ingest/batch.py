@@ -15,7 +15,6 @@ from attune.services.runtime.validation import Validation
 
 _ANY = Admission()
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-"""When a record without a time that can be told was taken: before its user was forgotten, if ever."""
 
 
 @dataclass(slots=True)
@@ -39,6 +38,11 @@ def sort_out(records: Sequence[Record], validation: Validation, admission: Admis
             batch.interactions.append(to_interaction(event, logged_at(record)))
         except InvalidRecordError as error:
             batch.dead_letters.append(dead_letter(record, error))
-            batch.dead_since.append(logged_at(record) if has_a_time(record) else _LONG_AGO)
+            batch.dead_since.append(taken_at(record))
             batch.reasons[error.reason] += 1
     return batch
+
+
+def taken_at(record: Record) -> datetime:
+    """When the log took a record; long ago where that cannot be told, so that it is from before any forgetting."""
+    return logged_at(record) if has_a_time(record) else _LONG_AGO

@@ -28,7 +28,7 @@ async def build(
     settings, watcher = IngestSettings.of(config), CatalogWatcher.of(config)
     if knowledge is None:
         knowledge = await asyncio.to_thread(open_knowledge, config)
-    source = source or open_source(config)
+    source = source or open_source(config, config.kafka_group)
     worker = IngestWorker(source, knowledge, clock, IngestMetrics(metrics), settings)
     await asyncio.to_thread(worker.start)
     watcher.start(knowledge)
@@ -40,12 +40,6 @@ async def build(
         knowledge.store.close()
 
     def watch(listener: Callable[[bool], None]) -> None:
-        """The worker tells from a thread of its own."""
-        loop = asyncio.get_running_loop()
-
-        def tell(able: bool) -> None:
-            loop.call_soon_threadsafe(listener, able)
-
-        worker.readiness.watch(tell)
+        worker.readiness.watch_on(asyncio.get_running_loop(), listener)
 
     return Role(RoleName.INGEST, close=close, watch=watch)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Self
 
-from attune.services.ingest.backlog import BatchLimits
-from attune.services.ingest.dead_letter_limit import DeadLetterLimit
 from attune.services.runtime.config import Config
+from attune.services.runtime.consuming.backlog import BatchLimits
+from attune.services.runtime.consuming.dead_letter_limit import DeadLetterLimit
 from attune.services.runtime.records.admission import Admission
 
 

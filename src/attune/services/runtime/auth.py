@@ -46,6 +46,20 @@ class Credentials:
         """The tenants there are tokens for; None where no tokens are required."""
         return None if self._tenants is None else frozenset(self._tenants.values())
 
+    def authorization_of(self, tenant: str) -> str:
+        """An `authorization` header that stands for a tenant, for work that no caller asked for; empty where no tokens
+        are required.
+
+        Raises:
+            LookupError: no token stands for it.
+        """
+        if self._tenants is None:
+            return ""
+        token = next((token for token, name in self._tenants.items() if name == tenant), None)
+        if token is None:
+            raise LookupError(f"no token of ATTUNE_TOKENS_FILE stands for the tenant {tenant}")
+        return f"Bearer {token}"
+
     def tenant(self, authorization: str) -> str:
         """The tenant of an `authorization` header.
 

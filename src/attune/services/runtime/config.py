@@ -53,7 +53,7 @@ class Config(BaseSettings):
     drain_s: float = Field(20, ge=0, description="How long calls in flight may take to end when a server stops.")
     max_message_bytes: int = Field(16 << 20, gt=0, description="The largest request or response, in bytes.")
     max_event_bytes: int = Field(
-        1 << 20, gt=0, description="The largest event that is taken from the log, in bytes: key, value and headers."
+        1 << 20, gt=0, description="The largest event or document taken from the log, in bytes: key, value and headers."
     )
     events_to: Literal["service", "kafka"] = Field(
         "service",
@@ -64,7 +64,7 @@ class Config(BaseSettings):
         100, ge=1, description="Of fewer records than this no share is taken: the first ones may be bad by chance."
     )
     dead_letter_ratio: float = Field(
-        0.5, ge=0, le=1, description="The share of dead letters above which the ingest worker stops; 1: it never does."
+        0.5, ge=0, le=1, description="The share of dead letters above which reading a topic stops; 1: it never does."
     )
     model_path: Path | None = Field(
         None, description="A sentence-transformers directory; without it, all-MiniLM-L6-v2."
@@ -109,8 +109,11 @@ class Config(BaseSettings):
     kafka_session_ms: int = Field(
         10_000,
         ge=100,
-        description="How long an ingest worker may be silent before its partitions go to others, in milliseconds; "
-        "brokers set bounds to it.",
+        description="How long a worker that reads Kafka may be silent before its partitions go to others, "
+        "in milliseconds; brokers set bounds to it.",
+    )
+    kafka_documents_group: str = Field(
+        "attune.documents", min_length=1, description="The consumer group of search roles that share an index."
     )
     entities_per_user: int = Field(512, ge=1, description="How many entities a user's store holds at most.")
     ingest_batch_records: int = Field(
@@ -119,6 +122,18 @@ class Config(BaseSettings):
     ingest_batch_bytes: int = Field(4 << 20, ge=1, description="The same in bytes.")
     ingest_batch_wait_ms: int = Field(
         100, ge=0, description="A batch is applied when its first event has waited so long, in milliseconds."
+    )
+    documents_from_log: bool = Field(
+        False, description="Whether the search role indexes the documents that arrive on attune.documents.v1, too."
+    )
+    documents_batch_records: int = Field(
+        256,
+        ge=1,
+        description="A batch of these is indexed when it has so many, and no more are read meanwhile.",
+    )
+    documents_batch_bytes: int = Field(8 << 20, ge=1, description="The same in bytes.")
+    documents_batch_wait_ms: int = Field(
+        200, ge=0, description="A batch is indexed when its first document has waited so long, in milliseconds."
     )
     consent_default: Literal["granted", "withdrawn"] = Field(
         "granted", description="What counts for a purpose that a user has made no choice about."

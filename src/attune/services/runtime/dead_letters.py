@@ -1,4 +1,4 @@
-"""Dead letters: records that are no events, as they came, with the reason and the place that they came from.
+"""Dead letters: records that are not what their topic holds, as they came, with the reason and the place of each.
 
 A dead letter is known by the position of its record. A worker that is killed between setting it aside and moving its
 offset sets it aside again, so readers count a position once. A letter that was replayed is followed by a marker for its
@@ -83,18 +83,16 @@ def replayed_marker(letter: DeadLetter) -> Entry:
     return Entry(letter.record.key, b"", ((_CODE, _REPLAYED), (_POSITION, written(letter.position).encode())))
 
 
-def dead_letters(event_log: LogReader) -> Iterator[DeadLetter]:
-    """All that lie there by now, each once, partition by partition.
+def dead_letters(event_log: LogReader, topic: str = DEAD_LETTER_TOPIC) -> Iterator[DeadLetter]:
+    """All that lie in a topic of dead letters by now, each once, partition by partition.
 
     The topic is read twice, and kept in memory are the positions alone, about 250 bytes for each.
     """
     passed = {
-        position
-        for record in every_record(event_log, DEAD_LETTER_TOPIC)
-        if (position := _position_if_replayed(record)) is not None
+        position for record in every_record(event_log, topic) if (position := _position_if_replayed(record)) is not None
     }
-    for record in every_record(event_log, DEAD_LETTER_TOPIC):
-        letter = _parse(record)
+    for record in every_record(event_log, topic):
+        letter = dead_letter_of(record)
         if letter is not None and letter.position not in passed:
             passed.add(letter.position)
             yield letter
@@ -114,8 +112,8 @@ def _position_if_replayed(record: Record) -> Position | None:
     return _position(ours) if ours.get(_CODE) == _REPLAYED else None
 
 
-def _parse(record: Record) -> DeadLetter | None:
-    """None for a marker, and for what somebody else wrote there."""
+def dead_letter_of(record: Record) -> DeadLetter | None:
+    """What a record of their topic holds; None for a marker, and for what somebody else wrote there."""
     ours, theirs = _split(record.headers)
     position = _position(ours)
     if position is None or ours.get(_CODE) == _REPLAYED:

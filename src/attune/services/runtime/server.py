@@ -1,7 +1,7 @@
 """A gRPC server with what every role has: health, reflection, the call interceptor, a graceful end."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import grpc
@@ -37,6 +37,10 @@ class Role:
     close: Callable[[], Awaitable[None]] = field(default=_nothing)
     watch: Callable[[Callable[[bool], None]], None] = field(default=_always_able)
     """Has a listener told, whenever that changes, whether the role can answer."""
+    watched: Sequence[str] | None = None
+    """Names of health checks that this is told of; None: of all there are. What is named here and is no service is a
+    part of the role that may be unable to work while its services answer.
+    """
 
 
 class RoleServer:
@@ -65,15 +69,16 @@ class RoleServer:
         address = _bind(server, config, role.name)
         await server.start()
         serving = cls(role, server, healthy, address)
-        await serving._tell_health(able=True)
+        await serving._tell_health(("", *role.services, *(role.watched or ())), able=True)
         role.watch(serving.report)
         _log.info("serving", role=role.name, address=address)
         return serving
 
     def report(self, able: bool) -> None:
         """Let the health checks say whether the role can answer."""
-        _log.warning("able to answer again" if able else "not able to answer", role=self.role.name)
-        task = asyncio.get_running_loop().create_task(self._tell_health(able=able))
+        _log.warning("able to work again" if able else "not able to work", role=self.role.name, of=self.role.watched)
+        names = ("", *self.role.services) if self.role.watched is None else self.role.watched
+        task = asyncio.get_running_loop().create_task(self._tell_health(names, able=able))
         self._reports.add(task)
         task.add_done_callback(self._reports.discard)
 
@@ -84,9 +89,9 @@ class RoleServer:
         await self.role.close()
         _log.info("stopped", role=self.role.name)
 
-    async def _tell_health(self, *, able: bool) -> None:
+    async def _tell_health(self, names: Iterable[str], *, able: bool) -> None:
         status = health_pb2.HealthCheckResponse.SERVING if able else health_pb2.HealthCheckResponse.NOT_SERVING
-        for name in ("", *self.role.services):
+        for name in names:
             await self._health.set(name, status)
 
 

@@ -75,15 +75,18 @@ def open_shadow(config: Config) -> Shadow:
     return PostgresShadow(url, capacity=config.entities_per_user, consent_default=granted)
 
 
-def open_source(config: Config) -> Source:
-    """The event log, and how to become one of its readers. Raises what `open_event_log` does."""
+def open_source(config: Config, group: str) -> Source:
+    """The event log, and how to become one of its readers, in Kafka as a member of `group`.
+
+    Raises what `open_event_log` does.
+    """
     log = open_event_log(config)
     if not config.kafka_bootstrap_servers:
         return Source.local(log)
     from attune.services.runtime.eventlog.kafka_group import KafkaGroupConsumer  # noqa: PLC0415 - an extra
 
     connection = kafka_connection(config)
-    group, session_ms = config.kafka_group, config.kafka_session_ms
+    session_ms = config.kafka_session_ms
     return Source(log, lambda topic, owner: KafkaGroupConsumer(connection, group, topic, owner, session_ms))
 
 

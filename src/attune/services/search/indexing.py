@@ -1,73 +1,35 @@
 """IndexDocuments' work: all is linked; what is new or changed is embedded and written, in batches. And its undoing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import structlog
 
 from attune.search.v1 import search_pb2 as pb
 from attune.services.runtime.call import current_call
+from attune.services.runtime.documents import nothing_to_search
 from attune.services.runtime.errors import FieldViolation
 from attune.services.runtime.validation import Validation
+from attune.services.search.batches import BATCH, REPORTED, Batch, Placed, Report
 from attune.services.search.convert import from_message
 from attune.services.search.gateway import Gateway
-from attune.services.search.index.port import Document, Index, IndexedDocument
+from attune.services.search.index.port import Index, IndexedDocument, Version
 from attune.services.search.notices import GeneralistCount
 
 _log = structlog.get_logger("attune.search")
-_BATCH = 64
-_BATCH_BYTES = 4 << 20
-REPORTED = 100
+_UNLINKED = 1000
+"""As many ids as UnlinkObjects takes."""
+_T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A document that was refused."""
+class LinksUnavailableError(Exception):
+    """The entities of documents cannot be dropped now."""
 
-    index: int
-    document_id: str
-    violation: FieldViolation
-
-
-@dataclass(slots=True)
-class Report:
-    """What became of a stream of documents."""
-
-    generalist: GeneralistCount
-    spaces: Mapping[str, str]
-    """The key of the space that each known domain's expert embeds in."""
-    indexed: int = 0
-    unchanged: int = 0
-    rejected: list[Rejected] = field(default_factory=list)
-    rejected_count: int = 0
-
-    def space(self, document: Document) -> str:
-        """Where a document is embedded."""
-        return self.spaces.get(document.domain, "")
-
-    def reject(self, place: int, document_id: str, violation: FieldViolation) -> None:
-        """Count a refusal; keep the first ones."""
-        self.rejected_count += 1
-        if len(self.rejected) < REPORTED:
-            self.rejected.append(Rejected(place, document_id, violation))
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Documents of a stream by id, with their places in it. Of two with one id the later one counts."""
-
-    documents: dict[str, tuple[int, Document]] = field(default_factory=dict)
-    size: int = 0
-
-    def add(self, place: int, document: Document, size: int) -> None:
-        self.documents[document.id] = (place, document)
-        self.size += size
-
-    @property
-    def full(self) -> bool:
-        return len(self.documents) >= _BATCH or self.size >= _BATCH_BYTES
+    def __init__(self) -> None:
+        super().__init__("the knowledge service does not answer: documents stay until it does")
 
 
 class Indexer:
@@ -80,23 +42,51 @@ class Indexer:
 
     async def index(self, messages: AsyncIterator[pb.Document]) -> Report:
         """Everything that is valid is durable and searchable when this returns."""
-        spaces = {domain: expert.key for domain, expert in (await self._gateway.experts()).items()}
-        report = Report(GeneralistCount(frozenset(spaces)), spaces)
-        batch = _Batch()
+        report = await self._report(REPORTED)
+        batch = Batch()
         place = 0
         async for message in messages:
             violation = self._violation(message)
             if violation:
                 report.reject(place, message.document_id, violation)
             else:
-                batch.add(place, from_message(message), message.ByteSize())
+                batch.add(Placed(place, from_message(message)), message.ByteSize())
             place += 1
             if batch.full:
                 await self._write(batch, report)
-                batch = _Batch()
+                batch = Batch()
         await self._write(batch, report)
         _warn(report.generalist)
         return report
+
+    async def index_versions(self, documents: Sequence[tuple[pb.Document, Version]]) -> Report:
+        """The same for valid documents from the log, no id twice: none replaces a later version of it, nor what is
+        known of its entities. The places of refusals are those in `documents`.
+        """
+        report = await self._report(len(documents))
+        batch = Batch()
+        for place, (message, version) in enumerate(documents):
+            batch.add(Placed(place, from_message(message), version), message.ByteSize())
+            if batch.full:
+                await self._write(batch, report)
+                batch = Batch()
+        await self._write(batch, report)
+        await self._mend_links({message.document_id: version for message, version in documents})
+        _warn(report.generalist)
+        return report
+
+    async def delete_versions(self, deletions: Mapping[str, Version]) -> None:
+        """Remove documents, by id, that were deleted in the log, where that is not older than they are.
+
+        Raises:
+            LinksUnavailableError: the knowledge service is not there to drop their entities; nothing was removed.
+        """
+        if not deletions:
+            return
+        # First: once the deletion is in the index, a repetition would pass it over.
+        await self._unlink(list(deletions))
+        await asyncio.to_thread(self._index.retire, current_call().tenant, deletions)
+        await self._mend_links(deletions)
 
     async def delete(self, document_ids: Sequence[str]) -> int:
         """Remove documents; how many were there. Their entities go too, where the knowledge service answers.
@@ -111,51 +101,89 @@ class Indexer:
             )
         return deleted
 
-    async def _write(self, batch: _Batch, report: Report) -> None:
+    async def _report(self, most_listed: int) -> Report:
+        spaces = {domain: expert.key for domain, expert in (await self._gateway.experts()).items()}
+        return Report(GeneralistCount(frozenset(spaces)), spaces, most_listed)
+
+    async def _mend_links(self, written: Mapping[str, Version]) -> None:
+        """Entities are linked before the index is asked. Where it had a later version, its entities are linked again:
+        a worker that has slept may have come between.
+        """
+        tenant, ids = current_call().tenant, list(written)
+        versions = await asyncio.to_thread(self._index.versions, tenant, ids)
+        later = [each for each in ids if each in versions and versions[each].is_after(written[each])]
+        if not later:
+            return
+        documents = await asyncio.to_thread(self._index.documents, tenant, later)
+        for some in _chunks(list(documents.values()), BATCH):
+            await self._gateway.link(some)
+        if gone := [each for each in later if each not in documents]:
+            await self._unlink(gone)
+
+    async def _unlink(self, document_ids: Sequence[str]) -> None:
+        for some in _chunks(document_ids, _UNLINKED):
+            if not await self._gateway.unlink(some):
+                raise LinksUnavailableError
+
+    async def _write(self, batch: Batch, report: Report) -> None:
         if not batch.documents:
             return
         changed = await self._changed(await self._linked(batch), report)
         report.unchanged += len(batch.documents) - len(changed)
         if not changed:
             return
-        documents = [document for _, document in changed]
+        documents = [each.document for each in changed]
         vectors = await self._gateway.passage_vectors(documents, report.generalist.experts)
         ready, rows = [], []
-        for (place, document), vector in zip(changed, vectors, strict=True):
+        for placed, vector in zip(changed, vectors, strict=True):
             if isinstance(vector, str):
-                report.reject(place, document.id, FieldViolation("document.text", vector))
+                report.reject(placed.place, placed.document.id, FieldViolation("document.text", vector))
             else:
-                ready.append(IndexedDocument.of(document, report.space(document)))
+                ready.append(_indexed(placed, report))
                 rows.append(vector)
-                report.generalist.add(document.domain)
+                report.generalist.add(placed.document.domain)
         if ready:
             await asyncio.to_thread(self._index.upsert, current_call().tenant, ready, np.stack(rows))
         report.indexed += len(ready)
 
-    async def _linked(self, batch: _Batch) -> list[tuple[int, Document]]:
+    async def _linked(self, batch: Batch) -> list[Placed]:
         """The documents with their entities. Unchanged ones too: the catalog or the knowledge store may be new."""
-        linked = await self._gateway.link([document for _, document in batch.documents.values()])
+        linked = await self._gateway.link([each.document for each in batch.documents.values()])
         return [
-            (place, replace(document, entity_ids=entity_ids))
-            for (place, document), entity_ids in zip(batch.documents.values(), linked, strict=True)
+            replace(placed, document=replace(placed.document, entity_ids=entity_ids))
+            for placed, entity_ids in zip(batch.documents.values(), linked, strict=True)
         ]
 
-    async def _changed(self, documents: list[tuple[int, Document]], report: Report) -> list[tuple[int, Document]]:
-        ids = [document.id for _, document in documents]
-        known = await asyncio.to_thread(self._index.digests, current_call().tenant, ids)
-        return [
-            (place, document)
-            for place, document in documents
-            if known.get(document.id) != IndexedDocument.of(document, report.space(document)).digest
-        ]
+    async def _changed(self, documents: list[Placed], report: Report) -> list[Placed]:
+        """Those that need a vector. The others keep theirs, and have their versions confirmed."""
+        tenant, ids = current_call().tenant, [each.document.id for each in documents]
+        known = await asyncio.to_thread(self._index.digests, tenant, ids)
+        changed, same = [], []
+        for each in documents:
+            indexed = _indexed(each, report)
+            if known.get(each.document.id) != indexed.digest:
+                changed.append(each)
+            elif each.version:
+                same.append(indexed)
+        if same:
+            await asyncio.to_thread(self._index.confirm, tenant, same)
+        return changed
 
     def _violation(self, message: pb.Document) -> FieldViolation | None:
         found = self._validation.violations(message)
         if found:
             return FieldViolation(f"document.{found[0].field}", found[0].description)
-        if not message.title.strip() and not message.text.strip():
-            return FieldViolation("document.text", "is empty, and so is the title: there is nothing to search")
-        return None
+        nothing = nothing_to_search(message)
+        return FieldViolation(f"document.{nothing.field}", nothing.description) if nothing else None
+
+
+def _chunks(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _indexed(placed: Placed, report: Report) -> IndexedDocument:
+    return IndexedDocument.of(placed.document, report.space(placed.document), placed.version)
 
 
 def _warn(generalist: GeneralistCount) -> None:

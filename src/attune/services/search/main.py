@@ -1,16 +1,26 @@
 """The search role: the one place that constructs it."""
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from attune.search.v1.search_pb2_grpc import add_SearchServiceServicer_to_server
 from attune.services.runtime.clock import Clock, system_clock
 from attune.services.runtime.config import Config, RoleName
+from attune.services.runtime.consuming.worker import PartitionWorker
+from attune.services.runtime.documents import DOCUMENTS_TOPIC
+from attune.services.runtime.eventlog.consumer import Source
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.outgoing import connect
 from attune.services.runtime.server import Role
+from attune.services.runtime.stores import open_source
+from attune.services.search.document_log.metrics import DocumentLogMetrics
+from attune.services.search.document_log.settings import DocumentLogSettings
+from attune.services.search.document_log.worker import document_worker
 from attune.services.search.gateway import Gateway
 from attune.services.search.index.opening import open_index
 from attune.services.search.index.port import Index
+from attune.services.search.indexing import Indexer
 from attune.services.search.service import SearchServicer
 
 
@@ -26,8 +36,15 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
         model = await gateway.model(config.service_token.get_secret_value())
         index = await asyncio.to_thread(open_index, config, model.model_id, model.dimension)
     servicer = SearchServicer(index, gateway, clock, metrics)
+    try:
+        documents = await _documents(config, metrics, clock, index, gateway)
+    except BaseException:
+        await asyncio.to_thread(index.close)
+        raise
 
     async def close() -> None:
+        if documents:
+            await documents.close()
         await asyncio.to_thread(index.close)
         await gateway.close()
 
@@ -36,4 +53,41 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
         ("attune.search.v1.SearchService",),
         lambda server: add_SearchServiceServicer_to_server(servicer, server),
         close,
+        documents.watch if documents else _nobody,
+        (DOCUMENTS_TOPIC,) if documents else (),
     )
+
+
+def _nobody(_listener: Callable[[bool], None]) -> None:
+    """Searches can be answered as long as the role runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Documents:
+    """What reads documents from the log, running."""
+
+    source: Source
+    worker: PartitionWorker
+
+    def watch(self, listener: Callable[[bool], None]) -> None:
+        """Of this alone: searches are answered whether or not documents arrive."""
+        self.worker.readiness.watch_on(asyncio.get_running_loop(), listener)
+
+    async def close(self) -> None:
+        """End after the batch in hand."""
+        await asyncio.to_thread(self.worker.stop)
+        self.source.log.close()
+
+
+async def _documents(
+    config: Config, metrics: Metrics, clock: Clock, index: Index, gateway: Gateway
+) -> _Documents | None:
+    """None where the role takes documents by its RPCs alone."""
+    if not config.documents_from_log:
+        return None
+    settings = DocumentLogSettings.of(config)
+    source = await asyncio.to_thread(open_source, config, config.kafka_documents_group)
+    counted = DocumentLogMetrics(metrics)
+    worker = document_worker(source, index, Indexer(index, gateway), clock, counted, settings)
+    worker.start()
+    return _Documents(source, worker)

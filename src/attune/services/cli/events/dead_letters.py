@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from enum import StrEnum
 from heapq import heappush, heappushpop
 from typing import Annotated, Any
 
@@ -18,19 +19,34 @@ from attune.services.cli.output import console, print_json
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import Config
 from attune.services.runtime.dead_letters import DeadLetter, dead_letters, parse_position, written
+from attune.services.runtime.documents import DOCUMENT_DEAD_LETTER_TOPIC, DOCUMENTS_TOPIC
 from attune.services.runtime.eventlog.port import EventLog, Position
+from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC
 from attune.services.runtime.records.admission import Admission
 from attune.services.runtime.replaying import Replayed, Replayer
 from attune.services.runtime.stores import open_event_log
 
-dlq = typer.Typer(help="Dead letters: records of the interactions topic that are no events.", no_args_is_help=True)
-_NONE = "there are no dead letters: each record was an event, or has been replayed since"
+dlq = typer.Typer(help="Dead letters: records that are no events, or no documents.", no_args_is_help=True)
+_NONE = "there are no dead letters: each record was fine, or has been replayed since"
 _WITHOUT_CODE = "unknown"
+
+
+class Letters(StrEnum):
+    """The topics that have dead letters, each with those in a topic beside it."""
+
+    EVENTS = TOPIC
+    DOCUMENTS = DOCUMENTS_TOPIC
+
+    @property
+    def beside(self) -> str:
+        """The topic of the dead letters."""
+        return {Letters.EVENTS: DEAD_LETTER_TOPIC, Letters.DOCUMENTS: DOCUMENT_DEAD_LETTER_TOPIC}[self]
 
 
 @dlq.command("list")
 def list_letters(
     newest: Annotated[int, typer.Option(min=0, max=10_000, help="Show so many, the newest first.")] = 10,
+    topic: Annotated[Letters, typer.Option(help="Which topic's.")] = Letters.EVENTS,
     as_json: Json = False,
 ) -> None:
     """Count the dead letters by reason, and show the newest.
@@ -38,7 +54,7 @@ def list_letters(
     Example: attune events dlq list
     """
     with told_plainly(), _event_log() as event_log:
-        reasons, shown = _overview(event_log, newest)
+        reasons, shown = _overview(event_log, topic.beside, newest)
     rows = [_row(each) for each in shown]
     if as_json:
         print_json({"dead_letters": reasons.total(), "reasons": dict(reasons.most_common()), "newest": rows})
@@ -69,7 +85,8 @@ def show(
     """
     with told_plainly(), _event_log() as event_log:
         wanted = _position(position)
-        letter = next((each for each in dead_letters(event_log) if each.position == wanted), None)
+        beside = Letters(wanted.topic).beside if wanted.topic in list(Letters) else DEAD_LETTER_TOPIC
+        letter = next((each for each in dead_letters(event_log, beside) if each.position == wanted), None)
     if letter is None:
         raise typer.BadParameter(f"no dead letter lies at {position}: `attune events dlq list` shows the positions")
     if raw:
@@ -97,6 +114,8 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Judge dead letters again, and append those that are valid now to the interactions topic; by default all.
+
+    Documents are not replayed: a newer version may have come since. Send them again instead.
 
     What is still wrong stays, as does what is from before its user was forgotten. What was replayed is marked and not
     replayed again; an event that comes twice all the same, because this was killed in between, counts once by its id.
@@ -130,11 +149,11 @@ def _event_log() -> Iterator[EventLog]:
         yield event_log
 
 
-def _overview(event_log: EventLog, newest: int) -> tuple[Counter[str], list[DeadLetter]]:
+def _overview(event_log: EventLog, topic: str, newest: int) -> tuple[Counter[str], list[DeadLetter]]:
     """How many there are by reason, and the newest ones; in memory are only these."""
     reasons: Counter[str] = Counter()
     kept: list[tuple[int, int, DeadLetter]] = []
-    for number, letter in enumerate(dead_letters(event_log)):
+    for number, letter in enumerate(dead_letters(event_log, topic)):
         reasons[letter.code or _WITHOUT_CODE] += 1
         ranked = (letter.set_aside_ms, number, letter)
         if len(kept) < newest:

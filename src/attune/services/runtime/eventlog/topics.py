@@ -6,6 +6,8 @@ attune.forgets.v1           tombstones of users: for ever, the newest of a user
 attune.consents.v1          all that a user allows: for ever, the newest of a user
 attune.objects.v1           what a document is about: for ever, the newest of a document
 attune.removals.v1          entities and suggestions that users removed: for ever, each record, until it is redacted
+attune.documents.v1         documents for the index: for ever, the newest of a document
+attune.documents.v1.dlq     dead letters: two weeks to look at them
 """
 
 from collections.abc import Mapping
@@ -14,6 +16,7 @@ from datetime import timedelta
 from enum import Enum
 
 from attune.services.runtime.consents import CONSENTS_TOPIC
+from attune.services.runtime.documents import DOCUMENT_DEAD_LETTER_TOPIC, DOCUMENTS_TOPIC
 from attune.services.runtime.eventlog.framing import MAX_ENTRY_BYTES
 from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC
 from attune.services.runtime.objects import OBJECTS_TOPIC
@@ -45,20 +48,21 @@ class Topic:
     """The largest entry, in bytes of key, value and headers."""
 
 
+def _dead_letters(name: str) -> Topic:
+    most_bytes = MAX_ENTRY_BYTES + _DEAD_LETTER_HEADERS
+    return Topic(name, Keeps.FOR_A_TIME, DEAD_LETTERS_KEPT, is_split=True, most_bytes=most_bytes)
+
+
 TOPICS: Mapping[str, Topic] = {
     each.name: each
     for each in (
         Topic(TOPIC, Keeps.FOR_A_TIME, is_split=True),
-        Topic(
-            DEAD_LETTER_TOPIC,
-            Keeps.FOR_A_TIME,
-            DEAD_LETTERS_KEPT,
-            is_split=True,
-            most_bytes=MAX_ENTRY_BYTES + _DEAD_LETTER_HEADERS,
-        ),
+        _dead_letters(DEAD_LETTER_TOPIC),
         Topic(FORGETS_TOPIC, Keeps.NEWEST_OF_KEY),
         Topic(CONSENTS_TOPIC, Keeps.NEWEST_OF_KEY),
         Topic(OBJECTS_TOPIC, Keeps.NEWEST_OF_KEY),
         Topic(REMOVALS_TOPIC, Keeps.EVERY_RECORD, is_split=True),
+        Topic(DOCUMENTS_TOPIC, Keeps.NEWEST_OF_KEY, is_split=True),
+        _dead_letters(DOCUMENT_DEAD_LETTER_TOPIC),
     )
 }

@@ -41,5 +41,5 @@ def unframed_protobuf(value: bytes) -> bytes:
         raise InvalidRecordError(Reason.MALFORMED, "the Schema Registry frame is cut short: message indexes are needed")
     raise InvalidRecordError(
         Reason.UNKNOWN_SCHEMA,
-        "the Schema Registry frame names another message than its file's first; send InteractionEvent of events.proto",
+        "the Schema Registry frame names another message than its file's first, which is the one that this topic holds",
     )

@@ -4,7 +4,6 @@ What the headers say must be known, and what headers, key and value say together
 """
 
 import re
-from collections.abc import Mapping
 
 from google.protobuf.message import DecodeError
 
@@ -12,11 +11,18 @@ from attune.events.v1.events_pb2 import EventType, InteractionEvent
 from attune.services.runtime.eventlog.port import Record
 from attune.services.runtime.events import user_of_key
 from attune.services.runtime.records.confluent import unframed, unframed_protobuf
+from attune.services.runtime.records.headers import (
+    JSON,
+    PROTOBUF,
+    Headers,
+    header,
+    headers_of,
+    media_type,
+    require_version,
+)
 from attune.services.runtime.records.json_text import Schema, event_of_json
 from attune.services.runtime.records.refusal import InvalidRecordError, Reason
 
-_PROTOBUF = {"application/protobuf", "application/x-protobuf", "application/vnd.google.protobuf"}
-_JSON = {"application/json"}
 _KINDS = frozenset(EventType.values())
 _SCHEMAS = {schema.value: schema for schema in Schema}
 _DATA_SCHEMAS = {
@@ -31,9 +37,9 @@ def decode(record: Record) -> InteractionEvent:
     Raises:
         InvalidRecordError: it holds none, or contradicts itself.
     """
-    headers = {name.lower(): content or b"" for name, content in record.headers}
+    headers = headers_of(record)
     schema = _schema(headers)
-    event_id = _header(headers, "ce_id", "strict")
+    event_id = header(headers, "ce_id", "strict")
     if _is_json(headers, schema):
         event = event_of_json(unframed(record.value), schema, event_id)
     else:
@@ -55,15 +61,14 @@ def _event_of_protobuf(value: bytes) -> InteractionEvent:
         ) from error
 
 
-def _schema(headers: Mapping[str, bytes]) -> Schema | None:
+def _schema(headers: Headers) -> Schema | None:
     """What the headers say that the value is."""
-    if _header(headers, "ce_specversion") not in {"", "1.0"}:
-        raise InvalidRecordError(Reason.UNKNOWN_SCHEMA, "ce_specversion: is not 1.0")
-    kind = _header(headers, "ce_type")
+    require_version(headers)
+    kind = header(headers, "ce_type")
     if kind and kind not in _SCHEMAS:
         raise InvalidRecordError(Reason.UNKNOWN_SCHEMA, f"ce_type: is neither {Schema.INTERACTION} nor {Schema.UBI}")
     schema = _SCHEMAS.get(kind)
-    named = _header(headers, "ce_dataschema")
+    named = header(headers, "ce_dataschema")
     if named and not any(_DATA_SCHEMAS[each].fullmatch(named) for each in ([schema] if schema else Schema)):
         raise InvalidRecordError(
             Reason.UNKNOWN_SCHEMA,
@@ -72,25 +77,18 @@ def _schema(headers: Mapping[str, bytes]) -> Schema | None:
     return schema
 
 
-def _is_json(headers: Mapping[str, bytes], schema: Schema | None) -> bool:
+def _is_json(headers: Headers, schema: Schema | None) -> bool:
     """Whether the value is JSON, or protobuf. Without a content type, only a UBI event is JSON."""
-    media = _header(headers, "content-type").partition(";")[0].strip().lower()
-    if media in _JSON or (not media and schema is Schema.UBI):
+    media = media_type(headers)
+    if media in JSON or (not media and schema is Schema.UBI):
         return True
-    if not media or (media in _PROTOBUF and schema is not Schema.UBI):
+    if not media or (media in PROTOBUF and schema is not Schema.UBI):
         return False
     raise InvalidRecordError(
         Reason.UNKNOWN_SCHEMA,
         "content-type: is neither application/protobuf nor application/json (a UBI event is the latter alone); "
         "send CloudEvents in binary mode",
     )
-
-
-def _header(headers: Mapping[str, bytes], name: str, errors: str = "replace") -> str:
-    try:
-        return headers.get(name, b"").decode(errors=errors)
-    except UnicodeDecodeError as error:
-        raise InvalidRecordError(Reason.MALFORMED, f"{name}: is not UTF-8") from error
 
 
 def _complete_from_key(event: InteractionEvent, key: bytes) -> None:

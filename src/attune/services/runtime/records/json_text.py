@@ -30,7 +30,7 @@ def event_of_json(value: bytes, schema: Schema | None = None, event_id: str = ""
         InvalidRecordError: it is neither; its cause says more, with parts of the text.
     """
     try:
-        fields = _fields(value)
+        fields = json_object(value)
         if (schema or _schema_of(fields)) is Schema.UBI:
             return event_of_ubi(fields, event_id)
         return ParseDict(_with_full_type(fields), InteractionEvent())
@@ -40,7 +40,8 @@ def event_of_json(value: bytes, schema: Schema | None = None, event_id: str = ""
         raise InvalidRecordError(Reason.MALFORMED, "the value is not a JSON object in UTF-8") from error
 
 
-def _fields(value: bytes) -> dict[str, Any]:
+def json_object(value: bytes) -> dict[str, Any]:
+    """The fields of a JSON object in UTF-8. Raises ValueError, RecursionError where it is none."""
     fields = json.loads(value.decode("utf-8-sig"), parse_constant=_refuse)
     if not isinstance(fields, dict):
         raise ValueError(f"it is a {type(fields).__name__}")  # noqa: TRY004 - as for all that is no JSON object

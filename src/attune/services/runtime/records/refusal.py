@@ -1,4 +1,4 @@
-"""Why a record is no event: a code for programs and a sentence for people, neither with anything of its content."""
+"""Why a record is refused: a code for programs and a sentence for people, neither with anything of its content."""
 
 from enum import StrEnum
 
@@ -21,7 +21,7 @@ class Reason(StrEnum):
 
 
 class InvalidRecordError(Exception):
-    """A record of the log that is no interaction event; the message says why, without any of its content."""
+    """A record of the log that is not what its topic holds; the message says why, without any of its content."""
 
     def __init__(self, reason: Reason, sentence: str) -> None:
         super().__init__(sentence)

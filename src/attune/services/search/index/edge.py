@@ -20,8 +20,22 @@ import qdrant_edge as edge
 from attune.services.search.index.bm25 import SparseWeights
 from attune.services.search.index.directory import IndexDirectory
 from attune.services.search.index.identity import IndexIdentity
-from attune.services.search.index.points import BM25, DENSE, DOMAIN, ID, SPACE, TENANT, IndexPoint, Payload
-from attune.services.search.index.port import Candidate, Scope
+from attune.services.search.index.points import (
+    BM25,
+    DENSE,
+    DIGEST,
+    DOMAIN,
+    ID,
+    LOGGED_MS,
+    OFFSET,
+    PARTITION,
+    SPACE,
+    TENANT,
+    IndexPoint,
+    Payload,
+    of_version,
+)
+from attune.services.search.index.port import Candidate, Scope, Version
 from attune.services.search.index.qdrant import QdrantIndex
 
 _SCANNED_KIB = 200 * 1024
@@ -60,19 +74,30 @@ class EdgeEngine:
         self._unflushed = 0
 
     def put(self, points: Sequence[IndexPoint]) -> None:
-        operation = edge.UpdateOperation.upsert_points([_to_edge(point) for point in points])
+        free = [_to_edge(point) for point in points if point.version is None]
+        versioned = [(_to_edge(point), _older(point.version)) for point in points if point.version]
         with self._writing:
-            self._shard.update(operation)
+            if free:
+                self._shard.update(edge.UpdateOperation.upsert_points(free))
+            for point, older in versioned:
+                self._shard.update(edge.UpdateOperation.upsert_points([point], condition=older))
             self._unflushed += len(points)
             if self._unflushed >= _POINTS_PER_FLUSH:
                 self._flush()
 
-    def remove(self, point_ids: Collection[str]) -> int:
-        ids: list[edge.PointId] = list(point_ids)
+    def mark(self, points: Sequence[tuple[str, str, Version]]) -> None:
         with self._writing:
-            found = len(self._shard.retrieve(ids, with_payload=False, with_vector=False))
+            for point, digest, version in points:
+                same = edge.FieldCondition(DIGEST, match=edge.MatchValue(digest))
+                chosen = edge.Filter(must=[edge.HasIdCondition({point}), same, _older(version)])
+                self._shard.update(edge.UpdateOperation.set_payload_by_filter(chosen, of_version(version)))
+
+    def remove(self, point_ids: Collection[str]) -> int:
+        with self._writing:
+            records = self._shard.retrieve(list(point_ids), with_payload=[TENANT], with_vector=False)
+            ids = [record.id for record in records if record.payload]
             self._shard.update(edge.UpdateOperation.delete_points(ids))
-        return found
+        return len(ids)
 
     def payloads(self, point_ids: Collection[str], fields: Sequence[str] | None) -> list[Payload]:
         wanted = True if fields is None else list(fields)
@@ -133,8 +158,26 @@ def _config(dimension: int) -> edge.EdgeConfig:
 
 
 def _to_edge(point: IndexPoint) -> edge.Point:
-    bm25 = edge.SparseVector(point.bm25.indices, point.bm25.values)
-    return edge.Point(point.id, {DENSE: point.dense, BM25: bm25}, point.payload)
+    vectors: dict[str, list[float] | edge.SparseVector | list[list[float]]] = {}
+    if point.dense is not None:
+        vectors[DENSE] = point.dense
+    if point.bm25 is not None:
+        vectors[BM25] = edge.SparseVector(point.bm25.indices, point.bm25.values)
+    return edge.Point(point.id, vectors, point.payload)
+
+
+def _older(version: Version) -> edge.Filter:
+    """Points that the version is after."""
+    here = edge.FieldCondition(PARTITION, match=edge.MatchValue(version.partition))
+    before = edge.FieldCondition(OFFSET, range=edge.RangeFloat(lt=version.offset))
+    not_later = edge.FieldCondition(LOGGED_MS, range=edge.RangeFloat(lte=version.logged_ms))
+    return edge.Filter(
+        should=[
+            edge.IsEmptyCondition(OFFSET),
+            edge.Filter(must=[here, before]),
+            edge.Filter(must_not=[here], must=[not_later]),
+        ]
+    )
 
 
 def _any_point_of(scope: Scope) -> edge.ScrollRequest:

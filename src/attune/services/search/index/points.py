@@ -9,7 +9,7 @@ import numpy as np
 
 from attune.services.search.index.bm25 import Bm25Encoder, SparseWeights
 from attune.services.search.index.errors import InvalidVectorError
-from attune.services.search.index.port import Document, FloatMatrix, FloatVector, IndexedDocument
+from attune.services.search.index.port import Document, FloatMatrix, FloatVector, IndexedDocument, Version
 
 DENSE = "dense"
 BM25 = "bm25"
@@ -19,6 +19,11 @@ ID = "id"
 DIGEST = "digest"
 SPACE = "space"
 """Absent where the general expert has embedded the document."""
+PARTITION = "log_partition"
+OFFSET = "log_offset"
+LOGGED_MS = "log_ms"
+VERSION = (PARTITION, OFFSET, LOGGED_MS)
+"""Absent where a document is not from the log."""
 
 Payload: TypeAlias = dict[str, Any]
 
@@ -27,12 +32,17 @@ _POINT_NAMESPACE = uuid.UUID("6f0c0c3e-6f3b-5d0c-9d2e-3a0a8f6c1b57")
 
 @dataclass(frozen=True, slots=True)
 class IndexPoint:
-    """One document as the engine stores it; `id` is a UUID in its usual spelling."""
+    """One document as the engine stores it; `id` is a UUID in its usual spelling.
+
+    What is no document has no vectors and no tenant, so that no search, and no count, ever sees it.
+    """
 
     id: str
-    dense: list[float]
-    bm25: SparseWeights
     payload: Payload
+    dense: list[float] | None = None
+    bm25: SparseWeights | None = None
+    version: Version | None = None
+    """Where it has one, it takes the place of older versions alone."""
 
 
 def point_id(tenant: str, document_id: str) -> str:
@@ -58,8 +68,38 @@ def to_point(tenant: str, indexed: IndexedDocument, vector: FloatVector, encoder
     }
     if indexed.space:
         payload[SPACE] = indexed.space
+    if indexed.version:
+        payload |= of_version(indexed.version)
     bm25 = encoder.document(document.title, document.text)
-    return IndexPoint(point_id(tenant, document.id), vector.tolist(), bm25, payload)
+    return IndexPoint(point_id(tenant, document.id), payload, vector.tolist(), bm25, indexed.version)
+
+
+def to_mark(tenant: str, document_id: str, version: Version) -> IndexPoint:
+    """What stays of a document that was deleted in the log: it takes the document's place."""
+    return IndexPoint(point_id(tenant, document_id), {ID: document_id, **of_version(version)}, version=version)
+
+
+def to_log_offset(partition: int, offset: int) -> IndexPoint:
+    """How far a partition of the log is in the index: like a document of which only the version is known."""
+    version = Version(partition, offset, 0)
+    return IndexPoint(log_offset_id(partition), of_version(version), version=version)
+
+
+def log_offset_id(partition: int) -> str:
+    """The id of that point. No tenant can be named so."""
+    return point_id("/log offsets/", str(partition))
+
+
+def of_version(version: Version) -> Payload:
+    """The fields of a version."""
+    return {PARTITION: version.partition, OFFSET: version.offset, LOGGED_MS: version.logged_ms}
+
+
+def to_version(payload: Mapping[str, Any]) -> Version | None:
+    """The version of a point, if it has one."""
+    if OFFSET not in payload:
+        return None
+    return Version(payload[PARTITION], payload[OFFSET], payload[LOGGED_MS])
 
 
 def to_document(payload: Mapping[str, Any]) -> Document:

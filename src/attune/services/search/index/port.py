@@ -47,19 +47,41 @@ def content_digest(document: Document, space: str = "") -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """The record of the log that a document, or its deletion, is from."""
+
+    partition: int
+    offset: int
+    logged_ms: int
+    """When the log took it, milliseconds since 1970 UTC."""
+
+    def is_after(self, other: "Version | None") -> bool:
+        """Whether this one counts. A partition's records are in order; a document that moved to another partition, as
+        the topic got more of them, has records in both, which time alone can tell apart.
+        """
+        if other is None:
+            return True
+        if self.partition == other.partition:
+            return self.offset > other.offset
+        return self.logged_ms >= other.logged_ms
+
+
+@dataclass(frozen=True, slots=True)
 class IndexedDocument:
     """A document, the digest by which a later run knows that it has not changed, and the space of its vector.
 
-    Vectors of one space are comparable. The general expert's has no name.
+    Vectors of one space are comparable. The general expert's has no name. The version is that of a document from the
+    log, and of no other.
     """
 
     document: Document
     digest: str
     space: str = ""
+    version: Version | None = None
 
     @classmethod
-    def of(cls, document: Document, space: str = "") -> Self:
-        return cls(document, content_digest(document, space), space)
+    def of(cls, document: Document, space: str = "", version: Version | None = None) -> Self:
+        return cls(document, content_digest(document, space), space, version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +110,9 @@ class Index(Protocol):
         """Write documents, replacing those with the same id; row i of `vectors` embeds document i.
 
         Once it returns, the documents survive the death of this process. Of several documents with one id the last
-        wins. A batch that fails half-way leaves whole documents behind, each old or new; repeat it.
+        wins, but one with a version never replaces one of the same version or a later one, nor its deletion, whoever
+        else writes at the same time. A batch that fails half-way leaves whole documents behind, each old or new; repeat
+        it.
 
         Raises:
             InvalidVectorError: `vectors` is not a finite [documents, dimension] matrix; nothing was written.
@@ -99,6 +123,23 @@ class Index(Protocol):
 
     def delete(self, tenant: str, ids: Sequence[str]) -> int:
         """Remove documents; returns how many of them there were."""
+
+    def retire(self, tenant: str, deletions: Mapping[str, Version]) -> None:
+        """Remove documents by id, and remember the versions of their deletion: older ones do not come back. What has
+        the same version, or a later one, stays.
+        """
+
+    def confirm(self, tenant: str, documents: Sequence[IndexedDocument]) -> None:
+        """Let documents that are indexed with the same digest have these versions, where those are later."""
+
+    def versions(self, tenant: str, ids: Sequence[str]) -> dict[str, Version]:
+        """The versions of those documents, or of their deletions, that have one."""
+
+    def log_offset(self, partition: int) -> int:
+        """All records of the log's partition before this offset are in the index; 0 where nobody said anything."""
+
+    def move_log_offset(self, partition: int, offset: int) -> None:
+        """Say so, once it is true. It is as durable as the documents, and never goes back."""
 
     def get(self, tenant: str, document_id: str) -> Document | None: ...
 

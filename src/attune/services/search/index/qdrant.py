@@ -1,6 +1,6 @@
 """The index over any Qdrant engine. What differs between embedded and server is behind `Engine`."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from attune.services.search.index.bm25 import Bm25Encoder, SparseWeights
@@ -9,13 +9,19 @@ from attune.services.search.index.identity import IndexIdentity
 from attune.services.search.index.points import (
     DIGEST,
     ID,
+    TENANT,
+    VERSION,
     IndexPoint,
     Payload,
+    log_offset_id,
     point_id,
     require_matrix,
     require_vector,
     to_document,
+    to_log_offset,
+    to_mark,
     to_point,
+    to_version,
 )
 from attune.services.search.index.port import (
     Candidate,
@@ -24,6 +30,7 @@ from attune.services.search.index.port import (
     FloatVector,
     IndexedDocument,
     Scope,
+    Version,
 )
 
 _BATCH = 128
@@ -36,10 +43,16 @@ class Engine(Protocol):
     Every method blocks and may be called from several threads.
     """
 
-    def put(self, points: Sequence[IndexPoint]) -> None: ...
+    def put(self, points: Sequence[IndexPoint]) -> None:
+        """Write points. One with a version is written where the point of its id has none, or an older one, as
+        `Version.is_after` says; the engine looks at the moment of writing.
+        """
+
+    def mark(self, points: Sequence[tuple[str, str, Version]]) -> None:
+        """Set the versions of points: (id, digest, version), of those that have the digest and no later version."""
 
     def remove(self, point_ids: Collection[str]) -> int:
-        """Remove points; returns how many of them there were."""
+        """Remove those of the points that are documents; returns how many of them there were."""
 
     def payloads(self, point_ids: Collection[str], fields: Sequence[str] | None) -> list[Payload]:
         """`fields` (None: all) of the points that exist, in any order."""
@@ -74,10 +87,28 @@ class QdrantIndex:
             self._engine.put([to_point(tenant, indexed, row, self._encoder) for indexed, row in rows])
 
     def digests(self, tenant: str, ids: Sequence[str]) -> dict[str, str]:
-        return {payload[ID]: payload[DIGEST] for payload in self._payloads(tenant, ids, (ID, DIGEST))}
+        return {payload[ID]: payload[DIGEST] for payload in self._payloads(tenant, ids, (ID, DIGEST, TENANT))}
 
     def delete(self, tenant: str, ids: Sequence[str]) -> int:
         return self._engine.remove(_point_ids(tenant, ids)) if ids else 0
+
+    def retire(self, tenant: str, deletions: Mapping[str, Version]) -> None:
+        self._engine.put([to_mark(tenant, each, version) for each, version in deletions.items()])
+
+    def confirm(self, tenant: str, documents: Sequence[IndexedDocument]) -> None:
+        versions = [(point_id(tenant, each.document.id), each.digest, each.version) for each in documents]
+        self._engine.mark([(each, digest, version) for each, digest, version in versions if version])
+
+    def versions(self, tenant: str, ids: Sequence[str]) -> dict[str, Version]:
+        payloads = self._engine.payloads(_point_ids(tenant, ids), (ID, *VERSION)) if ids else []
+        return {payload[ID]: version for payload in payloads if (version := to_version(payload))}
+
+    def log_offset(self, partition: int) -> int:
+        payloads = self._engine.payloads([log_offset_id(partition)], VERSION)
+        return next((version.offset for payload in payloads if (version := to_version(payload))), 0)
+
+    def move_log_offset(self, partition: int, offset: int) -> None:
+        self._engine.put([to_log_offset(partition, offset)])
 
     def get(self, tenant: str, document_id: str) -> Document | None:
         return self.documents(tenant, [document_id]).get(document_id)
@@ -121,7 +152,9 @@ class QdrantIndex:
         self._engine.close()
 
     def _payloads(self, tenant: str, ids: Sequence[str], fields: Sequence[str] | None) -> list[Payload]:
-        return self._engine.payloads(_point_ids(tenant, ids), fields) if ids else []
+        """Of documents: what is left of those that were deleted in the log has no tenant."""
+        payloads = self._engine.payloads(_point_ids(tenant, ids), fields) if ids else []
+        return [payload for payload in payloads if TENANT in payload]
 
 
 def _point_ids(tenant: str, ids: Sequence[str]) -> set[str]:

@@ -16,9 +16,10 @@ from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 from attune.services.search.index.bm25 import SparseWeights
 from attune.services.search.index.errors import IndexMismatchError, IndexUnavailableError
 from attune.services.search.index.identity import IndexIdentity, require_same
-from attune.services.search.index.points import BM25, DENSE, DOMAIN, ID, SPACE, TENANT, IndexPoint, Payload
-from attune.services.search.index.port import Candidate, Scope
+from attune.services.search.index.points import BM25, DENSE, DOMAIN, ID, TENANT, IndexPoint, Payload, of_version
+from attune.services.search.index.port import Candidate, Scope, Version
 from attune.services.search.index.qdrant import QdrantIndex
+from attune.services.search.index.server_messages import of_scope, older_than, point_to_mark, to_struct
 
 _MEND = "start with the model that wrote it, or index the documents again into a new collection"
 _OLDEST_SERVER = (1, 19)
@@ -64,14 +65,39 @@ class ServerEngine:
         self._collection = collection
 
     def put(self, points: Sequence[IndexPoint]) -> None:
+        free = [to_struct(point) for point in points if point.version is None]
+        versioned = [(to_struct(point), older_than(point.version)) for point in points if point.version]
+        operations: list[models.UpdateOperation] = [
+            models.UpsertOperation(upsert=models.PointsList(points=[point], update_filter=older))
+            for point, older in versioned
+        ]
         with _answering(self._collection):
-            self._client.upsert(self._collection, [_to_struct(point) for point in points], wait=True)
+            if free:
+                self._client.upsert(self._collection, free, wait=True)
+            if operations:
+                self._client.batch_update_points(self._collection, operations, wait=True)
+
+    def mark(self, points: Sequence[tuple[str, str, Version]]) -> None:
+        operations: list[models.UpdateOperation] = [
+            models.SetPayloadOperation(
+                set_payload=models.SetPayload(payload=of_version(version), filter=point_to_mark(point, digest, version))
+            )
+            for point, digest, version in points
+        ]
+        if operations:
+            with _answering(self._collection):
+                self._client.batch_update_points(self._collection, operations, wait=True)
 
     def remove(self, point_ids: Collection[str]) -> int:
         """Counts before it deletes: of two clients that delete one document at once, both may count it."""
-        found = len(self.payloads(point_ids, (ID,)))
+        ids = list(point_ids)
+        found = sum(bool(payload) for payload in self.payloads(ids, (TENANT,)))
+        documents = models.Filter(
+            must=[models.HasIdCondition(has_id=ids)],
+            must_not=[models.IsEmptyCondition(is_empty=models.PayloadField(key=TENANT))],
+        )
         with _answering(self._collection):
-            self._client.delete(self._collection, models.PointIdsList(points=list(point_ids)), wait=True)
+            self._client.delete(self._collection, models.FilterSelector(filter=documents), wait=True)
         return found
 
     def payloads(self, point_ids: Collection[str], fields: Sequence[str] | None) -> list[Payload]:
@@ -82,10 +108,10 @@ class ServerEngine:
 
     def count(self, tenant: str) -> int:
         with _answering(self._collection):
-            return self._client.count(self._collection, count_filter=_filter(Scope(tenant)), exact=True).count
+            return self._client.count(self._collection, count_filter=of_scope(Scope(tenant)), exact=True).count
 
     def holds(self, scopes: Sequence[Scope]) -> list[bool]:
-        requests = [models.QueryRequest(filter=_filter(scope), limit=1) for scope in scopes]
+        requests = [models.QueryRequest(filter=of_scope(scope), limit=1) for scope in scopes]
         with _answering(self._collection):
             responses = self._client.query_batch_points(self._collection, requests)
         return [bool(response.points) for response in responses]
@@ -95,7 +121,7 @@ class ServerEngine:
 
     def matching(self, scope: Scope, weights: SparseWeights, limit: int) -> list[Candidate]:
         query = models.SparseVector(indices=weights.indices, values=weights.values)
-        corpus = models.IdfCorpusParams(corpus=_filter(Scope(scope.tenant)))
+        corpus = models.IdfCorpusParams(corpus=of_scope(Scope(scope.tenant)))
         return self._search(query, BM25, scope, limit, models.SearchParams(idf=corpus))
 
     def flush(self) -> None:
@@ -117,7 +143,7 @@ class ServerEngine:
                 self._collection,
                 query=query,
                 using=using,
-                query_filter=_filter(scope),
+                query_filter=of_scope(scope),
                 limit=limit,
                 search_params=params,
                 with_payload=[ID],
@@ -175,21 +201,3 @@ def _create_payload_indexes(client: QdrantClient, collection: str) -> None:
     tenant = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
     client.create_payload_index(collection, TENANT, tenant)
     client.create_payload_index(collection, DOMAIN, models.PayloadSchemaType.KEYWORD)
-
-
-def _to_struct(point: IndexPoint) -> models.PointStruct:
-    bm25 = models.SparseVector(indices=point.bm25.indices, values=point.bm25.values)
-    return models.PointStruct(id=point.id, vector={DENSE: point.dense, BM25: bm25}, payload=point.payload)
-
-
-def _filter(scope: Scope) -> models.Filter:
-    conditions: list[models.Condition] = [
-        models.FieldCondition(key=TENANT, match=models.MatchValue(value=scope.tenant))
-    ]
-    if scope.domains:
-        conditions.append(models.FieldCondition(key=DOMAIN, match=models.MatchAny(any=list(scope.domains))))
-    if scope.space:
-        conditions.append(models.FieldCondition(key=SPACE, match=models.MatchValue(value=scope.space)))
-    elif scope.space is not None:
-        conditions.append(models.IsEmptyCondition(is_empty=models.PayloadField(key=SPACE)))
-    return models.Filter(must=conditions)

@@ -72,7 +72,7 @@ def _opened(catalog: Path, url: str) -> Iterator[Reading]:
     with tempfile.TemporaryDirectory() as place:
         settings = {"data_dir": Path(place), "catalog_path": catalog, "store_url": url, "dead_letter_ratio": 1}
         config = Config.model_validate(Config().model_dump() | settings | {"kafka_group": f"bench-{Path(place).name}"})
-        knowledge, source = open_knowledge(config), open_source(config)
+        knowledge, source = open_knowledge(config), open_source(config, config.kafka_group)
         try:
             if next(knowledge.store.users(), None) is not None:
                 raise ConfigError("--url: the store has users: give an empty database, as this fills it")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attune.services.ingest.dead_letter_limit import DeadLetterLimit, TooManyDeadLettersError
 from attune.services.runtime.config import Config
+from attune.services.runtime.consuming.dead_letter_limit import DeadLetterLimit, TooManyDeadLettersError
 
 
 def test_a_few_are_borne_for_ever() -> None:

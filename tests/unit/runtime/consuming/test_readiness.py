@@ -3,7 +3,7 @@
 import pytest
 
 from attune.services.ingest.metrics import IngestMetrics
-from attune.services.ingest.readiness import Readiness, Reason
+from attune.services.runtime.consuming.readiness import Readiness, Reason
 from attune.services.runtime.metrics import Metrics
 
 
@@ -14,7 +14,7 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 def readiness(metrics: Metrics) -> Readiness:
-    return Readiness(IngestMetrics(metrics))
+    return Readiness(IngestMetrics(metrics), "events do not reach the store")
 
 
 def shown(metrics: Metrics, reason: str) -> float | None:

@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 
 from attune.services.runtime.config import Config
-from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC
+from attune.services.runtime.events import TOPIC
 
 
 class TooManyDeadLettersError(Exception):
@@ -17,8 +17,8 @@ class TooManyDeadLettersError(Exception):
     def __init__(self, topic: str, dead: int, read: int, limit: float, commonest: str) -> None:
         super().__init__(
             f"{dead} of the last {read} records of {topic} ({dead / read:.0%}) are dead letters, most of them "
-            f"{commonest}, and ATTUNE_DEAD_LETTER_RATIO is {limit:g}: look at `attune events dlq list` "
-            f"({DEAD_LETTER_TOPIC}), mend the producer or the configuration and start again; "
+            f"{commonest}, and ATTUNE_DEAD_LETTER_RATIO is {limit:g}: look at "
+            f"`attune events dlq list --topic {topic}`, mend the producer or the configuration and start again; "
             "a higher ATTUNE_DEAD_LETTER_RATIO sets them all aside, 1 turns this off"
         )
         self.ratio = dead / read
@@ -43,9 +43,9 @@ class DeadLetterLimit:
         self._dead: Counter[str] = Counter()
 
     @classmethod
-    def of(cls, config: Config) -> "DeadLetterLimit":
+    def of(cls, config: Config, topic: str = TOPIC) -> "DeadLetterLimit":
         """As configured."""
-        return cls(config.dead_letter_window, config.dead_letter_min_records, config.dead_letter_ratio)
+        return cls(config.dead_letter_window, config.dead_letter_min_records, config.dead_letter_ratio, topic)
 
     def add(self, read: int, reasons: Sequence[str] | Counter[str]) -> None:
         """Count a batch: how many records it had, and the reason of each dead letter among them.

@@ -6,7 +6,7 @@ from attune.knowledge_store.model import LogPosition
 from attune.knowledge_store.store import StoreBusyError
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_model import Claim
-from attune.services.ingest.backlog import Backlogs, BatchLimits
+from attune.services.runtime.consuming.backlog import Backlogs, BatchLimits
 from attune.services.runtime.eventlog.port import Record
 
 LIMITS = BatchLimits(records=3, bytes=100, wait_s=5)

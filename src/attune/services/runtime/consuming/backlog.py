@@ -3,21 +3,22 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 import structlog
 
 from attune.knowledge_store.model import UserKey
-from attune.knowledge_store.store import Store
+from attune.knowledge_store.store_model import Claim
 from attune.services.runtime.eventlog.port import Record
 
-_log = structlog.get_logger("attune.ingest")
+_log = structlog.get_logger("attune.consuming")
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:
     """A batch is applied when it has so many records or bytes, or its first record has waited so long.
 
-    Few large batches cost the store less, a short wait shows events sooner.
+    Few large batches cost less, a short wait shows records sooner.
     """
 
     records: int = 2000
@@ -27,7 +28,7 @@ class BatchLimits:
 
 @dataclass(slots=True)
 class Backlog:
-    """What was read of one partition since `start`, the offset that the store is to read next; the claim's `epoch`."""
+    """What was read of one partition since `start`, the offset that the state is to read next; the claim's `epoch`."""
 
     epoch: int
     start: int
@@ -54,33 +55,41 @@ class Backlog:
         self.bytes += sum(len(each.value) + len(each.key) for each in new)
 
     def applied_to(self, offset: int) -> None:
-        """The store has all before this offset."""
+        """The state has all before this offset."""
         self.start, self.records, self.bytes, self.forgotten = offset, [], 0, None
+
+
+class Claims(Protocol):
+    """A state that records are applied to, and that knows how far."""
+
+    def claim(self, topic: str, partition: int) -> Claim:
+        """Where to read a partition from, for who has it from here on."""
+        ...
 
 
 class Backlogs:
     """Those of the partitions that the group has given to this worker: see `Owner`."""
 
-    def __init__(self, store: Store, topic: str, limits: BatchLimits, monotonic: Callable[[], float]) -> None:
-        self._store = store
-        self._topic = topic
+    def __init__(self, claims: Claims, topic: str, limits: BatchLimits, monotonic: Callable[[], float]) -> None:
+        self._claims = claims
+        self.topic = topic
         self._limits = limits
         self._monotonic = monotonic
         self._held: dict[int, Backlog] = {}
 
     def assigned(self, partitions: Collection[int]) -> Mapping[int, int]:
-        """Claim them in the store, which fences off whoever had them before."""
-        claims = {each: self._store.claim(self._topic, each) for each in partitions}  # if one fails, none is held
+        """Claim them in the state, which may fence off whoever had them before."""
+        claims = {each: self._claims.claim(self.topic, each) for each in partitions}  # if one fails, none is held
         self._held |= {each: Backlog(claim.epoch, claim.next_offset) for each, claim in claims.items()}
         offsets = {each: claim.next_offset for each, claim in claims.items()}
-        _log.info("partitions assigned", topic=self._topic, offsets=offsets)
+        _log.info("partitions assigned", topic=self.topic, offsets=offsets)
         return offsets
 
     def revoked(self, partitions: Collection[int]) -> None:
         """Drop what was not applied: who has them now reads it again."""
         for partition in partitions:
             self._held.pop(partition, None)
-        _log.info("partitions revoked", topic=self._topic, partitions=sorted(partitions))
+        _log.info("partitions revoked", topic=self.topic, partitions=sorted(partitions))
 
     def take(self, partition: int, records: Sequence[Record]) -> None:
         """Add what was read of a partition, if it is still held."""
