@@ -158,6 +158,18 @@ async def test_a_tombstone_of_an_entity_is_in_the_log_as_late_too(log: Gated, kn
     assert built.forgotten_entities(ADA) == {"asyncio": NOW}
 
 
+async def test_an_entity_forgotten_after_its_user_began_anew_stays_so(log: Gated, knowledge: Knowledge) -> None:
+    """By a clock that is behind the log's, both wishes are from before the event: the second covers it all the same."""
+    log.gate.set()
+    forgetting = Forgetting(knowledge, log, lambda: NOW - timedelta(seconds=3))
+    await forgetting.forget_user(ADA)
+    knowledge.handle([Interaction("2", ADA, EventKind.QUERY, LATER, LATER, user_query="asyncio")])
+    await forgetting.forget_entity(ADA, "asyncio")
+    rebuilt = MemoryStore()
+    restore_removals(log, rebuilt)
+    assert rebuilt.forgotten_entities(ADA) == knowledge.store.forgotten_entities(ADA) == {"asyncio": LATER}
+
+
 async def test_what_a_user_removed_singly_goes_with_the_user(log: Gated, knowledge: Knowledge) -> None:
     log.gate.set()
     forgetting = Forgetting(knowledge, log, lambda: NOW)

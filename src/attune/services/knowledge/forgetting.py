@@ -69,12 +69,14 @@ class Forgetting:
     def _forget_entity(self, user: UserKey, entity_id: str) -> Forgotten:
         at = self._clock()
         removed: Counter[str] = Counter()
+        latest = at
         for each in self._knowledge.one_entity(entity_id):  # or what was merged would bring it back
             append_removal(self._event_log, Removal(user, at, each))
             removed += Counter(self._knowledge.forget_entity(user, each, at))
             until = self._knowledge.store.forgotten_entities(user).get(each, at)
             self._append_later(Removal(user, at, each), until)
-        self._redact_covered(user, at)
+            latest = max(latest, until)
+        self._redact_covered(user, latest)
         return Forgotten({place: removed[place] for place in ("entities", "summaries")}, at)
 
     def _append_later(self, removal: Removal, until: datetime) -> None:
@@ -90,8 +92,11 @@ class Forgetting:
         self._redact_covered(user, at)
 
     def _redact_covered(self, user: UserKey, at: datetime) -> None:
-        """The user may have been forgotten wholly since, and what was appended at `at` lie behind that redaction. A
-        tombstone that is not seen even now was set after the append, and its redaction is still to come.
+        """The user may have been forgotten wholly since, and what was appended lie behind that redaction. A tombstone
+        that is not seen even now was set after the append, and its redaction is still to come.
+
+        Removals of up to `at` were appended. One that is later than the tombstone of an earlier forgetting is still
+        needed: the user has begun anew.
         """
         until = self._knowledge.store.forgotten([user]).get(user)
         if until is not None and at <= until:
