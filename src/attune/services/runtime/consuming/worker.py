@@ -20,7 +20,7 @@ from attune.services.runtime.eventlog.errors import OffsetOutOfRangeError
 _log = structlog.get_logger("attune.consuming")
 _POLL_S = 0.1
 _RETRY_S = 1.0
-_MOST_RETRY_S = 16.0
+_MOST_RETRY_S = 4.0
 """A worker that does not poll for some minutes would lose its partitions."""
 
 
