@@ -170,6 +170,21 @@ async def test_an_entity_forgotten_after_its_user_began_anew_stays_so(log: Gated
     assert rebuilt.forgotten_entities(ADA) == knowledge.store.forgotten_entities(ADA) == {"asyncio": LATER}
 
 
+async def test_who_is_forgotten_is_so_until_the_last_of_their_entities(log: Gated, knowledge: Knowledge) -> None:
+    """What says in the log until when these were forgotten goes with the user: a store built again has it nowhere."""
+    log.gate.set()
+    knowledge.handle([Interaction("2", ADA, EventKind.QUERY, LATER, LATER, user_query="asyncio")])
+    forgetting = Forgetting(knowledge, log, lambda: NOW)
+    await forgetting.forget_entity(ADA, "asyncio")
+    lost = over(MemoryStore())
+    restore_removals(log, lost.store)
+    assert (await Forgetting(lost, log, lambda: NOW).forget_user(ADA)).until == LATER
+    rebuilt = MemoryStore()
+    restore_removals(log, rebuilt)
+    assert rebuilt.forgotten([ADA]) == lost.store.forgotten([ADA]) == {ADA: LATER}
+    assert rebuilt.forgotten_entities(ADA) == lost.store.forgotten_entities(ADA) == {}
+
+
 async def test_what_a_user_removed_singly_goes_with_the_user(log: Gated, knowledge: Knowledge) -> None:
     log.gate.set()
     forgetting = Forgetting(knowledge, log, lambda: NOW)

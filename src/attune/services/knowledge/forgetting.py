@@ -57,14 +57,22 @@ class Forgetting:
         await self._finisher.finish()
 
     def _forget_user(self, user: UserKey) -> Forgotten:
-        at = self._clock()
+        removed, until = self._bury(user, self._clock())
+        # A tombstone of an entity may be later, by what the log's clock said then; what says so goes with the user.
+        if entities := self._knowledge.store.forgotten_entities(user):
+            more, until = self._bury(user, max(until, *entities.values()))
+            removed = {place: removed[place] + more[place] for place in removed}
+        for place, topic in _PLACES.items():
+            removed[place] = self._event_log.redact(topic, log_key(user))
+        return Forgotten(removed, until)
+
+    def _bury(self, user: UserKey, at: datetime) -> tuple[dict[str, int], datetime]:
+        """Into the log, then the store; what went there, and until when the user is forgotten now."""
         append_removal(self._event_log, Removal(user, at))
         removed = self._knowledge.forget_user(user, at)
         until = self._knowledge.store.forgotten([user])[user]
         self._append_later(Removal(user, at), until)
-        for place, topic in _PLACES.items():
-            removed[place] = self._event_log.redact(topic, log_key(user))
-        return Forgotten(removed, until)
+        return removed, until
 
     def _forget_entity(self, user: UserKey, entity_id: str) -> Forgotten:
         at = self._clock()
