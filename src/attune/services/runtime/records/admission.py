@@ -9,6 +9,7 @@ from attune.services.runtime.config import Config
 from attune.services.runtime.eventlog.framing import MAX_ENTRY_BYTES, entry_bytes
 from attune.services.runtime.eventlog.port import Record
 from attune.services.runtime.events import has_a_time, logged_at, wrong_time
+from attune.services.runtime.plain_events import is_plain
 from attune.services.runtime.records.decoding import decode
 from attune.services.runtime.records.refusal import InvalidRecordError, Reason
 from attune.services.runtime.validation import Validation
@@ -49,7 +50,8 @@ class Admission:
             raise InvalidRecordError(Reason.MALFORMED, "the record's timestamp is outside the years 1970 to 9999")
         event = decode(record)
         ahead = wrong_time(event, logged_at(record))
-        violations = validation.violations(event) or ([ahead] if ahead else [])
+        broken = [] if is_plain(event) else validation.violations(event)
+        violations = broken or ([ahead] if ahead else [])
         if violations:
             first = violations[0]
             field = first.field.partition("[")[0]  # without the keys of attributes: they are content
