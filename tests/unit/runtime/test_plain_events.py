@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-from buf.validate import validate_pb2
 from google.protobuf.descriptor import FieldDescriptor
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -19,10 +18,11 @@ from attune.events.v1.events_pb2 import (
 )
 from attune.services.runtime.plain_events import is_plain
 from attune.services.runtime.validation import Validation
+from buf.validate import validate_pb2
 
 VALIDATION = Validation()
 LENGTHS = (0, 1, 63, 64, 65, 127, 128, 129, 512, 513, 1024, 1025, 2048, 2049, 4096, 4097, 8192, 8193)
-CHARACTERS = ("a", "Z", "0", "~", ".", " ", "/", "\n", "\t", "\0", "\x7f", "\x80", "é", "例", "🇩")  # noqa: RUF001
+CHARACTERS = ("a", "Z", "0", "~", ".", " ", "/", "\n", "\t", "\0", "\x7f", "\x80", "é", "例", "🇩")
 
 texts = st.builds(
     lambda length, character, end: (character * length)[: max(0, length - len(end))] + end[:length],

@@ -4,7 +4,7 @@ What the headers say must be known, and what headers, key and value say together
 """
 
 import re
-from collections.abc import Mapping
+from functools import lru_cache
 
 from google.protobuf.message import DecodeError
 
@@ -15,6 +15,9 @@ from attune.services.runtime.records.confluent import unframed, unframed_protobu
 from attune.services.runtime.records.json_text import Schema, event_of_json
 from attune.services.runtime.records.refusal import InvalidRecordError, Reason
 
+_SAYING_WHICH = ("ce_specversion", "ce_type", "ce_dataschema")
+_MOST_FORMATS = 8
+"""Remembered; headers may be long."""
 _PROTOBUF = {"application/protobuf", "application/x-protobuf", "application/vnd.google.protobuf"}
 _JSON = {"application/json"}
 _KINDS = frozenset(EventType.values())
@@ -32,9 +35,9 @@ def decode(record: Record) -> InteractionEvent:
         InvalidRecordError: it holds none, or contradicts itself.
     """
     headers = {name.lower(): content or b"" for name, content in record.headers}
-    schema = _schema(headers)
-    event_id = _header(headers, "ce_id", "strict")
-    if _is_json(headers, schema):
+    schema = _schema(*[headers.get(name, b"") for name in _SAYING_WHICH])
+    event_id = _text(headers.get("ce_id", b""), "ce_id")
+    if _is_json(headers.get("content-type", b""), schema):
         event = event_of_json(unframed(record.value), schema, event_id)
     else:
         event = _event_of_protobuf(unframed_protobuf(record.value))
@@ -55,15 +58,16 @@ def _event_of_protobuf(value: bytes) -> InteractionEvent:
         ) from error
 
 
-def _schema(headers: Mapping[str, bytes]) -> Schema | None:
-    """What the headers say that the value is."""
-    if _header(headers, "ce_specversion") not in {"", "1.0"}:
+@lru_cache(maxsize=_MOST_FORMATS)
+def _schema(version: bytes, kind: bytes, content: bytes) -> Schema | None:
+    """What the headers of _SAYING_WHICH say that the value is. The records of a producer all say the same."""
+    if version not in {b"", b"1.0"}:
         raise InvalidRecordError(Reason.UNKNOWN_SCHEMA, "ce_specversion: is not 1.0")
-    kind = _header(headers, "ce_type")
-    if kind and kind not in _SCHEMAS:
+    named_kind = kind.decode(errors="replace")
+    if named_kind and named_kind not in _SCHEMAS:
         raise InvalidRecordError(Reason.UNKNOWN_SCHEMA, f"ce_type: is neither {Schema.INTERACTION} nor {Schema.UBI}")
-    schema = _SCHEMAS.get(kind)
-    named = _header(headers, "ce_dataschema")
+    schema = _SCHEMAS.get(named_kind)
+    named = content.decode(errors="replace")
     if named and not any(_DATA_SCHEMAS[each].fullmatch(named) for each in ([schema] if schema else Schema)):
         raise InvalidRecordError(
             Reason.UNKNOWN_SCHEMA,
@@ -72,9 +76,10 @@ def _schema(headers: Mapping[str, bytes]) -> Schema | None:
     return schema
 
 
-def _is_json(headers: Mapping[str, bytes], schema: Schema | None) -> bool:
+@lru_cache(maxsize=_MOST_FORMATS)
+def _is_json(content_type: bytes, schema: Schema | None) -> bool:
     """Whether the value is JSON, or protobuf. Without a content type, only a UBI event is JSON."""
-    media = _header(headers, "content-type").partition(";")[0].strip().lower()
+    media = content_type.decode(errors="replace").partition(";")[0].strip().lower()
     if media in _JSON or (not media and schema is Schema.UBI):
         return True
     if not media or (media in _PROTOBUF and schema is not Schema.UBI):
@@ -86,9 +91,9 @@ def _is_json(headers: Mapping[str, bytes], schema: Schema | None) -> bool:
     )
 
 
-def _header(headers: Mapping[str, bytes], name: str, errors: str = "replace") -> str:
+def _text(content: bytes, name: str) -> str:
     try:
-        return headers.get(name, b"").decode(errors=errors)
+        return content.decode()
     except UnicodeDecodeError as error:
         raise InvalidRecordError(Reason.MALFORMED, f"{name}: is not UTF-8") from error
 
