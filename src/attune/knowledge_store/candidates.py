@@ -83,6 +83,8 @@ class _Name:
     likeliest: tuple[Named, ...]
     odds: tuple[float, ...]
     totals: Mapping[NameKind, float]
+    is_certain: bool
+    """Whether every kind links whatever the case."""
 
 
 class CandidateIndex:
@@ -115,6 +117,8 @@ class CandidateIndex:
         known = self._names.get(use.name)
         if known is None:
             return ()
+        if known.is_certain:  # most often
+            return known.likeliest
         allowed = [kind for kind in known.totals if use.allows(kind)]
         if len(allowed) == len(known.totals):
             return known.likeliest
@@ -139,4 +143,5 @@ def _name(entities: list[tuple[str, NameKind, float]]) -> _Name:
         tuple(Named(entity_id, kind, math.log(odds / total)) for entity_id, kind, odds in likeliest),
         tuple(odds for _, _, odds in likeliest),
         sums,
+        max(sums) <= CERTAIN,
     )

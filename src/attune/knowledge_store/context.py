@@ -1,27 +1,30 @@
 """How well a text fits entities, by the words that they share (lexical: no model).
 
-All candidates of a text are weighed in a few array operations: one by one they took a third of the linker's time.
+A query's names have a few candidates with some dozen words each. So numbers are added in loops: calls of array
+operations cost more than they save.
 """
 
 import math
 import re
+from array import array
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import NamedTuple, Self
+from itertools import chain
+from typing import NamedTuple, Self, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from attune.knowledge_store.normalization import normalize
 
 _WORD = re.compile(r"\w+")
 
-Words = NDArray[np.int32]
+Words: TypeAlias = "array[int]"
 """Distinct words by their numbers, in ascending order."""
 
+_INTEGER = "i"
 _SHORT_TEXT = 60  # distinct words; chosen on development texts, as are the other constants of this file
-_NO_WORDS: Words = np.array([], np.int32)
+_NO_WORDS: Words = array(_INTEGER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +36,18 @@ class Bag:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """The words that the topics of two or more of a text's names have; `others` have each besides the first."""
+    """The words that the topics of two or more of a text's names have, each with how many have it besides the first."""
 
-    words: Words
-    others: NDArray[np.int64]
+    others: Mapping[int, int]
     names: int
     """How many names there are."""
 
     @classmethod
     def of(cls, topics: Sequence[Words]) -> Self:
         if len(topics) == 1:  # most queries have one name
-            return cls(_NO_WORDS, _NO_WORDS.astype(np.int64), 1)
-        words, counts = np.unique(np.concatenate([_NO_WORDS, *topics]), return_counts=True)
-        several = counts > 1
-        return cls(words[several], counts[several] - 1, len(topics))
+            return cls({}, 1)
+        counts = Counter(chain.from_iterable(topics))
+        return cls({word: count - 1 for word, count in counts.items() if count > 1}, len(topics))
 
 
 class Asked(NamedTuple):
@@ -83,7 +84,7 @@ class LexicalContext:
         }
         frequency = np.bincount(np.concatenate([_NO_WORDS, *self._profiles.values()]))
         self._vocabulary = vocabulary
-        self._squared_idf = np.log1p(len(profiles) / frequency) ** 2
+        self._squared_idf: list[float] = (np.log1p(len(profiles) / frequency) ** 2).tolist()
         self._smoothing = math.log1p(max(1, len(profiles))) ** 2 / 2
 
     def bag(self, *texts: str) -> Bag:
@@ -97,36 +98,28 @@ class LexicalContext:
 
     def fits(self, bag: Bag, shared: Shared, asked: Sequence[Asked]) -> list[list[Fit]]:
         """How well a text fits each entity that is asked for: one with this bag, whose names' topics share these."""
-        profiles = [self._profiles.get(entity_id, _NO_WORDS) for each in asked for entity_id in each.entity_ids]
-        words = np.concatenate([_NO_WORDS, *profiles])
-        owner, count = np.repeat(np.arange(len(profiles)), [len(profile) for profile in profiles]), len(profiles)
-        weights = self._weights(words, profiles, asked)
-        own = np.bincount(owner, weights, count)
-        in_text = np.bincount(owner, weights * _looked_up(words, _ascending(bag.words)), count)
-        in_company = np.bincount(owner, weights * _looked_up(words, shared.words, shared.others), count)
-        coverage = in_text / (own + self._smoothing) * (_SHORT_TEXT / (_SHORT_TEXT + len(bag.words)))
-        company = in_company / ((shared.names + 1) * (own + 1))
-        fits = map(Fit, coverage.tolist(), company.tolist())
-        return [list(islice(fits, len(each.entity_ids))) for each in asked]
+        return [[self._fit(entity_id, each.ignoring, bag, shared) for entity_id in each.entity_ids] for each in asked]
 
-    def _weights(self, words: Words, profiles: Sequence[Words], asked: Sequence[Asked]) -> NDArray[np.float64]:
-        """The squared idf of each word of the profiles, one after another; 0 for those to ignore."""
-        weights: NDArray[np.float64] = self._squared_idf[words]
-        sizes, start = map(len, profiles), 0
-        for each in asked:
-            end = start + sum(islice(sizes, len(each.entity_ids)))
-            for word in each.ignoring.words:
-                weights[start:end][words[start:end] == word] = 0.0
-            start = end
-        return weights
+    def _fit(self, entity_id: str, ignoring: Bag, bag: Bag, shared: Shared) -> Fit:
+        own = in_text = in_company = 0.0
+        ignored, words, others, weights = ignoring.words, bag.words, shared.others, self._squared_idf
+        for word in self._profiles.get(entity_id, _NO_WORDS):
+            if word in ignored:
+                continue
+            weight = weights[word]
+            own += weight
+            if word in words:
+                in_text += weight
+            if word in others:
+                in_company += weight * others[word]
+        coverage = in_text / (own + self._smoothing) * (_SHORT_TEXT / (_SHORT_TEXT + len(words)))
+        return Fit(coverage, in_company / ((shared.names + 1) * (own + 1)))
 
     def topic(self, entity_ids: Sequence[str], ignoring: Bag) -> Words:
         """The words of any of the entities' profiles, without those of `ignoring`."""
         profiles = [self._profiles.get(entity_id, _NO_WORDS) for entity_id in entity_ids]
-        words = profiles[0] if len(profiles) == 1 else np.unique(np.concatenate([_NO_WORDS, *profiles]))
-        for word in ignoring.words:
-            words = words[words != word]
-        return words
+        words = profiles[0] if len(profiles) == 1 else sorted(set().union(*profiles))
+        return array(_INTEGER, [word for word in words if word not in ignoring.words])
 
 
 def words_of(text: str) -> list[str]:
@@ -135,14 +128,4 @@ def words_of(text: str) -> list[str]:
 
 
 def _ascending(words: Iterable[int]) -> Words:
-    return np.array(sorted(words), np.int32)
-
-
-def _looked_up(words: Words, known: Words, values: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
-    """The value of each word, 1 without values; 0 for those that are not known."""
-    if not len(known):
-        return np.zeros(len(words))
-    places = np.searchsorted(known, words)
-    places[places == len(known)] = 0
-    found: NDArray[np.float64] = (known[places] == words).astype(np.float64)
-    return found if values is None else found * values[places]
+    return array(_INTEGER, sorted(words))

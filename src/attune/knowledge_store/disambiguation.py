@@ -114,6 +114,8 @@ class Disambiguator:
 
         `bag` is of the text, and is asked for where a name may stand for several things: most do not.
         """
+        if all(candidates[0].log_prior == 0.0 and self._is_plain(use, candidates) for use, candidates in uses.items()):
+            return {use: (Candidate(candidates[0].entity_id, 0.0),) for use, candidates in uses.items()}
         alone = {
             use: [_Weighed(named, named.log_prior + each.weighted(weights)) for named, each in found]
             for use, found in self.evidence(uses, bag).items()
@@ -129,9 +131,10 @@ class Disambiguator:
 
     def _is_plain(self, use: Use, candidates: Sequence[Named]) -> bool:
         """Only one thing is called so, and it is written as it should be: log P = 0 needs no evidence."""
+        if len(candidates) != 1 or use.is_fragment:
+            return False
         first = candidates[0]
-        is_small = use.is_small and first.entity_id in self._proper
-        return len(candidates) == 1 and first.kind <= CERTAIN and not use.is_fragment and not is_small
+        return first.kind <= CERTAIN and not (use.is_small and first.entity_id in self._proper)
 
     def _weighed_up(self, uses: _Uses, bag: Bag, names: AbstractSet[str]) -> Mapping[Use, list[tuple[Named, Evidence]]]:
         """`names` are all of the text's."""

@@ -44,7 +44,7 @@ class Pieces:
 
     @classmethod
     def of(cls, whole: str) -> Self:
-        if _UNUSUAL.search(whole):
+        if not whole.isascii() and _UNUSUAL.search(whole):
             edges = [at for at in range(len(whole) + 1) if is_boundary(whole, at)]
             texts = [whole[start:end] for start, end in pairwise(edges)]
         else:

@@ -48,10 +48,11 @@ class UserRecord:
 
     def take(self, event: Projected) -> bool:
         """Counts the event; False for a known one, which only moves the newest epoch."""
-        self.newest_epoch = event.epoch if self.newest_epoch is None else max(self.newest_epoch, event.epoch)
-        if event.digest in self.digests:
+        epoch, digest = event.epoch, event.digest
+        self.newest_epoch = epoch if self.newest_epoch is None else max(self.newest_epoch, epoch)
+        if digest in self.digests:
             return False
-        self.digests[event.digest] = None
+        self.digests[digest] = None
         if len(self.digests) > REMEMBERED_EVENTS:
             del self.digests[next(iter(self.digests))]
         at = event.occurred_at

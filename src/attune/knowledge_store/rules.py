@@ -28,21 +28,21 @@ def apply_batch(tx: Transaction, batch: Sequence[Projected], limits: Limits) -> 
     """See Store.apply."""
     users = {event.user for event in batch}
     tx.read_tombstones(users)
-    tx.consents(users)
+    tx.read_consents(users)
     return Applied(**Counter(_apply_event(tx, event, limits) for event in batch))
 
 
 def _apply_event(tx: Transaction, event: Projected, limits: Limits) -> str:
-    tombstones = tx.tombstones(event.user)
-    if tombstones.cover_event(event.epoch):
+    tombstones, epoch = tx.tombstones(event.user), event.epoch
+    if tombstones.cover_event(epoch):
         return "forgotten"
-    if not _may_learn(tx.consents([event.user])[event.user], event, limits.consent_default):
+    if not _may_learn(tx.consents(event.user), event, limits.consent_default):
         return "withheld"
     record = tx.changed(event.user)
     if not record.take(event):
         return "duplicates"
     for seen in event.observations:
-        if not any(tombstones.cover_entity(event.epoch, each) for each in (seen.entity_id, *seen.other_ids)):
+        if not any(tombstones.cover_entity(epoch, each) for each in (seen.entity_id, *seen.other_ids)):
             record.observe(seen)
     record.evict(limits.capacity)
     return "new"
@@ -52,6 +52,8 @@ def _may_learn(consents: Consents, event: Projected, default: bool) -> bool:
     """Held against both times: what is logged late was not allowed either. An event of a clock that is ahead happened
     when it was logged, at the latest: else a choice of afterwards would concern what was learned before.
     """
+    if not consents.choices:  # most users have made none
+        return default
     moments = (event.epoch, event.logged_at)
     return all(consents.allowed_learning(moment, default=default) for moment in moments)
 
@@ -100,7 +102,7 @@ def consent(tx: Transaction, user: UserKey, choices: Sequence[Choice], *, defaul
 
 def restore_consents(tx: Transaction, said: Sequence[tuple[UserKey, Sequence[Choice]]], *, default: bool) -> None:
     """See Store.restore_consents."""
-    tx.consents({user for user, _ in said})
+    tx.read_consents({user for user, _ in said})
     for user, choices in said:
         consent(tx, user, choices, default=default)
 
@@ -109,7 +111,7 @@ def put_summary(
     tx: Transaction, user: UserKey, summary: Summary, entity_ids: Collection[str], *, default: bool
 ) -> bool:
     """See Store.put_summary."""
-    allowed = tx.consents([user])[user].allow(Purpose.SUMMARY, default=default)
+    allowed = tx.consents(user).allow(Purpose.SUMMARY, default=default)
     if not allowed or not tx.has_entities(user, entity_ids):
         return False
     held = tx.summary(user)
@@ -121,7 +123,7 @@ def put_summary(
 
 def carry_summary(tx: Transaction, user: UserKey, summary: Summary, *, default: bool) -> None:
     """See RowStore.carry_summaries."""
-    allowed = tx.consents([user])[user].allow(Purpose.SUMMARY, default=default)
+    allowed = tx.consents(user).allow(Purpose.SUMMARY, default=default)
     if allowed and 0 < summary.events <= tx.events(user):
         tx.put_summary(user, summary)
 

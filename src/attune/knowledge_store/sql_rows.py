@@ -1,7 +1,7 @@
 """What both SQL engines say in the same words: the statements of tombstones, log positions and claims."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -58,9 +58,6 @@ class SqlRows(ABC):
         """A user's, by entities and times as they are stored."""
         held = {self._text(entity_id): to_datetime(at) for entity_id, at in rows}
         return Tombstones(held.pop(_WHOLE_USER, None), held)
-
-    def tombstones_of(self, users: Collection[UserKey]) -> dict[UserKey, Tombstones]:
-        return {user: self.tombstones(user) for user in users}
 
     def put_tombstone(self, tombstone: KeptTombstone) -> None:
         self._run(

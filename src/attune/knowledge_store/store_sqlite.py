@@ -26,6 +26,10 @@ from attune.knowledge_store.sql_rows import Found, SqlRows
 from attune.knowledge_store.sqlite_connections import Connections
 from attune.knowledge_store.store import DEFAULT_CAPACITY
 from attune.knowledge_store.store_rows import RowStore
+from attune.knowledge_store.tombstones import Tombstones
+
+_USERS_AT_ONCE = 500
+_NO_TOMBSTONES = Tombstones()
 
 
 class SqliteStore(RowStore):
@@ -107,10 +111,25 @@ class SqliteRows(SqlRows):
         names = ((user.tenant, user.user) for user in users)
         self._executemany("DELETE FROM users WHERE tenant = ? AND user = ?", names)
 
+    def tombstones_of(self, users: Collection[UserKey]) -> dict[UserKey, Tombstones]:
+        query = "SELECT user_digest, entity_id, forgotten_at FROM tombstones WHERE user_digest IN"
+        held: dict[UserKey, list[tuple[str, int]]] = {}
+        for user, entity_id, at in self._of_users(query, users):
+            held.setdefault(user, []).append((entity_id, at))
+        return {user: self._tombstones(held[user]) if user in held else _NO_TOMBSTONES for user in users}
+
     def consents(self, users: Collection[UserKey]) -> dict[UserKey, Consents]:
-        query = "SELECT choices FROM consents WHERE user_digest = ?"
-        rows = [(user, self._execute(query, (user.digest,)).fetchone()) for user in users]
-        return {user: decode_consents(row[0]) for user, row in rows if row is not None}
+        found = self._of_users("SELECT user_digest, choices FROM consents WHERE user_digest IN", users)
+        return {user: decode_consents(choices) for user, choices in found}
+
+    def _of_users(self, query: str, users: Collection[UserKey]) -> Iterator[tuple[Any, ...]]:
+        """Rows of users by their digests, with the user in the digest's place; a few hundred users in a statement."""
+        by_digest = {user.digest: user for user in users}
+        digests = list(by_digest)
+        for at in range(0, len(digests), _USERS_AT_ONCE):
+            some = digests[at : at + _USERS_AT_ONCE]
+            for digest, *rest in self._execute(f"{query} ({', '.join('?' * len(some))})", some):
+                yield (by_digest[digest], *rest)
 
     def put_consents(self, consents: KeptConsents) -> None:
         row = (consents.user_digest, encode_consents(consents.consents))

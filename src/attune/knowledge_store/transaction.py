@@ -1,6 +1,6 @@
 """Users within one transaction: each is locked before it is read, and written once, at the end."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from attune.knowledge_store.consent import NO_CHOICE, Choice, Consents
@@ -26,14 +26,18 @@ class Transaction:
         orders of their own, would wait for each other.
         """
         missing = sorted({user for user in users if user not in self._records})
-        found = self._rows.locked(missing) if missing else {}
-        self._records |= {user: found.get(user) or UserRecord() for user in missing}
+        if missing:
+            found = self._rows.locked(missing)
+            self._records |= {user: found.get(user) or UserRecord() for user in missing}
 
     def changed(self, user: UserKey) -> UserRecord:
         """The user's record, to be changed."""
-        self.lock([user])
         self._touched[user] = None
-        return self._records[user]
+        record = self._records.get(user)
+        if record is None:
+            self.lock([user])
+            record = self._records[user]
+        return record
 
     def has_entities(self, user: UserKey, entity_ids: Collection[str]) -> bool:
         """Whether the user, who is locked from here on, has all of them."""
@@ -53,8 +57,11 @@ class Transaction:
 
     def tombstones(self, user: UserKey) -> Tombstones:
         """Those of the user, who is locked from here on."""
-        self.read_tombstones([user])
-        return self._tombstones[user]
+        held = self._tombstones.get(user)
+        if held is None:
+            self.read_tombstones([user])
+            held = self._tombstones[user]
+        return held
 
     def read_tombstones(self, users: Collection[UserKey]) -> None:
         """Those of several users at once, for `tombstones`; the users are locked from here on."""
@@ -72,17 +79,24 @@ class Transaction:
         self._tombstones.pop(user, None)
         return self._rows.drop_entity_tombstones(user, until)
 
-    def consents(self, users: Collection[UserKey]) -> Mapping[UserKey, Consents]:
-        """What each of the users allows; they are locked from here on."""
+    def consents(self, user: UserKey) -> Consents:
+        """What the user allows, who is locked from here on."""
+        held = self._consents.get(user)
+        if held is None:
+            self.read_consents([user])
+            held = self._consents[user]
+        return held
+
+    def read_consents(self, users: Collection[UserKey]) -> None:
+        """Those of several users at once, for `consents`; the users are locked from here on."""
         self.lock(users)
         missing = [user for user in users if user not in self._consents]
         found = self._rows.consents(missing) if missing else {}
         self._consents |= {user: found.get(user, NO_CHOICE) for user in missing}
-        return self._consents
 
     def consent(self, user: UserKey, choices: Sequence[Choice]) -> Consents:
         """Adds to what the user allows; returns all of it."""
-        merged = self.consents([user])[user].merged(choices)
+        merged = self.consents(user).merged(choices)
         self._rows.put_consents(KeptConsents(user.digest, merged))
         self._consents[user] = merged
         return merged

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.knowledge_store.builders import untimed
 
+from attune.knowledge_store import packing
 from attune.knowledge_store.packing import pack, unpack
 
 # Microseconds from year 1 to 9999 are well within.
@@ -37,6 +38,23 @@ def test_fields_come_back_to_the_bit_in_some_order(entities):
 def test_the_order_of_entities_changes_nothing():
     entities = {"b": (0, 0, 1.0, 0, ()), "a": (0, 0, 1.0, 0, ()), "c": (7, 2, 0.5, 0.25, ("0q", 2))}
     assert pack(fields_of(entities)) == pack(fields_of(dict(reversed(entities.items()))))
+
+
+@pytest.mark.parametrize("at_most", [0, 1000])
+@pytest.mark.parametrize("count", [1, 32, 33, 100])
+def test_few_numbers_and_many_are_the_same_bytes(monkeypatch, count, at_most):
+    entities = {f"Q{each}": (each * -(7**each % 2**40), 3**each % 2**50, 0.5, 0.25, ()) for each in range(count)}
+    expected, rows = pack(fields_of(entities)), unpack(pack(fields_of(entities)))["e"]
+    monkeypatch.setattr(packing, "_FEW", at_most)
+    assert pack(fields_of(entities)) == expected
+    assert unpack(expected)["e"] == rows
+
+
+@pytest.mark.parametrize("width", [0, 9])
+def test_numbers_of_no_width_are_refused(width):
+    content = pack(fields_of({"Q1": (1, 0, 1, 0, ())}))
+    with pytest.raises(ValueError, match=f"numbers of {width} bytes"):
+        unpack(content[:-3] + bytes([width]) + content[-2:])
 
 
 def test_what_was_seen_once_with_weight_one_takes_its_time_alone():

@@ -14,7 +14,9 @@ TOPIC = "attune.interactions.v1"
 DEAD_LETTER_TOPIC = "attune.interactions.v1.dlq"
 _CE_TYPE = b"attune.events.v1.InteractionEvent"
 _MOST_AHEAD = timedelta(minutes=5)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NANOS = 10**9
+_NANOS_A_MICROSECOND = 1000
 _LAST_MS = 253_402_300_799_000  # the last second of the year 9999
 
 _KINDS = {
@@ -69,11 +71,12 @@ def to_entry(event: InteractionEvent) -> Entry:
 
 def to_interaction(event: InteractionEvent, logged_at: datetime) -> Interaction:
     """A valid event as the knowledge store takes it."""
+    at = event.occurred_at
     return Interaction(
         event_id=event.event_id,
         user=user_of(event),
         kind=_KINDS[event.type],
-        occurred_at=event.occurred_at.ToDatetime(UTC),
+        occurred_at=_EPOCH + timedelta(seconds=at.seconds, microseconds=at.nanos // _NANOS_A_MICROSECOND),
         logged_at=logged_at,
         session_id=event.session_id,
         query_id=event.query_id,

@@ -13,6 +13,7 @@ from attune.services.runtime.errors import FieldViolation
 from attune.services.runtime.eventlog.framing import MAX_ENTRY_BYTES, entry_bytes
 from attune.services.runtime.eventlog.port import Record
 from attune.services.runtime.events import has_a_time, logged_at, wrong_time
+from attune.services.runtime.plain_events import is_plain
 from attune.services.runtime.records.decoding import decode
 from attune.services.runtime.records.document_decoding import decode_document
 from attune.services.runtime.records.refusal import InvalidRecordError, Reason
@@ -48,7 +49,8 @@ class Admission:
         self._require_frame(record)
         event = decode(record)
         ahead = wrong_time(event, logged_at(record))
-        _require_none(validation.violations(event) or ([ahead] if ahead else []))
+        broken = [] if is_plain(event) else validation.violations(event)
+        _require_none(broken or ([ahead] if ahead else []))
         self._require_tenant(event.tenant_id)
         return event
 

@@ -4,6 +4,7 @@ What the headers say must be known, and what headers, key and value say together
 """
 
 import re
+from functools import lru_cache
 
 from google.protobuf.message import DecodeError
 
@@ -11,18 +12,12 @@ from attune.events.v1.events_pb2 import EventType, InteractionEvent
 from attune.services.runtime.eventlog.port import Record
 from attune.services.runtime.events import user_of_key
 from attune.services.runtime.records.confluent import unframed, unframed_protobuf
-from attune.services.runtime.records.headers import (
-    JSON,
-    PROTOBUF,
-    Headers,
-    header,
-    headers_of,
-    media_type,
-    require_version,
-)
+from attune.services.runtime.records.headers import JSON, PROTOBUF, header, headers_of, media_type, require_version
 from attune.services.runtime.records.json_text import Schema, event_of_json
 from attune.services.runtime.records.refusal import InvalidRecordError, Reason
 
+_MOST_FORMATS = 8
+"""Remembered, as the records of a producer all say the same; headers may be long."""
 _KINDS = frozenset(EventType.values())
 _SCHEMAS = {schema.value: schema for schema in Schema}
 _DATA_SCHEMAS = {
@@ -38,9 +33,10 @@ def decode(record: Record) -> InteractionEvent:
         InvalidRecordError: it holds none, or contradicts itself.
     """
     headers = headers_of(record)
-    schema = _schema(headers)
+    require_version(headers)
+    schema = _schema(header(headers, "ce_type"), header(headers, "ce_dataschema"))
     event_id = header(headers, "ce_id", "strict")
-    if _is_json(headers, schema):
+    if _is_json(media_type(headers), schema):
         event = event_of_json(unframed(record.value), schema, event_id)
     else:
         event = _event_of_protobuf(unframed_protobuf(record.value))
@@ -61,14 +57,12 @@ def _event_of_protobuf(value: bytes) -> InteractionEvent:
         ) from error
 
 
-def _schema(headers: Headers) -> Schema | None:
-    """What the headers say that the value is."""
-    require_version(headers)
-    kind = header(headers, "ce_type")
+@lru_cache(maxsize=_MOST_FORMATS)
+def _schema(kind: str, named: str) -> Schema | None:
+    """What the headers ce_type and ce_dataschema say that the value is."""
     if kind and kind not in _SCHEMAS:
         raise InvalidRecordError(Reason.UNKNOWN_SCHEMA, f"ce_type: is neither {Schema.INTERACTION} nor {Schema.UBI}")
     schema = _SCHEMAS.get(kind)
-    named = header(headers, "ce_dataschema")
     if named and not any(_DATA_SCHEMAS[each].fullmatch(named) for each in ([schema] if schema else Schema)):
         raise InvalidRecordError(
             Reason.UNKNOWN_SCHEMA,
@@ -77,9 +71,9 @@ def _schema(headers: Headers) -> Schema | None:
     return schema
 
 
-def _is_json(headers: Headers, schema: Schema | None) -> bool:
+@lru_cache(maxsize=_MOST_FORMATS)
+def _is_json(media: str, schema: Schema | None) -> bool:
     """Whether the value is JSON, or protobuf. Without a content type, only a UBI event is JSON."""
-    media = media_type(headers)
     if media in JSON or (not media and schema is Schema.UBI):
         return True
     if not media or (media in PROTOBUF and schema is not Schema.UBI):
