@@ -2,7 +2,7 @@
 
 import typer
 
-from attune.services.cli.asking import search, suggest
+from attune.services.cli.asking import complete, search, suggest
 from attune.services.cli.catalog.group import catalog
 from attune.services.cli.demo.command import demo
 from attune.services.cli.events import events
@@ -19,6 +19,7 @@ from attune.services.cli.measure.routing import routing
 from attune.services.cli.measure.store_quality.command import store as stored
 from attune.services.cli.measure.store_speed import store as bench_store
 from attune.services.cli.pipes import QuietGroup
+from attune.services.cli.queries import queries
 from attune.services.cli.store import store
 from attune.services.cli.train import augmenter, expert
 from attune.services.cli.up import up
@@ -39,7 +40,9 @@ app.add_typer(catalog, name="catalog")
 app.add_typer(events, name="events")
 app.command()(search)
 app.command()(suggest)
+app.command()(complete)
 app.add_typer(experts, name="experts")
+app.add_typer(queries, name="queries")
 app.add_typer(user, name="user")
 app.add_typer(store, name="store")
 evaluate = typer.Typer(help="Measure quality on judged data.", no_args_is_help=True)
