@@ -26,7 +26,7 @@ _SECRET_WORDS = (
 )
 _NAMED_SECRET = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, _SECRET_WORDS))})\s?[:=]\s?\S{{3}}")
 _PAIR = re.compile(r"(?<!\S)[\w.+\-]{2,64}:(?=\D{0,64}\d)(?=[^a-z]{0,64}[a-z])[^\s:/.\-]{6,64}(?!\S)")
-_KEY = re.compile(r"(?<![\w\-])(?=[^\W\d]*[\d_\-])[\w\-]{24,}")
+_KEY = re.compile(r"(?<!\w)(?=[^\W\d]*\d)\w{24,}|[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}")
 _DIGITS = re.compile(r"(?<!\d)\+?\(?\d(?:[ .()/\-]{0,3}\d){6,}")
 _LOCAL_PHONE = re.compile(r"\d{3}[ .\-]\d{4}")
 _GROUP = re.compile(r"\d+")
@@ -120,9 +120,9 @@ def _found(*patterns: re.Pattern[str]) -> Callable[[str], bool]:
 _KINDS: Sequence[tuple[str, Callable[[str], bool]]] = (
     ("an e-mail address", _found(_EMAIL)),
     ("a URL with a credential", _found(_URL_WITH_USER, _TOKEN_IN_URL)),
+    ("a bank account number", _has_iban),
     ("a password or key", _found(_NAMED_SECRET, _PAIR, _KEY)),
     ("an IP address", _has_address),
-    ("a bank account number", _has_iban),
     ("a card number", _has_card),
     ("a phone number", _has_phone),
     ("a long number", _has_long_number),
