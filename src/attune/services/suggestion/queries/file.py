@@ -2,8 +2,8 @@
 
 import json
 import sqlite3
+import threading
 import weakref
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from heapq import merge
@@ -36,15 +36,17 @@ _CONTAINING = "SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid LIMIT 
 
 
 class QueryFile:
-    """Implements model.QueryStatistics over one file. Many threads may ask at once: each look-up has a connection."""
+    """Implements model.QueryStatistics over one file, also when another one has taken its place.
+
+    There is one connection, which threads share: another one might be of the new file, and a look-up is short.
+    """
 
     def __init__(self, file: Path) -> None:
         """Raises QueriesError where the file cannot be used."""
-        self._file = file
-        self._idle: deque[sqlite3.Connection] = deque()
-        weakref.finalize(self, _close, self._idle)
-        with self._connection() as connection:
-            ((self.total,),) = connection.execute("SELECT value FROM facts WHERE name = 'total'")
+        self._opened = opened(file)
+        self._lock = threading.Lock()
+        weakref.finalize(self, self._opened.close)
+        ((self.total,),) = self._opened.execute("SELECT value FROM facts WHERE name = 'total'")
 
     @property
     def is_empty(self) -> bool:
@@ -86,14 +88,8 @@ class QueryFile:
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = opened(self._file)
-        try:
-            yield connection
-        finally:
-            self._idle.append(connection)
+        with self._lock:
+            yield self._opened
 
 
 def folded_prefix(prefix: str) -> str:
@@ -114,8 +110,3 @@ def _counted(row: tuple[str, int, str, bytes | None]) -> Counted:
     text, users, entity_ids, vector = row
     ids = () if entity_ids == "[]" else tuple(json.loads(entity_ids))
     return Counted(text, users, ids, None if vector is None else restored(vector))
-
-
-def _close(connections: deque[sqlite3.Connection]) -> None:
-    while connections:
-        connections.pop().close()
