@@ -18,6 +18,7 @@ from attune.services.cli.measure.retrieval import retrieval
 from attune.services.cli.measure.routing import routing
 from attune.services.cli.measure.store_quality.command import store as stored
 from attune.services.cli.measure.store_speed import store as bench_store
+from attune.services.cli.measure.suggestion_speed import suggestion as bench_suggestion
 from attune.services.cli.pipes import QuietGroup
 from attune.services.cli.queries import queries
 from attune.services.cli.store import store
@@ -63,4 +64,5 @@ bench.command()(embedding)
 bench.command()(augmentation)
 bench.command("store")(bench_store)
 bench.command()(ingest)
+bench.command("suggestion")(bench_suggestion)
 app.add_typer(bench, name="bench")

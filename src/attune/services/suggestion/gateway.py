@@ -37,8 +37,8 @@ _log = structlog.get_logger("attune.suggestion")
 _PER_MODE = 8
 _MET = (knowledge.RETRIEVAL_MODE_FAMILIAR, knowledge.RETRIEVAL_MODE_LAPSED, knowledge.RETRIEVAL_MODE_NEIGHBOUR)
 _OWN = (knowledge.RETRIEVAL_MODE_LAPSED, knowledge.RETRIEVAL_MODE_FAMILIAR)
-_OF_USER = 512
-"""Entities of a mode: as many as a user has by default."""
+_OF_USER = 128
+"""Entities of a mode, the strongest ones: with each letter that is typed they are asked for anew."""
 _OF_DOCUMENTS = 4096
 """Of so many entities of documents RetrieveEntities can be asked."""
 _DOCUMENTS = 20
