@@ -8,6 +8,7 @@ from attune.services.cli.demo.command import demo
 from attune.services.cli.events import events
 from attune.services.cli.experts import experts
 from attune.services.cli.indexing import index
+from attune.services.cli.measure.completion import completion
 from attune.services.cli.measure.embedding import embedding
 from attune.services.cli.measure.finegrained import augmentation, finegrained
 from attune.services.cli.measure.ingest import ingest
@@ -54,6 +55,7 @@ evaluate.command()(finegrained)
 evaluate.command()(linking)
 evaluate.command()(merge)
 evaluate.command(name="store")(stored)
+evaluate.command()(completion)
 app.add_typer(evaluate, name="eval")
 training = typer.Typer(help="Train on your own texts.", no_args_is_help=True)
 training.command()(expert)

@@ -1,11 +1,13 @@
 """What users asked one after the other."""
 
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from itertools import groupby, product
 from typing import NamedTuple
 
-SESSION_US = 30 * 60 * 1_000_000
-"""What is asked within that time after something else follows on it, in microseconds."""
+SESSION = timedelta(minutes=30)
+"""What is asked within that time after something else follows on it."""
+_SESSION_US = SESSION // timedelta(microseconds=1)
 _MOST_AT_ONCE = 4
 """Different queries of one moment: more are no person's, and nothing follows on them."""
 
@@ -47,4 +49,4 @@ def _follows(step: Step, before: Step) -> bool:
         return False
     if step.session and before.session:
         return step.session == before.session
-    return step.at - before.at <= SESSION_US
+    return step.at - before.at <= _SESSION_US
