@@ -37,7 +37,7 @@ _log = structlog.get_logger("attune.suggestion")
 _PER_MODE = 8
 _MET = (knowledge.RETRIEVAL_MODE_FAMILIAR, knowledge.RETRIEVAL_MODE_LAPSED, knowledge.RETRIEVAL_MODE_NEIGHBOUR)
 _OWN = (knowledge.RETRIEVAL_MODE_LAPSED, knowledge.RETRIEVAL_MODE_FAMILIAR)
-_OF_USER = 128
+_OF_USER = 64
 """Entities of a mode, the strongest ones: with each letter that is typed they are asked for anew."""
 _OF_DOCUMENTS = 4096
 """Of so many entities of documents RetrieveEntities can be asked."""

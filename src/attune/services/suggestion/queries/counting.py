@@ -75,7 +75,7 @@ def count_queries(asked: Iterable[Asked], directory: Path, screen: Screen, now: 
         tally.keep()
         report.screened = _collect(tally, _counting(asked, plan.since), screen)
         tally.rank()
-        facts = {"k": plan.k, "counted_at": now.isoformat(timespec="seconds")}
+        facts: dict[str, str | int] = {"k": plan.k, "counted_at": now.isoformat(timespec="seconds")}
         for tenant in tally.tenants():
             counted = _completed(tally.queries(tenant), plan)
             file = file_of(directory, tenant)

@@ -46,7 +46,8 @@ class QueryFile:
         self._opened = opened(file)
         self._lock = threading.Lock()
         weakref.finalize(self, self._opened.close)
-        ((self.total,),) = self._opened.execute("SELECT value FROM facts WHERE name = 'total'")
+        (total,) = self._opened.execute("SELECT value FROM facts WHERE name = 'total'").fetchone()
+        self.total = int(total)
 
     @property
     def is_empty(self) -> bool:

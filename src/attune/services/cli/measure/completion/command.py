@@ -105,5 +105,5 @@ def _difference(cases: Sequence[Case], measure: Measure, ours: str, theirs: str)
     by_user: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
         by_user[case.user].append(case)
-    means = [[_mean(each, measure, arm) for each in by_user.values()] for arm in (ours, theirs)]
-    return paired_difference(*means)
+    our_means, their_means = ([_mean(each, measure, arm) for each in by_user.values()] for arm in (ours, theirs))
+    return paired_difference(our_means, their_means)

@@ -27,7 +27,7 @@ from attune.services.suggestion.queries.sessions import SESSION
 
 ARMS = ("popular", "nobody", "personal", "another")
 SHOWN = 10
-_OF_A_USER = 128
+_OF_A_USER = 64
 
 
 @dataclass(frozen=True, slots=True)
