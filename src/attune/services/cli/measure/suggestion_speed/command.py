@@ -63,8 +63,9 @@ def suggestion(
         started = time.perf_counter()
         file = file_of(config.queries, DEFAULT_TENANT)
         write_queries(file, synthetic.counted(), synthetic.following(), {})
-        made = {"what": "file", "queries": queries, "written_s": time.perf_counter() - started}
-        rows = [{**made, "megabytes": file.stat().st_size / 1e6}, *_measured(config, synthetic, lookups, seed)]
+        written_s, megabytes = time.perf_counter() - started, file.stat().st_size / 1e6
+        made: Row = {"what": "file", "queries": queries, "written_s": written_s, "megabytes": megabytes}
+        rows = [made, *_measured(config, synthetic, lookups, seed)]
         report = make_report(rows, _summary(rows), system_clock())
         if out is not None:
             write(report, out, page_of("Looking up queries", report))
