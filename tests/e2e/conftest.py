@@ -48,10 +48,10 @@ def exported(client: Client, user: str) -> list[ExportUserResponse]:
 
 
 def config_in(directory: Path, **changes: object) -> Config:
-    """A configuration whose files are all in `directory`."""
+    """A configuration whose files are all in `directory`. Completions may wait: the machine may be busy."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "catalog.jsonl").write_text(catalog_lines())
-    return Config(data_dir=directory, drain_s=1, **(FREE_PORTS | changes))  # type: ignore[arg-type]
+    return Config(data_dir=directory, drain_s=1, **(FREE_PORTS | {"completion_budget_ms": 10_000} | changes))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")

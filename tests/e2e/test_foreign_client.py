@@ -61,6 +61,7 @@ CALLS: dict[str, tuple[RoleName, dict[str, Any]]] = {
         RoleName.SUGGESTION,
         {"request": {"query": "queue"}},
     ),
+    "attune.suggestion.v1.SuggestionService.CompleteQuery": (RoleName.SUGGESTION, {"prefix": "asy"}),
     "attune.suggestion.v1.SuggestionService.RemoveSuggestion": (RoleName.SUGGESTION, {"user_id": "f", "text": "x"}),
     "attune.search.v1.SearchService.IndexDocuments": (
         RoleName.SEARCH,

@@ -1,4 +1,4 @@
-"""`attune search` and `attune suggest`."""
+"""`attune search`, `attune suggest` and `attune complete`."""
 
 from typing import Annotated
 
@@ -8,6 +8,7 @@ from rich.table import Table
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json, Token, User, connect, known_augmentation
 from attune.services.cli.output import as_dict, console, print_json
+from attune.suggestion.v1 import suggestion_pb2 as suggestion
 
 
 def search(
@@ -65,5 +66,30 @@ def suggest(
     console.print(table)
     if answer.fallback_reason:
         console.print(f"by the ranker: {answer.fallback_reason}", style="yellow")
+    for notice in answer.notices:
+        console.print(notice, style="yellow", markup=False)
+
+
+def complete(
+    text: Annotated[str, typer.Argument(help="What was typed until now; may be empty.")] = "",
+    user: User = "",
+    limit: Annotated[int, typer.Option(min=1, max=50, help="At most so many completions.")] = 10,
+    token: Token = "",
+    as_json: Json = False,
+) -> None:
+    """Complete what a user is typing: from queries that many users asked, the user's own entities, and titles.
+
+    Example: attune complete "asyn" --user ada
+    """
+    with told_plainly(), connect(token) as client:
+        answer = client.complete(text, user=user, limit=limit)
+    if as_json:
+        print_json(as_dict(answer))
+        return
+    table = Table("completion", "from")
+    for each in answer.completions:
+        source = suggestion.SuggestionSource.Name(each.source).removeprefix("SUGGESTION_SOURCE_")
+        table.add_row(each.text, source.replace("_", " ").lower())
+    console.print(table)
     for notice in answer.notices:
         console.print(notice, style="yellow", markup=False)

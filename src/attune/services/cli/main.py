@@ -2,12 +2,13 @@
 
 import typer
 
-from attune.services.cli.asking import search, suggest
+from attune.services.cli.asking import complete, search, suggest
 from attune.services.cli.catalog.group import catalog
 from attune.services.cli.demo.command import demo
 from attune.services.cli.events import events
 from attune.services.cli.experts import experts
 from attune.services.cli.indexing import index
+from attune.services.cli.measure.completion import completion
 from attune.services.cli.measure.embedding import embedding
 from attune.services.cli.measure.finegrained import augmentation, finegrained
 from attune.services.cli.measure.ingest import ingest
@@ -18,7 +19,9 @@ from attune.services.cli.measure.retrieval import retrieval
 from attune.services.cli.measure.routing import routing
 from attune.services.cli.measure.store_quality.command import store as stored
 from attune.services.cli.measure.store_speed import store as bench_store
+from attune.services.cli.measure.suggestion_speed import suggestion as bench_suggestion
 from attune.services.cli.pipes import QuietGroup
+from attune.services.cli.queries import queries
 from attune.services.cli.store import store
 from attune.services.cli.train import augmenter, expert
 from attune.services.cli.up import up
@@ -39,7 +42,9 @@ app.add_typer(catalog, name="catalog")
 app.add_typer(events, name="events")
 app.command()(search)
 app.command()(suggest)
+app.command()(complete)
 app.add_typer(experts, name="experts")
+app.add_typer(queries, name="queries")
 app.add_typer(user, name="user")
 app.add_typer(store, name="store")
 evaluate = typer.Typer(help="Measure quality on judged data.", no_args_is_help=True)
@@ -50,6 +55,7 @@ evaluate.command()(finegrained)
 evaluate.command()(linking)
 evaluate.command()(merge)
 evaluate.command(name="store")(stored)
+evaluate.command()(completion)
 app.add_typer(evaluate, name="eval")
 training = typer.Typer(help="Train on your own texts.", no_args_is_help=True)
 training.command()(expert)
@@ -60,4 +66,5 @@ bench.command()(embedding)
 bench.command()(augmentation)
 bench.command("store")(bench_store)
 bench.command()(ingest)
+bench.command("suggestion")(bench_suggestion)
 app.add_typer(bench, name="bench")

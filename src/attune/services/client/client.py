@@ -168,6 +168,13 @@ class Client:
         request = suggestion.SuggestQueriesRequest(query=query, user_id=user, context=context, limit=limit)
         return self._suggestion.SuggestQueries(request, timeout=self._timeout_s, metadata=self._metadata)
 
+    def complete(
+        self, prefix: str, *, user: str = "", context: Context | None = None, limit: int = 10
+    ) -> suggestion.CompleteQueryResponse:
+        """What a text that the user is typing may become; of an empty one, what they may begin with."""
+        request = suggestion.CompleteQueryRequest(user_id=user, prefix=prefix, context=context, limit=limit)
+        return self._suggestion.CompleteQuery(request, timeout=self._timeout_s, metadata=self._metadata)
+
     def remove_suggestion(
         self, user: str, text: str, *, entity_ids: Sequence[str] = ()
     ) -> suggestion.RemoveSuggestionResponse:

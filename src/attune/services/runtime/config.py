@@ -85,6 +85,15 @@ class Config(BaseSettings):
     catalog_poll_s: float = Field(
         5, ge=0, description="How often the catalog's file is looked at for a new version, in seconds; 0: never."
     )
+    queries_dir: Path | None = Field(
+        None, description="Where `attune queries count` puts what it counted; without it, <data_dir>/queries."
+    )
+    denylist_path: Path | None = Field(
+        None, description="A text file of words and phrases that are never suggested, one a line; without it, none."
+    )
+    completion_budget_ms: float = Field(
+        50, gt=0, description="How long a completion waits for the knowledge and search services, in milliseconds."
+    )
     store_url: SecretStr = Field(
         SecretStr(""),
         description="A PostgreSQL database for the knowledge store, postgresql://...; empty: SQLite in data_dir.",
@@ -174,3 +183,8 @@ class Config(BaseSettings):
     def catalog(self) -> Path:
         """The file that the catalog of entities is read from."""
         return self.catalog_path or self.data_dir / "catalog.jsonl"
+
+    @property
+    def queries(self) -> Path:
+        """The directory of the counted queries."""
+        return self.queries_dir or self.data_dir / "queries"

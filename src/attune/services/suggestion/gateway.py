@@ -36,6 +36,9 @@ _NO_MEETINGS = ("dwell/document", "suggestion_removed/suggestion")
 _log = structlog.get_logger("attune.suggestion")
 _PER_MODE = 8
 _MET = (knowledge.RETRIEVAL_MODE_FAMILIAR, knowledge.RETRIEVAL_MODE_LAPSED, knowledge.RETRIEVAL_MODE_NEIGHBOUR)
+_OWN = (knowledge.RETRIEVAL_MODE_LAPSED, knowledge.RETRIEVAL_MODE_FAMILIAR)
+_OF_USER = 64
+"""Entities of a mode, the strongest ones: with each letter that is typed they are asked for anew."""
 _OF_DOCUMENTS = 4096
 """Of so many entities of documents RetrieveEntities can be asked."""
 _DOCUMENTS = 20
@@ -99,10 +102,21 @@ class Gateway:
             known.setdefault(each.entity.entity_id, _known(each))  # familiar first: of two modes, that one counts
         return Acquainted(list(known.values()), any(answer.withheld for answer in answers))
 
-    async def suppression(self, user: str) -> Suppression:
-        """What the user wants to see no more."""
+    async def own_entities(self, user: str, limit_s: float) -> Acquainted:
+        """What the user knows or has left behind, whatever the context, within so many seconds."""
+        request = knowledge.RetrieveEntitiesRequest(
+            user_id=user, modes=_OWN, limit=_OF_USER, purpose=knowledge.PURPOSE_SUGGESTION
+        )
+        answer = await self._knowledge.RetrieveEntities(request, **onward(limit_s))
+        known: dict[str, KnownEntity] = {}
+        for each in answer.entities:
+            known.setdefault(each.entity.entity_id, _known(each))  # lapsed first: that is what to come back to
+        return Acquainted(list(known.values()), answer.withheld)
+
+    async def suppression(self, user: str, limit_s: float | None = None) -> Suppression:
+        """What the user wants to see no more; if that is given, within so many seconds."""
         request = knowledge.GetSuppressedSuggestionsRequest(user_id=user)
-        answer = await self._knowledge.GetSuppressedSuggestions(request, **onward())
+        answer = await self._knowledge.GetSuppressedSuggestions(request, **onward(limit_s))
         until = answer.history_until.ToDatetime(UTC) if answer.HasField("history_until") else None
         return Suppression(frozenset(answer.fingerprints), until)
 
@@ -147,6 +161,12 @@ class Gateway:
             return Retrieved(notice=_without_documents(error))
         entities = (each for hit in answer.hits for each in hit.entity_ids)
         return Retrieved([hit.document.title for hit in answer.hits], list(dict.fromkeys(entities)))
+
+    async def titles(self, text: str, limit_s: float) -> Sequence[str]:
+        """Titles of documents that answer a text, the best first, for nobody in particular, within so many seconds."""
+        request = search.SearchRequest(query=text, page_size=_DOCUMENTS)
+        answer = await self._search.Search(request, **onward(limit_s))
+        return [hit.document.title for hit in answer.hits if hit.document.title]
 
     async def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors [n, d] of texts; a row of zeros for a text that has none."""

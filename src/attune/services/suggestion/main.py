@@ -5,9 +5,12 @@ from attune.services.runtime.config import Config, RoleName
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.outgoing import connect
 from attune.services.runtime.server import Role
+from attune.services.suggestion.completion.completer import Completer
 from attune.services.suggestion.gateway import Gateway
 from attune.services.suggestion.llm import OpenAiWriter, Writer
+from attune.services.suggestion.queries.live import LiveQueries
 from attune.services.suggestion.removing import Remover
+from attune.services.suggestion.screening import Screen
 from attune.services.suggestion.service import SuggestionServicer
 from attune.services.suggestion.suggester import Suggester
 from attune.suggestion.v1.suggestion_pb2_grpc import add_SuggestionServiceServicer_to_server
@@ -22,8 +25,10 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
         )
     )
     writer = writer or _configured_writer(config)
-    suggester = Suggester(gateway, writer, config.llm_timeout_s)
-    servicer = SuggestionServicer(suggester, Remover(gateway, clock), metrics)
+    screen, queries = Screen.load(config.denylist_path), LiveQueries(config.queries)
+    suggester = Suggester(gateway, writer, config.llm_timeout_s, screen, queries)
+    completer = Completer(gateway, queries, screen, config.completion_budget_ms / 1000)
+    servicer = SuggestionServicer(suggester, completer, Remover(gateway, clock), metrics)
 
     async def close() -> None:
         if writer is not None:

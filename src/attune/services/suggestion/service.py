@@ -8,20 +8,29 @@ import grpc
 
 from attune.services.runtime.errors import failed_precondition, invalid
 from attune.services.runtime.metrics import Metrics
+from attune.services.suggestion.completion.candidates import Source
+from attune.services.suggestion.completion.completer import Completer
 from attune.services.suggestion.removing import Remover
 from attune.services.suggestion.suggester import Outcome, Suggester
 from attune.suggestion.v1 import suggestion_pb2 as pb
 from attune.suggestion.v1.suggestion_pb2_grpc import SuggestionServiceServicer
 
 _DEFAULT_LIMIT = 5
+_DEFAULT_COMPLETIONS = 10
+_SOURCES = {
+    Source.OTHER_USERS: pb.SUGGESTION_SOURCE_OTHER_USERS,
+    Source.ENTITY: pb.SUGGESTION_SOURCE_ENTITY,
+    Source.DOCUMENT: pb.SUGGESTION_SOURCE_DOCUMENT,
+}
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class SuggestionServicer(SuggestionServiceServicer):
     """The gRPC face of suggestion."""
 
-    def __init__(self, suggester: Suggester, remover: Remover, metrics: Metrics) -> None:
+    def __init__(self, suggester: Suggester, completer: Completer, remover: Remover, metrics: Metrics) -> None:
         self._suggester = suggester
+        self._completer = completer
         self._remover = remover
         self._metrics = metrics
 
@@ -38,6 +47,20 @@ class SuggestionServicer(SuggestionServiceServicer):
             yield pb.StreamSuggestQueriesResponse(suggestion=each)
         del answer.suggestions[:]
         yield pb.StreamSuggestQueriesResponse(summary=answer)
+
+    async def CompleteQuery(self, request: pb.CompleteQueryRequest, context: Context) -> pb.CompleteQueryResponse:
+        """What a text may become."""
+        started = time.monotonic()
+        limit = request.limit or _DEFAULT_COMPLETIONS
+        completed = await self._completer.complete(request.user_id, request.prefix, request.context, limit)
+        response = pb.CompleteQueryResponse(notices=completed.notices)
+        for each in completed.completions:
+            found = each.candidate
+            response.completions.add(
+                text=found.text, source=_SOURCES[found.source], entity_ids=found.entity_ids, score=each.score
+            )
+        response.total_ms = (time.monotonic() - started) * 1000
+        return response
 
     async def RemoveSuggestion(
         self, request: pb.RemoveSuggestionRequest, context: Context

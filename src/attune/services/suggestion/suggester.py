@@ -14,7 +14,9 @@ from attune.services.suggestion.candidates import Candidate, candidates
 from attune.services.suggestion.gateway import Acquainted, Gateway, Retrieved
 from attune.services.suggestion.known import Situation
 from attune.services.suggestion.llm import LlmAnswer, Writer
+from attune.services.suggestion.queries.live import LiveQueries
 from attune.services.suggestion.ranker import Ranked, rank
+from attune.services.suggestion.screening import Screen
 from attune.services.suggestion.suppression import Suppression
 
 _log = structlog.get_logger("attune.suggestion")
@@ -51,10 +53,14 @@ class Outcome:
 class Suggester:
     """Gathers the situation, then lets the writer or the ranker answer."""
 
-    def __init__(self, gateway: Gateway, writer: Writer | None, llm_timeout_s: float) -> None:
+    def __init__(
+        self, gateway: Gateway, writer: Writer | None, llm_timeout_s: float, screen: Screen, queries: LiveQueries
+    ) -> None:
         self._gateway = gateway
         self._writer = writer
         self._llm_timeout_s = llm_timeout_s
+        self._screen = screen
+        self._queries = queries
 
     @property
     def has_writer(self) -> bool:
@@ -94,7 +100,7 @@ class Suggester:
             previous_queries=[turn.query for turn in context.turns if turn.query],
             page_title=page.title if page else "",
             page_text=page.text if page else "",
-            entities=suppression.usable(known.entities),
+            entities=[each for each in suppression.usable(known.entities) if self._screen.allows(each.label)],
             titles=retrieved.titles,
         )
         return situation, suppression
@@ -121,9 +127,9 @@ class Suggester:
             outcome.fallback_reason = str(error)
         else:
             outcome.llm = answer
-            allowed = [each for each in answer.suggestions if suppression.allows(each.text)]
+            allowed = [each for each in answer.suggestions if self._may_show(each.text, suppression)]
             if not allowed:
-                outcome.fallback_reason = "the language model only wrote what the user has removed"
+                outcome.fallback_reason = "the language model only wrote what the user has removed or must not be shown"
             return [
                 Suggested(each.text, each.rationale, 1 / place, _entities_in(each.text, situation))
                 for place, each in enumerate(allowed, start=1)
@@ -133,11 +139,14 @@ class Suggester:
         _log.warning("fallback to the ranker", reason=outcome.fallback_reason)
         return []
 
+    def _may_show(self, text: str, suppression: Suppression) -> bool:
+        return suppression.allows(text) and self._screen.allows(text)
+
     async def _by_ranker(
         self, situation: Situation, suppression: Suppression, limit: int, outcome: Outcome
     ) -> list[Suggested]:
         started = time.monotonic()
-        found = [each for each in candidates(situation) if suppression.allows(each.text)]
+        found = [each for each in candidates(situation) if self._may_show(each.text, suppression)]
         ranked = await self._ranked(found, situation, limit) if found else []
         outcome.milliseconds["rank_ms"] = _since(started)
         return [

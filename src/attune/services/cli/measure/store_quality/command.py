@@ -53,7 +53,7 @@ def store(
     """
     with told_plainly():
         sets = read_sets(users)
-        entities = _catalog(catalog)
+        entities = labelled_catalog(catalog)
         graph = CatalogGraph(entities)
         linker = Linker(entities, graph)
         replayed = {name: replay(events, entities, graph, linker) for name, events in sets.items() if events}
@@ -68,7 +68,7 @@ def store(
     show(made, as_json=as_json)
 
 
-def _catalog(path: Path) -> Catalog:
+def labelled_catalog(path: Path) -> Catalog:
     """As `Catalog.load`, where collections of Wikidata entities call the id a qid; those without a label are left out:
     nobody could say whether they are a user's.
     """

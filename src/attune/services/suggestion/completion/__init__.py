@@ -1,0 +1,1 @@
+"""What a text that somebody is typing may become."""

@@ -1,0 +1,130 @@
+"""CompleteQuery's work: asks others within a short budget, and answers with what came in time."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import grpc
+
+from attune.knowledge.v1.context_pb2 import Context
+from attune.services.runtime.call import current_call
+from attune.services.suggestion.completion.candidates import candidates
+from attune.services.suggestion.completion.ordering import Scored, beginnings, ordered
+from attune.services.suggestion.completion.person import Person
+from attune.services.suggestion.gateway import Acquainted, Gateway
+from attune.services.suggestion.known import normalised
+from attune.services.suggestion.queries.file import folded_prefix
+from attune.services.suggestion.queries.live import LiveQueries
+from attune.services.suggestion.queries.model import QueryStatistics
+from attune.services.suggestion.screening import Screen
+from attune.services.suggestion.suppression import Suppression
+
+_SHORTEST_FOR_TITLES = 3
+"""Fewer letters are in most titles: search would find any."""
+_PATIENCE_S = 5.0
+"""Search that was too slow is not asked again for so long: it would be too slow for the next letter as well."""
+_LATE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+_UNKNOWN = (
+    "the knowledge service did not answer in time: there are no completions, as what the user has removed is not known"
+)
+_WITHHELD = (
+    "user_id: these completions draw on queries of others, the session and documents alone, as the user does not allow "
+    "suggestions from what is known of them; SetConsents grants it, where the user wants that"
+)
+_NO_TITLES = "the search service did not answer in time: these completions draw on no documents"
+
+
+@dataclass(slots=True)
+class Completed:
+    """The completions, the best first."""
+
+    completions: list[Scored] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    """What the caller should know although nothing failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    """What is known of the user, and wanted by them."""
+
+    person: Person
+    suppression: Suppression = field(default_factory=Suppression)
+    is_withheld: bool = False
+
+
+class Completer:
+    """Completes what users type."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        queries: LiveQueries,
+        screen: Screen,
+        budget_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`budget_s` bounds the wait for other services; `clock` measures how long search is left alone."""
+        self._gateway = gateway
+        self._queries = queries
+        self._screen = screen
+        self._budget_s = budget_s
+        self._clock = clock
+        self._search_again_at = 0.0
+
+    async def complete(self, user: str, prefix: str, context: Context, limit: int) -> Completed:
+        """At most `limit` completions of what was typed; of an empty prefix, what the user may begin with."""
+        typed, completed = folded_prefix(prefix), Completed()
+        statistics = self._queries.of(current_call().tenant)
+        wishes, titles = await asyncio.gather(self._wishes(user, context), self._titles(typed, completed))
+        if wishes is None:
+            completed.notices.append(_UNKNOWN)
+            return completed
+        if wishes.is_withheld:
+            completed.notices.append(_WITHHELD)
+        # In a thread: looking up reads files.
+        completed.completions = await asyncio.to_thread(self._chosen, typed, statistics, wishes, titles, limit)
+        return completed
+
+    def _chosen(
+        self, typed: str, statistics: QueryStatistics, wishes: _Wishes, titles: Sequence[str], limit: int
+    ) -> list[Scored]:
+        found = candidates(typed, statistics, wishes.person, titles, limit)
+        allowed = [each for each in found if wishes.suppression.allows(each.text) and self._screen.allows(each.text)]
+        scored = ordered(allowed, wishes.person) if typed else beginnings(allowed, wishes.person, limit)
+        return scored[:limit]
+
+    async def _wishes(self, user: str, context: Context) -> _Wishes | None:
+        """None where what the user has removed cannot be told in time."""
+        session = [turn.query for turn in context.turns if normalised(turn.query)]
+        if not user:
+            return _Wishes(Person.of((), session))
+        try:
+            suppression, acquainted = await asyncio.gather(
+                self._gateway.suppression(user, self._budget_s), self._acquainted(user, context)
+            )
+        except grpc.aio.AioRpcError as error:
+            if error.code() in _LATE:
+                return None
+            raise
+        person = Person.of(suppression.usable(acquainted.entities), session)
+        return _Wishes(person, suppression, acquainted.is_withheld)
+
+    async def _acquainted(self, user: str, context: Context) -> Acquainted:
+        if context.HasField("personalization") and context.personalization == 0:
+            return Acquainted()
+        return await self._gateway.own_entities(user, self._budget_s)
+
+    async def _titles(self, typed: str, completed: Completed) -> Sequence[str]:
+        """Titles of documents that the text finds; none where search is slow, and was so a moment ago."""
+        if len(typed) < _SHORTEST_FOR_TITLES or self._clock() < self._search_again_at:
+            return ()
+        try:
+            return await self._gateway.titles(typed, self._budget_s)
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in (*_LATE, grpc.StatusCode.INVALID_ARGUMENT):
+                raise
+            if error.code() in _LATE:
+                self._search_again_at = self._clock() + _PATIENCE_S
+                completed.notices.append(_NO_TITLES)
+            return ()

@@ -1,0 +1,1 @@
+"""What many users asked: counted offline from the event log, kept in a file, looked up to suggest queries."""
