@@ -57,7 +57,8 @@ def test_what_a_killed_count_leaves_behind_has_no_text_of_few_and_no_user(tmp_pa
     kill(tmp_path, "spilt")
     left = b"".join(each.read_bytes() for each in tmp_path.iterdir())
     assert len(left) > 10_000
-    assert not [each for each in (b"secret", b"second", b"u0", b"u1") if each in left]
+    users = [f"u{number}".encode() for number in range(1000, 2000)]  # shorter ones are in any digests, by chance
+    assert not [each for each in (b"secret", b"second", *users) if each in left]
 
 
 def test_a_count_after_a_killed_one_gives_what_it_would_have_given(tmp_path):
