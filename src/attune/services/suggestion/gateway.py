@@ -35,6 +35,8 @@ _NO_MEETINGS = ("dwell/document", "suggestion_removed/suggestion")
 """Staying is part of a reading, not another one, and who turns something down did not come across it."""
 _log = structlog.get_logger("attune.suggestion")
 _PER_MODE = 8
+_OWN = 32
+"""Of the user's own entities so many of each mode: they are compared to candidates, not shown."""
 _MET = (knowledge.RETRIEVAL_MODE_FAMILIAR, knowledge.RETRIEVAL_MODE_LAPSED, knowledge.RETRIEVAL_MODE_NEIGHBOUR)
 _OF_DOCUMENTS = 4096
 """Of so many entities of documents RetrieveEntities can be asked."""
@@ -55,9 +57,11 @@ class Retrieved:
 
 @dataclass(frozen=True, slots=True)
 class Acquainted:
-    """What of a context a user knows."""
+    """What of a context a user knows, and what else."""
 
     entities: Sequence[KnownEntity] = ()
+    own: Sequence[KnownEntity] = ()
+    """What the user knows besides: it need have nothing to do with the context."""
     is_withheld: bool = False
     """The user does not allow suggestions from it."""
 
@@ -93,11 +97,15 @@ class Gateway:
                     purpose=knowledge.PURPOSE_SUGGESTION,
                 )
             )
-        answers = await asyncio.gather(*(self._knowledge.RetrieveEntities(each, **onward()) for each in asked))
+        own = knowledge.RetrieveEntitiesRequest(
+            user_id=user, modes=_MET, limit=_OWN, purpose=knowledge.PURPOSE_SUGGESTION
+        )
+        answers = await asyncio.gather(*(self._knowledge.RetrieveEntities(each, **onward()) for each in [own, *asked]))
         known: dict[str, KnownEntity] = {}
-        for each in chain.from_iterable(answer.entities for answer in answers):
+        for each in chain.from_iterable(answer.entities for answer in answers[1:]):
             known.setdefault(each.entity.entity_id, _known(each))  # familiar first: of two modes, that one counts
-        return Acquainted(list(known.values()), any(answer.withheld for answer in answers))
+        besides = [_known(each) for each in answers[0].entities if each.entity.entity_id not in known]
+        return Acquainted(list(known.values()), besides, any(answer.withheld for answer in answers))
 
     async def suppression(self, user: str) -> Suppression:
         """What the user wants to see no more."""

@@ -1,5 +1,7 @@
 """The suggestion role: the one place that constructs it."""
 
+import numpy as np
+
 from attune.services.runtime.clock import Clock, system_clock
 from attune.services.runtime.config import Config, RoleName
 from attune.services.runtime.metrics import Metrics
@@ -7,6 +9,8 @@ from attune.services.runtime.outgoing import connect
 from attune.services.runtime.server import Role
 from attune.services.suggestion.gateway import Gateway
 from attune.services.suggestion.llm import OpenAiWriter, Writer
+from attune.services.suggestion.ranking.model import RankerModel
+from attune.services.suggestion.ranking.serving import RankerPath
 from attune.services.suggestion.removing import Remover
 from attune.services.suggestion.service import SuggestionServicer
 from attune.services.suggestion.suggester import Suggester
@@ -22,7 +26,13 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
         )
     )
     writer = writer or _configured_writer(config)
-    suggester = Suggester(gateway, writer, config.llm_timeout_s)
+    ranker = RankerPath(
+        gateway.vectors,
+        RankerModel.load(config.ranker_path),
+        temperature=config.suggestion_exploration,
+        random=np.random.default_rng(),
+    )
+    suggester = Suggester(gateway, ranker, writer, config.llm_timeout_s)
     servicer = SuggestionServicer(suggester, Remover(gateway, clock), metrics)
 
     async def close() -> None:

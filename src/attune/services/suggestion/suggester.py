@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -10,11 +9,12 @@ import structlog
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import current_call
 from attune.services.runtime.llm import LlmError
-from attune.services.suggestion.candidates import Candidate, candidates
 from attune.services.suggestion.gateway import Acquainted, Gateway, Retrieved
 from attune.services.suggestion.known import Situation
 from attune.services.suggestion.llm import LlmAnswer, Writer
-from attune.services.suggestion.ranker import Ranked, rank
+from attune.services.suggestion.ranking.candidates import Source
+from attune.services.suggestion.ranking.ranker import Ranked
+from attune.services.suggestion.ranking.serving import RankerPath
 from attune.services.suggestion.suppression import Suppression
 
 _log = structlog.get_logger("attune.suggestion")
@@ -34,6 +34,9 @@ class Suggested:
     rationale: str
     score: float
     entity_ids: tuple[str, ...] = ()
+    source: Source | None = None
+    """None: the language model wrote it."""
+    token: str = ""
 
 
 @dataclass(slots=True)
@@ -51,8 +54,9 @@ class Outcome:
 class Suggester:
     """Gathers the situation, then lets the writer or the ranker answer."""
 
-    def __init__(self, gateway: Gateway, writer: Writer | None, llm_timeout_s: float) -> None:
+    def __init__(self, gateway: Gateway, ranker: RankerPath, writer: Writer | None, llm_timeout_s: float) -> None:
         self._gateway = gateway
+        self._ranker = ranker
         self._writer = writer
         self._llm_timeout_s = llm_timeout_s
 
@@ -66,10 +70,16 @@ class Suggester:
         outcome = Outcome()
         situation, suppression = await self._situation(user, query, context, outcome)
         if use_llm and self._writer is not None:
-            written = await self._by_writer(self._writer, situation, suppression, limit, outcome)
-            if written:
-                outcome.suggestions = written
-                return outcome
+            # The fallback is made while the language model writes: once that has failed, no time is left.
+            ready = asyncio.create_task(self._by_ranker(situation, suppression, limit, outcome))
+            try:
+                outcome.suggestions = await self._by_writer(self._writer, situation, suppression, limit, outcome)
+                if not outcome.suggestions:
+                    outcome.suggestions = await ready
+            finally:
+                ready.cancel()
+                await asyncio.gather(ready, return_exceptions=True)
+            return outcome
         outcome.suggestions = await self._by_ranker(situation, suppression, limit, outcome)
         return outcome
 
@@ -96,6 +106,7 @@ class Suggester:
             page_text=page.text if page else "",
             entities=suppression.usable(known.entities),
             titles=retrieved.titles,
+            own=suppression.usable(known.own),
         )
         return situation, suppression
 
@@ -137,25 +148,15 @@ class Suggester:
         self, situation: Situation, suppression: Suppression, limit: int, outcome: Outcome
     ) -> list[Suggested]:
         started = time.monotonic()
-        found = [each for each in candidates(situation) if suppression.allows(each.text)]
-        ranked = await self._ranked(found, situation, limit) if found else []
+        ranked = await self._ranker.ranked(situation, suppression.allows, limit)
         outcome.milliseconds["rank_ms"] = _since(started)
-        return [
-            Suggested(each.candidate.text, each.candidate.rationale, each.score, _entity_ids(each.candidate))
-            for each in ranked
-        ]
-
-    async def _ranked(self, found: Sequence[Candidate], situation: Situation, limit: int) -> list[Ranked]:
-        context = " ".join([*situation.previous_queries[-2:], situation.query, situation.page_title]).strip()
-        texts = [each.about for each in found]
-        if not context:
-            return rank(found, await self._gateway.vectors(texts), None, limit)
-        vectors = await self._gateway.vectors([context, *texts])
-        return rank(found, vectors[1:], vectors[0], limit)
+        return [_suggested(each) for each in ranked]
 
 
-def _entity_ids(candidate: Candidate) -> tuple[str, ...]:
-    return (candidate.entity.entity_id,) if candidate.entity else ()
+def _suggested(ranked: Ranked) -> Suggested:
+    candidate = ranked.candidate
+    entity_ids = candidate.facts.entity_ids
+    return Suggested(candidate.text, candidate.rationale, ranked.score, entity_ids, candidate.source, ranked.token)
 
 
 def _entities_in(text: str, situation: Situation) -> tuple[str, ...]:

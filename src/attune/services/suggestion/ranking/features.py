@@ -8,9 +8,9 @@
 | context_cosine, context_trigrams | the mean over all queries, each older one at 0.7 of the next |
 | drift_cosine | to the sum of all queries' vectors, each older one at half of the next |
 | page_cosine, page_trigrams | to the title of the page that the user reads |
+| repeats | 1 where it is one of the earlier queries, but for case and blanks |
 | words | log(1 + words) |
 | knows_familiar, knows_lapsed, knows_neighbour | the highest score of an entity of the candidate, by how the user knows it |
-| shares_entity | the share of the query's entities that the candidate has |
 | asked_next | log2(1 + users beyond one who asked it after this query) |
 | asked_by | log2(1 + users beyond one who asked it at all) |
 | is_title | 1 / rank of the document that it is the title of |
@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attune.knowledge_store.retrieval import Mode
+from attune.services.suggestion.known import normalised
 from attune.services.suggestion.ranking.texts import Block, Text
 
 FEATURES = (
@@ -39,11 +40,11 @@ FEATURES = (
     "drift_cosine",
     "page_cosine",
     "page_trigrams",
+    "repeats",
     "words",
     "knows_familiar",
     "knows_lapsed",
     "knows_neighbour",
-    "shares_entity",
     "asked_next",
     "asked_by",
     "is_title",
@@ -81,8 +82,6 @@ class Seen:
     turns: Sequence[Text] = ()
     """Earlier queries, oldest first; only the last 20 count."""
     page: Text | None = None
-    entity_ids: frozenset[str] = frozenset()
-    """Those that the query names."""
     known: Mapping[str, tuple[Mode, float]] = field(default_factory=dict)
     """How the user knows an entity, and its score in [0, 1]."""
 
@@ -131,6 +130,8 @@ def _of_turns(seen: Seen, block: Block) -> dict[str, Column]:
     }
     if turns:
         columns |= {"turns_cosine": cosines[: len(turns)].max(0), "turns_trigrams": trigrams[: len(turns)].max(0)}
+        asked = {normalised(each.text) for each in turns}
+        columns["repeats"] = np.array([normalised(each.text) in asked for each in block.texts], np.float32)
     return columns
 
 
@@ -142,15 +143,12 @@ def _of_page(seen: Seen, block: Block) -> dict[str, Column]:
 
 def _of_facts(seen: Seen, facts: Sequence[Facts]) -> dict[str, Column]:
     columns = {name: np.zeros(len(facts), np.float32) for name in _MODES.values()}
-    columns["shares_entity"] = np.zeros(len(facts), np.float32)
     for place, each in enumerate(facts):
         for entity_id in each.entity_ids:
             mode, score = seen.known.get(entity_id, (Mode.UNFAMILIAR, 0.0))
             if mode in _MODES:
                 column = columns[_MODES[mode]]
                 column[place] = max(column[place], score)
-        if each.entity_ids and seen.entity_ids:
-            columns["shares_entity"][place] = len(seen.entity_ids.intersection(each.entity_ids)) / len(seen.entity_ids)
     columns["asked_next"] = _beyond_one([each.next_users for each in facts])
     columns["asked_by"] = _beyond_one([each.users for each in facts])
     columns["is_title"] = np.array([1 / each.document_rank if each.document_rank else 0 for each in facts], np.float32)

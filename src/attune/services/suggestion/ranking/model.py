@@ -90,7 +90,9 @@ class RankerModel:
         try:
             return cls._parsed(path.read_text(encoding="utf-8"), str(path))
         except OSError as error:
-            raise RankerError(f"{path} cannot be read ({error.strerror}): name a file of `attune train ranker`") from None
+            raise RankerError(
+                f"{path} cannot be read ({error.strerror}): name a file of `attune train ranker`"
+            ) from None
         except UnicodeDecodeError:
             raise RankerError(f"{path} is no ranker, as it is not UTF-8: {_TRAIN}") from None
 

@@ -23,7 +23,8 @@ from attune.services.suggestion.ranking.model import RankerModel
 
 UNFORESEEN = 0.5
 """e. Chosen among 0, .1, .3 and .5 by cross-validation on excite_small."""
-_L2 = 1.0
+_L2 = 10.0
+"""Chosen among 1, 5, 10 and 20, as is UNFORESEEN."""
 _PRIOR = {
     "query_cosine": 7.0,
     "page_cosine": 2.0,

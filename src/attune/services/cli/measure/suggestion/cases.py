@@ -72,7 +72,9 @@ def cases_of(entries: Sequence[Entry], name: str, at_most_users: int, seed: int)
     sequences = {user: _queries(found) for user, found in asked.items()}
     fit = [user for user, found in sequences.items() if len(found) >= _LEAST]
     if not fit:
-        raise CorpusError(f"{name}: no user asked three queries or more, none of them twice in a row; give a longer log")
+        raise CorpusError(
+            f"{name}: no user asked three queries or more, none of them twice in a row; give a longer log"
+        )
     if len(fit) > at_most_users:
         chosen = set(random.Random(seed).sample(fit, at_most_users))  # noqa: S311 - no secret
         fit = [user for user in fit if user in chosen]

@@ -118,12 +118,10 @@ class World:
         known: Known = {}
         if inputs.store is not Store.NONE:
             known = moment.known if inputs.store is Store.OWN else self.ends[self.neighbour(case.user)]
-        named = self._named(case.query) if inputs.store is not Store.NONE else ()
         seen = Seen(
             query=self.encoded[case.query],
             turns=[self.encoded[text] for text in self.turns(case, inputs.turns)],
             page=self.encoded[case.page] if inputs.page and case.page else None,
-            entity_ids=frozenset(named),
             known=known,
         )
         return features(seen, self.block, self._facts(moment))
@@ -205,19 +203,17 @@ class CrossFitted:
 
 
 def lessons_of(world: World, inputs: Inputs) -> Iterator[tuple[str, Lesson]]:
-    """Lists to learn from, with their users: of each next query that is new, the second ones too."""
+    """Lists to learn from, with their users: of each next query, the second ones too."""
     random = np.random.default_rng(0)
     for place, case in enumerate(world.log.cases):
-        if case.is_new:
-            values = world.values(place, inputs)
-            target = world.places[case.target]
-            chosen = _listed(world, case, target, random)
-            yield case.user, Lesson(values[chosen], 0)
+        values = world.values(place, inputs)
+        chosen = _listed(world, case, world.places[case.target], random)
+        yield case.user, Lesson(values[chosen], 0)
 
 
 def _listed(world: World, case: Case, target: int, random: np.random.Generator) -> NDArray[np.intp]:
     """The target, then those near the query, then others at random."""
-    allowed = world.allowed(case, new=True)
+    allowed = world.allowed(case, new=False)
     query = world.encoded[case.query]
     near = world.block.trigrams_like(query) / 2
     if query.vector is not None:

@@ -57,7 +57,9 @@ def _rows(path: Path) -> Iterator[Entry]:
     for number, line in numbered_lines(path):
         parts = line.rstrip("\r\n").split("\t")
         if len(parts) != 3:
-            raise CorpusError(f"{path}, line {number}: has {len(parts)} columns; write user, time, query with tabs between")
+            raise CorpusError(
+                f"{path}, line {number}: has {len(parts)} columns; write user, time, query with tabs between"
+            )
         if not parts[0].strip():
             raise CorpusError(f"{path}, line {number}, field user: is empty; say who asked")
         yield Entry(parts[0], _seconds(parts[1], f"{path}, line {number}, field time"), parts[2])
@@ -122,7 +124,11 @@ def _clicked(fields: dict[str, object], click: object) -> str:
     results = fields.get("results")
     if not isinstance(click, dict) or not isinstance(results, list):
         return ""
-    titles = [str(each.get("title", "")) for each in results if isinstance(each, dict) and each.get("rank") == click.get("rank")]
+    titles = [
+        str(each.get("title", ""))
+        for each in results
+        if isinstance(each, dict) and each.get("rank") == click.get("rank")
+    ]
     return titles[0].removeprefix("Q: ").removeprefix("A: ") if titles else ""
 
 

@@ -3,6 +3,7 @@
 The log is walked through once, by time. Whatever has the time of a case, or a later one, is not known in it.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from attune.services.cli.measure.suggestion.logs import Entry
 
 Known = Mapping[str, tuple[Mode, float]]
 MODES = (Mode.FAMILIAR, Mode.LAPSED, Mode.NEIGHBOUR)
+_WORD = re.compile(r"\w+")
 _TENANT = "measured"
 _PER_MODE = 64
 
@@ -86,6 +88,11 @@ class Stores:
         return known
 
 
+def words_of(text: str) -> list[str]:
+    """Its words, in the order of the text."""
+    return _WORD.findall(text.casefold())
+
+
 class Counts:
     """Who asked what, and what after what, in the log until now."""
 
@@ -93,12 +100,16 @@ class Counts:
         self.users: dict[str, set[str]] = {}
         self.shared: set[str] = set()
         """Queries of several users."""
+        self.by_word: dict[str, set[str]] = {}
+        """Queries that have a word."""
         self._next: dict[str, dict[str, set[str]]] = {}
         self._last: dict[str, Entry] = {}
 
     def learn(self, entry: Entry) -> None:
         """The next query of the log."""
         query, last = query_of(entry), self._last.get(entry.user)
+        for word in words_of(query) if query not in self.users else ():
+            self.by_word.setdefault(word, set()).add(query)
         users = self.users.setdefault(query, set())
         users.add(entry.user)
         if len(users) > 1:
