@@ -37,8 +37,8 @@ def ranker(
 ) -> None:
     """Learn to rank suggestions: of each list, the one that was asked next, or accepted, above the others.
 
-    Of a log it learns from next queries; of events from accepted suggestions alone, against those shown above them. Both
-    may be given. The file holds a weight for each feature, and no text.
+    Of a log it learns from next queries; of events from accepted suggestions alone, against those shown above them.
+    Both may be given. The file holds a weight for each feature, and no text.
 
     Example: attune train ranker --log queries.jsonl --out ranker.json
     """

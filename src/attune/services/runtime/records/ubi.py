@@ -2,7 +2,8 @@
 
 After https://o19s.github.io/ubi/schema/1.3.0/event.schema.json (versions 1.0 to 1.3 differ in nothing that is read
 here). What UBI has no place for may stand in `event_attributes`: event_id, tenant_id, user_query, dwell_ms,
-previous_query_id, verdict, suggestion_token, and in its `object` the title. All else is left out: nothing would be learned from it.
+previous_query_id, verdict, suggestion_token, and in its `object` the title. All else is left out: nothing would be
+learned from it.
 """
 
 import json

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from attune.knowledge_store.retrieval import Mode
 from attune.services.suggestion.known import KnownEntity, Situation, normalised
 from attune.services.suggestion.queries.model import NO_QUERIES, Counted, QueryStatistics
-from attune.services.suggestion.ranking.features import Facts
+from attune.services.suggestion.ranking.features import NOTHING_ELSE, Facts
 
 MAX_CANDIDATES = 96
 _MAX_WORDS = 12
@@ -42,7 +42,7 @@ class Candidate:
     text: str
     rationale: str
     source: Source
-    facts: Facts = Facts()
+    facts: Facts = NOTHING_ELSE
     vector: NDArray[np.float32] | None = None
     """Its unit vector [d], where it is known already."""
 

@@ -10,7 +10,7 @@
 | page_cosine, page_trigrams | to the title of the page that the user reads |
 | repeats | 1 where it is one of the earlier queries, but for case and blanks |
 | words | log(1 + words) |
-| knows_familiar, knows_lapsed, knows_neighbour | the highest score of an entity of the candidate, by how the user knows it |
+| knows_familiar, knows_lapsed, knows_neighbour | the highest score of its entities that the user knows in that way |
 | asked_next | log2(1 + users beyond one who asked it after this query) |
 | asked_by | log2(1 + users beyond one who asked it at all) |
 | is_title | 1 / rank of the document that it is the title of |
@@ -72,6 +72,10 @@ class Facts:
     """Users who asked it at all."""
     document_rank: int | None = None
     """One-based rank of the document that it is the title of."""
+
+
+NOTHING_ELSE = Facts()
+"""Only the text is known."""
 
 
 @dataclass(frozen=True, slots=True)

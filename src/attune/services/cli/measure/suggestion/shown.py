@@ -17,8 +17,8 @@ def read_shown(path: Path) -> Learned:
     found = lists_of(_events(path))
     if not found.lists:
         raise CorpusError(
-            f"{path}: no suggestion_shown event with a suggestion_token that this version reads ({found.skipped} without); "
-            "put the token of each suggestion into attributes of its events"
+            f"{path}: no suggestion_shown event with a suggestion_token that this version reads "
+            f"({found.skipped} without); put the token of each suggestion into attributes of its events"
         )
     return found
 
