@@ -1,8 +1,8 @@
 """Events of what was shown and accepted, as lists to learn from and to judge rankers by.
 
 Events of one user with one query_id are of one list. Only what was accepted counts for a suggestion. Against one
-counts that it was shown and not accepted, above what was accepted or at its place: whatever came below may not have been looked
-at, and of a list of which nothing was accepted nobody knows why.
+counts that it was shown and not accepted, above what was accepted: whatever came below may not have
+been looked at, and of a list of which nothing was accepted nobody knows why.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,8 +1,8 @@
 """Candidates that the system makes itself, not those of the closed pool: are they what the user asks next, or near it?
 
 They are made as the service makes them: from what others asked until then, after the query or with words of it, and
-from the user's entities. Of a small log no query has the five users that the service asks for: how many it takes here is an
-option, and 1 is the least that says anything of a log with few users.
+from the user's entities. Of a small log no query has the five users that the service asks for: how many it takes
+here is an option, and 1 is the least that says anything of a log with few users.
 """
 
 from collections.abc import Iterable, Sequence
