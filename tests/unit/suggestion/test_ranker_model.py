@@ -31,7 +31,8 @@ def test_a_saved_ranker_is_read_back_as_it_was(tmp_path: Path) -> None:
     made.save(tmp_path / "ranker.json")
     read = RankerModel.load(tmp_path / "ranker.json")
     assert read.version == made.version
-    assert read.provenance == {"log": "test"}
+    assert read.provenance == made.provenance
+    assert read.provenance["log"] == "test"
 
 
 def change(path: Path, **changes: object) -> None:
@@ -93,5 +94,5 @@ def test_nothing_to_learn_from_is_told() -> None:
 def test_the_gradient_is_that_of_the_loss() -> None:
     made = lessons(5, COSINE)
     lists = _Lists.of(made, np.zeros(len(FEATURES)), np.ones(len(FEATURES)))
-    weights = np.random.default_rng(1).normal(size=len(FEATURES))
+    weights = np.random.default_rng(1).normal(size=len(FEATURES) + 1)
     assert check_grad(lambda w: lists.loss(w)[0], lambda w: lists.loss(w)[1], weights) < 1e-5

@@ -114,8 +114,8 @@ def _of_query(seen: Seen, block: Block) -> dict[str, Column]:
     return {
         "query_cosine": _cosines(block, query),
         "query_trigrams": block.trigrams_like(query),
-        "words_kept": shared / max(1, len(query.words)),
-        "words_shared": shared / np.maximum(1, block.words_of_each),
+        "words_kept": shared / np.float32(max(1, len(query.words))),
+        "words_shared": shared / np.maximum(np.float32(1), block.words_of_each),
     }
 
 

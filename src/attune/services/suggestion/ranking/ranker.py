@@ -53,7 +53,7 @@ def rank(
     values = features(seen, block, [each.facts for each in found])
     scores = model.scores(values)
     order = sorted(range(len(found)), key=lambda place: (-scores[place], found[place].text))
-    kept = _unlike(order, block, limit)
+    kept = _unlike(order, block, [each.facts.entity_ids for each in found], limit)
     drawn, propensities = explored(scores[kept], temperature, random)
     return [
         Ranked(
@@ -65,17 +65,24 @@ def rank(
     ]
 
 
-def _unlike(order: Sequence[int], block: Block, limit: int) -> list[int]:
+def _unlike(order: Sequence[int], block: Block, entities: Sequence[tuple[str, ...]], limit: int) -> list[int]:
+    """Places, the best first. Two that bring in different entities say different things, however alike they read."""
     kept: list[int] = []
-    alike: NDArray[np.float32] = np.zeros(len(block), np.float32)
     for place in order:
         if len(kept) == limit:
             break
-        if alike[place] < _TOO_ALIKE:
+        rivals = [each for each in kept if not _differ(entities[each], entities[place])]
+        if not rivals or float(_alike(block, place)[rivals].max()) < _TOO_ALIKE:
             kept.append(place)
-            text = block.texts[place]
-            near = block.trigrams_like(text)
-            if text.vector is not None:
-                near = np.maximum(near, block.cosines(text.vector))
-            alike = np.maximum(alike, near)
     return kept
+
+
+def _differ(first: tuple[str, ...], second: tuple[str, ...]) -> bool:
+    return bool(first) and bool(second) and set(first) != set(second)
+
+
+def _alike(block: Block, place: int) -> NDArray[np.float32]:
+    """[n]: how alike each is to one of them."""
+    text = block.texts[place]
+    near = block.trigrams_like(text)
+    return near if text.vector is None else np.maximum(near, block.cosines(text.vector))

@@ -79,7 +79,10 @@ class Block:
         """[n]: the cosine of the sets of trigrams, common / sqrt(count * count)."""
         common = _common(self._trigrams, other.trigrams)
         counts = np.array([len(each.trigrams) for each in self.texts], np.float32)
-        return common / np.sqrt(np.maximum(counts * len(other.trigrams), 1))
+        alike: NDArray[np.float32] = common / np.sqrt(
+            np.maximum(counts * np.float32(len(other.trigrams)), np.float32(1))
+        )
+        return alike
 
     def words_in(self, other: Text) -> NDArray[np.float32]:
         """[n]: how many words the other has of each."""
