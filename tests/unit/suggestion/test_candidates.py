@@ -9,6 +9,7 @@ from attune.knowledge_store.retrieval import Mode
 from attune.services.suggestion.known import KnownEntity, Situation, normalised
 from attune.services.suggestion.queries.model import NO_QUERIES, Counted
 from attune.services.suggestion.ranking.candidates import MAX_CANDIDATES, Source, candidates
+from attune.services.suggestion.ranking.features import Facts
 
 SEEN = datetime(2026, 11, 3, 9, tzinfo=UTC)
 TITLES = st.lists(st.text(max_size=40), max_size=20)
@@ -86,6 +87,13 @@ def test_what_many_asked_is_a_candidate_once_and_says_of_others_only_that_they_a
     assert [each.text for each in others] == ["asyncio cancellation", "learn asyncio", "run many tasks"]
     assert (others[0].facts.next_users, others[0].facts.users) == (40, 50)
     assert all(each.rationale.startswith("Many") for each in others)
+
+
+def test_what_several_sources_know_of_a_text_is_put_together() -> None:
+    entities = (entity("queue"), entity("asyncio"))
+    (first, second) = candidates(situation(entities=entities, titles=["Asyncio"]))
+    assert (first.text, second.text) == ("queue", "Asyncio")
+    assert second.facts == Facts(("asyncio",), document_rank=1)
 
 
 def test_lapsed_topics_of_the_user_need_no_context() -> None:

@@ -94,5 +94,5 @@ def test_nothing_to_learn_from_is_told() -> None:
 def test_the_gradient_is_that_of_the_loss() -> None:
     made = lessons(5, COSINE)
     lists = _Lists.of(made, np.zeros(len(FEATURES)), np.ones(len(FEATURES)))
-    weights = np.random.default_rng(1).normal(size=len(FEATURES) + 1)
+    weights = np.random.default_rng(1).normal(size=len(FEATURES))
     assert check_grad(lambda w: lists.loss(w)[0], lambda w: lists.loss(w)[1], weights) < 1e-5

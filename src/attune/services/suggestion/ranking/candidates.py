@@ -6,7 +6,7 @@ entities and from titles of retrieved documents, in turns, so that none of the s
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import numpy as np
@@ -57,7 +57,7 @@ def candidates(situation: Situation, queries: QueryStatistics = NO_QUERIES) -> l
         _of_others(situation, queries),
         _lapsed(situation),
     ]
-    return list(_first(_distinct(_in_turns(sources), asked), MAX_CANDIDATES))
+    return _distinct(_in_turns(sources), asked)
 
 
 def _next(situation: Situation, queries: QueryStatistics) -> Iterator[Candidate]:
@@ -136,15 +136,24 @@ def _in_turns(sources: Iterable[Iterator[Candidate]]) -> Iterator[Candidate]:
                 yield found
 
 
-def _distinct(found: Iterable[Candidate], asked: set[str]) -> Iterator[Candidate]:
-    seen = set(asked)
+def _distinct(found: Iterable[Candidate], asked: set[str]) -> list[Candidate]:
+    """Each text once, as it came first, with all that its sources know of it."""
+    kept: dict[str, Candidate] = {}
     for candidate in found:
         key = normalised(candidate.text)
-        if key and key not in seen:
-            seen.add(key)
-            yield candidate
+        if key in kept:
+            kept[key] = _merged(kept[key], candidate)
+        elif key and key not in asked and len(kept) < MAX_CANDIDATES:
+            kept[key] = candidate
+    return list(kept.values())
 
 
-def _first(found: Iterator[Candidate], limit: int) -> Iterator[Candidate]:
-    for _, candidate in zip(range(limit), found, strict=False):
-        yield candidate
+def _merged(first: Candidate, second: Candidate) -> Candidate:
+    one, other = first.facts, second.facts
+    facts = Facts(
+        entity_ids=tuple(dict.fromkeys((*one.entity_ids, *other.entity_ids))),
+        next_users=max(one.next_users, other.next_users),
+        users=max(one.users, other.users),
+        document_rank=one.document_rank or other.document_rank,
+    )
+    return replace(first, facts=facts, vector=second.vector if first.vector is None else first.vector)
