@@ -157,7 +157,7 @@ def frequent(world: World) -> Ranked:
 def fixed(world: World, turns: Turns, weight: float = FIXED_WEIGHT, *, page: bool = False) -> Ranked:
     """By the cosine to the query, with the last three earlier queries and the page at a fixed weight each."""
 
-    def scores(place: int) -> NDArray[np.float64]:
+    def scores(place: int) -> NDArray[np.float32]:
         case = world.log.cases[place]
         parts = [world.encoded[text] for text in world.turns(case, turns)[-_LAST:]]
         whole = _unit([world.encoded[case.query]]) + weight * _unit(parts)

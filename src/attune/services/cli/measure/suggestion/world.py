@@ -29,7 +29,7 @@ def make_world(log: Log, entities: Entities | None, embedder: "Embedder") -> Wor
     """Walk through the log once, and embed all that is in it."""
     encoded = Encoded(embedder)
     encoded.prepare([*log.pool, *(case.page for case in log.cases if case.page)])
-    known = {id(case): moment_of(case, *rest) for case, *rest in walked(log.cases, log.entries, entities)}
+    known = {id(case): moment_of(case, counts, stores) for case, counts, stores in walked(log.cases, log.entries, entities)}
     return World(
         log=log,
         moments=[known[id(case)] for case in log.cases],
