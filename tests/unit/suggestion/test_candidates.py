@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attune.knowledge_store.retrieval import Mode
-from attune.services.suggestion.candidates import MAX_CANDIDATES, candidates
 from attune.services.suggestion.known import KnownEntity, Situation, normalised
+from attune.services.suggestion.queries.model import NO_QUERIES, Counted
+from attune.services.suggestion.ranking.candidates import MAX_CANDIDATES, Source, candidates
+from attune.services.suggestion.ranking.features import Facts
 
 SEEN = datetime(2026, 11, 3, 9, tzinfo=UTC)
 TITLES = st.lists(st.text(max_size=40), max_size=20)
@@ -21,9 +23,9 @@ def situation(query: str = "", previous: tuple[str, ...] = (), entities: tuple[K
     return Situation(query, previous, "", "", entities, titles)
 
 
-def test_an_entity_is_joined_to_the_query_and_judged_by_itself() -> None:
+def test_an_entity_is_joined_to_the_query() -> None:
     found = candidates(situation("run tasks", entities=(entity("asyncio"),)))
-    assert [each.about for each in found] == ["asyncio"]
+    assert [(each.source, each.facts.entity_ids) for each in found] == [(Source.ENTITY, ("asyncio",))]
     assert [each.text for each in found] == ["run tasks asyncio"]
 
 
@@ -39,7 +41,7 @@ def test_a_long_query_is_not_made_longer() -> None:
 
 def test_titles_keep_their_rank_and_long_ones_are_left_out() -> None:
     found = candidates(situation("q", titles=["first", "word " * 13, "third"]))
-    assert [(each.text, each.document_rank) for each in found] == [("first", 1), ("third", 3)]
+    assert [(each.text, each.facts.document_rank) for each in found] == [("first", 1), ("third", 3)]
 
 
 def test_without_anything_there_is_nothing() -> None:
@@ -61,6 +63,43 @@ def test_reasons_speak_of_how_the_user_knows_the_entity() -> None:
         "d belongs to what you asked, and is new to you.",
         "Others who care about a, which you know, care about e too.",
     ]
+
+
+class Asked(type(NO_QUERIES)):  # type: ignore[misc]
+    """Statistics of a tenant whose users ask these."""
+
+    def next_after(self, *_: object) -> list[Counted]:
+        return [Counted("asyncio cancellation", 40)]
+
+    def naming(self, *_: object) -> list[Counted]:
+        return [Counted("learn asyncio", 9, ("asyncio",))]
+
+    def containing(self, *_: object) -> list[Counted]:
+        return [Counted("run many tasks", 7), Counted("Asyncio Cancellation", 6)]
+
+    def users_of(self, *_: object) -> int:
+        return 50
+
+
+def test_what_many_asked_is_a_candidate_once_and_says_of_others_only_that_they_are_many() -> None:
+    found = candidates(situation("run tasks", entities=(entity("asyncio"),)), Asked())
+    others = [each for each in found if each.source is Source.OTHER_USERS]
+    assert [each.text for each in others] == ["asyncio cancellation", "learn asyncio", "run many tasks"]
+    assert (others[0].facts.next_users, others[0].facts.users) == (40, 50)
+    assert all(each.rationale.startswith("Many") for each in others)
+
+
+def test_what_several_sources_know_of_a_text_is_put_together() -> None:
+    entities = (entity("queue"), entity("asyncio"))
+    (first, second) = candidates(situation(entities=entities, titles=["Asyncio"]))
+    assert (first.text, second.text) == ("queue", "Asyncio")
+    assert second.facts == Facts(("asyncio",), document_rank=1)
+
+
+def test_lapsed_topics_of_the_user_need_no_context() -> None:
+    own = (entity("sailing", Mode.LAPSED, count=3), entity("asyncio"))
+    found = candidates(Situation("run tasks", (), "", "", (), (), own))
+    assert [each.text for each in found] == ["sailing"]
 
 
 @given(st.text(max_size=30), st.lists(st.text(max_size=30), max_size=3), TITLES)

@@ -16,8 +16,18 @@ from attune.services.cli.corpora.model import CorpusError
 from attune.services.runtime.config import ConfigError
 from attune.services.runtime.eventlog.errors import EventLogError
 from attune.services.search.index.errors import SearchIndexError
+from attune.services.suggestion.ranking.errors import RankerError
 
-_MENDABLE = (EmbeddingsError, CatalogError, StoreError, CorpusError, ConfigError, EventLogError, SearchIndexError)
+_MENDABLE = (
+    EmbeddingsError,
+    CatalogError,
+    StoreError,
+    CorpusError,
+    ConfigError,
+    EventLogError,
+    SearchIndexError,
+    RankerError,
+)
 _UNREACHABLE = "is the server up? `attune up` starts one, ATTUNE_*_ADDRESS says where to look"
 
 

@@ -19,11 +19,12 @@ from attune.services.cli.measure.retrieval import retrieval
 from attune.services.cli.measure.routing import routing
 from attune.services.cli.measure.store_quality.command import store as stored
 from attune.services.cli.measure.store_speed import store as bench_store
+from attune.services.cli.measure.suggestion.command import suggestion
 from attune.services.cli.measure.suggestion_speed import suggestion as bench_suggestion
 from attune.services.cli.pipes import QuietGroup
 from attune.services.cli.queries import queries
 from attune.services.cli.store import store
-from attune.services.cli.train import augmenter, expert
+from attune.services.cli.train import augmenter, expert, ranker
 from attune.services.cli.up import up
 from attune.services.cli.user import user
 
@@ -56,10 +57,12 @@ evaluate.command()(linking)
 evaluate.command()(merge)
 evaluate.command(name="store")(stored)
 evaluate.command()(completion)
+evaluate.command()(suggestion)
 app.add_typer(evaluate, name="eval")
 training = typer.Typer(help="Train on your own texts.", no_args_is_help=True)
 training.command()(expert)
 training.command()(augmenter)
+training.command()(ranker)
 app.add_typer(training, name="train")
 bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 bench.command()(embedding)

@@ -148,6 +148,15 @@ class Config(BaseSettings):
         "granted", description="What counts for a purpose that a user has made no choice about."
     )
     qdrant_url: str = Field("", description="A Qdrant server or cluster; empty: the engine embedded in this process.")
+    ranker_path: Path | None = Field(
+        None, description="A ranker of suggestions, as `attune train ranker` writes it; without it, the packaged one."
+    )
+    suggestion_exploration: float = Field(
+        0,
+        ge=0,
+        le=10,
+        description="The temperature at which the ranker's suggestions are shuffled, to learn from the log; 0: never.",
+    )
     llm_base_url: str = Field(
         "", description="An OpenAI-compatible server, for suggestions and summaries; empty: no language model."
     )

@@ -36,9 +36,11 @@ _NO_MEETINGS = ("dwell/document", "suggestion_removed/suggestion")
 _log = structlog.get_logger("attune.suggestion")
 _PER_MODE = 8
 _MET = (knowledge.RETRIEVAL_MODE_FAMILIAR, knowledge.RETRIEVAL_MODE_LAPSED, knowledge.RETRIEVAL_MODE_NEIGHBOUR)
-_OWN = (knowledge.RETRIEVAL_MODE_LAPSED, knowledge.RETRIEVAL_MODE_FAMILIAR)
-_OF_USER = 64
-"""Entities of a mode, the strongest ones: with each letter that is typed they are asked for anew."""
+_OWN_PER_MODE = 32
+"""Of the user's own entities so many of each mode: they are compared to candidates, not shown."""
+_TO_COMPLETE = (knowledge.RETRIEVAL_MODE_LAPSED, knowledge.RETRIEVAL_MODE_FAMILIAR)
+_TO_COMPLETE_PER_MODE = 64
+"""The strongest ones: with each letter that is typed they are asked for anew."""
 _OF_DOCUMENTS = 4096
 """Of so many entities of documents RetrieveEntities can be asked."""
 _DOCUMENTS = 20
@@ -58,9 +60,11 @@ class Retrieved:
 
 @dataclass(frozen=True, slots=True)
 class Acquainted:
-    """What of a context a user knows."""
+    """What of a context a user knows, and what else."""
 
     entities: Sequence[KnownEntity] = ()
+    own: Sequence[KnownEntity] = ()
+    """What the user knows besides: it need have nothing to do with the context."""
     is_withheld: bool = False
     """The user does not allow suggestions from it."""
 
@@ -96,22 +100,30 @@ class Gateway:
                     purpose=knowledge.PURPOSE_SUGGESTION,
                 )
             )
-        answers = await asyncio.gather(*(self._knowledge.RetrieveEntities(each, **onward()) for each in asked))
+        own = knowledge.RetrieveEntitiesRequest(
+            user_id=user, modes=_MET, limit=_OWN_PER_MODE, purpose=knowledge.PURPOSE_SUGGESTION
+        )
+        answers = await asyncio.gather(*(self._knowledge.RetrieveEntities(each, **onward()) for each in [own, *asked]))
         known: dict[str, KnownEntity] = {}
-        for each in chain.from_iterable(answer.entities for answer in answers):
+        for each in chain.from_iterable(answer.entities for answer in answers[1:]):
             known.setdefault(each.entity.entity_id, _known(each))  # familiar first: of two modes, that one counts
-        return Acquainted(list(known.values()), any(answer.withheld for answer in answers))
+        besides = [_known(each) for each in answers[0].entities if each.entity.entity_id not in known]
+        is_withheld = any(answer.withheld for answer in answers)
+        return Acquainted(list(known.values()), besides, is_withheld)
 
     async def own_entities(self, user: str, limit_s: float) -> Acquainted:
         """What the user knows or has left behind, whatever the context, within so many seconds."""
         request = knowledge.RetrieveEntitiesRequest(
-            user_id=user, modes=_OWN, limit=_OF_USER, purpose=knowledge.PURPOSE_SUGGESTION
+            user_id=user,
+            modes=_TO_COMPLETE,
+            limit=_TO_COMPLETE_PER_MODE,
+            purpose=knowledge.PURPOSE_SUGGESTION,
         )
         answer = await self._knowledge.RetrieveEntities(request, **onward(limit_s))
         known: dict[str, KnownEntity] = {}
         for each in answer.entities:
             known.setdefault(each.entity.entity_id, _known(each))  # lapsed first: that is what to come back to
-        return Acquainted(list(known.values()), answer.withheld)
+        return Acquainted(list(known.values()), is_withheld=answer.withheld)
 
     async def suppression(self, user: str, limit_s: float | None = None) -> Suppression:
         """What the user wants to see no more; if that is given, within so many seconds."""

@@ -36,6 +36,8 @@ class Situation:
     entities: Sequence[KnownEntity]
     titles: Sequence[str]
     """Titles of documents that answer the query, the best first."""
+    own: Sequence[KnownEntity] = ()
+    """What the user knows, whether or not it has to do with this context."""
 
 
 def normalised(text: str) -> str:

@@ -1,5 +1,8 @@
 """The suggestion role: the one place that constructs it."""
 
+import numpy as np
+
+from attune.services.runtime.call import current_call
 from attune.services.runtime.clock import Clock, system_clock
 from attune.services.runtime.config import Config, RoleName
 from attune.services.runtime.metrics import Metrics
@@ -9,6 +12,8 @@ from attune.services.suggestion.completion.completer import Completer
 from attune.services.suggestion.gateway import Gateway
 from attune.services.suggestion.llm import OpenAiWriter, Writer
 from attune.services.suggestion.queries.live import LiveQueries
+from attune.services.suggestion.ranking.model import RankerModel
+from attune.services.suggestion.ranking.serving import RankerPath
 from attune.services.suggestion.removing import Remover
 from attune.services.suggestion.screening import Screen
 from attune.services.suggestion.service import SuggestionServicer
@@ -26,7 +31,14 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
     )
     writer = writer or _configured_writer(config)
     screen, queries = Screen.load(config.denylist_path), LiveQueries(config.queries)
-    suggester = Suggester(gateway, writer, config.llm_timeout_s, screen, queries)
+    ranker = RankerPath(
+        gateway.vectors,
+        RankerModel.load(config.ranker_path),
+        queries=lambda: queries.of(current_call().tenant),
+        temperature=config.suggestion_exploration,
+        random=np.random.default_rng(),
+    )
+    suggester = Suggester(gateway, ranker, writer, config.llm_timeout_s, screen)
     completer = Completer(gateway, queries, screen, config.completion_budget_ms / 1000)
     servicer = SuggestionServicer(suggester, completer, Remover(gateway, clock), metrics)
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import grpc
 
@@ -101,10 +102,17 @@ def _response(outcome: Outcome) -> pb.SuggestQueriesResponse:
         fallback_reason=outcome.fallback_reason,
         timings=pb.SuggestTimings(**outcome.milliseconds),
         notices=outcome.notices,
+        suggestions_id=uuid4().hex,
     )
     for each in outcome.suggestions:
         response.suggestions.add(
-            text=each.text, rationale=each.rationale, entity_ids=each.entity_ids, score=each.score, path=path
+            text=each.text,
+            rationale=each.rationale,
+            entity_ids=each.entity_ids,
+            score=each.score,
+            path=path,
+            source=pb.SUGGESTION_SOURCE_LLM if each.source is None else each.source.value,
+            token=each.token,
         )
     if outcome.llm is not None:
         response.usage.model = outcome.llm.model

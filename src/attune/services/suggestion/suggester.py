@@ -4,18 +4,19 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import current_call
 from attune.services.runtime.llm import LlmError
-from attune.services.suggestion.candidates import Candidate, candidates
 from attune.services.suggestion.gateway import Acquainted, Gateway, Retrieved
-from attune.services.suggestion.known import Situation
+from attune.services.suggestion.known import KnownEntity, Situation
 from attune.services.suggestion.llm import LlmAnswer, Writer
-from attune.services.suggestion.queries.live import LiveQueries
-from attune.services.suggestion.ranker import Ranked, rank
+from attune.services.suggestion.ranking.candidates import Source
+from attune.services.suggestion.ranking.ranker import Ranked
+from attune.services.suggestion.ranking.serving import RankerPath
 from attune.services.suggestion.screening import Screen
 from attune.services.suggestion.suppression import Suppression
 
@@ -36,6 +37,9 @@ class Suggested:
     rationale: str
     score: float
     entity_ids: tuple[str, ...] = ()
+    source: Source | None = None
+    """None: the language model wrote it."""
+    token: str = ""
 
 
 @dataclass(slots=True)
@@ -54,13 +58,13 @@ class Suggester:
     """Gathers the situation, then lets the writer or the ranker answer."""
 
     def __init__(
-        self, gateway: Gateway, writer: Writer | None, llm_timeout_s: float, screen: Screen, queries: LiveQueries
+        self, gateway: Gateway, ranker: RankerPath, writer: Writer | None, llm_timeout_s: float, screen: Screen
     ) -> None:
         self._gateway = gateway
+        self._ranker = ranker
         self._writer = writer
         self._llm_timeout_s = llm_timeout_s
         self._screen = screen
-        self._queries = queries
 
     @property
     def has_writer(self) -> bool:
@@ -72,10 +76,16 @@ class Suggester:
         outcome = Outcome()
         situation, suppression = await self._situation(user, query, context, outcome)
         if use_llm and self._writer is not None:
-            written = await self._by_writer(self._writer, situation, suppression, limit, outcome)
-            if written:
-                outcome.suggestions = written
-                return outcome
+            # The fallback is made while the language model writes: once that has failed, no time is left.
+            ready = asyncio.create_task(self._by_ranker(situation, suppression, limit, outcome))
+            try:
+                outcome.suggestions = await self._by_writer(self._writer, situation, suppression, limit, outcome)
+                if not outcome.suggestions:
+                    outcome.suggestions = await ready
+            finally:
+                ready.cancel()
+                await asyncio.gather(ready, return_exceptions=True)
+            return outcome
         outcome.suggestions = await self._by_ranker(situation, suppression, limit, outcome)
         return outcome
 
@@ -100,8 +110,9 @@ class Suggester:
             previous_queries=[turn.query for turn in context.turns if turn.query],
             page_title=page.title if page else "",
             page_text=page.text if page else "",
-            entities=[each for each in suppression.usable(known.entities) if self._screen.allows(each.label)],
+            entities=self._usable(known.entities, suppression),
             titles=retrieved.titles,
+            own=self._usable(known.own, suppression),
         )
         return situation, suppression
 
@@ -139,6 +150,9 @@ class Suggester:
         _log.warning("fallback to the ranker", reason=outcome.fallback_reason)
         return []
 
+    def _usable(self, entities: Sequence[KnownEntity], suppression: Suppression) -> list[KnownEntity]:
+        return [each for each in suppression.usable(entities) if self._screen.allows(each.label)]
+
     def _may_show(self, text: str, suppression: Suppression) -> bool:
         return suppression.allows(text) and self._screen.allows(text)
 
@@ -146,25 +160,16 @@ class Suggester:
         self, situation: Situation, suppression: Suppression, limit: int, outcome: Outcome
     ) -> list[Suggested]:
         started = time.monotonic()
-        found = [each for each in candidates(situation) if self._may_show(each.text, suppression)]
-        ranked = await self._ranked(found, situation, limit) if found else []
+        allows = partial(self._may_show, suppression=suppression)
+        ranked = await self._ranker.ranked(situation, allows, limit)
         outcome.milliseconds["rank_ms"] = _since(started)
-        return [
-            Suggested(each.candidate.text, each.candidate.rationale, each.score, _entity_ids(each.candidate))
-            for each in ranked
-        ]
-
-    async def _ranked(self, found: Sequence[Candidate], situation: Situation, limit: int) -> list[Ranked]:
-        context = " ".join([*situation.previous_queries[-2:], situation.query, situation.page_title]).strip()
-        texts = [each.about for each in found]
-        if not context:
-            return rank(found, await self._gateway.vectors(texts), None, limit)
-        vectors = await self._gateway.vectors([context, *texts])
-        return rank(found, vectors[1:], vectors[0], limit)
+        return [_suggested(each) for each in ranked]
 
 
-def _entity_ids(candidate: Candidate) -> tuple[str, ...]:
-    return (candidate.entity.entity_id,) if candidate.entity else ()
+def _suggested(ranked: Ranked) -> Suggested:
+    candidate = ranked.candidate
+    entity_ids = candidate.facts.entity_ids
+    return Suggested(candidate.text, candidate.rationale, ranked.score, entity_ids, candidate.source, ranked.token)
 
 
 def _entities_in(text: str, situation: Situation) -> tuple[str, ...]:

@@ -2,5 +2,6 @@
 
 from attune.services.cli.train.augmenter import augmenter
 from attune.services.cli.train.expert import expert
+from attune.services.cli.train.ranker import ranker
 
-__all__ = ["augmenter", "expert"]
+__all__ = ["augmenter", "expert", "ranker"]

@@ -49,10 +49,6 @@ class QueryFile:
         (total,) = self._opened.execute("SELECT value FROM facts WHERE name = 'total'").fetchone()
         self.total = int(total)
 
-    @property
-    def is_empty(self) -> bool:
-        return self.total == 0
-
     def next_after(self, query: str, limit: int) -> Sequence[Counted]:
         with self._connection() as connection:
             return [_counted(row) for row in connection.execute(_NEXT, (normalised(query), limit))]

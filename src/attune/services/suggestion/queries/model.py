@@ -33,11 +33,6 @@ class QueryStatistics(Protocol):
         """How many queries there are."""
         ...
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was counted."""
-        ...
-
     def next_after(self, query: str, limit: int) -> Sequence[Counted]:
         """What others asked next in the same session, most users first."""
         ...
@@ -61,7 +56,6 @@ class QueryStatistics(Protocol):
 
 class _NoQueries:
     total = 0
-    is_empty = True
 
     def next_after(self, query: str, limit: int) -> Sequence[Counted]:  # noqa: ARG002 - as the protocol has it
         return ()

@@ -1,0 +1,1 @@
+"""`attune eval suggestion`: is the next query foreseen, and by what?"""

@@ -1,0 +1,116 @@
+"""What is to be foreseen: each next query of a user, from what came strictly before it.
+
+A user's queries are taken by time, and what is asked several times in a row once. Of users with three of them or more,
+each from the third on is a case; the second ones have hardly a history, and are for learning alone. Two texts are one
+query where they agree but for case and outer blanks.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from attune.services.cli.corpora.model import CorpusError
+from attune.services.cli.measure.suggestion.logs import Entry
+
+_LEAST = 3
+VISIT_S = 30 * 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A user's queries before a moment, and the next one."""
+
+    user: str
+    earlier: tuple[str, ...]
+    """Oldest first; the last one is the query that the next one follows."""
+    times: tuple[float, ...]
+    """When these were asked, in seconds."""
+    page: str
+    """The title of the last page opened since that query; empty where there is none."""
+    target: str
+    at: float
+
+    @property
+    def query(self) -> str:
+        return self.earlier[-1]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the user never asked the next one before."""
+        return self.target not in self.earlier
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether it counts, or is for learning alone."""
+        return len(self.earlier) >= _LEAST - 1
+
+    @property
+    def visit(self) -> tuple[str, ...]:
+        """Earlier queries of this visit, without the last: no two in a row are more than half an hour apart."""
+        start = len(self.times) - 1
+        while start > 0 and self.times[start] - self.times[start - 1] <= VISIT_S:
+            start -= 1
+        return self.earlier[start:-1]
+
+
+@dataclass(frozen=True)
+class Log:
+    """Cases by time of each user, and the closed pool: all distinct queries of these users."""
+
+    cases: tuple[Case, ...]
+    pool: tuple[str, ...]
+    users: tuple[str, ...]
+    entries: tuple[Entry, ...]
+    """All queries of all users, the others' too, by time."""
+
+
+def cases_of(entries: Sequence[Entry], name: str, at_most_users: int, seed: int) -> Log:
+    """The cases of a log, or of so many of its users at random. Raises CorpusError where there is none."""
+    asked: dict[str, list[Entry]] = {}
+    for each in entries:
+        asked.setdefault(each.user, []).append(each)
+    sequences = {user: _queries(found) for user, found in asked.items()}
+    fit = [user for user, found in sequences.items() if len(found) >= _LEAST]
+    if not fit:
+        raise CorpusError(
+            f"{name}: no user asked three queries or more, none of them twice in a row; give a longer log"
+        )
+    if len(fit) > at_most_users:
+        chosen = set(random.Random(seed).sample(fit, at_most_users))  # noqa: S311 - no secret
+        fit = [user for user in fit if user in chosen]
+    cases = [case for user in fit for case in _cases(sequences[user], asked[user])]
+    pool = dict.fromkeys(query_of(each) for user in fit for each in sequences[user])
+    return Log(tuple(cases), tuple(pool), tuple(fit), tuple(each for each in entries if not each.is_page))
+
+
+def query_of(entry: Entry) -> str:
+    """The text that a query counts by."""
+    return entry.text.strip().casefold()
+
+
+def _queries(entries: Sequence[Entry]) -> list[Entry]:
+    found: list[Entry] = []
+    for each in entries:
+        if not each.is_page and (not found or query_of(found[-1]) != query_of(each)):
+            found.append(each)
+    return found
+
+
+def _cases(queries: Sequence[Entry], entries: Sequence[Entry]) -> list[Case]:
+    texts, times = [query_of(each) for each in queries], [each.at for each in queries]
+    return [
+        Case(
+            user=queries[0].user,
+            earlier=tuple(texts[:place]),
+            times=tuple(times[:place]),
+            page=_page(entries, times[place - 1], times[place]),
+            target=texts[place],
+            at=times[place],
+        )
+        for place in range(1, len(texts))
+    ]
+
+
+def _page(entries: Sequence[Entry], after: float, before: float) -> str:
+    titles = [each.text for each in entries if each.is_page and after <= each.at < before]
+    return titles[-1] if titles else ""

@@ -1,0 +1,190 @@
+"""Candidates that the system makes itself, not those of the closed pool: are they what the user asks next, or near it?
+
+They are made as the service makes them: from what others asked until then, after the query or with words of it, and
+from the user's entities. Of a small log no query has the five users that the service asks for: how many it takes
+here is an option, and 1 is the least that says anything of a log with few users.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from attune.knowledge_store.retrieval import Mode
+from attune.services.cli.measure.report import Row
+from attune.services.cli.measure.suggestion.cases import Case
+from attune.services.cli.measure.suggestion.ladder import CrossFitted, Inputs, World
+from attune.services.cli.measure.suggestion.moments import Counts, Entities, Known, walked
+from attune.services.suggestion.known import KnownEntity, Situation
+from attune.services.suggestion.queries.model import Counted
+from attune.services.suggestion.ranking.candidates import Candidate, candidates
+from attune.services.suggestion.ranking.features import Seen, features
+from attune.services.suggestion.ranking.texts import Block
+
+_SHOWN = 10
+_PER_MODE = 8
+
+
+class LogQueries:
+    """The statistics of queries that a service would have had at a moment, this user's own left out."""
+
+    def __init__(self, counts: Counts, user: str, least: int, entities: Entities | None) -> None:
+        self._counts = counts
+        self._user = user
+        self._least = least
+        self._entities = entities
+
+    @property
+    def total(self) -> int:
+        """How many queries there are, of however few users."""
+        return len(self._counts.users)
+
+    def next_after(self, query: str, limit: int) -> Sequence[Counted]:
+        """What others asked right after."""
+        found = self._counts.next_by_others(query, self._user)
+        return self._most(found.items(), limit)
+
+    def naming(self, entity_ids: Sequence[str], limit: int) -> Sequence[Counted]:
+        """None: what the log's queries name is not indexed here; those with words of the query are found by these."""
+        del entity_ids, limit
+        return ()
+
+    def beginning(self, prefix: str, limit: int) -> Sequence[Counted]:
+        """Queries with a prefix."""
+        users = self._counts.users
+        return self._most(((text, self._others(text)) for text in users if text.startswith(prefix)), limit)
+
+    def containing(self, words: Sequence[str], limit: int) -> Sequence[Counted]:
+        """Those that have most of the words first, then those of most users."""
+        having: dict[str, int] = {}
+        for word in words:
+            for text in self._counts.by_word.get(word, ()):
+                having[text] = having.get(text, 0) + 1
+        asked = {text: self._others(text) for text in having}
+        known = [text for text, users in asked.items() if users >= self._least]
+        best = sorted(known, key=lambda text: (-having[text], -asked[text], text))
+        return [self._counted(text, asked[text]) for text in best[:limit]]
+
+    def users_of(self, query: str) -> int:
+        """How many others asked it."""
+        users = self._others(query)
+        return users if users >= self._least else 0
+
+    def _others(self, text: str) -> int:
+        return self._counts.others(text, self._user)
+
+    def _most(self, found: Iterable[tuple[str, int]], limit: int) -> list[Counted]:
+        enough = [(text, users) for text, users in found if users >= self._least]
+        best = sorted(enough, key=lambda each: (-each[1], each[0]))
+        return [self._counted(text, users) for text, users in best[:limit]]
+
+    def _counted(self, text: str, users: int) -> Counted:
+        return Counted(text, users, self._entities.named(text) if self._entities else ())
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One case's candidates, in the order of each ranker."""
+
+    case: Case
+    candidates: Sequence[Candidate]
+    orders: dict[str, Sequence[int]]
+
+
+def generated(world: World, fitted: CrossFitted, inputs: Inputs, least_users: int) -> list[Row]:
+    """A row for each ranker of the candidates: the learned one, by the query's cosine, and as they were made."""
+    cases = [case for case in world.log.cases if case.is_judged and case.is_new]
+    made = []
+    for case, counts, stores in walked(cases, world.log.entries, world.entities):
+        situation = _situation(world, case, stores.known(case.user, case.at))
+        found = candidates(situation, LogQueries(counts, case.user, least_users, world.entities))
+        made.append((case, stores.known(case.user, case.at), found))
+    world.encoded.prepare(each.text for _, _, found in made for each in found)
+    ordered = [_ordered(world, fitted, inputs, *each) for each in made]
+    return [_row(world, name, ordered) for name in ("learned", "by_query", "as_made")]
+
+
+def _situation(world: World, case: Case, known: Known) -> Situation:
+    entities = (
+        [
+            KnownEntity(entity_id, world.entities.catalog[entity_id].label, mode, score)
+            for entity_id, (mode, score) in known.items()
+        ]
+        if world.entities
+        else []
+    )
+    kept = [each for mode in Mode for each in [one for one in entities if one.mode is mode][:_PER_MODE]]
+    return Situation(case.query, list(case.visit), case.page, "", kept, [])
+
+
+def _ordered(
+    world: World, fitted: CrossFitted, inputs: Inputs, case: Case, known: Known, found: Sequence[Candidate]
+) -> Made:
+    if not found:
+        return Made(case, found, {"learned": (), "by_query": (), "as_made": ()})
+    query = world.encoded[case.query]
+    seen = Seen(
+        query=query,
+        turns=[world.encoded[text] for text in world.turns(case, inputs.turns)],
+        page=world.encoded[case.page] if case.page else None,
+        known=known,
+    )
+    block = Block([world.encoded[each.text] for each in found])
+    scores = fitted.model(case.user).scores(features(seen, block, [each.facts for each in found]))
+    near = block.cosines(query.vector) if query.vector is not None else np.zeros(len(found), np.float32)
+    orders = {"learned": np.argsort(-scores).tolist(), "by_query": np.argsort(-near).tolist()}
+    return Made(case, found, orders | {"as_made": list(range(len(found)))})
+
+
+def _row(world: World, name: str, made: Sequence[Made]) -> Row:
+    firsts = [[each.candidates[place].text for place in each.orders[name][:_SHOWN]] for each in made]
+    targets = [each.case.target for each in made]
+    hits = [[" ".join(text.casefold().split()) for text in first] for first in firsts]
+    places = [hit.index(target) + 1 if target in hit else np.inf for hit, target in zip(hits, targets, strict=True)]
+    recalls = [
+        found
+        for first, target in zip(firsts, targets, strict=True)
+        if (found := _recall(world, first, target)) is not None
+    ]
+    return {
+        "candidates": "generated",
+        "ranker": name,
+        "cases": len(made),
+        "made": float(np.mean([len(each.candidates) for each in made])),
+        "reachable": float(np.mean([_is_among(each) for each in made])),
+        **{f"success_at_{place}": float(np.mean(np.array(places) <= place)) for place in (1, 5, 10)},
+        "cosine_of_best": float(
+            np.mean([_best(world, first, target) for first, target in zip(firsts, targets, strict=True)])
+        ),
+        "gold_entity_recall": float(np.mean(recalls)) if recalls else 0.0,
+        "redundancy": float(np.mean([_redundancy(world, first) for first in firsts if len(first) > 1] or [0.0])),
+    }
+
+
+def _is_among(made: Made) -> bool:
+    return any(each.text.casefold() == made.case.target for each in made.candidates)
+
+
+def _best(world: World, texts: Sequence[str], target: str) -> float:
+    vector = world.encoded[target].vector
+    if not texts or vector is None:
+        return 0.0
+    return float(Block([world.encoded[text] for text in texts]).cosines(vector).max())
+
+
+def _recall(world: World, texts: Sequence[str], target: str) -> float | None:
+    """The share of the target's entities that the ten name; None where it has none."""
+    gold = set(world.entities.named(target)) if world.entities else set()
+    if not gold or world.entities is None:
+        return None
+    named = {entity_id for text in texts for entity_id in world.entities.named(text)}
+    return len(gold & named) / len(gold)
+
+
+def _redundancy(world: World, texts: Sequence[str]) -> float:
+    """The mean cosine of two of them."""
+    vectors = Block([world.encoded[text] for text in texts]).vectors
+    if not vectors.shape[1]:
+        return 0.0
+    cosines = vectors @ vectors.T
+    return float(cosines[np.triu_indices(len(texts), 1)].mean())

@@ -1,0 +1,31 @@
+"""A file of suggestions' events, a JSON object a line, as lists that were shown."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from attune.events.v1.events_pb2 import InteractionEvent
+from attune.services.cli.corpora.jsonlines import read_json_lines
+from attune.services.cli.corpora.model import CorpusError
+from attune.services.runtime.records.json_text import event_of_json
+from attune.services.runtime.records.refusal import InvalidRecordError
+from attune.services.suggestion.ranking.learning import Learned, lists_of
+
+
+def read_shown(path: Path) -> Learned:
+    """Raises CorpusError for a line that is no event, and where no list was shown."""
+    found = lists_of(_events(path))
+    if not found.lists:
+        raise CorpusError(
+            f"{path}: no suggestion_shown event with a suggestion_token that this version reads "
+            f"({found.skipped} without); put the token of each suggestion into attributes of its events"
+        )
+    return found
+
+
+def _events(path: Path) -> Iterator[InteractionEvent]:
+    for line in read_json_lines(path):
+        try:
+            yield event_of_json(json.dumps(line.fields).encode())
+        except InvalidRecordError as error:
+            raise CorpusError(f"{path}, line {line.number}, field {error}") from error

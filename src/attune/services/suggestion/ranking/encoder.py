@@ -1,0 +1,60 @@
+"""Texts with their vectors, kept by normalised text, so that what was asked before costs no call of the embedder."""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from attune.services.suggestion.known import normalised
+from attune.services.suggestion.ranking.texts import Text
+
+Embed = Callable[[Sequence[str]], Awaitable[NDArray[np.float32]]]
+"""Unit vectors [n, d] of texts; a row of zeros for a text that has none."""
+MOST_COLD = 24
+"""So many candidates are embedded in a call; the others are ranked without vectors, and are warm another time."""
+_KEPT = 20_000
+
+
+class Encoder:
+    """One a service; only its event loop may call it."""
+
+    def __init__(self, embed: Embed, kept: int = _KEPT) -> None:
+        self._embed = embed
+        self._most = kept
+        self._kept: OrderedDict[str, Text] = OrderedDict()
+
+    async def texts(
+        self, needed: Sequence[str], wanted: Sequence[tuple[str, NDArray[np.float32] | None]]
+    ) -> tuple[list[Text], list[Text]]:
+        """Both as texts: all of `needed` are embedded, and of `wanted`, (text, vector where known), the first 24 cold
+        ones. One call of the embedder, or none.
+        """
+        cold = [each for each in dict.fromkeys(needed) if not self._is_warm(each)]
+        unknown = [text for text, vector in wanted if vector is None and not self._is_warm(text)]
+        cold = list(dict.fromkeys([*cold, *list(dict.fromkeys(unknown))[:MOST_COLD]]))
+        fresh = dict(zip(cold, await self._embed(cold), strict=True)) if cold else {}
+        embedded = {text: self._keep(text, vector) for text, vector in fresh.items()}
+        return (
+            [embedded.get(text) or self._warm(text) or Text.of(text) for text in needed],
+            [embedded.get(text) or self._warm(text) or self._given(text, vector) for text, vector in wanted],
+        )
+
+    def _given(self, text: str, vector: NDArray[np.float32] | None) -> Text:
+        return Text.of(text) if vector is None else self._keep(text, vector)
+
+    def _is_warm(self, text: str) -> bool:
+        return normalised(text) in self._kept
+
+    def _warm(self, text: str) -> Text | None:
+        key = normalised(text)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
+    def _keep(self, text: str, vector: NDArray[np.float32]) -> Text:
+        made = Text.of(text, vector)
+        self._kept[normalised(text)] = made
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+        return made

@@ -1,0 +1,76 @@
+"""The ranker's path from a situation to suggestions: candidates, their texts and vectors, their order."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from attune.knowledge_store.retrieval import Mode
+from attune.services.suggestion.known import KnownEntity, Situation
+from attune.services.suggestion.queries.model import NO_QUERIES, QueryStatistics
+from attune.services.suggestion.ranking.candidates import Candidate, candidates
+from attune.services.suggestion.ranking.encoder import Embed, Encoder
+from attune.services.suggestion.ranking.features import Seen
+from attune.services.suggestion.ranking.model import RankerModel
+from attune.services.suggestion.ranking.ranker import Ranked, rank
+
+_TURNS = 20
+
+
+def _no_queries() -> QueryStatistics:
+    return NO_QUERIES
+
+
+class RankerPath:
+    """One a service. `queries` gives the statistics of the current caller's tenant."""
+
+    def __init__(
+        self,
+        embed: Embed,
+        model: RankerModel,
+        *,
+        queries: Callable[[], QueryStatistics] = _no_queries,
+        temperature: float = 0.0,
+        random: np.random.Generator | None = None,
+    ) -> None:
+        self._encoder = Encoder(embed)
+        self._model = model
+        self._queries = queries
+        self._temperature = temperature
+        self._random = random
+
+    async def ranked(self, situation: Situation, allows: Callable[[str], bool], limit: int) -> list[Ranked]:
+        """At most `limit` suggestions that are allowed, the best first."""
+        found = await asyncio.to_thread(self._found, situation, allows)
+        if not found:
+            return []
+        turns = [text for text in situation.previous_queries if text.strip()][-_TURNS:]
+        query, page = situation.query.strip(), situation.page_title.strip()
+        needed = [text for text in (query, page, *turns) if text]
+        seen, texts = await self._encoder.texts(needed, [(each.text, each.vector) for each in found])
+        by_text = dict(zip(needed, seen, strict=True))
+        return rank(
+            found,
+            texts,
+            Seen(by_text.get(query), [by_text[each] for each in turns], by_text.get(page), known=_known(situation)),
+            self._model,
+            limit,
+            temperature=self._temperature,
+            random=self._random,
+        )
+
+    def _found(self, situation: Situation, allows: Callable[[str], bool]) -> list[Candidate]:
+        """Reads a file, perhaps."""
+        return [each for each in candidates(situation, self._queries()) if allows(each.text)]
+
+
+def _known(situation: Situation) -> dict[str, tuple[Mode, float]]:
+    """Of the context and the user's own; of two modes familiar counts, then whichever came first."""
+    known: dict[str, tuple[Mode, float]] = {}
+    for each in _familiar_first([*situation.entities, *situation.own]):
+        known.setdefault(each.entity_id, (each.mode, each.score))
+    return known
+
+
+def _familiar_first(entities: Sequence[KnownEntity]) -> list[KnownEntity]:
+    return sorted(entities, key=lambda each: each.mode is not Mode.FAMILIAR)

@@ -1,0 +1,70 @@
+"""The ranker's path: one call of the embedder, none for what is warm, and few texts in a call."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from attune.services.suggestion.known import Situation
+from attune.services.suggestion.ranking.encoder import MOST_COLD, Encoder
+from attune.services.suggestion.ranking.model import RankerModel
+from attune.services.suggestion.ranking.serving import RankerPath
+
+
+class Embedder:
+    """Notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[str]] = []
+
+    async def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        self.calls.append(list(texts))
+        made = np.array([[len(text), 1.0] for text in texts], np.float32)
+        return made / np.linalg.norm(made, axis=1, keepdims=True)
+
+
+def situation(query: str = "run tasks", titles: Sequence[str] = ("Tasks", "Queues")) -> Situation:
+    return Situation(query, (), "", "", (), titles)
+
+
+async def test_a_warm_ranking_asks_for_no_vectors() -> None:
+    embedder = Embedder()
+    path = RankerPath(embedder, RankerModel.load())
+    first = await path.ranked(situation(), lambda _: True, 5)
+    second = await path.ranked(situation(), lambda _: True, 5)
+    assert embedder.calls == [["run tasks", "Tasks", "Queues"]]
+    assert [each.candidate for each in first] == [each.candidate for each in second]
+
+
+async def test_of_many_cold_candidates_only_some_are_embedded() -> None:
+    embedder = Embedder()
+    wanted = [(f"text {number}", None) for number in range(60)]
+    _, texts = await Encoder(embedder).texts(["query"], wanted)
+    assert len(embedder.calls[0]) == 1 + MOST_COLD
+    assert len(texts) == 60
+
+
+async def test_a_stored_vector_costs_no_call() -> None:
+    embedder = Embedder()
+    _, (text,) = await Encoder(embedder).texts([], [("known", np.array([1, 0], np.float32))])
+    assert embedder.calls == []
+    assert text.vector is not None
+
+
+async def test_the_least_used_text_is_forgotten_first() -> None:
+    embedder = Embedder()
+    encoder = Encoder(embedder, kept=2)
+    for text in ("a", "b", "a", "c", "a"):
+        await encoder.texts([text], [])
+    assert embedder.calls == [["a"], ["b"], ["c"]]
+
+
+async def test_what_is_not_allowed_is_not_ranked() -> None:
+    path = RankerPath(Embedder(), RankerModel.load())
+    found = await path.ranked(situation(), lambda text: text != "Tasks", 5)
+    assert [each.candidate.text for each in found] == ["Queues"]
+
+
+async def test_an_empty_situation_gives_nothing_and_asks_nothing() -> None:
+    embedder = Embedder()
+    assert await RankerPath(embedder, RankerModel.load()).ranked(situation("", ()), lambda _: True, 5) == []
+    assert embedder.calls == []
