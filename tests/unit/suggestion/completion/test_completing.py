@@ -51,7 +51,7 @@ class Services:
 
     async def own_entities(self, user: str, limit_s: float) -> Acquainted:
         self.asked.append(f"entities of {user} in {limit_s}")
-        return Acquainted(() if self.is_withheld else self.entities, self.is_withheld)
+        return Acquainted(() if self.is_withheld else self.entities, is_withheld=self.is_withheld)
 
     async def suppression(self, user: str, limit_s: float) -> Suppression:
         self.asked.append(f"suppression of {user} in {limit_s}")
