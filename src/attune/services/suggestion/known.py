@@ -36,6 +36,8 @@ class Situation:
     entities: Sequence[KnownEntity]
     titles: Sequence[str]
     """Titles of documents that answer the query, the best first."""
+    summary: str = ""
+    """The user in a few words, for a language model; empty where there is none, or it may not be used."""
 
 
 def normalised(text: str) -> str:

@@ -6,10 +6,11 @@ from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.outgoing import connect
 from attune.services.runtime.server import Role
 from attune.services.suggestion.gateway import Gateway
-from attune.services.suggestion.llm import OpenAiWriter, Writer
 from attune.services.suggestion.removing import Remover
 from attune.services.suggestion.service import SuggestionServicer
 from attune.services.suggestion.suggester import Suggester
+from attune.services.suggestion.writing.configured import configured_writer
+from attune.services.suggestion.writing.model import Writer
 from attune.suggestion.v1.suggestion_pb2_grpc import add_SuggestionServiceServicer_to_server
 
 
@@ -21,7 +22,7 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
             for role in (RoleName.KNOWLEDGE, RoleName.EMBEDDING, RoleName.SEARCH)
         )
     )
-    writer = writer or _configured_writer(config)
+    writer = writer or configured_writer(config, metrics)
     suggester = Suggester(gateway, writer, config.llm_timeout_s)
     servicer = SuggestionServicer(suggester, Remover(gateway, clock), metrics)
 
@@ -36,9 +37,3 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
         lambda server: add_SuggestionServiceServicer_to_server(servicer, server),
         close,
     )
-
-
-def _configured_writer(config: Config) -> Writer | None:
-    if not config.llm_base_url:
-        return None
-    return OpenAiWriter(config.llm_base_url, config.llm_model, config.llm_api_key.get_secret_value())

@@ -1,9 +1,9 @@
 """Who writes the suggestions: the language model where there is one and time for it, else the ranker."""
 
-import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -12,10 +12,10 @@ from attune.services.runtime.call import current_call
 from attune.services.runtime.llm import LlmError
 from attune.services.suggestion.candidates import Candidate, candidates
 from attune.services.suggestion.gateway import Acquainted, Gateway, Retrieved
-from attune.services.suggestion.known import Situation
-from attune.services.suggestion.llm import LlmAnswer, Writer
+from attune.services.suggestion.known import Situation, normalised
 from attune.services.suggestion.ranker import Ranked, rank
 from attune.services.suggestion.suppression import Suppression
+from attune.services.suggestion.writing.model import Account, Task, Writer
 
 _log = structlog.get_logger("attune.suggestion")
 _RESERVE_S = 0.25
@@ -34,6 +34,8 @@ class Suggested:
     rationale: str
     score: float
     entity_ids: tuple[str, ...] = ()
+    is_written: bool = False
+    """Whether the language model wrote it."""
 
 
 @dataclass(slots=True)
@@ -41,8 +43,10 @@ class Outcome:
     """The suggestions, who wrote them, and where the time went."""
 
     suggestions: list[Suggested] = field(default_factory=list)
-    llm: LlmAnswer | None = None
+    account: Account | None = None
+    """What the language model used, where it was asked."""
     fallback_reason: str = ""
+    """Why the language model did not answer, or not to the end."""
     notices: list[str] = field(default_factory=list)
     """What the caller should know although nothing failed."""
     milliseconds: dict[str, float] = field(default_factory=dict)
@@ -61,20 +65,43 @@ class Suggester:
         """Whether a language model is configured."""
         return self._writer is not None
 
-    async def suggest(self, user: str, query: str, context: Context, limit: int, *, use_llm: bool) -> Outcome:
-        """At most `limit` suggestions, the best first."""
-        outcome = Outcome()
-        situation, suppression = await self._situation(user, query, context, outcome)
+    async def suggest(
+        self, user: str, query: str, context: Context, limit: int, outcome: Outcome, *, use_llm: bool, is_streamed: bool
+    ) -> AsyncGenerator[Suggested, None]:
+        """At most `limit` suggestions, the best first; in `outcome` too, with all else. Streamed, each as it comes.
+
+        The ranker fills up what the language model did not write.
+        """
+        situation, suppression = await self._situation(user, query, context, outcome, for_writer=use_llm)
         if use_llm and self._writer is not None:
-            written = await self._by_writer(self._writer, situation, suppression, limit, outcome)
-            if written:
-                outcome.suggestions = written
-                return outcome
-        outcome.suggestions = await self._by_ranker(situation, suppression, limit, outcome)
-        return outcome
+            task = Task(situation, limit, self._time_to_write_s(), is_streamed, suppression.allows)
+            async with aclosing(self._by_writer(self._writer, task, outcome)) as written:
+                async for each in written:
+                    outcome.suggestions.append(each)
+                    yield each
+            if not outcome.fallback_reason:
+                return
+        for each in await self._fill(situation, suppression, limit, outcome):
+            outcome.suggestions.append(each)
+            yield each
+
+    async def _fill(
+        self, situation: Situation, suppression: Suppression, limit: int, outcome: Outcome
+    ) -> Sequence[Suggested]:
+        """The ranker's suggestions that are not there yet."""
+        there = {normalised(each.text) for each in outcome.suggestions}
+        left = limit - len(there)
+        ranked = await self._by_ranker(situation, suppression, limit, outcome) if left else []
+        new = [each for each in ranked if normalised(each.text) not in there][:left]
+        if not there:
+            return new
+        return [replace(each, score=1 / place) for place, each in enumerate(new, start=len(there) + 1)]
+
+    def _time_to_write_s(self) -> float:
+        return min(self._llm_timeout_s, current_call().remaining_s() - _RESERVE_S)
 
     async def _situation(
-        self, user: str, query: str, context: Context, outcome: Outcome
+        self, user: str, query: str, context: Context, outcome: Outcome, *, for_writer: bool
     ) -> tuple[Situation, Suppression]:
         started = time.monotonic()
         retrieved = await self._gateway.retrieved(user, query, context)
@@ -87,6 +114,8 @@ class Suggester:
         if retrieved.notice:
             outcome.notices.append(retrieved.notice)
         suppression = await self._gateway.suppression(user) if user else Suppression()
+        is_told = for_writer and self._writer is not None and not known.is_withheld and not suppression.history_until
+        summary = await self._gateway.summary(user) if is_told and _is_personal(user, context) else ""
         outcome.milliseconds["retrieve_ms"] = _since(started)
         page = context.turns[-1] if context.turns else None
         situation = Situation(
@@ -96,42 +125,33 @@ class Suggester:
             page_text=page.text if page else "",
             entities=suppression.usable(known.entities),
             titles=retrieved.titles,
+            summary=summary,
         )
         return situation, suppression
 
     async def _known(self, user: str, query: str, context: Context, retrieved: Retrieved) -> Acquainted:
-        if not user or (context.HasField("personalization") and context.personalization == 0):
+        if not _is_personal(user, context):
             return Acquainted()
         return await self._gateway.entities(user, query, context, retrieved.entity_ids)
 
-    async def _by_writer(
-        self, writer: Writer, situation: Situation, suppression: Suppression, limit: int, outcome: Outcome
-    ) -> list[Suggested]:
-        started = time.monotonic()
-        timeout_s = min(self._llm_timeout_s, current_call().remaining_s() - _RESERVE_S)
-        if timeout_s <= 0:
+    async def _by_writer(self, writer: Writer, task: Task, outcome: Outcome) -> AsyncGenerator[Suggested, None]:
+        """What the language model writes; where it does not, or not to the end, the outcome says why."""
+        if task.timeout_s <= 0:
             outcome.fallback_reason = "the deadline leaves the language model no time"
-            return []
+            return
+        started = time.monotonic()
+        outcome.account = account = Account()
+        place = 0
         try:
-            async with asyncio.timeout(timeout_s):
-                answer = await writer.write(situation, limit, timeout_s)
-        except TimeoutError:
-            outcome.fallback_reason = f"the language model did not answer within {timeout_s:.1f} s"
+            async with aclosing(writer.write(task, account)) as written:
+                async for each in written:
+                    place += 1
+                    yield Suggested(each.text, each.rationale, 1 / place, each.entity_ids, is_written=True)
         except LlmError as error:
             outcome.fallback_reason = str(error)
-        else:
-            outcome.llm = answer
-            allowed = [each for each in answer.suggestions if suppression.allows(each.text)]
-            if not allowed:
-                outcome.fallback_reason = "the language model only wrote what the user has removed"
-            return [
-                Suggested(each.text, each.rationale, 1 / place, _entities_in(each.text, situation))
-                for place, each in enumerate(allowed, start=1)
-            ]
+            _log.warning("fallback to the ranker", reason=outcome.fallback_reason, failure=error.failure)
         finally:
             outcome.milliseconds["llm_ms"] = _since(started)
-        _log.warning("fallback to the ranker", reason=outcome.fallback_reason)
-        return []
 
     async def _by_ranker(
         self, situation: Situation, suppression: Suppression, limit: int, outcome: Outcome
@@ -154,12 +174,12 @@ class Suggester:
         return rank(found, vectors[1:], vectors[0], limit)
 
 
+def _is_personal(user: str, context: Context) -> bool:
+    return bool(user) and not (context.HasField("personalization") and context.personalization == 0)
+
+
 def _entity_ids(candidate: Candidate) -> tuple[str, ...]:
     return (candidate.entity.entity_id,) if candidate.entity else ()
-
-
-def _entities_in(text: str, situation: Situation) -> tuple[str, ...]:
-    return tuple(each.entity_id for each in situation.entities if each.label.casefold() in text.casefold())
 
 
 def _since(started: float) -> float:
