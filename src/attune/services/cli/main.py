@@ -18,6 +18,7 @@ from attune.services.cli.measure.retrieval import retrieval
 from attune.services.cli.measure.routing import routing
 from attune.services.cli.measure.store_quality.command import store as stored
 from attune.services.cli.measure.store_speed import store as bench_store
+from attune.services.cli.measure.suggestion_llm.command import suggestion_llm
 from attune.services.cli.pipes import QuietGroup
 from attune.services.cli.store import store
 from attune.services.cli.train import augmenter, expert
@@ -50,6 +51,7 @@ evaluate.command()(finegrained)
 evaluate.command()(linking)
 evaluate.command()(merge)
 evaluate.command(name="store")(stored)
+evaluate.command(name="suggestion-llm")(suggestion_llm)
 app.add_typer(evaluate, name="eval")
 training = typer.Typer(help="Train on your own texts.", no_args_is_help=True)
 training.command()(expert)

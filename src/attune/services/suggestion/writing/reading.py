@@ -81,7 +81,7 @@ class Reading:
             given = Suggested.model_validate({"query": item} if self._is_primed else item)
         except ValidationError:
             return None
-        text = " ".join(given.query.split(" ")).strip()
+        text = " ".join(filter(None, given.query.split(" ")))  # other white space is the checks' business
         if problem := self._checks.problem(text):
             self._dropped[problem] += 1
             return None

@@ -2,7 +2,7 @@
 
     python scorer_process.py MODEL.gguf
 
-reads a line of JSON, {"context": "...", "texts": ["...", ...]}, and answers with a line: [[log-likelihood, tokens], ...].
+reads lines of JSON, {"context": "...", "texts": ["...", ...]}, and answers each with [[log-likelihood, tokens], ...].
 It needs llama-cpp-python and numpy, and nothing of attune: a server tells no likelihood of a given text in good time.
 """
 
@@ -26,7 +26,7 @@ class Scorer:
         )
 
     def scores(self, context: str, texts: Sequence[str]) -> list[tuple[float, int]]:
-        """Of each text, with the line's end behind it: sum of its tokens' log-probabilities (natural), and their count."""
+        """Of each text and the line's end: the sum of its tokens' natural log-probabilities, and their count."""
         head = self._model.tokenize(context.encode())[-_MOST_TOKENS // 2 :]
         self._model.reset()
         self._model.eval(head)
