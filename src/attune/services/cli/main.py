@@ -12,6 +12,7 @@ from attune.services.cli.measure.embedding import embedding
 from attune.services.cli.measure.finegrained import augmentation, finegrained
 from attune.services.cli.measure.ingest import ingest
 from attune.services.cli.measure.linking import linking
+from attune.services.cli.measure.llm_speed.command import llm
 from attune.services.cli.measure.merged import merge
 from attune.services.cli.measure.pairs import pairs
 from attune.services.cli.measure.retrieval import retrieval
@@ -62,4 +63,5 @@ bench.command()(embedding)
 bench.command()(augmentation)
 bench.command("store")(bench_store)
 bench.command()(ingest)
+bench.command()(llm)
 app.add_typer(bench, name="bench")

@@ -33,6 +33,7 @@ class Model:
     def generate(
         self, messages: Sequence[tuple[str, str]], most_tokens: int, stopped: threading.Event
     ) -> Iterator[tuple[str, int]]:
+        assert messages
         for number in range(most_tokens):
             yield str(number), 1
         if self.failing:

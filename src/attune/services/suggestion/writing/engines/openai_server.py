@@ -99,9 +99,8 @@ class OpenAiServer:
         try:
             async with chunks:
                 async for chunk in chunks:
-                    answer = chunk.model_dump()
-                    _count(answer, self._model, account)
-                    piece = _content(answer, "delta")
+                    _count(chunk, self._model, account)
+                    piece = _content(chunk, "delta")
                     pieces += bool(piece)
                     read += len(piece)
                     if read > _MOST_BYTES:
@@ -128,22 +127,25 @@ def _is_of_form(error: BaseException | None) -> bool:
 
 def _content(answer: Any, part: str) -> str:
     """What the model wrote; nothing where the answer has another shape, which the client does not check."""
-    try:
-        choice = answer["choices"][0]
-        text = choice[part]["content"] if part in choice else choice["text"]
-    except (IndexError, KeyError, TypeError):
-        return ""
+    choices = _field(answer, "choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    said = _field(choice, part)
+    text = _field(choice, "text") if said is None else _field(said, "content")
     return text if isinstance(text, str) else ""
 
 
 def _count(answer: Any, model: str, account: Account) -> None:
     """Adds what the server says that the answer used, where it says it in numbers."""
-    named = answer.get("model") if isinstance(answer, Mapping) else None
+    named, usage = _field(answer, "model"), _field(answer, "usage")
     account.model = named if isinstance(named, str) and named else model
-    usage = answer.get("usage") if isinstance(answer, Mapping) else None
-    if isinstance(usage, Mapping):
-        account.prompt_tokens += _number(usage.get("prompt_tokens"))
-        account.completion_tokens += _number(usage.get("completion_tokens"))
+    if usage is not None:
+        account.prompt_tokens += _number(_field(usage, "prompt_tokens"))
+        account.completion_tokens += _number(_field(usage, "completion_tokens"))
+
+
+def _field(value: Any, name: str) -> Any:
+    """Of an object, be it decoded JSON or the client's; None where there is none."""
+    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
 def _number(value: Any) -> int:
