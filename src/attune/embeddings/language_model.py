@@ -34,7 +34,7 @@ class LanguageModel:
             raise ModelError(f"{directory}: is no directory; name one with a causal language model of transformers")
         try:
             tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
-            model = AutoModelForCausalLM.from_pretrained(directory, local_files_only=True)
+            model: Any = AutoModelForCausalLM.from_pretrained(directory, local_files_only=True)
         except Exception as error:  # transformers raises whatever its files' readers raise
             raise ModelError(
                 f"{directory}: holds no causal language model that transformers can read; it needs config.json, "

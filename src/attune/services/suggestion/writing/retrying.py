@@ -47,7 +47,7 @@ class Retries:
         """
         if not error.may_pass or made >= self.most:
             return None
-        pause = _FIRST_PAUSE_S * 2**made * random.uniform(0.5, 1.0)  # noqa: S311 - so that callers do not come at once
+        pause: float = _FIRST_PAUSE_S * 2.0**made * random.uniform(0.5, 1.0)  # noqa: S311 - so that callers do not come at once
         pause = max(pause, error.retry_after_s or 0.0)
         if pause + _TIME_TO_ANSWER_S > left_s or not self.budget.take():
             return None

@@ -12,7 +12,7 @@ import typer
 from attune.knowledge_store.retrieval import Mode
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.measure.llm_speed.slow_server import SlowServer
-from attune.services.cli.measure.report import report
+from attune.services.cli.measure.report import Row, report
 from attune.services.cli.options import Json
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import Config
@@ -58,7 +58,7 @@ def llm(
     over = [each.total - server_s * 10_000 for each in together]
     first = [each.first for each in together]
     at_once = f"{streams} streams at once"
-    rows = [
+    rows: list[Row] = [
         {"load": "one after the other", "figure": "own time, ms", **_quantiles(own), "requests": requests},
         {"load": "one after the other", "figure": "CPU, ms", **_quantiles(cpu), "requests": requests},
         {"load": at_once, "figure": "own time, ms", **_quantiles(over), "requests": streams},

@@ -77,7 +77,8 @@ def _of_writer(found: Mapping[str, Sequence[WrittenFor]]) -> dict[str, float]:
     figures = _told("llm_writer_mrr", bootstrap([each.measures["mrr"] for each in own]))
     for other, name in (("query", "query"), ("another's history", "another")):
         for measure in ("mrr_close", "best_cosine"):
-            gain = paired_difference(*([one.measures[measure] for one in each] for each in (own, found[other])))
+            ours, theirs = ([one.measures[measure] for one in each] for each in (own, found[other]))
+            gain = paired_difference(ours, theirs)
             figures |= _told(f"llm_writer_{measure}_gain_over_{name}", gain)
     return figures
 
@@ -96,7 +97,13 @@ def _of_scorer(dev: Sequence[Ranked], test: Sequence[Ranked]) -> tuple[list[Row]
     rows: list[Row] = []
     for name, values in names.items():
         interval = bootstrap(values)
-        row = {"ranked by": name, "mrr": interval.mean, "low": interval.low, "high": interval.high, "users": len(test)}
+        row: Row = {
+            "ranked by": name,
+            "mrr": interval.mean,
+            "low": interval.low,
+            "high": interval.high,
+            "users": len(test),
+        }
         rows.append(row)
     figures = _told("llm_scorer_mrr", bootstrap(mixed)) | _told("llm_scorer_alone_mrr", bootstrap(judged))
     figures |= _told("llm_scorer_gain_over_vectors", paired_difference(mixed, vectors))

@@ -45,7 +45,8 @@ class Scorer:
 
 def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     shifted = logits - logits.max()
-    return shifted - np.log(np.exp(shifted).sum())
+    likelihoods: NDArray[np.float32] = shifted - np.log(np.exp(shifted).sum())
+    return likelihoods
 
 
 def main() -> None:
