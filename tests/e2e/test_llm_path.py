@@ -10,7 +10,18 @@ import pytest
 from tests.e2e.conftest import config_in, record_visibly
 from tests.e2e.material import documents, reading
 from tests.e2e.refusals import rpc
-from tests.fakes.llm_server import Answer, LlmServer, completion, llm_server, raw, status, suggestions
+from tests.fakes.llm_server import (
+    Answer,
+    LlmServer,
+    completion,
+    in_turn,
+    listed,
+    llm_server,
+    raw,
+    status,
+    streamed,
+    suggestions,
+)
 
 from attune.knowledge.v1.context_pb2 import Context, Turn
 from attune.services.cli.background import running_system
@@ -19,8 +30,9 @@ from attune.services.client import Client
 from attune.services.client.channels import Addresses
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import RoleName
-from attune.services.suggestion.prompt import load_template
+from attune.services.suggestion.writing.template import load_template
 from attune.suggestion.v1 import suggestion_pb2 as pb
+from attune.suggestion.v1.suggestion_pb2_grpc import SuggestionServiceStub
 
 pytestmark = pytest.mark.e2e
 
@@ -31,7 +43,12 @@ QUERY = "asyncio queue"
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[System, LlmServer]]:
     with llm_server() as server:
         config = config_in(
-            tmp_path_factory.mktemp("llm"), llm_base_url=server.base_url, llm_model="fake-1", llm_timeout_s=5
+            tmp_path_factory.mktemp("llm"),
+            llm_base_url=server.base_url,
+            llm_model="fake-1",
+            llm_timeout_s=5,
+            llm_breaker_failures=1000,
+            llm_price_prompt=1.0,
         )
         with running_system(config, system_clock) as system:
             with Client(Addresses.of(system.config)) as client:
@@ -83,7 +100,7 @@ def assert_by_ranker(answer: pb.SuggestQueriesResponse) -> None:
     assert answer.suggestions
     assert all(each.path == pb.SUGGESTION_PATH_RANKER for each in answer.suggestions)
     assert answer.fallback_reason
-    assert not answer.HasField("usage")
+    assert answer.usage.attempts > 0
 
 
 def test_a_good_answer_is_the_models_with_its_usage(system: System, llm: LlmServer) -> None:
@@ -96,6 +113,7 @@ def test_a_good_answer_is_the_models_with_its_usage(system: System, llm: LlmServ
     assert answer.fallback_reason == ""
     usage = answer.usage
     assert (usage.model, usage.prompt_tokens, usage.completion_tokens) == ("fake-1", 100, 20)
+    assert (usage.attempts, usage.repaired, usage.cost) == (1, False, 0.0001)
     assert answer.timings.llm_ms > 0
 
 
@@ -109,15 +127,41 @@ def test_the_stream_says_the_same_with_the_summary_last(system: System, llm: Llm
     assert list(last.summary.suggestions) == []
 
 
+def test_of_a_stream_that_breaks_off_the_ranker_writes_the_rest(system: System, llm: LlmServer) -> None:
+    llm.answer = streamed(listed("first query", "second query")[:-3], breaks=True)
+    request = pb.StreamSuggestQueriesRequest(request=pb.SuggestQueriesRequest(query=QUERY, limit=3))
+    *given, last = rpc(system.config, RoleName.SUGGESTION, "StreamSuggestQueries")(request)
+    paths = [each.suggestion.path for each in given]
+    assert paths == [pb.SUGGESTION_PATH_LLM, pb.SUGGESTION_PATH_RANKER, pb.SUGGESTION_PATH_RANKER]
+    assert given[0].suggestion.text == "first query"
+    assert [each.suggestion.score for each in given] == sorted((each.suggestion.score for each in given), reverse=True)
+    assert last.summary.path == pb.SUGGESTION_PATH_LLM
+    assert "broke off" in last.summary.fallback_reason
+
+
+def test_a_suggestion_is_streamed_before_the_model_ends(system: System, llm: LlmServer) -> None:
+    llm.answer = streamed(listed("first query", "second query")[:-3], hangs=True)
+    request = pb.StreamSuggestQueriesRequest(request=pb.SuggestQueriesRequest(query=QUERY, limit=3))
+    with grpc.insecure_channel(system.config.address(RoleName.SUGGESTION)) as channel:
+        answer = SuggestionServiceStub(channel).StreamSuggestQueries(request, timeout=30)
+        started = time.monotonic()
+        assert next(iter(answer)).suggestion.text == "first query"
+        assert time.monotonic() - started < 5  # the model's time: it was not waited for to its end
+        answer.cancel()
+
+
+def test_prose_is_repaired_by_a_second_question(system: System, llm: LlmServer) -> None:
+    llm.answer = in_turn(completion("Sure! Ask about queues."), suggestions("asyncio queue join"))
+    answer = ask(system)
+    assert [each.text for each in answer.suggestions] == ["asyncio queue join"]
+    assert (answer.usage.attempts, answer.usage.repaired) == (2, True)
+
+
 def test_the_ranker_can_be_asked_for_and_the_model_hears_nothing(system: System, llm: LlmServer) -> None:
     answer = ask(system, path=pb.SUGGESTION_PATH_RANKER)
     assert answer.path == pb.SUGGESTION_PATH_RANKER
     assert answer.fallback_reason == ""
     assert llm.requests == []
-
-
-def truncated(_request: dict[str, Any]) -> tuple[int, bytes]:
-    return 200, b'{"id": "chatcmpl-1", "choi'
 
 
 @pytest.mark.parametrize(
@@ -128,7 +172,7 @@ def truncated(_request: dict[str, Any]) -> tuple[int, bytes]:
         (status(401), "HTTP status 401"),
         (raw(b"<html>Bad gateway</html>"), "language model"),
         (raw(b""), "language model"),
-        (truncated, "language model"),
+        (raw(b'{"id": "chatcmpl-1", "choi'), "language model"),
         (completion("Sure! You could ask about queues next."), "JSON"),
         (completion('{"suggestions": []}'), "JSON"),
         (completion('{"queries": ["x"]}'), "JSON"),
@@ -145,7 +189,8 @@ def test_a_failing_model_is_replaced_by_the_ranker_which_says_so(
     response = ask(system, path=path)
     assert_by_ranker(response)
     assert because in response.fallback_reason
-    assert len(llm.requests) == 1  # a second try would spend the caller's deadline
+    assert response.usage.attempts == len(llm.requests) <= 3
+    assert not response.usage.repaired
 
 
 def test_a_slow_model_is_given_up_within_the_callers_deadline(system: System, llm: LlmServer) -> None:
@@ -216,7 +261,7 @@ def test_a_page_cannot_leave_its_json_string(system: System, llm: LlmServer, inj
     assert value(prompt, "page text") == value(prompt, "page title") == injection
     assert value(prompt, "session") == [injection]
     assert value(prompt, "query") == f"x {injection}"
-    assert len(prompt.split("\n")) == len(load_template().split("\n"))
+    assert len(prompt.split("\n")) == len(load_template().text.split("\n"))
     assert "\r" not in prompt
 
 

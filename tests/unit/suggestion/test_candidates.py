@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attune.knowledge_store.retrieval import Mode
-from attune.services.suggestion.known import KnownEntity, Situation, normalised
+from attune.services.suggestion.known import KnownEntity, Situation, Source, normalised
 from attune.services.suggestion.queries.model import NO_QUERIES, Counted
-from attune.services.suggestion.ranking.candidates import MAX_CANDIDATES, Source, candidates
+from attune.services.suggestion.ranking.candidates import MAX_CANDIDATES, candidates
 from attune.services.suggestion.ranking.features import Facts
 
 SEEN = datetime(2026, 11, 3, 9, tzinfo=UTC)

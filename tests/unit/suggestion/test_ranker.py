@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from attune.knowledge_store.retrieval import Mode
-from attune.services.suggestion.ranking.candidates import Candidate, Source
+from attune.services.suggestion.known import Source
+from attune.services.suggestion.ranking.candidates import Candidate
 from attune.services.suggestion.ranking.features import FEATURES, Facts, Seen
 from attune.services.suggestion.ranking.model import RankerModel
 from attune.services.suggestion.ranking.ranker import rank

@@ -2,68 +2,101 @@
 
 import asyncio
 import time
+from collections.abc import AsyncGenerator
 from types import SimpleNamespace
 
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import Call, enter_call
 from attune.services.runtime.llm import LlmError
 from attune.services.suggestion.gateway import Acquainted, Retrieved
-from attune.services.suggestion.llm import LlmAnswer, Written
-from attune.services.suggestion.ranking.candidates import Candidate, Source
+from attune.services.suggestion.known import KnownEntity, Source
+from attune.services.suggestion.ranking.candidates import Candidate
 from attune.services.suggestion.ranking.ranker import Ranked
-from attune.services.suggestion.suggester import Suggester
+from attune.services.suggestion.screening import Screen
+from attune.services.suggestion.situating import Situating
+from attune.services.suggestion.suggester import Outcome, Suggester, Wish
 from attune.services.suggestion.suppression import Suppression
-
-FALLBACK = Ranked(Candidate("ranked", "", Source.DOCUMENT), 1.0, "token")
+from attune.services.suggestion.writing.model import Account, Task, Written
 
 
 class Gateway:
+    def __init__(self, labels: list[str]) -> None:
+        self._labels = labels
+
     async def retrieved(self, *_: object) -> Retrieved:
         return Retrieved()
 
     async def entities(self, *_: object) -> Acquainted:
-        return Acquainted()
+        known = [KnownEntity(label, label, "familiar", 1.0) for label in self._labels]
+        return Acquainted(known, known)
 
     async def suppression(self, *_: object) -> Suppression:
         return Suppression()
 
+    async def summary(self, *_: object) -> str:
+        return ""
+
 
 class Ranker:
-    def __init__(self) -> None:
+    def __init__(self, *texts: str) -> None:
         self.done = asyncio.Event()
+        self._texts = texts
 
     async def ranked(self, *_: object) -> list[Ranked]:
         self.done.set()
-        return [FALLBACK]
+        return [Ranked(Candidate(each, "", Source.DOCUMENT), 1.0, "token") for each in self._texts]
 
 
-class FailingWriter:
-    """Fails once the ranker is done: it would wait for ever for one that is asked only afterwards."""
+class Writer:
+    """Writes so much, and then fails, if it is to; the latter once the ranker is done, whom it would wait for for ever
+    were it asked only afterwards.
+    """
 
-    def __init__(self, ranker: Ranker) -> None:
-        self._ranker = ranker
+    def __init__(self, *texts: str, failing_after: Ranker | None = None) -> None:
+        self._texts = texts
+        self._failing_after = failing_after
+        self.task: Task | None = None
 
-    async def write(self, *_: object) -> LlmAnswer:
-        await self._ranker.done.wait()
-        raise LlmError("the language model is down")
+    async def write(self, task: Task, account: Account) -> AsyncGenerator[Written, None]:
+        self.task = task
+        account.attempts = 1
+        for each in self._texts:
+            await asyncio.sleep(0)  # lets the ranker begin
+            yield Written(each, "")
+        if self._failing_after is not None:
+            await self._failing_after.done.wait()
+            raise LlmError("the language model is down")
 
 
-class QuickWriter:
-    async def write(self, *_: object) -> LlmAnswer:
-        return LlmAnswer((Written("written", ""),), "model", 1, 1)
+def over(ranker: object, writer: Writer, *labels: str, denied: tuple[str, ...] = ()) -> Suggester:
+    enter_call(Call("test", "default", time.monotonic() + 30))
+    situating = Situating(Gateway(list(labels)), Screen(denied))  # type: ignore[arg-type]
+    return Suggester(situating, ranker, writer, 5)  # type: ignore[arg-type]
+
+
+async def suggested(suggester: Suggester, limit: int = 5) -> Outcome:
+    outcome = Outcome()
+    wish = Wish("ada", "query", Context(), limit, use_llm=True)
+    shown = [each async for each in suggester.suggest(wish, outcome)]
+    assert shown == outcome.suggestions
+    return outcome
 
 
 async def test_the_ranker_is_ready_when_the_writer_fails() -> None:
-    enter_call(Call("test", "default", time.monotonic() + 30))
-    ranker = Ranker()
-    suggester = Suggester(Gateway(), ranker, FailingWriter(ranker), 5)  # type: ignore[arg-type]
-    outcome = await suggester.suggest("ada", "query", Context(), 5, use_llm=True)
-    assert [each.text for each in outcome.suggestions] == ["ranked"]
+    ranker = Ranker("ranked")
+    outcome = await suggested(over(ranker, Writer(failing_after=ranker)))
+    assert [(each.text, each.is_written, each.token) for each in outcome.suggestions] == [("ranked", False, "token")]
     assert outcome.fallback_reason == "the language model is down"
 
 
+async def test_the_ranker_fills_up_what_was_broken_off_and_repeats_nothing() -> None:
+    ranker = Ranker("Written  once", "ranked", "too many")
+    outcome = await suggested(over(ranker, Writer("written once", failing_after=ranker)), limit=2)
+    assert [(each.text, each.is_written) for each in outcome.suggestions] == [("written once", True), ("ranked", False)]
+    assert [each.score for each in outcome.suggestions] == [1, 1 / 2]
+
+
 async def test_a_ranker_that_is_not_needed_is_stopped() -> None:
-    enter_call(Call("test", "default", time.monotonic() + 30))
     stopped = SimpleNamespace(seen=False)
 
     class Slow:
@@ -75,13 +108,15 @@ async def test_a_ranker_that_is_not_needed_is_stopped() -> None:
                 raise
             return []
 
-    class Writer(QuickWriter):
-        async def write(self, *_: object) -> LlmAnswer:
-            await asyncio.sleep(0)  # lets the ranker begin
-            return await super().write()
-
-    outcome = await Suggester(Gateway(), Slow(), Writer(), 5).suggest(  # type: ignore[arg-type]
-        "ada", "query", Context(), 5, use_llm=True
-    )
+    outcome = await suggested(over(Slow(), Writer("written")))
     assert [each.text for each in outcome.suggestions] == ["written"]
     assert stopped.seen
+
+
+async def test_a_model_is_not_told_of_entities_whose_names_are_denied() -> None:
+    writer = Writer("written")
+    await suggested(over(Ranker(), writer, "pyramid", "bad pyre", denied=("bad",)))
+    assert writer.task is not None
+    situation = writer.task.situation
+    assert [each.label for each in (*situation.entities, *situation.own)] == ["pyramid", "pyramid"]
+    assert [writer.task.allows(text) for text in ("pyramid", "a bad one", "write to ada@example.org")] == [1, 0, 0]

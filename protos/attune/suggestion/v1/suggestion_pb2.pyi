@@ -264,7 +264,9 @@ class SuggestQueriesResponse(_message.Message):
     path: Global___SuggestionPath.ValueType
     """Who answered."""
     fallback_reason: _builtins.str
-    """Why the language model was asked but did not answer; empty otherwise."""
+    """Why the language model was asked but did not answer, or not to the end, so that the ranker filled up; empty
+    otherwise. Each suggestion says who wrote it.
+    """
     suggestions_id: _builtins.str
     """Names this list: the query_id of the events that tell what of it was shown and accepted."""
     @_builtins.property
@@ -277,7 +279,7 @@ class SuggestQueriesResponse(_message.Message):
 
     @_builtins.property
     def usage(self) -> Global___LlmUsage:
-        """What the language model used; absent where it was not asked."""
+        """What the language model used, useful or not; absent where it was not asked."""
 
     @_builtins.property
     def notices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

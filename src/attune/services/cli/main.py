@@ -13,6 +13,7 @@ from attune.services.cli.measure.embedding import embedding
 from attune.services.cli.measure.finegrained import augmentation, finegrained
 from attune.services.cli.measure.ingest import ingest
 from attune.services.cli.measure.linking import linking
+from attune.services.cli.measure.llm_speed.command import llm
 from attune.services.cli.measure.merged import merge
 from attune.services.cli.measure.pairs import pairs
 from attune.services.cli.measure.retrieval import retrieval
@@ -20,6 +21,7 @@ from attune.services.cli.measure.routing import routing
 from attune.services.cli.measure.store_quality.command import store as stored
 from attune.services.cli.measure.store_speed import store as bench_store
 from attune.services.cli.measure.suggestion.command import suggestion
+from attune.services.cli.measure.suggestion_llm.command import suggestion_llm
 from attune.services.cli.measure.suggestion_speed import suggestion as bench_suggestion
 from attune.services.cli.pipes import QuietGroup
 from attune.services.cli.queries import queries
@@ -58,6 +60,7 @@ evaluate.command()(merge)
 evaluate.command(name="store")(stored)
 evaluate.command()(completion)
 evaluate.command()(suggestion)
+evaluate.command(name="suggestion-llm")(suggestion_llm)
 app.add_typer(evaluate, name="eval")
 training = typer.Typer(help="Train on your own texts.", no_args_is_help=True)
 training.command()(expert)
@@ -70,4 +73,5 @@ bench.command()(augmentation)
 bench.command("store")(bench_store)
 bench.command()(ingest)
 bench.command("suggestion")(bench_suggestion)
+bench.command()(llm)
 app.add_typer(bench, name="bench")

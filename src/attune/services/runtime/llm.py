@@ -1,14 +1,56 @@
 """What every caller of a language model behind OpenAI's protocol has in common: how it fails, and what it said."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
 
 import openai
 from openai.types.chat import ChatCompletion
 
+from attune.services.runtime.clock import system_clock
+
+_MAY_PASS = frozenset({429, 500, 502, 503, 504, 529})
+
+
+class LlmFailure(StrEnum):
+    """The ways in which a language model fails its caller; few, since metrics are counted by them."""
+
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    STATUS = "status"
+    PROTOCOL = "protocol"
+    BROKEN_OFF = "broken_off"
+    BREAKER_OPEN = "breaker_open"
+    BUSY = "busy"
+    NO_TIME = "no_time"
+    FORM = "form"
+    REFUSED = "refused"
+
 
 class LlmError(Exception):
     """The language model did not answer usefully; the message says why, without any of its text."""
+
+    def __init__(
+        self,
+        message: str,
+        failure: LlmFailure = LlmFailure.FORM,
+        *,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.failure = failure
+        self.status = status
+        """The HTTP status, where there was one."""
+        self.retry_after_s = retry_after_s
+        """How long the server asks to be left alone, in seconds."""
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the same question may be answered a moment later."""
+        return self.failure is LlmFailure.UNREACHABLE or self.status in _MAY_PASS
 
 
 @contextmanager
@@ -17,13 +59,25 @@ def told_as_llm_errors(timeout_s: float) -> Iterator[None]:
     try:
         yield
     except openai.APITimeoutError as error:
-        raise LlmError(f"the language model did not answer within {timeout_s:.1f} s") from error
+        raise timed_out(timeout_s) from error
     except openai.APIStatusError as error:
-        raise LlmError(f"the language model's server answered with HTTP status {error.status_code}") from error
+        raise LlmError(
+            f"the language model's server answered with HTTP status {error.status_code}",
+            LlmFailure.STATUS,
+            status=error.status_code,
+            retry_after_s=_retry_after_s(error.response.headers),
+        ) from error
     except openai.APIConnectionError as error:
-        raise LlmError("the language model's server cannot be reached") from error
+        raise LlmError("the language model's server cannot be reached", LlmFailure.UNREACHABLE) from error
     except (openai.OpenAIError, ValueError) as error:
-        raise LlmError("the language model's server answered with something that is not its protocol") from error
+        raise LlmError(
+            "the language model's server answered with something that is not its protocol", LlmFailure.PROTOCOL
+        ) from error
+
+
+def timed_out(timeout_s: float) -> LlmError:
+    """The error of a model that took too long."""
+    return LlmError(f"the language model did not answer within {timeout_s:.1f} s", LlmFailure.TIMEOUT)
 
 
 def content_of(completion: ChatCompletion) -> str:
@@ -37,3 +91,14 @@ def content_of(completion: ChatCompletion) -> str:
     if not isinstance(content, str) or not content.strip():
         raise LlmError("the language model answered with nothing")
     return content
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Retry-After in seconds, given as such or as a date (RFC 9110, 10.2.3)."""
+    given = headers.get("retry-after", "")
+    with suppress(ValueError):
+        seconds = float(given)
+        return max(0.0, seconds) if math.isfinite(seconds) else None
+    with suppress(ValueError, TypeError):
+        return max(0.0, (parsedate_to_datetime(given) - system_clock()).total_seconds())
+    return None

@@ -132,6 +132,11 @@ class Gateway:
         until = answer.history_until.ToDatetime(UTC) if answer.HasField("history_until") else None
         return Suppression(frozenset(answer.fingerprints), until)
 
+    async def summary(self, user: str) -> str:
+        """The user in a few words, as the store has them; empty where it has none."""
+        answer = await self._knowledge.GetUserProfile(knowledge.GetUserProfileRequest(user_id=user), **onward())
+        return answer.summary.text
+
     async def suppress(self, user: str, fingerprints: Sequence[bytes], *, all_history: bool) -> None:
         """Remember that the user wants to see something no more."""
         request = knowledge.SuppressSuggestionsRequest(user_id=user, fingerprints=fingerprints, all_history=all_history)

@@ -3,8 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import IntEnum
 
 from attune.knowledge_store.retrieval import Mode
+
+
+class Source(IntEnum):
+    """Where a suggestion or completion comes from that no language model wrote. Tokens have the numbers."""
+
+    OTHER_USERS = 2
+    ENTITY = 3
+    DOCUMENT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,8 @@ class Situation:
     """Titles of documents that answer the query, the best first."""
     own: Sequence[KnownEntity] = ()
     """What the user knows, whether or not it has to do with this context."""
+    summary: str = ""
+    """The user in a few words, for a language model; empty where there is none, or it may not be used."""
 
 
 def normalised(text: str) -> str:

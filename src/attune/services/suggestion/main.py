@@ -10,14 +10,16 @@ from attune.services.runtime.outgoing import connect
 from attune.services.runtime.server import Role
 from attune.services.suggestion.completion.completer import Completer
 from attune.services.suggestion.gateway import Gateway
-from attune.services.suggestion.llm import OpenAiWriter, Writer
 from attune.services.suggestion.queries.live import LiveQueries
 from attune.services.suggestion.ranking.model import RankerModel
 from attune.services.suggestion.ranking.serving import RankerPath
 from attune.services.suggestion.removing import Remover
 from attune.services.suggestion.screening import Screen
 from attune.services.suggestion.service import SuggestionServicer
+from attune.services.suggestion.situating import Situating
 from attune.services.suggestion.suggester import Suggester
+from attune.services.suggestion.writing.configured import configured_writer
+from attune.services.suggestion.writing.model import Writer
 from attune.suggestion.v1.suggestion_pb2_grpc import add_SuggestionServiceServicer_to_server
 
 
@@ -29,8 +31,8 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
             for role in (RoleName.KNOWLEDGE, RoleName.EMBEDDING, RoleName.SEARCH)
         )
     )
-    writer = writer or _configured_writer(config)
     screen, queries = Screen.load(config.denylist_path), LiveQueries(config.queries)
+    writer = writer or configured_writer(config, metrics, screen)
     ranker = RankerPath(
         gateway.vectors,
         RankerModel.load(config.ranker_path),
@@ -38,7 +40,7 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
         temperature=config.suggestion_exploration,
         random=np.random.default_rng(),
     )
-    suggester = Suggester(gateway, ranker, writer, config.llm_timeout_s, screen)
+    suggester = Suggester(Situating(gateway, screen), ranker, writer, config.llm_timeout_s)
     completer = Completer(gateway, queries, screen, config.completion_budget_ms / 1000)
     servicer = SuggestionServicer(suggester, completer, Remover(gateway, clock), metrics)
 
@@ -53,9 +55,3 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
         lambda server: add_SuggestionServiceServicer_to_server(servicer, server),
         close,
     )
-
-
-def _configured_writer(config: Config) -> Writer | None:
-    if not config.llm_base_url:
-        return None
-    return OpenAiWriter(config.llm_base_url, config.llm_model, config.llm_api_key.get_secret_value())

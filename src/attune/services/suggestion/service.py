@@ -1,7 +1,8 @@
 """SuggestionService: converts, asks the suggester, converts."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 from uuid import uuid4
 
@@ -9,10 +10,11 @@ import grpc
 
 from attune.services.runtime.errors import failed_precondition, invalid
 from attune.services.runtime.metrics import Metrics
-from attune.services.suggestion.completion.candidates import Source
 from attune.services.suggestion.completion.completer import Completer
+from attune.services.suggestion.known import Source
 from attune.services.suggestion.removing import Remover
-from attune.services.suggestion.suggester import Outcome, Suggester
+from attune.services.suggestion.suggester import Outcome, Suggested, Suggester, Wish
+from attune.services.suggestion.writing.model import Account
 from attune.suggestion.v1 import suggestion_pb2 as pb
 from attune.suggestion.v1.suggestion_pb2_grpc import SuggestionServiceServicer
 
@@ -37,17 +39,24 @@ class SuggestionServicer(SuggestionServiceServicer):
 
     async def SuggestQueries(self, request: pb.SuggestQueriesRequest, context: Context) -> pb.SuggestQueriesResponse:
         """The next queries, the best first."""
-        return await self._answer(request)
+        started = time.monotonic()
+        outcome = Outcome()
+        async with aclosing(self._suggested(request, outcome, is_streamed=False)) as suggestions:
+            shown = [_suggestion(each) async for each in suggestions]
+        answer = self._summary(outcome, started)
+        answer.suggestions.extend(shown)
+        return answer
 
     async def StreamSuggestQueries(
         self, request: pb.StreamSuggestQueriesRequest, context: Context
     ) -> AsyncIterator[pb.StreamSuggestQueriesResponse]:
         """The same, one by one."""
-        answer = await self._answer(request.request)
-        for each in answer.suggestions:
-            yield pb.StreamSuggestQueriesResponse(suggestion=each)
-        del answer.suggestions[:]
-        yield pb.StreamSuggestQueriesResponse(summary=answer)
+        started = time.monotonic()
+        outcome = Outcome()
+        async with aclosing(self._suggested(request.request, outcome, is_streamed=True)) as suggestions:
+            async for each in suggestions:
+                yield pb.StreamSuggestQueriesResponse(suggestion=_suggestion(each))
+        yield pb.StreamSuggestQueriesResponse(summary=self._summary(outcome, started))
 
     async def CompleteQuery(self, request: pb.CompleteQueryRequest, context: Context) -> pb.CompleteQueryResponse:
         """What a text may become."""
@@ -75,47 +84,59 @@ class SuggestionServicer(SuggestionServiceServicer):
         about = await self._remover.remove(request.user_id, request.text, request.entity_ids)
         return pb.RemoveSuggestionResponse(entity_ids=about)
 
-    async def _answer(self, request: pb.SuggestQueriesRequest) -> pb.SuggestQueriesResponse:
-        started = time.monotonic()
+    def _suggested(
+        self, request: pb.SuggestQueriesRequest, outcome: Outcome, *, is_streamed: bool
+    ) -> AsyncGenerator[Suggested, None]:
         if request.path == pb.SUGGESTION_PATH_LLM and not self._suggester.has_writer:
             raise failed_precondition(
-                "NO_LLM", "path: no language model is configured; set ATTUNE_LLM_BASE_URL, or ask for the ranker"
+                "NO_LLM",
+                "path: no language model is configured; set ATTUNE_LLM_BASE_URL or ATTUNE_LLM_MODEL_PATH, or ask for "
+                "the ranker",
             )
-        outcome = await self._suggester.suggest(
+        wish = Wish(
             request.user_id,
             request.query,
             request.context,
             request.limit or _DEFAULT_LIMIT,
             use_llm=request.path != pb.SUGGESTION_PATH_RANKER,
+            is_streamed=is_streamed,
         )
-        answer = _response(outcome)
-        answer.timings.total_ms = (time.monotonic() - started) * 1000
+        return self._suggester.suggest(wish, outcome)
+
+    def _summary(self, outcome: Outcome, started: float) -> pb.SuggestQueriesResponse:
+        """The answer without its suggestions."""
+        by_llm = any(each.is_written for each in outcome.suggestions)
+        answer = pb.SuggestQueriesResponse(
+            path=pb.SUGGESTION_PATH_LLM if by_llm else pb.SUGGESTION_PATH_RANKER,
+            fallback_reason=outcome.fallback_reason,
+            timings=pb.SuggestTimings(**outcome.milliseconds, total_ms=(time.monotonic() - started) * 1000),
+            notices=outcome.notices,
+            suggestions_id=uuid4().hex,
+        )
+        if outcome.account is not None and outcome.account.attempts:
+            answer.usage.CopyFrom(_usage(outcome.account))
         self._metrics.suggestions.labels(pb.SuggestionPath.Name(answer.path)).inc()
         return answer
 
 
-def _response(outcome: Outcome) -> pb.SuggestQueriesResponse:
-    by_llm = outcome.llm is not None and not outcome.fallback_reason
-    path = pb.SUGGESTION_PATH_LLM if by_llm else pb.SUGGESTION_PATH_RANKER
-    response = pb.SuggestQueriesResponse(
-        path=path,
-        fallback_reason=outcome.fallback_reason,
-        timings=pb.SuggestTimings(**outcome.milliseconds),
-        notices=outcome.notices,
-        suggestions_id=uuid4().hex,
+def _suggestion(each: Suggested) -> pb.Suggestion:
+    return pb.Suggestion(
+        text=each.text,
+        rationale=each.rationale,
+        entity_ids=each.entity_ids,
+        score=each.score,
+        path=pb.SUGGESTION_PATH_LLM if each.is_written else pb.SUGGESTION_PATH_RANKER,
+        source=pb.SUGGESTION_SOURCE_LLM if each.source is None else _SOURCES[each.source],
+        token=each.token,
     )
-    for each in outcome.suggestions:
-        response.suggestions.add(
-            text=each.text,
-            rationale=each.rationale,
-            entity_ids=each.entity_ids,
-            score=each.score,
-            path=path,
-            source=pb.SUGGESTION_SOURCE_LLM if each.source is None else each.source.value,
-            token=each.token,
-        )
-    if outcome.llm is not None:
-        response.usage.model = outcome.llm.model
-        response.usage.prompt_tokens = outcome.llm.prompt_tokens
-        response.usage.completion_tokens = outcome.llm.completion_tokens
-    return response
+
+
+def _usage(account: Account) -> pb.LlmUsage:
+    return pb.LlmUsage(
+        model=account.model,
+        prompt_tokens=account.prompt_tokens,
+        completion_tokens=account.completion_tokens,
+        cost=account.cost,
+        attempts=account.attempts,
+        repaired=account.is_repaired,
+    )

@@ -2,31 +2,24 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import current_call
 from attune.services.runtime.llm import LlmError
-from attune.services.suggestion.gateway import Acquainted, Gateway, Retrieved
-from attune.services.suggestion.known import KnownEntity, Situation
-from attune.services.suggestion.llm import LlmAnswer, Writer
-from attune.services.suggestion.ranking.candidates import Source
+from attune.services.suggestion.known import Source, normalised
 from attune.services.suggestion.ranking.ranker import Ranked
 from attune.services.suggestion.ranking.serving import RankerPath
-from attune.services.suggestion.screening import Screen
-from attune.services.suggestion.suppression import Suppression
+from attune.services.suggestion.situating import Situated, Situating, since
+from attune.services.suggestion.writing.model import Account, Task, Writer
 
 _log = structlog.get_logger("attune.suggestion")
 _RESERVE_S = 0.25
 """Kept of the deadline for the ranker, should the language model not answer in time."""
-_WITHHELD = (
-    "user_id: these suggestions draw on the query, its session and documents alone, as the user does not allow "
-    "suggestions from what is known of them; SetConsents grants it, where the user wants that"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,140 +34,118 @@ class Suggested:
     """None: the language model wrote it."""
     token: str = ""
 
+    @property
+    def is_written(self) -> bool:
+        """Whether the language model wrote it."""
+        return self.source is None
+
 
 @dataclass(slots=True)
 class Outcome:
     """The suggestions, who wrote them, and where the time went."""
 
     suggestions: list[Suggested] = field(default_factory=list)
-    llm: LlmAnswer | None = None
+    account: Account | None = None
+    """What the language model used, where it was asked."""
     fallback_reason: str = ""
+    """Why the language model did not answer, or not to the end."""
     notices: list[str] = field(default_factory=list)
     """What the caller should know although nothing failed."""
     milliseconds: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked for."""
+
+    user: str
+    query: str
+    context: Context
+    limit: int
+    use_llm: bool
+    is_streamed: bool = False
+    """Whether each suggestion is wanted as soon as it is there."""
+
+
 class Suggester:
     """Gathers the situation, then lets the writer or the ranker answer."""
 
-    def __init__(
-        self, gateway: Gateway, ranker: RankerPath, writer: Writer | None, llm_timeout_s: float, screen: Screen
-    ) -> None:
-        self._gateway = gateway
+    def __init__(self, situating: Situating, ranker: RankerPath, writer: Writer | None, llm_timeout_s: float) -> None:
+        self._situating = situating
         self._ranker = ranker
         self._writer = writer
         self._llm_timeout_s = llm_timeout_s
-        self._screen = screen
 
     @property
     def has_writer(self) -> bool:
         """Whether a language model is configured."""
         return self._writer is not None
 
-    async def suggest(self, user: str, query: str, context: Context, limit: int, *, use_llm: bool) -> Outcome:
-        """At most `limit` suggestions, the best first."""
-        outcome = Outcome()
-        situation, suppression = await self._situation(user, query, context, outcome)
-        if use_llm and self._writer is not None:
-            # The fallback is made while the language model writes: once that has failed, no time is left.
-            ready = asyncio.create_task(self._by_ranker(situation, suppression, limit, outcome))
-            try:
-                outcome.suggestions = await self._by_writer(self._writer, situation, suppression, limit, outcome)
-                if not outcome.suggestions:
-                    outcome.suggestions = await ready
-            finally:
-                ready.cancel()
-                await asyncio.gather(ready, return_exceptions=True)
-            return outcome
-        outcome.suggestions = await self._by_ranker(situation, suppression, limit, outcome)
-        return outcome
+    async def suggest(self, wish: Wish, outcome: Outcome) -> AsyncGenerator[Suggested, None]:
+        """At most `limit` suggestions, the best first; in `outcome` too, with all else.
 
-    async def _situation(
-        self, user: str, query: str, context: Context, outcome: Outcome
-    ) -> tuple[Situation, Suppression]:
-        started = time.monotonic()
-        retrieved = await self._gateway.retrieved(user, query, context)
-        outcome.milliseconds["candidates_ms"] = _since(started)
-        started = time.monotonic()
-        known = await self._known(user, query, context, retrieved)
-        if known.is_withheld:
-            outcome.notices.append(_WITHHELD)
-            retrieved = await self._gateway.retrieved("", query, context)  # those were ranked by what is known
-        if retrieved.notice:
-            outcome.notices.append(retrieved.notice)
-        suppression = await self._gateway.suppression(user) if user else Suppression()
-        outcome.milliseconds["retrieve_ms"] = _since(started)
-        page = context.turns[-1] if context.turns else None
-        situation = Situation(
-            query=query,
-            previous_queries=[turn.query for turn in context.turns if turn.query],
-            page_title=page.title if page else "",
-            page_text=page.text if page else "",
-            entities=self._usable(known.entities, suppression),
-            titles=retrieved.titles,
-            own=self._usable(known.own, suppression),
-        )
-        return situation, suppression
-
-    async def _known(self, user: str, query: str, context: Context, retrieved: Retrieved) -> Acquainted:
-        if not user or (context.HasField("personalization") and context.personalization == 0):
-            return Acquainted()
-        return await self._gateway.entities(user, query, context, retrieved.entity_ids)
-
-    async def _by_writer(
-        self, writer: Writer, situation: Situation, suppression: Suppression, limit: int, outcome: Outcome
-    ) -> list[Suggested]:
-        started = time.monotonic()
-        timeout_s = min(self._llm_timeout_s, current_call().remaining_s() - _RESERVE_S)
-        if timeout_s <= 0:
-            outcome.fallback_reason = "the deadline leaves the language model no time"
-            return []
+        The ranker fills up what the language model did not write. Its suggestions are made while that writes: once it
+        has failed, no time is left.
+        """
+        writer = self._writer if wish.use_llm else None
+        situated = await self._situating.of(wish.user, wish.query, wish.context, for_writer=writer is not None)
+        outcome.notices += situated.notices
+        outcome.milliseconds |= situated.milliseconds
+        ready = asyncio.create_task(self._by_ranker(situated, wish.limit, outcome))
         try:
-            async with asyncio.timeout(timeout_s):
-                answer = await writer.write(situation, limit, timeout_s)
-        except TimeoutError:
-            outcome.fallback_reason = f"the language model did not answer within {timeout_s:.1f} s"
+            if writer is not None:
+                task = Task(situated.situation, wish.limit, self._time_to_write_s(), wish.is_streamed, situated.allows)
+                async with aclosing(self._by_writer(writer, task, outcome)) as written:
+                    async for each in written:
+                        outcome.suggestions.append(each)
+                        yield each
+            if writer is None or outcome.fallback_reason:
+                for each in _filling(await ready, outcome.suggestions, wish.limit):
+                    outcome.suggestions.append(each)
+                    yield each
+        finally:
+            ready.cancel()
+            await asyncio.gather(ready, return_exceptions=True)
+
+    def _time_to_write_s(self) -> float:
+        return min(self._llm_timeout_s, current_call().remaining_s() - _RESERVE_S)
+
+    async def _by_writer(self, writer: Writer, task: Task, outcome: Outcome) -> AsyncGenerator[Suggested, None]:
+        """What the language model writes; where it does not, or not to the end, the outcome says why."""
+        if task.timeout_s <= 0:
+            outcome.fallback_reason = "the deadline leaves the language model no time"
+            return
+        started = time.monotonic()
+        outcome.account = account = Account()
+        place = 0
+        try:
+            async with aclosing(writer.write(task, account)) as written:
+                async for each in written:
+                    place += 1
+                    yield Suggested(each.text, each.rationale, 1 / place, each.entity_ids)
         except LlmError as error:
             outcome.fallback_reason = str(error)
-        else:
-            outcome.llm = answer
-            allowed = [each for each in answer.suggestions if self._may_show(each.text, suppression)]
-            if not allowed:
-                outcome.fallback_reason = "the language model only wrote what the user has removed or must not be shown"
-            return [
-                Suggested(each.text, each.rationale, 1 / place, _entities_in(each.text, situation))
-                for place, each in enumerate(allowed, start=1)
-            ]
+            _log.warning("fallback to the ranker", reason=outcome.fallback_reason, failure=error.failure)
         finally:
-            outcome.milliseconds["llm_ms"] = _since(started)
-        _log.warning("fallback to the ranker", reason=outcome.fallback_reason)
-        return []
+            outcome.milliseconds["llm_ms"] = since(started)
 
-    def _usable(self, entities: Sequence[KnownEntity], suppression: Suppression) -> list[KnownEntity]:
-        return [each for each in suppression.usable(entities) if self._screen.allows(each.label)]
-
-    def _may_show(self, text: str, suppression: Suppression) -> bool:
-        return suppression.allows(text) and self._screen.allows(text)
-
-    async def _by_ranker(
-        self, situation: Situation, suppression: Suppression, limit: int, outcome: Outcome
-    ) -> list[Suggested]:
+    async def _by_ranker(self, situated: Situated, limit: int, outcome: Outcome) -> list[Suggested]:
         started = time.monotonic()
-        allows = partial(self._may_show, suppression=suppression)
-        ranked = await self._ranker.ranked(situation, allows, limit)
-        outcome.milliseconds["rank_ms"] = _since(started)
+        ranked = await self._ranker.ranked(situated.situation, situated.allows, limit)
+        outcome.milliseconds["rank_ms"] = since(started)
         return [_suggested(each) for each in ranked]
+
+
+def _filling(ranked: Sequence[Suggested], there: Sequence[Suggested], limit: int) -> list[Suggested]:
+    """The ranker's suggestions that are not there yet; scored by their places behind those that are."""
+    if not there:
+        return list(ranked)
+    known = {normalised(each.text) for each in there}
+    new = [each for each in ranked if normalised(each.text) not in known][: limit - len(there)]
+    return [replace(each, score=1 / place) for place, each in enumerate(new, start=len(there) + 1)]
 
 
 def _suggested(ranked: Ranked) -> Suggested:
     candidate = ranked.candidate
     entity_ids = candidate.facts.entity_ids
     return Suggested(candidate.text, candidate.rationale, ranked.score, entity_ids, candidate.source, ranked.token)
-
-
-def _entities_in(text: str, situation: Situation) -> tuple[str, ...]:
-    return tuple(each.entity_id for each in situation.entities if each.label.casefold() in text.casefold())
-
-
-def _since(started: float) -> float:
-    return (time.monotonic() - started) * 1000

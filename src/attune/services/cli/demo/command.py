@@ -2,6 +2,8 @@
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +12,7 @@ import typer
 from attune.services.cli.background import on_free_ports, running_system
 from attune.services.cli.corpora.model import Corpus
 from attune.services.cli.demo import screen
+from attune.services.cli.demo.llama_server import MODEL, STYLE, llama_server
 from attune.services.cli.demo.result import Result
 from attune.services.cli.demo.steps import forget, name_for_this_run, rank, send, store_of, suggest, timed
 from attune.services.cli.demo.story import Story, events_of, read_story
@@ -29,6 +32,9 @@ def demo(
         Path | None, typer.Option(help="A corpus in BEIR layout, instead of Python's own documentation.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=50, help="Read at most so many documents of --data.")] = None,
+    llm_python: Annotated[
+        Path | None, typer.Option(help="Let a small real language model write the suggestions; see `make demo-llm`.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show everything attune does, on real text, in one process.
@@ -42,25 +48,40 @@ def demo(
         configure_logs("error")
         result = Result()
         with timed(result, "total"):
-            _run(result, data, limit)
+            _run(result, data, limit, llm_python)
     if as_json:
         print_json(result.as_dict())
     else:
         screen.show(result)
 
 
-def _run(result: Result, data: Path | None, limit: int | None) -> None:
+def _run(result: Result, data: Path | None, limit: int | None, llm_python: Path | None) -> None:
     with progress_console.status("reading the corpus") as status:
         with timed(result, "read_corpus"):
             story = read_story(data, limit)
         config = on_free_ports(Config(), _directory(story.corpus))
         _write_catalog(story.corpus, config.catalog)
         started = time.perf_counter()
-        with running_system(config, system_clock, lambda role: status.update(f"starting {role}")) as system:
+        with (
+            _with_model(config, llm_python) as config,
+            running_system(config, system_clock, lambda role: status.update(f"starting {role}")) as system,
+        ):
             result.seconds["start"] = time.perf_counter() - started
             status.stop()
             with Client(Addresses.of(system.config), timeout_s=60) as client:
                 _tell(client, story, result)
+
+
+@contextmanager
+def _with_model(config: Config, python: Path | None) -> Iterator[Config]:
+    """The settings, with a language model of the demo's own where one is asked for."""
+    if python is None:
+        yield config
+        return
+    with llama_server(python, config.data_dir.parent) as url:
+        yield config.model_copy(
+            update={"llm_base_url": url, "llm_model": MODEL, "llm_prompt_style": STYLE, "llm_timeout_s": 60.0}
+        )
 
 
 def _tell(client: Client, story: Story, result: Result) -> None:

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 
 from attune.services.suggestion.completion.person import Person
 from attune.services.suggestion.completion.typos import SHORTEST, corrected, is_near
-from attune.services.suggestion.known import normalised
+from attune.services.suggestion.known import Source, normalised
 from attune.services.suggestion.queries.model import Counted, QueryStatistics
 
 _PER_LIMIT = 4
@@ -15,14 +14,6 @@ _PER_LIMIT = 4
 _MOST_LOOKED_AT = 64
 _MAX_WORDS = 12
 _CORRECTIONS = 3
-
-
-class Source(Enum):
-    """Where a completion comes from."""
-
-    OTHER_USERS = "other users"
-    ENTITY = "entity"
-    DOCUMENT = "document"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from attune.services.suggestion.completion.candidates import Candidate, Source
+from attune.services.suggestion.completion.candidates import Candidate
 from attune.services.suggestion.completion.person import Person
+from attune.services.suggestion.known import Source
 
 
 @dataclass(frozen=True, slots=True)

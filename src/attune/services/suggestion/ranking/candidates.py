@@ -7,13 +7,12 @@ entities and from titles of retrieved documents, in turns, so that none of the s
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from attune.knowledge_store.retrieval import Mode
-from attune.services.suggestion.known import KnownEntity, Situation, normalised
+from attune.services.suggestion.known import KnownEntity, Situation, Source, normalised
 from attune.services.suggestion.queries.model import NO_QUERIES, Counted, QueryStatistics
 from attune.services.suggestion.ranking.features import NOTHING_ELSE, Facts
 
@@ -25,14 +24,6 @@ _NEXT = 32
 _NAMING = 16
 _SHARING = 32
 _WORD = re.compile(r"\w+")
-
-
-class Source(IntEnum):
-    """Where a candidate comes from; the numbers are those of SuggestionSource."""
-
-    OTHER_USERS = 2
-    ENTITY = 3
-    DOCUMENT = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""`attune bench llm`: what suggestions by a language model cost in time of our own."""

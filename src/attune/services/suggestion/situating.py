@@ -1,0 +1,90 @@
+"""What suggestions are drawn from, gathered from the other services; and what of it this user may be shown."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from attune.knowledge.v1.context_pb2 import Context
+from attune.services.suggestion.gateway import Acquainted, Gateway, Retrieved
+from attune.services.suggestion.known import KnownEntity, Situation
+from attune.services.suggestion.screening import Screen
+from attune.services.suggestion.suppression import Suppression
+
+_WITHHELD = (
+    "user_id: these suggestions draw on the query, its session and documents alone, as the user does not allow "
+    "suggestions from what is known of them; SetConsents grants it, where the user wants that"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Situated:
+    """A situation, and what comes with it."""
+
+    situation: Situation
+    notices: Sequence[str]
+    """What the caller should know although nothing failed."""
+    milliseconds: dict[str, float]
+    """How long gathering took, by the names of SuggestTimings."""
+    suppression: Suppression
+    screen: Screen
+
+    def allows(self, text: str) -> bool:
+        """Whether this user may be shown a text."""
+        return self.suppression.allows(text) and self.screen.allows(text)
+
+
+class Situating:
+    """Asks the other services on behalf of the current call."""
+
+    def __init__(self, gateway: Gateway, screen: Screen) -> None:
+        self._gateway = gateway
+        self._screen = screen
+
+    async def of(self, user: str, query: str, context: Context, *, for_writer: bool) -> Situated:
+        """All that suggestions may be drawn from; for a language model the user's summary too."""
+        milliseconds: dict[str, float] = {}
+        notices: list[str] = []
+        started = time.monotonic()
+        retrieved = await self._gateway.retrieved(user, query, context)
+        milliseconds["candidates_ms"] = since(started)
+        started = time.monotonic()
+        known = await self._known(user, query, context, retrieved)
+        if known.is_withheld:
+            notices.append(_WITHHELD)
+            retrieved = await self._gateway.retrieved("", query, context)  # those were ranked by what is known
+        if retrieved.notice:
+            notices.append(retrieved.notice)
+        suppression = await self._gateway.suppression(user) if user else Suppression()
+        is_told = for_writer and not known.is_withheld and not suppression.history_until
+        summary = await self._gateway.summary(user) if is_told and _is_personal(user, context) else ""
+        milliseconds["retrieve_ms"] = since(started)
+        page = context.turns[-1] if context.turns else None
+        situation = Situation(
+            query=query,
+            previous_queries=[turn.query for turn in context.turns if turn.query],
+            page_title=page.title if page else "",
+            page_text=page.text if page else "",
+            entities=self._usable(known.entities, suppression),
+            titles=retrieved.titles,
+            own=self._usable(known.own, suppression),
+            summary=summary,
+        )
+        return Situated(situation, notices, milliseconds, suppression, self._screen)
+
+    async def _known(self, user: str, query: str, context: Context, retrieved: Retrieved) -> Acquainted:
+        if not _is_personal(user, context):
+            return Acquainted()
+        return await self._gateway.entities(user, query, context, retrieved.entity_ids)
+
+    def _usable(self, entities: Sequence[KnownEntity], suppression: Suppression) -> list[KnownEntity]:
+        """Without those whose names must not be suggested: a language model is not told of them either."""
+        return [each for each in suppression.usable(entities) if self._screen.allows(each.label)]
+
+
+def since(started: float) -> float:
+    """Milliseconds, by time.monotonic()."""
+    return (time.monotonic() - started) * 1000
+
+
+def _is_personal(user: str, context: Context) -> bool:
+    return bool(user) and not (context.HasField("personalization") and context.personalization == 0)

@@ -1,0 +1,131 @@
+"""What of a model's suggestions may be shown: plausible queries that are new here, and nothing that a page dictated.
+
+A model reads text of strangers and may obey it. So nothing is believed of what it writes: a suggestion is a short
+query in the context's writing, or it is dropped.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from attune.services.suggestion.known import Situation, normalised
+from attune.services.suggestion.screening import Screen
+from attune.services.suggestion.writing.languages import speaks_another
+from attune.services.suggestion.writing.model import Task
+
+_MOST_WORDS = 20
+_MOST_CHARACTERS = 200
+_MOST_RATIONALE = 300
+_COPIED_WORDS = 6
+"""So many words in a row, as they stand in the page, are its text and no query."""
+_ALIKE = 0.8
+
+_ADDRESS = re.compile(r"(?i)\b(?:[a-z][a-z0-9+.-]*://|www\.|mailto:|javascript:|data:)|\b[\w.+-]+@[\w-]+\.\w")
+_ROLES = re.compile(
+    r"(?i)<\|?/?\s*(?:im_start|im_end|system|user|assistant|start_of_turn|end_of_turn|endoftext|s)\b[^>]*>?"
+    r"|\[/?(?:INST|SYS)\]|^\s*(?:system|assistant|user|human|ai)\s*:|#{2,}\s*(?:system|instruction|response)"
+)
+_ORDERS = re.compile(
+    r"(?i)\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instructions?|prompts?|rules|above|previous)\b"
+    r"|\b(?:system|developer) prompt\b|\bas an ai\b|\byou are now\b|\bjailbreak"
+)
+_UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
+_JOINERS = frozenset("\u200c\u200d")  # words of Persian and Indic scripts, and emoji, have them inside
+
+
+class Checks:
+    """The checks of one answer; it remembers what it let through."""
+
+    def __init__(self, task: Task, screen: Screen) -> None:
+        situation = task.situation
+        self._task = task
+        self._screen = screen
+        self._asked = {normalised(each) for each in (situation.query, *situation.previous_queries)}
+        self._page = f" {' '.join(_words(situation.page_text))} "
+        self._scripts = _scripts(_context(situation))
+        self._context = _words(" ".join((situation.query, *situation.previous_queries, situation.page_title)))
+        self._kept: list[frozenset[str]] = []
+
+    def problem(self, text: str) -> str:
+        """Why a suggestion is dropped; empty for one that is kept, and counts as kept from now on."""
+        problem = self._form(text) or self._content(text)
+        if not problem:
+            self._kept.append(frozenset(_words(text)))
+        return problem
+
+    def rationale(self, text: str) -> str:
+        """The rationale, or nothing where it may not be shown: the suggestion stands without it."""
+        shown = " ".join(text.split())
+        if len(shown) > _MOST_RATIONALE or _is_foul(shown) or not self._screen.allows(shown):
+            return ""
+        return shown
+
+    def _form(self, text: str) -> str:
+        words = text.split()
+        if not any(each.isalnum() for each in text):
+            return "wrote no words"
+        if len(text) > _MOST_CHARACTERS or len(words) > _MOST_WORDS:
+            return "wrote texts that are too long for queries"
+        if _is_foul(text) or self._copies_page(text):
+            return "wrote what is no query"
+        return ""
+
+    def _content(self, text: str) -> str:
+        if normalised(text) in self._asked:
+            return "only repeated the session"
+        if self._scripts and not self._is_in_script(text):
+            return "wrote in another script than the context's"
+        if speaks_another(_words(text), self._context):
+            return "wrote in another language than the context's"
+        if not (self._screen.allows(text) and self._task.allows(text)):
+            return "only wrote what may not be shown or the user has removed"
+        if self._is_kept(text):
+            return "repeated itself"
+        return ""
+
+    def _is_in_script(self, text: str) -> bool:
+        """Names in Latin letters stand in queries of any script, but make none by themselves."""
+        used = _scripts([text])
+        return not used or bool(used & self._scripts and used - {"LATIN"} <= self._scripts)
+
+    def _copies_page(self, text: str) -> bool:
+        words = _words(text)
+        return len(words) >= _COPIED_WORDS and f" {' '.join(words)} " in self._page
+
+    def _is_kept(self, text: str) -> bool:
+        """Whether it is near one that was kept: the same words but for one of five, in any order."""
+        words = frozenset(_words(text))
+        return any(len(words & kept) >= _ALIKE * len(words | kept) for kept in self._kept)
+
+
+def _is_foul(text: str) -> bool:
+    return bool(
+        any(unicodedata.category(each) in _UNSEEN and each not in _JOINERS for each in text)
+        or _ADDRESS.search(text)
+        or _ROLES.search(text)
+        or _ORDERS.search(text)
+    )
+
+
+def _context(situation: Situation) -> Sequence[str]:
+    labels = (entity.label for entity in situation.entities)
+    return (
+        situation.query,
+        *situation.previous_queries,
+        situation.page_title,
+        situation.page_text[:5000],
+        situation.summary,
+        *labels,
+    )
+
+
+def _words(text: str) -> list[str]:
+    """Words and signs of names (c++, .net), folded."""
+    return re.findall(r"[\w+#]+", unicodedata.normalize("NFKC", text).casefold())
+
+
+def _scripts(texts: Iterable[str]) -> frozenset[str]:
+    """The scripts of the letters, such as LATIN; as Unicode's names begin. Those that Japanese mixes are one."""
+    letters = {each for text in texts for each in unicodedata.normalize("NFKC", text) if each.isalpha()}
+    named = {unicodedata.name(each, "UNKNOWN").partition(" ")[0].partition("-")[0] for each in letters}
+    return frozenset("CJK" if each in {"HIRAGANA", "KATAKANA", "CJK", "IDEOGRAPHIC"} else each for each in named)

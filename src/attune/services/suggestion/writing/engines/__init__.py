@@ -1,0 +1,1 @@
+"""What a language model runs in: a server that speaks OpenAI's protocol, or this process."""
