@@ -1,4 +1,4 @@
-"""The ranker's path: one call of the embedder, none for what is warm, and few texts in a call."""
+"""The ranker's path: one call of the embedder, none for candidates that are warm, and few texts in a call."""
 
 from collections.abc import Sequence
 
@@ -26,12 +26,14 @@ def situation(query: str = "run tasks", titles: Sequence[str] = ("Tasks", "Queue
     return Situation(query, (), "", "", (), titles)
 
 
-async def test_a_warm_ranking_asks_for_no_vectors() -> None:
+async def test_a_warm_ranking_asks_for_vectors_of_what_the_user_said_alone() -> None:
+    """Which is not kept, whoever asks it again."""
     embedder = Embedder()
     path = RankerPath(embedder, RankerModel.load())
     first = await path.ranked(situation(), lambda _: True, 5)
     second = await path.ranked(situation(), lambda _: True, 5)
-    assert embedder.calls == [["run tasks", "Tasks", "Queues"]]
+    assert embedder.calls == [["run tasks", "Tasks", "Queues"], ["run tasks"]]
+    assert set(path._encoder._kept) == {"tasks", "queues"}
     assert [each.candidate for each in first] == [each.candidate for each in second]
 
 
@@ -54,7 +56,7 @@ async def test_the_least_used_text_is_forgotten_first() -> None:
     embedder = Embedder()
     encoder = Encoder(embedder, kept=2)
     for text in ("a", "b", "a", "c", "a"):
-        await encoder.texts([text], [])
+        await encoder.texts([], [(text, None)])
     assert embedder.calls == [["a"], ["b"], ["c"]]
 
 

@@ -1,4 +1,7 @@
-"""Texts with their vectors, kept by normalised text, so that what was asked before costs no call of the embedder."""
+"""Texts with their vectors; those of candidates are kept, so that one that comes again costs no call of the embedder.
+
+What users ask is not kept: no text of theirs stays in a service.
+"""
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
@@ -27,16 +30,16 @@ class Encoder:
     async def texts(
         self, needed: Sequence[str], wanted: Sequence[tuple[str, NDArray[np.float32] | None]]
     ) -> tuple[list[Text], list[Text]]:
-        """Both as texts: all of `needed` are embedded, and of `wanted`, (text, vector where known), the first 24 cold
-        ones. One call of the embedder, or none.
+        """Both as texts: all of `needed`, the user's, are embedded, and of `wanted`, candidates as (text, vector where
+        known), the first 24 cold ones. One call of the embedder, or none.
         """
-        cold = [each for each in dict.fromkeys(needed) if not self._is_warm(each)]
         unknown = [text for text, vector in wanted if vector is None and not self._is_warm(text)]
-        cold = list(dict.fromkeys([*cold, *list(dict.fromkeys(unknown))[:MOST_COLD]]))
-        fresh = dict(zip(cold, await self._embed(cold), strict=True)) if cold else {}
-        embedded = {text: self._keep(text, vector) for text, vector in fresh.items()}
+        cold = list(dict.fromkeys(unknown))[:MOST_COLD]
+        asked = list(dict.fromkeys([*needed, *cold]))
+        vectors = dict(zip(asked, await self._embed(asked), strict=True)) if asked else {}
+        embedded = {text: self._keep(text, vectors[text]) for text in cold}
         return (
-            [embedded.get(text) or self._warm(text) or Text.of(text) for text in needed],
+            [Text.of(text, vectors[text]) for text in needed],
             [embedded.get(text) or self._warm(text) or self._given(text, vector) for text, vector in wanted],
         )
 

@@ -14,6 +14,7 @@ from attune.services.cli.background import on_free_ports, running_system
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.measure.report import Row, make_report, show, write
 from attune.services.cli.measure.store_speed.population import Population
+from attune.services.cli.measure.suggestion_speed.ranking import FALLBACK, RANKER, fallback_times, ranker_times
 from attune.services.cli.measure.suggestion_speed.synthetic import Synthetic
 from attune.services.cli.measure.suggestion_speed.timing import completion_times, look_up_times, prefix_times
 from attune.services.cli.measure.tables import page_of
@@ -47,7 +48,7 @@ def suggestion(
     out: Annotated[Path | None, typer.Option(help="Write the report to this JSON file, and tables beside it.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure looking up among the queries of many users, as suggestions and completions do, and CompleteQuery itself.
+    """Measure looking up among the queries of many users, the ranker, the fallback to it, and completion.
 
     The queries are made up: drawn by Zipf's law from words of syllables. "together" is one of each look-up that the
     ranker makes. CompleteQuery runs over gRPC with the knowledge service, of nobody and of a user with 512 entities;
@@ -83,6 +84,8 @@ def _measured(config: Config, synthetic: Synthetic, lookups: int, seed: int) -> 
     found, texts = QueryFile(file_of(config.queries, DEFAULT_TENANT)), synthetic.texts
     rows = look_up_times(found, texts, synthetic.entity_ids(), lookups, random)
     rows += prefix_times(found, texts, lookups, random)
+    rows += ranker_times(found, synthetic, lookups, random)
+    rows += fallback_times(found, synthetic, max(10, lookups // 20), random)
     _put_user(config, synthetic)
     with ExitStack() as stack:
         roles = (RoleName.KNOWLEDGE, RoleName.SUGGESTION)
@@ -107,4 +110,9 @@ def _put_user(config: Config, synthetic: Synthetic) -> None:
 def _summary(rows: list[Row]) -> dict[str, float]:
     timed = {str(row["what"]): float(row["p95_ms"]) for row in rows if "p95_ms" in row}
     completing = max(value for what, value in timed.items() if what.startswith("CompleteQuery"))
-    return {"look_ups_together_p95_ms": timed[_TOGETHER], "complete_query_p95_ms": completing}
+    return {
+        "look_ups_together_p95_ms": timed[_TOGETHER],
+        "ranker_p95_ms": timed[RANKER],
+        "fallback_ms": timed[FALLBACK],
+        "complete_query_p95_ms": completing,
+    }

@@ -41,7 +41,7 @@ def look_up_times(
     names = ("next_after", "naming", "containing", "users_of", "together")
     times = {name: Times() for name in names}
     for _ in range(count):
-        query = _often_asked(texts, random)
+        query = often_asked(texts, random)
         ids = [entity_ids[int(len(entity_ids) * random.random() ** 3)] for _ in range(_ENTITIES)]
         calls: dict[str, Callable[[], object]] = {
             "next_after": lambda query=query: found.next_after(query, _LIMIT),  # type: ignore[misc]
@@ -61,7 +61,7 @@ def prefix_times(found: QueryStatistics, texts: Sequence[str], count: int, rando
     for letters in (0, 1, 2, 4, 8):
         times = Times()
         for _ in range(count):
-            prefix = normalised(_often_asked(texts, random))[:letters]
+            prefix = normalised(often_asked(texts, random))[:letters]
             times.of(lambda prefix=prefix: found.beginning(prefix, _LIMIT))  # type: ignore[misc]
         rows.append(times.row(f"beginning, {letters} letters"))
     return rows
@@ -78,12 +78,12 @@ def completion_times(client: Client, texts: Sequence[str], user: str, count: int
     for kind, typed in kinds.items():
         times = Times()
         for _ in range(count):
-            prefix = typed(_often_asked(texts, random))
+            prefix = typed(often_asked(texts, random))
             times.of(lambda prefix=prefix: client.complete(prefix, user=user))  # type: ignore[misc]
         rows.append(times.row(f"CompleteQuery, {kind}, {f'user {user}' if user else 'no user'}"))
     return rows
 
 
-def _often_asked(texts: Sequence[str], random: Random) -> str:
+def often_asked(texts: Sequence[str], random: Random) -> str:
     """Drawn by its rank's logarithm, as queries of a log are."""
     return texts[min(len(texts) - 1, int(len(texts) ** random.random()) - 1)]
