@@ -116,9 +116,10 @@ class _Known(Situating):
 def _situation(synthetic: Synthetic, random: Random) -> Situation:
     texts, ids = synthetic.texts, synthetic.entity_ids()
     drawn = random.sample(range(len(ids)), _ENTITIES + _OWN)
+    modes = random.choices(list(Mode), k=len(drawn))
     known = [
-        KnownEntity(ids[each], texts[each], random.choice(list(Mode)), random.random(), 1 + random.randrange(9))
-        for each in drawn
+        KnownEntity(ids[each], texts[each % len(texts)], mode, random.random(), 1 + random.randrange(9))
+        for each, mode in zip(drawn, modes, strict=True)
     ]
     return Situation(
         query=often_asked(texts, random),

@@ -73,5 +73,6 @@ def _words(random: np.random.Generator) -> list[str]:
     syllables = ["".join(each) for each in product(_ONSETS, _VOWELS, _CODAS)]
     words: dict[str, None] = {}
     while len(words) < _WORDS:
-        words["".join(random.choice(syllables, size=int(random.integers(1, 4))))] = None
+        drawn = random.integers(len(syllables), size=int(random.integers(1, 4)))
+        words["".join(syllables[each] for each in drawn)] = None
     return list(words)
