@@ -7,7 +7,6 @@ from functools import partial
 from typing import LiteralString, TypeVar
 
 import psycopg
-from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from attune.knowledge_store.postgres_migrations import Connection
@@ -48,7 +47,7 @@ class Connections:
         self._is_shadow = is_shadow
         self._is_closed = False
         frozen_after = int(1000 * _FROZEN_AFTER * busy_timeout.total_seconds())
-        self._begin_writing = sql.SQL(_BEGIN_WRITING).format(frozen_after)
+        self._begin_writing = _BEGIN_WRITING.format(frozen_after)
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
             min_size=1,
@@ -131,7 +130,7 @@ class Connections:
             raise StoreError(f"PostgreSQL says {_said(error)}: check the database and its permissions") from error
 
 
-def _begun(begin: LiteralString | sql.Composed, connection: Connection) -> Connection:
+def _begun(begin: LiteralString, connection: Connection) -> Connection:
     """A transaction, of a process that may go on with the version of the tables."""
     cursor = connection.execute(begin)
     while cursor.nextset():
