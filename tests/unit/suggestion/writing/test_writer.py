@@ -286,6 +286,43 @@ async def test_a_server_in_trouble_is_left_alone_and_then_tried_by_one(server: L
     assert asked.metric("attune_llm_breaker", attune_llm_breaker="closed") == 1
 
 
+async def test_an_impatient_caller_does_not_switch_the_model_off_for_a_patient_one(server: LlmServer) -> None:
+    asked = Asked(server, llm_breaker_failures=2, llm_timeout_s=5.0)
+    server.delay_s = 60
+    for _ in range(3):
+        with pytest.raises(LlmError, match=r"within 0\.1 s"):
+            await asked.write(timeout_s=0.1)
+    server.delay_s = 0
+    assert await asked.write() == ["next query"]
+
+
+async def test_a_server_that_does_not_answer_in_half_of_its_time_is_left_alone(server: LlmServer) -> None:
+    asked = Asked(server, llm_breaker_failures=2, llm_timeout_s=0.2)
+    server.delay_s = 60
+    for sentence in ("within", "within", "circuit breaker open"):
+        with pytest.raises(LlmError, match=sentence):
+            await asked.write(timeout_s=0.1)
+
+
+@pytest.mark.parametrize("code", [400, 403, 404, 413])
+async def test_a_refusal_of_one_request_says_nothing_of_the_server(server: LlmServer, code: int) -> None:
+    asked = Asked(server, llm_breaker_failures=1)
+    server.answer = status(code)
+    with pytest.raises(LlmError, match=str(code)):
+        await asked.write()
+    server.answer = suggestions("next query")
+    assert await asked.write() == ["next query"]
+
+
+@pytest.mark.parametrize("code", [429, 500, 503])
+async def test_a_server_that_says_that_it_is_in_trouble_is_left_alone(server: LlmServer, code: int) -> None:
+    asked = Asked(server, llm_breaker_failures=1, llm_retries=0)
+    server.answer = status(code)
+    for sentence in (str(code), "circuit breaker open"):
+        with pytest.raises(LlmError, match=sentence):
+            await asked.write()
+
+
 async def test_what_came_before_the_stream_broke_off_is_good(server: LlmServer, asked: Asked) -> None:
     server.answer = streamed(listed("asyncio tasks", "task groups")[:-3], breaks=True)
     with pytest.raises(LlmError, match="broke off") as raised:

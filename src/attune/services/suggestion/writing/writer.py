@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -22,9 +22,9 @@ from attune.services.suggestion.writing.template import PromptStyle, Template
 _TOKENS_EACH = 80
 _MOST_TOKENS = 4096
 _LAST_PIECES = 8
-_SERVER_FAILURES = frozenset(
-    {LlmFailure.TIMEOUT, LlmFailure.UNREACHABLE, LlmFailure.STATUS, LlmFailure.PROTOCOL, LlmFailure.BROKEN_OFF}
-)
+_SERVER_FAILURES = frozenset({LlmFailure.UNREACHABLE, LlmFailure.PROTOCOL, LlmFailure.BROKEN_OFF})
+_FAIR_SHARE = 0.5
+"""A server that had less of its time than this, as the caller had no more, was not too slow: nobody knows."""
 
 
 @dataclass(slots=True)
@@ -33,6 +33,15 @@ class Guard:
 
     breaker: Breaker
     retries: Retries
+    patience_s: float
+    """How long the server may take, where the caller has the time."""
+
+    def told_by(self, error: LlmError, timeout_s: float) -> Callable[[], None]:
+        """What the breaker is to hear of an error, where the answer had `timeout_s` seconds."""
+        if error.failure is LlmFailure.TIMEOUT:
+            return self.breaker.failed if timeout_s >= _FAIR_SHARE * self.patience_s else self.breaker.gave_up
+        is_of_server = error.failure in _SERVER_FAILURES or _is_of_server(error.status)
+        return self.breaker.failed if is_of_server else self.breaker.succeeded
 
 
 class ModelWriter:
@@ -78,7 +87,7 @@ class ModelWriter:
                     yield each
             told = breaker.succeeded
         except LlmError as error:
-            told = breaker.failed if error.failure in _SERVER_FAILURES else breaker.succeeded
+            told = self._guard.told_by(error, task.timeout_s)
             raise
         finally:
             told()
@@ -150,6 +159,11 @@ class ModelWriter:
             else:
                 self._guard.retries.budget.answered()
                 return
+
+
+def _is_of_server(status: int | None) -> bool:
+    """Whether an HTTP status tells of the server's state; others are about one request, as of a filter or a length."""
+    return status is not None and (status == 429 or status >= 500)
 
 
 def _repair(reading: Reading) -> list[Message]:
