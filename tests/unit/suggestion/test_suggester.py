@@ -68,6 +68,44 @@ class Writer:
             raise LlmError("the language model is down")
 
 
+class Together(Gateway):
+    """Search answers once it is asked what the user has removed."""
+
+    def __init__(self, retrieved: Retrieved) -> None:
+        super().__init__([])
+        self.searched: list[str] = []
+        self._retrieved = retrieved
+        self._asked = asyncio.Event()
+
+    async def retrieved(self, user: str, *_: object) -> Retrieved:
+        self.searched.append(user)
+        await self._asked.wait()
+        return self._retrieved
+
+    async def entities(self, *_: object) -> Acquainted:
+        return Acquainted(is_withheld=True)
+
+    async def suppression(self, *_: object) -> Suppression:
+        self._asked.set()
+        return Suppression()
+
+
+async def test_search_and_what_was_removed_are_asked_at_once() -> None:
+    gateway = Together(Retrieved(["A title"]))
+    situating = Situating(gateway, Screen())  # type: ignore[arg-type]
+    situated = await situating.of("ada", "query", Context(), for_writer=False)
+    assert list(situated.situation.titles) == ["A title"]
+    assert gateway.searched == ["ada", ""]  # again for nobody, as what is known of the user is withheld
+
+
+async def test_search_that_did_not_answer_is_not_waited_for_again() -> None:
+    gateway = Together(Retrieved(notice="search is slow"))
+    situating = Situating(gateway, Screen())  # type: ignore[arg-type]
+    situated = await situating.of("ada", "query", Context(), for_writer=False)
+    assert gateway.searched == ["ada"]
+    assert situated.notices[-1] == "search is slow"
+
+
 def over(ranker: object, writer: Writer, *labels: str, denied: tuple[str, ...] = ()) -> Suggester:
     enter_call(Call("test", "default", time.monotonic() + 30))
     situating = Situating(Gateway(list(labels)), Screen(denied))  # type: ignore[arg-type]
