@@ -26,6 +26,8 @@ class Stub:
         self._meanwhile()
         raise grpc.aio.AioRpcError(self._code, grpc.aio.Metadata(), grpc.aio.Metadata(), "too long")
 
+    Embed = Search
+
 
 @pytest.fixture
 async def gateway():
@@ -76,3 +78,11 @@ async def test_without_time_left_there_is_nothing_to_go_on_with(gateway: Gateway
     gateway._search = Stub(grpc.StatusCode.DEADLINE_EXCEEDED, meanwhile=lambda: within(0))
     with pytest.raises(grpc.aio.AioRpcError):
         await gateway.retrieved("ada", "tasks", Context())
+
+
+@pytest.mark.parametrize("code", list(grpc.StatusCode)[1:])
+async def test_embedding_can_be_done_without_whatever_it_says(gateway: Gateway, code: grpc.StatusCode) -> None:
+    within(30)
+    gateway._embedding = Stub(code)
+    assert await gateway.vectors(["tasks"]) is None
+    assert gateway._embedding.timeouts == [pytest.approx(1.0, abs=0.1)]

@@ -198,13 +198,19 @@ class Gateway:
         answer = await self._search.Search(request, **onward(limit_s))
         return [hit.document.title for hit in answer.hits if hit.document.title]
 
-    async def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors [n, d] of texts; a row of zeros for a text that has none."""
+    async def vectors(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
+        """Unit vectors [n, d] of texts, a row of zeros for a text that has none; None where embedding does not answer
+        soon.
+        """
         request = embedding.EmbedRequest(
             inputs=[embedding.TextInput(text=text, domain="general", role=embedding.ROLE_QUERY) for text in texts],
             lane=embedding.LANE_INTERACTIVE,
         )
-        answer = await self._embedding.Embed(request, **onward(_at_most(_VECTORS_S)))
+        try:
+            answer = await self._embedding.Embed(request, **onward(_at_most(_VECTORS_S)))
+        except grpc.aio.AioRpcError as error:
+            _log.warning("suggestions without meaning: embedding did not answer", code=error.code().name)
+            return None
         matrix = to_matrix(answer.vectors)
         nothing = np.zeros(matrix.shape[1], np.float32)
         return np.stack([matrix[item.row] if item.HasField("row") else nothing for item in answer.items])
