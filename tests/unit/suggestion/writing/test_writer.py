@@ -332,6 +332,36 @@ async def test_what_came_before_the_stream_broke_off_is_good(server: LlmServer, 
     assert asked.account.attempts == 1
 
 
+async def test_a_stream_that_stops_without_saying_that_it_ends_is_broken_off(server: LlmServer) -> None:
+    asked = Asked(server, llm_breaker_failures=1)
+    server.answer = streamed(listed("asyncio tasks", "task groups")[:-3], ends=False)
+    with pytest.raises(LlmError, match="broke off") as raised:
+        await asked.write(is_streamed=True)
+    assert raised.value.failure is LlmFailure.BROKEN_OFF
+    assert asked.texts == ["asyncio tasks"]
+    with pytest.raises(LlmError, match="circuit breaker open"):
+        await asked.write(is_streamed=True)
+
+
+@pytest.mark.parametrize("how", [{"ends": False}, {"breaks": True}], ids=["stops", "breaks"])
+async def test_a_whole_answer_is_good_however_its_stream_ends(
+    server: LlmServer, asked: Asked, how: dict[str, bool]
+) -> None:
+    server.answer = streamed(listed("asyncio tasks", "task groups"), **how)
+    assert await asked.write(is_streamed=True) == ["asyncio tasks", "task groups"]
+
+
+async def test_a_server_that_says_why_it_ends_need_not_say_what_was_used(server: LlmServer, asked: Asked) -> None:
+    choice = {"index": 0, "delta": {"content": "Sure! Ask about queues."}, "finish_reason": "stop"}
+    chunk = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "fake-1", "choices": [choice]}
+    server.answer = lambda _request: Reply(
+        200, b"", {"Content-Type": "text/event-stream"}, [b"data: " + json.dumps(chunk).encode() + b"\n\n"]
+    )
+    with pytest.raises(LlmError) as raised:
+        await asked.write(is_streamed=True)
+    assert raised.value.failure is LlmFailure.FORM
+
+
 async def test_what_came_before_the_stream_hung_is_good(server: LlmServer, asked: Asked) -> None:
     server.answer = streamed(listed("asyncio tasks", "task groups")[:-3], hangs=True)
     with pytest.raises(LlmError, match="did not answer within"):

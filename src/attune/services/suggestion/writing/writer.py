@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 from attune.services.runtime.llm import LlmError, LlmFailure, timed_out
@@ -197,10 +197,13 @@ async def _until(pieces: AsyncGenerator[str, None], deadline: float, timeout_s: 
 
 
 async def _last(pieces: AsyncIterator[str]) -> None:
-    """Lets the server end its answer: what was used, it tells last. A model that would go on is cut off."""
-    for _ in range(_LAST_PIECES):
-        if await anext(pieces, None) is None:
-            return
+    """Lets the server end its answer: what was used, it tells last. A model that would go on is cut off, and how one
+    ends that has said all does not matter.
+    """
+    with suppress(LlmError):
+        for _ in range(_LAST_PIECES):
+            if await anext(pieces, None) is None:
+                return
 
 
 def _broken_off(error: LlmError) -> LlmError:

@@ -94,12 +94,13 @@ class OpenAiServer:
         yield text
 
     async def _streamed(self, fields: dict[str, Any], account: Account) -> AsyncGenerator[str, None]:
-        before, pieces, read = account.completion_tokens, 0, 0
+        before, pieces, read, has_ended = account.completion_tokens, 0, 0, False
         chunks = await self._endpoint.create(**fields, stream=True, stream_options={"include_usage": True})
         try:
             async with chunks:
                 async for chunk in chunks:
                     _count(chunk, self._model, account)
+                    has_ended = has_ended or _is_end(chunk)
                     piece = _content(chunk, "delta")
                     pieces += bool(piece)
                     read += len(piece)
@@ -110,6 +111,8 @@ class OpenAiServer:
         finally:
             if account.completion_tokens == before:
                 account.completion_tokens += pieces  # a server that does not say sends about a token at a time
+        if not has_ended:  # a proxy that gives up closes the connection as if all had been said
+            raise LlmError("the language model's server ended its answer in the middle", LlmFailure.BROKEN_OFF)
         if not read:
             raise LlmError("the language model answered with nothing")
 
@@ -132,6 +135,16 @@ def _content(answer: Any, part: str) -> str:
     said = _field(choice, part)
     text = _field(choice, "text") if said is None else _field(said, "content")
     return text if isinstance(text, str) else ""
+
+
+def _is_end(chunk: Any) -> bool:
+    """Whether a chunk of a stream says that the model has ended: why, or behind it what was used. The client keeps the
+    [DONE] after them to itself.
+    """
+    choices = _field(chunk, "choices")
+    if not choices:
+        return _field(chunk, "usage") is not None
+    return isinstance(choices, list) and bool(_field(choices[0], "finish_reason"))
 
 
 def _count(answer: Any, model: str, account: Account) -> None:
