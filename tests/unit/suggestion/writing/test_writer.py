@@ -111,8 +111,9 @@ async def test_a_server_that_refuses_the_schema_is_asked_for_less_and_that_is_re
         refusal(request) if "json_schema" in request["response_format"] else suggestions("new query")(request)
     )
     assert await asked.write() == ["new query"]
-    assert asked.account.attempts == 1
+    assert asked.account.attempts == 2
     await asked.write()
+    assert asked.account.attempts == 1
     kinds = [request["response_format"]["type"] for request in server.requests]
     assert kinds == ["json_schema", "json_object", "json_object"]
 

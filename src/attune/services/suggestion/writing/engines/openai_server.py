@@ -38,7 +38,9 @@ class OpenAiServer:
     async def ask(self, ask: Ask, account: Account) -> AsyncGenerator[str, None]:
         """Ask, in the strictest form that the server takes."""
         refused: LlmError | None = None
-        for place in range(self._first_form, len(self._forms)):
+        first = self._first_form
+        for place in range(first, len(self._forms)):
+            account.attempts += place > first  # the first of them the writer has counted
             fields = self._fields(ask, self._forms[place])
             try:
                 async with aclosing(self._answer(fields, ask, account)) as pieces:
