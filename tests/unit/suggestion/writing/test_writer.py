@@ -297,6 +297,17 @@ async def test_an_impatient_caller_does_not_switch_the_model_off_for_a_patient_o
     assert await asked.write() == ["next query"]
 
 
+async def test_a_server_that_wrote_something_for_an_impatient_caller_is_well(server: LlmServer) -> None:
+    asked = Asked(server, llm_breaker_failures=1, llm_breaker_open_s=0.001, llm_retries=0)
+    server.answer = in_turn(status(500), streamed(listed("asyncio tasks", "task groups")[:-3], hangs=True))
+    with pytest.raises(LlmError, match="500"):
+        await asked.write()
+    while asked.texts == []:  # until the breaker lets a trial through
+        with pytest.raises(LlmError):
+            await asked.write(is_streamed=True, timeout_s=0.5)
+    assert asked.metric("attune_llm_breaker", attune_llm_breaker="closed") == 1
+
+
 async def test_a_server_that_does_not_answer_in_half_of_its_time_is_left_alone(server: LlmServer) -> None:
     asked = Asked(server, llm_breaker_failures=2, llm_timeout_s=0.2)
     server.delay_s = 60

@@ -36,10 +36,12 @@ class Guard:
     patience_s: float
     """How long the server may take, where the caller has the time."""
 
-    def told_by(self, error: LlmError, timeout_s: float) -> Callable[[], None]:
-        """What the breaker is to hear of an error, where the answer had `timeout_s` seconds."""
+    def told_by(self, error: LlmError, timeout_s: float, until_then: Callable[[], None]) -> Callable[[], None]:
+        """What the breaker is to hear of an error, where the answer had `timeout_s` seconds; `until_then` is what it
+        would have heard without it.
+        """
         if error.failure is LlmFailure.TIMEOUT:
-            return self.breaker.failed if timeout_s >= _FAIR_SHARE * self.patience_s else self.breaker.gave_up
+            return self.breaker.failed if timeout_s >= _FAIR_SHARE * self.patience_s else until_then
         is_of_server = error.failure in _SERVER_FAILURES or _is_of_server(error.status)
         return self.breaker.failed if is_of_server else self.breaker.succeeded
 
@@ -87,7 +89,7 @@ class ModelWriter:
                     yield each
             told = breaker.succeeded
         except LlmError as error:
-            told = self._guard.told_by(error, task.timeout_s)
+            told = self._guard.told_by(error, task.timeout_s, told)
             raise
         finally:
             told()
