@@ -105,7 +105,7 @@ def assert_by_ranker(answer: pb.SuggestQueriesResponse) -> None:
 
 def test_a_good_answer_is_the_models_with_its_usage(system: System, llm: LlmServer) -> None:
     llm.answer = suggestions("asyncio queue maxsize", "asyncio.Queue  shutdown")
-    answer = ask(system)
+    answer = ask(system, limit=2)
     assert [each.text for each in answer.suggestions] == ["asyncio queue maxsize", "asyncio.Queue shutdown"]
     assert answer.suggestions[0].rationale == "about asyncio queue maxsize"
     assert answer.suggestions[0].score > answer.suggestions[1].score
@@ -119,7 +119,7 @@ def test_a_good_answer_is_the_models_with_its_usage(system: System, llm: LlmServ
 
 def test_the_stream_says_the_same_with_the_summary_last(system: System, llm: LlmServer) -> None:
     llm.answer = suggestions("first", "second")
-    request = pb.StreamSuggestQueriesRequest(request=pb.SuggestQueriesRequest(query=QUERY))
+    request = pb.StreamSuggestQueriesRequest(request=pb.SuggestQueriesRequest(query=QUERY, limit=2))
     *given, last = rpc(system.config, RoleName.SUGGESTION, "StreamSuggestQueries")(request)
     assert [each.suggestion.text for each in given] == ["first", "second"]
     assert last.WhichOneof("event") == "summary"
@@ -152,7 +152,7 @@ def test_a_suggestion_is_streamed_before_the_model_ends(system: System, llm: Llm
 
 def test_prose_is_repaired_by_a_second_question(system: System, llm: LlmServer) -> None:
     llm.answer = in_turn(completion("Sure! Ask about queues."), suggestions("asyncio queue join"))
-    answer = ask(system)
+    answer = ask(system, limit=1)
     assert [each.text for each in answer.suggestions] == ["asyncio queue join"]
     assert (answer.usage.attempts, answer.usage.repaired) == (2, True)
 
@@ -207,7 +207,7 @@ def test_what_the_user_removed_is_not_shown_even_where_the_model_writes_it(syste
     with Client(Addresses.of(system.config)) as client:
         client.remove_suggestion("rita", "removed query")
     llm.answer = suggestions("Removed  Query", "kept query")
-    assert [each.text for each in ask(system, user_id="rita").suggestions] == ["kept query"]
+    assert [each.text for each in ask(system, user_id="rita", limit=1).suggestions] == ["kept query"]
     llm.answer = suggestions("removed query")
     answer = ask(system, user_id="rita")
     assert answer.path == pb.SUGGESTION_PATH_RANKER

@@ -51,12 +51,12 @@ def _completion(content: str, request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def streamed(*pieces: str, hangs: bool = False, breaks: bool = False) -> Answer:
-    """A stream of these pieces, with the usage last, unless it hangs or breaks before."""
+def streamed(*pieces: str, hangs: bool = False, breaks: bool = False, ends: bool = True) -> Answer:
+    """A stream of these pieces, with the usage last, unless it hangs or breaks before, or just stops."""
 
     def answer(_request: dict[str, Any]) -> Reply:
         events = [_event([{"index": 0, "delta": {"content": piece}}]) for piece in pieces]
-        if not (hangs or breaks):
+        if ends and not (hangs or breaks):
             events += [_event([], usage=_USAGE), b"data: [DONE]\n\n"]
         return Reply(200, b"", {"Content-Type": "text/event-stream"}, events, hangs=hangs, breaks=breaks)
 

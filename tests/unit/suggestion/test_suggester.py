@@ -5,6 +5,8 @@ import time
 from collections.abc import AsyncGenerator
 from types import SimpleNamespace
 
+import pytest
+
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import Call, enter_call
 from attune.services.runtime.llm import LlmError
@@ -12,6 +14,7 @@ from attune.services.suggestion.gateway import Acquainted, Retrieved
 from attune.services.suggestion.known import KnownEntity, Source
 from attune.services.suggestion.ranking.candidates import Candidate
 from attune.services.suggestion.ranking.ranker import Ranked
+from attune.services.suggestion.ranking.serving import Ranking
 from attune.services.suggestion.screening import Screen
 from attune.services.suggestion.situating import Situating
 from attune.services.suggestion.suggester import Outcome, Suggester, Wish
@@ -38,13 +41,15 @@ class Gateway:
 
 
 class Ranker:
-    def __init__(self, *texts: str) -> None:
+    def __init__(self, *texts: str, notice: str = "") -> None:
         self.done = asyncio.Event()
         self._texts = texts
+        self._notice = notice
 
-    async def ranked(self, *_: object) -> list[Ranked]:
+    async def ranked(self, *_: object) -> Ranking:
         self.done.set()
-        return [Ranked(Candidate(each, "", Source.DOCUMENT), 1.0, "token") for each in self._texts]
+        ranked = [Ranked(Candidate(each, "", Source.DOCUMENT), 1.0, "token") for each in self._texts]
+        return Ranking(ranked, self._notice)
 
 
 class Writer:
@@ -66,6 +71,44 @@ class Writer:
         if self._failing_after is not None:
             await self._failing_after.done.wait()
             raise LlmError("the language model is down")
+
+
+class Together(Gateway):
+    """Search answers once it is asked what the user has removed."""
+
+    def __init__(self, retrieved: Retrieved) -> None:
+        super().__init__([])
+        self.searched: list[str] = []
+        self._retrieved = retrieved
+        self._asked = asyncio.Event()
+
+    async def retrieved(self, user: str, *_: object) -> Retrieved:
+        self.searched.append(user)
+        await self._asked.wait()
+        return self._retrieved
+
+    async def entities(self, *_: object) -> Acquainted:
+        return Acquainted(is_withheld=True)
+
+    async def suppression(self, *_: object) -> Suppression:
+        self._asked.set()
+        return Suppression()
+
+
+async def test_search_and_what_was_removed_are_asked_at_once() -> None:
+    gateway = Together(Retrieved(["A title"]))
+    situating = Situating(gateway, Screen())  # type: ignore[arg-type]
+    situated = await situating.of("ada", "query", Context(), for_writer=False)
+    assert list(situated.situation.titles) == ["A title"]
+    assert gateway.searched == ["ada", ""]  # again for nobody, as what is known of the user is withheld
+
+
+async def test_search_that_did_not_answer_is_not_waited_for_again() -> None:
+    gateway = Together(Retrieved(notice="search is slow"))
+    situating = Situating(gateway, Screen())  # type: ignore[arg-type]
+    situated = await situating.of("ada", "query", Context(), for_writer=False)
+    assert gateway.searched == ["ada"]
+    assert situated.notices[-1] == "search is slow"
 
 
 def over(ranker: object, writer: Writer, *labels: str, denied: tuple[str, ...] = ()) -> Suggester:
@@ -93,6 +136,7 @@ async def test_the_ranker_fills_up_what_was_broken_off_and_repeats_nothing() -> 
     ranker = Ranker("Written  once", "ranked", "too many")
     outcome = await suggested(over(ranker, Writer("written once", failing_after=ranker)), limit=2)
     assert [(each.text, each.is_written) for each in outcome.suggestions] == [("written once", True), ("ranked", False)]
+    assert outcome.fallback_reason == "the language model is down"
     assert [each.score for each in outcome.suggestions] == [1, 1 / 2]
 
 
@@ -100,17 +144,53 @@ async def test_a_ranker_that_is_not_needed_is_stopped() -> None:
     stopped = SimpleNamespace(seen=False)
 
     class Slow:
-        async def ranked(self, *_: object) -> list[Ranked]:
+        async def ranked(self, *_: object) -> Ranking:
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
                 stopped.seen = True
                 raise
-            return []
+            return Ranking()
 
-    outcome = await suggested(over(Slow(), Writer("written")))
+    outcome = await suggested(over(Slow(), Writer("written")), limit=1)
     assert [each.text for each in outcome.suggestions] == ["written"]
+    assert outcome.fallback_reason == ""
     assert stopped.seen
+
+
+async def test_the_ranker_fills_up_what_the_model_left_short_and_the_outcome_says_so() -> None:
+    outcome = await suggested(over(Ranker("ranked", "written", "more"), Writer("written", "other")), limit=4)
+    assert [each.text for each in outcome.suggestions] == ["written", "other", "ranked", "more"]
+    assert outcome.fallback_reason == "the language model wrote only 2 of 4 usable suggestions"
+
+
+async def test_what_is_filled_in_behind_others_teaches_nothing() -> None:
+    outcome = await suggested(over(Ranker("ranked"), Writer("written")), limit=2)
+    assert [(each.text, each.token) for each in outcome.suggestions] == [("written", ""), ("ranked", "")]
+
+
+class Broken:
+    async def ranked(self, *_: object) -> Ranking:
+        raise OSError("no queries")
+
+
+async def test_a_ranker_that_fails_does_not_spoil_what_was_shown() -> None:
+    outcome = await suggested(over(Broken(), Writer("written")), limit=2)
+    assert [each.text for each in outcome.suggestions] == ["written"]
+    assert outcome.fallback_reason == (
+        "the language model wrote only 1 of 2 usable suggestions, and the ranker, which was to fill up, failed"
+    )
+
+
+async def test_a_ranker_that_fails_with_nothing_shown_is_an_error() -> None:
+    with pytest.raises(OSError, match="no queries"):
+        await suggested(over(Broken(), Writer()))
+
+
+async def test_the_ranker_s_notice_is_told_where_it_is_used() -> None:
+    ranker = Ranker("ranked", notice="without meaning")
+    assert (await suggested(over(ranker, Writer("written")), limit=2)).notices == ["without meaning"]
+    assert (await suggested(over(ranker, Writer("written")), limit=1)).notices == []
 
 
 async def test_a_model_is_not_told_of_entities_whose_names_are_denied() -> None:

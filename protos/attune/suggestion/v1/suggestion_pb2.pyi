@@ -141,7 +141,8 @@ class Suggestion(_message.Message):
     """Where it comes from."""
     token: _builtins.str
     """Opaque, for learning: put it into attributes["suggestion_token"] of the suggestion_shown and suggestion_accepted
-    events of this suggestion. It holds numbers that the ranker saw, and no text.
+    events of this suggestion. It holds numbers that the ranker saw, and no text. Empty where there is nothing to learn
+    for the ranker: the language model wrote it, or others before it in this list.
     """
     @_builtins.property
     def entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -187,7 +188,9 @@ class LlmUsage(_message.Message):
     cost: _builtins.float
     """What that cost, by the prices that are configured per million tokens, in their currency; absent without prices."""
     attempts: _builtins.int
-    """How often the model was asked: again after a failure that may pass, and once to repair an answer."""
+    """How often the model was asked: again after a failure that may pass, for each form of the answer that its server
+    refused, and once to repair an answer.
+    """
     repaired: _builtins.bool
     """Whether its first answer was not in the form that was asked for, and its second was."""
     def __init__(
@@ -222,11 +225,15 @@ class SuggestTimings(_message.Message):
     LLM_MS_FIELD_NUMBER: _builtins.int
     TOTAL_MS_FIELD_NUMBER: _builtins.int
     retrieve_ms: _builtins.float
-    """Looking up the user's entities."""
+    """Looking up the user's entities, and the user's summary for a language model. Where the user does not allow
+    suggestions from them, also asking search anew, for nobody.
+    """
     candidates_ms: _builtins.float
-    """Making candidates, documents included."""
+    """Asking search for documents, and beside it for what the user has removed."""
     rank_ms: _builtins.float
-    """Ranking them."""
+    """Making candidates, embedding and ranking them, beside the language model; 0 where that was done first and left nothing
+    to fill up.
+    """
     llm_ms: _builtins.float
     """The language model."""
     total_ms: _builtins.float
@@ -264,8 +271,8 @@ class SuggestQueriesResponse(_message.Message):
     path: Global___SuggestionPath.ValueType
     """Who answered."""
     fallback_reason: _builtins.str
-    """Why the language model was asked but did not answer, or not to the end, so that the ranker filled up; empty
-    otherwise. Each suggestion says who wrote it.
+    """Why the language model was asked but did not answer, not to the end, or with fewer suggestions than were asked for,
+    so that the ranker filled up; empty otherwise. Each suggestion says who wrote it.
     """
     suggestions_id: _builtins.str
     """Names this list: the query_id of the events that tell what of it was shown and accepted."""
@@ -284,7 +291,8 @@ class SuggestQueriesResponse(_message.Message):
     @_builtins.property
     def notices(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What the caller should know although nothing failed, a sentence each: that search did not answer, and so no
-        document was drawn on; that the user does not allow suggestions from what is known of them.
+        document was drawn on; that embedding did not, and so the ranker went by words and counts; that the user does not
+        allow suggestions from what is known of them.
         """
 
     def __init__(

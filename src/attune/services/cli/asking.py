@@ -65,7 +65,7 @@ def suggest(
         table.add_row(each.text, each.rationale)
     console.print(table)
     if answer.fallback_reason:
-        console.print(f"by the ranker: {answer.fallback_reason}", style="yellow")
+        console.print(f"filled up by the ranker: {answer.fallback_reason}", style="yellow")
     for notice in answer.notices:
         console.print(notice, style="yellow", markup=False)
 

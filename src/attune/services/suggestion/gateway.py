@@ -20,6 +20,7 @@ from attune.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceStub
 from attune.knowledge_store.retrieval import Mode
 from attune.search.v1 import search_pb2 as search
 from attune.search.v1.search_pb2_grpc import SearchServiceStub
+from attune.services.runtime.call import current_call
 from attune.services.runtime.outgoing import onward
 from attune.services.runtime.vectors import to_matrix
 from attune.services.suggestion.known import KnownEntity
@@ -44,6 +45,16 @@ _TO_COMPLETE_PER_MODE = 64
 _OF_DOCUMENTS = 4096
 """Of so many entities of documents RetrieveEntities can be asked."""
 _DOCUMENTS = 20
+_SEARCH_S = 1.5
+_VECTORS_S = 1.0
+"""Ranking a list embeds the query and a few candidates. Better an order without meaning than a late one."""
+_SHARE = 0.5
+"""Who can be done without gets no more than this of what is left of the deadline: the rest is for going on without."""
+_WITHOUT_SEARCH = {
+    grpc.StatusCode.UNAVAILABLE: "the search service is unavailable",
+    grpc.StatusCode.DEADLINE_EXCEEDED: "the search service did not answer in time",
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "the search service is overloaded",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,14 +176,16 @@ class Gateway:
         return answer.accepted > 0
 
     async def retrieved(self, user: str, query: str, context: Context) -> Retrieved:
-        """What answers the query, ranked for the user; nothing, with a notice, where search is away or refuses it."""
+        """What answers the query, ranked for the user; nothing, with a notice, where search is away, too slow or
+        overloaded, or refuses it.
+        """
         if not query.strip():
             return Retrieved()
         request = search.SearchRequest(query=query, user_id=user, context=context, page_size=_DOCUMENTS)
         try:
-            answer = await self._search.Search(request, **onward())
+            answer = await self._search.Search(request, **onward(_at_most(_SEARCH_S)))
         except grpc.aio.AioRpcError as error:
-            if error.code() not in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNAVAILABLE):
+            if not current_call().remaining_s() or not _is_dispensable(error):
                 raise
             _log.warning("suggestions without documents: search did not answer", code=error.code().name)
             return Retrieved(notice=_without_documents(error))
@@ -185,13 +198,19 @@ class Gateway:
         answer = await self._search.Search(request, **onward(limit_s))
         return [hit.document.title for hit in answer.hits if hit.document.title]
 
-    async def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Unit vectors [n, d] of texts; a row of zeros for a text that has none."""
+    async def vectors(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
+        """Unit vectors [n, d] of texts, a row of zeros for a text that has none; None where embedding does not answer
+        soon.
+        """
         request = embedding.EmbedRequest(
             inputs=[embedding.TextInput(text=text, domain="general", role=embedding.ROLE_QUERY) for text in texts],
             lane=embedding.LANE_INTERACTIVE,
         )
-        answer = await self._embedding.Embed(request, **onward())
+        try:
+            answer = await self._embedding.Embed(request, **onward(_at_most(_VECTORS_S)))
+        except grpc.aio.AioRpcError as error:
+            _log.warning("suggestions without meaning: embedding did not answer", code=error.code().name)
+            return None
         matrix = to_matrix(answer.vectors)
         nothing = np.zeros(matrix.shape[1], np.float32)
         return np.stack([matrix[item.row] if item.HasField("row") else nothing for item in answer.items])
@@ -202,10 +221,17 @@ class Gateway:
             await channel.close()
 
 
+def _at_most(limit_s: float) -> float:
+    """Seconds for a service that can be done without."""
+    return min(limit_s, _SHARE * current_call().remaining_s())
+
+
+def _is_dispensable(error: grpc.aio.AioRpcError) -> bool:
+    return error.code() is grpc.StatusCode.INVALID_ARGUMENT or error.code() in _WITHOUT_SEARCH
+
+
 def _without_documents(error: grpc.aio.AioRpcError) -> str:
-    because = "the search service is unavailable"
-    if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
-        because = f"search refused the query ({error.details()})"
+    because = _WITHOUT_SEARCH.get(error.code(), f"search refused the query ({error.details()})")
     return f"{because}: these suggestions draw on no documents"
 
 

@@ -1,5 +1,6 @@
 """What suggestions are drawn from, gathered from the other services; and what of it this user may be shown."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,16 +46,18 @@ class Situating:
         milliseconds: dict[str, float] = {}
         notices: list[str] = []
         started = time.monotonic()
-        retrieved = await self._gateway.retrieved(user, query, context)
+        retrieved, suppression = await asyncio.gather(
+            self._gateway.retrieved(user, query, context), self._suppression(user)
+        )
         milliseconds["candidates_ms"] = since(started)
         started = time.monotonic()
         known = await self._known(user, query, context, retrieved)
         if known.is_withheld:
             notices.append(_WITHHELD)
-            retrieved = await self._gateway.retrieved("", query, context)  # those were ranked by what is known
+            if not retrieved.notice:  # else there are none, and search is not waited for twice
+                retrieved = await self._gateway.retrieved("", query, context)  # those were ranked by what is known
         if retrieved.notice:
             notices.append(retrieved.notice)
-        suppression = await self._gateway.suppression(user) if user else Suppression()
         is_told = for_writer and not known.is_withheld and not suppression.history_until
         summary = await self._gateway.summary(user) if is_told and _is_personal(user, context) else ""
         milliseconds["retrieve_ms"] = since(started)
@@ -70,6 +73,9 @@ class Situating:
             summary=summary,
         )
         return Situated(situation, notices, milliseconds, suppression, self._screen)
+
+    async def _suppression(self, user: str) -> Suppression:
+        return await self._gateway.suppression(user) if user else Suppression()
 
     async def _known(self, user: str, query: str, context: Context, retrieved: Retrieved) -> Acquainted:
         if not _is_personal(user, context):

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
@@ -13,7 +13,7 @@ from attune.services.runtime.call import current_call
 from attune.services.runtime.llm import LlmError
 from attune.services.suggestion.known import Source, normalised
 from attune.services.suggestion.ranking.ranker import Ranked
-from attune.services.suggestion.ranking.serving import RankerPath
+from attune.services.suggestion.ranking.serving import RankerPath, Ranking
 from attune.services.suggestion.situating import Situated, Situating, since
 from attune.services.suggestion.writing.model import Account, Task, Writer
 
@@ -48,7 +48,7 @@ class Outcome:
     account: Account | None = None
     """What the language model used, where it was asked."""
     fallback_reason: str = ""
-    """Why the language model did not answer, or not to the end."""
+    """Why the language model did not answer, not to the end, or with less than was asked for."""
     notices: list[str] = field(default_factory=list)
     """What the caller should know although nothing failed."""
     milliseconds: dict[str, float] = field(default_factory=dict)
@@ -86,6 +86,9 @@ class Suggester:
 
         The ranker fills up what the language model did not write. Its suggestions are made while that writes: once it
         has failed, no time is left.
+
+        Raises:
+            Exception: whatever stopped the ranker, where there is nothing else to show.
         """
         writer = self._writer if wish.use_llm else None
         situated = await self._situating.of(wish.user, wish.query, wish.context, for_writer=writer is not None)
@@ -99,8 +102,8 @@ class Suggester:
                     async for each in written:
                         outcome.suggestions.append(each)
                         yield each
-            if writer is None or outcome.fallback_reason:
-                for each in _filling(await ready, outcome.suggestions, wish.limit):
+            if len(outcome.suggestions) < wish.limit:
+                for each in _filling(await _made(ready, outcome), outcome.suggestions, wish.limit):
                     outcome.suggestions.append(each)
                     yield each
         finally:
@@ -123,26 +126,47 @@ class Suggester:
                 async for each in written:
                     place += 1
                     yield Suggested(each.text, each.rationale, 1 / place, each.entity_ids)
+            if place < task.limit:
+                outcome.fallback_reason = f"the language model wrote only {place} of {task.limit} usable suggestions"
         except LlmError as error:
             outcome.fallback_reason = str(error)
             _log.warning("fallback to the ranker", reason=outcome.fallback_reason, failure=error.failure)
         finally:
             outcome.milliseconds["llm_ms"] = since(started)
 
-    async def _by_ranker(self, situated: Situated, limit: int, outcome: Outcome) -> list[Suggested]:
+    async def _by_ranker(self, situated: Situated, limit: int, outcome: Outcome) -> Ranking:
         started = time.monotonic()
-        ranked = await self._ranker.ranked(situated.situation, situated.allows, limit)
+        ranking = await self._ranker.ranked(situated.situation, situated.allows, limit)
         outcome.milliseconds["rank_ms"] = since(started)
-        return [_suggested(each) for each in ranked]
+        return ranking
+
+
+async def _made(ready: Awaitable[Ranking], outcome: Outcome) -> list[Suggested]:
+    """The ranker's suggestions; none, and the outcome says why, where it fails after others were shown."""
+    try:
+        ranking = await ready
+    except Exception:
+        if not outcome.suggestions:
+            raise
+        _log.exception("the ranker failed, and does not fill up")
+        outcome.fallback_reason += ", and the ranker, which was to fill up, failed"
+        return []
+    if ranking.notice:
+        outcome.notices.append(ranking.notice)
+    return [_suggested(each) for each in ranking.suggestions]
 
 
 def _filling(ranked: Sequence[Suggested], there: Sequence[Suggested], limit: int) -> list[Suggested]:
-    """The ranker's suggestions that are not there yet; scored by their places behind those that are."""
+    """The ranker's suggestions that are not there yet; scored by their places behind those that are.
+
+    Those have no token. It would tell a place, and how likely the ranker was to put them there, of a list that was not
+    shown: who learned from it would take what stood behind others for what stood first.
+    """
     if not there:
         return list(ranked)
     known = {normalised(each.text) for each in there}
     new = [each for each in ranked if normalised(each.text) not in known][: limit - len(there)]
-    return [replace(each, score=1 / place) for place, each in enumerate(new, start=len(there) + 1)]
+    return [replace(each, score=1 / place, token="") for place, each in enumerate(new, start=len(there) + 1)]
 
 
 def _suggested(ranked: Ranked) -> Suggested:

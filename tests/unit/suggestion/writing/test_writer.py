@@ -111,8 +111,9 @@ async def test_a_server_that_refuses_the_schema_is_asked_for_less_and_that_is_re
         refusal(request) if "json_schema" in request["response_format"] else suggestions("new query")(request)
     )
     assert await asked.write() == ["new query"]
-    assert asked.account.attempts == 1
+    assert asked.account.attempts == 2
     await asked.write()
+    assert asked.account.attempts == 1
     kinds = [request["response_format"]["type"] for request in server.requests]
     assert kinds == ["json_schema", "json_object", "json_object"]
 
@@ -286,6 +287,54 @@ async def test_a_server_in_trouble_is_left_alone_and_then_tried_by_one(server: L
     assert asked.metric("attune_llm_breaker", attune_llm_breaker="closed") == 1
 
 
+async def test_an_impatient_caller_does_not_switch_the_model_off_for_a_patient_one(server: LlmServer) -> None:
+    asked = Asked(server, llm_breaker_failures=2, llm_timeout_s=5.0)
+    server.delay_s = 60
+    for _ in range(3):
+        with pytest.raises(LlmError, match=r"within 0\.1 s"):
+            await asked.write(timeout_s=0.1)
+    server.delay_s = 0
+    assert await asked.write() == ["next query"]
+
+
+async def test_a_server_that_wrote_something_for_an_impatient_caller_is_well(server: LlmServer) -> None:
+    asked = Asked(server, llm_breaker_failures=1, llm_breaker_open_s=0.001, llm_retries=0)
+    server.answer = in_turn(status(500), streamed(listed("asyncio tasks", "task groups")[:-3], hangs=True))
+    with pytest.raises(LlmError, match="500"):
+        await asked.write()
+    while asked.texts == []:  # until the breaker lets a trial through
+        with pytest.raises(LlmError):
+            await asked.write(is_streamed=True, timeout_s=0.5)
+    assert asked.metric("attune_llm_breaker", attune_llm_breaker="closed") == 1
+
+
+async def test_a_server_that_does_not_answer_in_half_of_its_time_is_left_alone(server: LlmServer) -> None:
+    asked = Asked(server, llm_breaker_failures=2, llm_timeout_s=0.2)
+    server.delay_s = 60
+    for sentence in ("within", "within", "circuit breaker open"):
+        with pytest.raises(LlmError, match=sentence):
+            await asked.write(timeout_s=0.1)
+
+
+@pytest.mark.parametrize("code", [400, 403, 404, 413])
+async def test_a_refusal_of_one_request_says_nothing_of_the_server(server: LlmServer, code: int) -> None:
+    asked = Asked(server, llm_breaker_failures=1)
+    server.answer = status(code)
+    with pytest.raises(LlmError, match=str(code)):
+        await asked.write()
+    server.answer = suggestions("next query")
+    assert await asked.write() == ["next query"]
+
+
+@pytest.mark.parametrize("code", [429, 500, 503])
+async def test_a_server_that_says_that_it_is_in_trouble_is_left_alone(server: LlmServer, code: int) -> None:
+    asked = Asked(server, llm_breaker_failures=1, llm_retries=0)
+    server.answer = status(code)
+    for sentence in (str(code), "circuit breaker open"):
+        with pytest.raises(LlmError, match=sentence):
+            await asked.write()
+
+
 async def test_what_came_before_the_stream_broke_off_is_good(server: LlmServer, asked: Asked) -> None:
     server.answer = streamed(listed("asyncio tasks", "task groups")[:-3], breaks=True)
     with pytest.raises(LlmError, match="broke off") as raised:
@@ -293,6 +342,36 @@ async def test_what_came_before_the_stream_broke_off_is_good(server: LlmServer, 
     assert raised.value.failure is LlmFailure.BROKEN_OFF
     assert asked.texts == ["asyncio tasks"]
     assert asked.account.attempts == 1
+
+
+async def test_a_stream_that_stops_without_saying_that_it_ends_is_broken_off(server: LlmServer) -> None:
+    asked = Asked(server, llm_breaker_failures=1)
+    server.answer = streamed(listed("asyncio tasks", "task groups")[:-3], ends=False)
+    with pytest.raises(LlmError, match="broke off") as raised:
+        await asked.write(is_streamed=True)
+    assert raised.value.failure is LlmFailure.BROKEN_OFF
+    assert asked.texts == ["asyncio tasks"]
+    with pytest.raises(LlmError, match="circuit breaker open"):
+        await asked.write(is_streamed=True)
+
+
+@pytest.mark.parametrize("how", [{"ends": False}, {"breaks": True}], ids=["stops", "breaks"])
+async def test_a_whole_answer_is_good_however_its_stream_ends(
+    server: LlmServer, asked: Asked, how: dict[str, bool]
+) -> None:
+    server.answer = streamed(listed("asyncio tasks", "task groups"), **how)
+    assert await asked.write(is_streamed=True) == ["asyncio tasks", "task groups"]
+
+
+async def test_a_server_that_says_why_it_ends_need_not_say_what_was_used(server: LlmServer, asked: Asked) -> None:
+    choice = {"index": 0, "delta": {"content": "Sure! Ask about queues."}, "finish_reason": "stop"}
+    chunk = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "fake-1", "choices": [choice]}
+    server.answer = lambda _request: Reply(
+        200, b"", {"Content-Type": "text/event-stream"}, [b"data: " + json.dumps(chunk).encode() + b"\n\n"]
+    )
+    with pytest.raises(LlmError) as raised:
+        await asked.write(is_streamed=True)
+    assert raised.value.failure is LlmFailure.FORM
 
 
 async def test_what_came_before_the_stream_hung_is_good(server: LlmServer, asked: Asked) -> None:

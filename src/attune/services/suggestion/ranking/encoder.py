@@ -5,6 +5,7 @@ What users ask is not kept: no text of theirs stays in a service.
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,23 @@ from numpy.typing import NDArray
 from attune.services.suggestion.known import normalised
 from attune.services.suggestion.ranking.texts import Text
 
-Embed = Callable[[Sequence[str]], Awaitable[NDArray[np.float32]]]
-"""Unit vectors [n, d] of texts; a row of zeros for a text that has none."""
+Embed = Callable[[Sequence[str]], Awaitable[NDArray[np.float32] | None]]
+"""Unit vectors [n, d] of texts, a row of zeros for a text that has none; None where they cannot be had."""
 MOST_COLD = 24
 """So many candidates are embedded in a call; the others are ranked without vectors, and are warm another time."""
 _KEPT = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Texts of a user and of candidates."""
+
+    needed: Sequence[Text]
+    wanted: Sequence[Text]
+    has_vectors: bool = True
+    """Whether embedding answered, where it was asked. Else no text has a vector: where the user's have none, those of a
+    few candidates would only set them apart from the others.
+    """
 
 
 class Encoder:
@@ -27,18 +40,19 @@ class Encoder:
         self._most = kept
         self._kept: OrderedDict[str, Text] = OrderedDict()
 
-    async def texts(
-        self, needed: Sequence[str], wanted: Sequence[tuple[str, NDArray[np.float32] | None]]
-    ) -> tuple[list[Text], list[Text]]:
+    async def texts(self, needed: Sequence[str], wanted: Sequence[tuple[str, NDArray[np.float32] | None]]) -> Encoded:
         """Both as texts: all of `needed`, the user's, are embedded, and of `wanted`, candidates as (text, vector where
         known), the first 24 cold ones. One call of the embedder, or none.
         """
         unknown = [text for text, vector in wanted if vector is None and not self._is_warm(text)]
         cold = list(dict.fromkeys(unknown))[:MOST_COLD]
         asked = list(dict.fromkeys([*needed, *cold]))
-        vectors = dict(zip(asked, await self._embed(asked), strict=True)) if asked else {}
+        rows = await self._embed(asked) if asked else ()
+        if rows is None:
+            return Encoded([Text.of(text) for text in needed], [Text.of(text) for text, _ in wanted], has_vectors=False)
+        vectors = dict(zip(asked, rows, strict=True))
         embedded = {text: self._keep(text, vectors[text]) for text in cold}
-        return (
+        return Encoded(
             [Text.of(text, vectors[text]) for text in needed],
             [embedded.get(text) or self._warm(text) or self._given(text, vector) for text, vector in wanted],
         )

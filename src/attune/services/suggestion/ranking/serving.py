@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +16,17 @@ from attune.services.suggestion.ranking.model import RankerModel
 from attune.services.suggestion.ranking.ranker import Ranked, rank
 
 _TURNS = 20
+_WITHOUT_MEANING = "the embedding service is unavailable: suggestions are ranked without meaning, by words and counts"
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The ranker's suggestions."""
+
+    suggestions: Sequence[Ranked] = ()
+    """The best first."""
+    notice: str = ""
+    """What the caller should know of their order: a sentence."""
 
 
 def _no_queries() -> QueryStatistics:
@@ -39,25 +51,26 @@ class RankerPath:
         self._temperature = temperature
         self._random = random
 
-    async def ranked(self, situation: Situation, allows: Callable[[str], bool], limit: int) -> list[Ranked]:
+    async def ranked(self, situation: Situation, allows: Callable[[str], bool], limit: int) -> Ranking:
         """At most `limit` suggestions that are allowed, the best first."""
         found = await asyncio.to_thread(self._found, situation, allows)
         if not found:
-            return []
+            return Ranking()
         turns = [text for text in situation.previous_queries if text.strip()][-_TURNS:]
         query, page = situation.query.strip(), situation.page_title.strip()
         needed = [text for text in (query, page, *turns) if text]
-        seen, texts = await self._encoder.texts(needed, [(each.text, each.vector) for each in found])
-        by_text = dict(zip(needed, seen, strict=True))
-        return rank(
+        encoded = await self._encoder.texts(needed, [(each.text, each.vector) for each in found])
+        by_text = dict(zip(needed, encoded.needed, strict=True))
+        ranked = rank(
             found,
-            texts,
+            encoded.wanted,
             Seen(by_text.get(query), [by_text[each] for each in turns], by_text.get(page), known=_known(situation)),
             self._model,
             limit,
             temperature=self._temperature,
             random=self._random,
         )
+        return Ranking(ranked, "" if encoded.has_vectors else _WITHOUT_MEANING)
 
     def _found(self, situation: Situation, allows: Callable[[str], bool]) -> list[Candidate]:
         """Reads a file, perhaps."""

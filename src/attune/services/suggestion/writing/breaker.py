@@ -78,7 +78,7 @@ class Breaker:
             self._become(BreakerState.OPEN)
 
     def gave_up(self) -> None:
-        """The caller left before anything could be told; a trial is for the next one."""
+        """The caller left, or had too little time, before anything could be told; a trial is for the next one."""
         if self._state is BreakerState.HALF_OPEN:
             self._become(BreakerState.OPEN)
 

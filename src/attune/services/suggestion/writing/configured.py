@@ -33,7 +33,7 @@ def configured_writer(config: Config, metrics: Metrics, screen: Screen | None = 
     return ModelWriter(
         engine,
         template,
-        guard=Guard(breaker, Retries(config.llm_retries, RetryBudget())),
+        guard=Guard(breaker, Retries(config.llm_retries, RetryBudget()), config.llm_timeout_s),
         screen=screen or Screen(),
         prices=Prices(config.llm_price_prompt, config.llm_price_completion),
         metrics=counted,

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 from attune.services.runtime.llm import LlmError, LlmFailure, timed_out
@@ -22,9 +22,9 @@ from attune.services.suggestion.writing.template import PromptStyle, Template
 _TOKENS_EACH = 80
 _MOST_TOKENS = 4096
 _LAST_PIECES = 8
-_SERVER_FAILURES = frozenset(
-    {LlmFailure.TIMEOUT, LlmFailure.UNREACHABLE, LlmFailure.STATUS, LlmFailure.PROTOCOL, LlmFailure.BROKEN_OFF}
-)
+_SERVER_FAILURES = frozenset({LlmFailure.UNREACHABLE, LlmFailure.PROTOCOL, LlmFailure.BROKEN_OFF})
+_FAIR_SHARE = 0.5
+"""A server that had less of its time than this, as the caller had no more, was not too slow: nobody knows."""
 
 
 @dataclass(slots=True)
@@ -33,6 +33,17 @@ class Guard:
 
     breaker: Breaker
     retries: Retries
+    patience_s: float
+    """How long the server may take, where the caller has the time."""
+
+    def told_by(self, error: LlmError, timeout_s: float, until_then: Callable[[], None]) -> Callable[[], None]:
+        """What the breaker is to hear of an error, where the answer had `timeout_s` seconds; `until_then` is what it
+        would have heard without it.
+        """
+        if error.failure is LlmFailure.TIMEOUT:
+            return self.breaker.failed if timeout_s >= _FAIR_SHARE * self.patience_s else until_then
+        is_of_server = error.failure in _SERVER_FAILURES or _is_of_server(error.status)
+        return self.breaker.failed if is_of_server else self.breaker.succeeded
 
 
 class ModelWriter:
@@ -78,7 +89,7 @@ class ModelWriter:
                     yield each
             told = breaker.succeeded
         except LlmError as error:
-            told = breaker.failed if error.failure in _SERVER_FAILURES else breaker.succeeded
+            told = self._guard.told_by(error, task.timeout_s, told)
             raise
         finally:
             told()
@@ -152,6 +163,11 @@ class ModelWriter:
                 return
 
 
+def _is_of_server(status: int | None) -> bool:
+    """Whether an HTTP status tells of the server's state; others are about one request, as of a filter or a length."""
+    return status is not None and (status == 429 or status >= 500)
+
+
 def _repair(reading: Reading) -> list[Message]:
     return [
         Message("assistant", reading.text),
@@ -183,10 +199,13 @@ async def _until(pieces: AsyncGenerator[str, None], deadline: float, timeout_s: 
 
 
 async def _last(pieces: AsyncIterator[str]) -> None:
-    """Lets the server end its answer: what was used, it tells last. A model that would go on is cut off."""
-    for _ in range(_LAST_PIECES):
-        if await anext(pieces, None) is None:
-            return
+    """Lets the server end its answer: what was used, it tells last. A model that would go on is cut off, and how one
+    ends that has said all does not matter.
+    """
+    with suppress(LlmError):
+        for _ in range(_LAST_PIECES):
+            if await anext(pieces, None) is None:
+                return
 
 
 def _broken_off(error: LlmError) -> LlmError:

@@ -38,7 +38,9 @@ class OpenAiServer:
     async def ask(self, ask: Ask, account: Account) -> AsyncGenerator[str, None]:
         """Ask, in the strictest form that the server takes."""
         refused: LlmError | None = None
-        for place in range(self._first_form, len(self._forms)):
+        first = self._first_form
+        for place in range(first, len(self._forms)):
+            account.attempts += place > first  # the first of them the writer has counted
             fields = self._fields(ask, self._forms[place])
             try:
                 async with aclosing(self._answer(fields, ask, account)) as pieces:
@@ -94,12 +96,13 @@ class OpenAiServer:
         yield text
 
     async def _streamed(self, fields: dict[str, Any], account: Account) -> AsyncGenerator[str, None]:
-        before, pieces, read = account.completion_tokens, 0, 0
+        before, pieces, read, has_ended = account.completion_tokens, 0, 0, False
         chunks = await self._endpoint.create(**fields, stream=True, stream_options={"include_usage": True})
         try:
             async with chunks:
                 async for chunk in chunks:
                     _count(chunk, self._model, account)
+                    has_ended = has_ended or _is_end(chunk)
                     piece = _content(chunk, "delta")
                     pieces += bool(piece)
                     read += len(piece)
@@ -110,6 +113,8 @@ class OpenAiServer:
         finally:
             if account.completion_tokens == before:
                 account.completion_tokens += pieces  # a server that does not say sends about a token at a time
+        if not has_ended:  # a proxy that gives up closes the connection as if all had been said
+            raise LlmError("the language model's server ended its answer in the middle", LlmFailure.BROKEN_OFF)
         if not read:
             raise LlmError("the language model answered with nothing")
 
@@ -132,6 +137,16 @@ def _content(answer: Any, part: str) -> str:
     said = _field(choice, part)
     text = _field(choice, "text") if said is None else _field(said, "content")
     return text if isinstance(text, str) else ""
+
+
+def _is_end(chunk: Any) -> bool:
+    """Whether a chunk of a stream says that the model has ended: why, or behind it what was used. The client keeps the
+    [DONE] after them to itself.
+    """
+    choices = _field(chunk, "choices")
+    if not choices:
+        return _field(chunk, "usage") is not None
+    return isinstance(choices, list) and bool(_field(choices[0], "finish_reason"))
 
 
 def _count(answer: Any, model: str, account: Account) -> None:

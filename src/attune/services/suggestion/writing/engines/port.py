@@ -33,7 +33,7 @@ class Engine(Protocol):
     """Asks a language model."""
 
     def ask(self, ask: Ask, account: Account) -> AsyncGenerator[str, None]:
-        """The answer, piece by piece; what it used is added to the account.
+        """The answer, piece by piece; what it used is added to the account, and how often it asked beyond once.
 
         Raises:
             LlmError: there is none, or no more of it.
