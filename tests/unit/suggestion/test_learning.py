@@ -75,6 +75,23 @@ def test_tokens_of_other_versions_are_counted_and_passed_over() -> None:
     assert (found.lists, found.skipped) == ((), 1)
 
 
+def test_events_without_a_query_id_are_of_no_list() -> None:
+    """Those of a user would all be one list, and what was accepted in one would count against what stood in another."""
+    shown, accepted = (token(place, place).encoded() for place in (1, 2))
+    events = [event(pb.EVENT_TYPE_SUGGESTION_SHOWN, shown, ""), event(pb.EVENT_TYPE_SUGGESTION_ACCEPTED, accepted, "")]
+    found = lists_of(events)
+    assert (found.lists, found.skipped, found.without_list) == ((), 0, 2)
+
+
+def test_users_of_two_tenants_are_two_although_they_have_the_same_name() -> None:
+    events = [event(pb.EVENT_TYPE_SUGGESTION_SHOWN, token(1, 1).encoded()) for _ in range(2)]
+    events[1].tenant_id = "acme"
+    assert [(each.tenant, each.user, len(each.tokens)) for each in lists_of(events).lists] == [
+        ("", "ada", 1),
+        ("acme", "ada", 1),
+    ]
+
+
 def test_without_exploration_the_same_ranker_is_worth_what_was_logged() -> None:
     shown = Shown("ada", [token(1, 2), token(2, 1)], [False, True])
     made, drawn = estimates([shown], model(1)), np.array([0])

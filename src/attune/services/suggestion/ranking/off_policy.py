@@ -35,6 +35,7 @@ class Shown:
     user: str
     tokens: Sequence[Token]
     accepted: Sequence[bool]
+    tenant: str = ""
 
 
 @dataclass(frozen=True)

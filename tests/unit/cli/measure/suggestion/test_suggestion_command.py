@@ -59,6 +59,15 @@ def test_unknown_is_told_and_that_nothing_was_explored(tmp_path: Path) -> None:
     assert "ATTUNE_SUGGESTION_EXPLORATION" in judged.stderr
 
 
+def test_events_without_a_query_id_are_passed_over_and_counted(tmp_path: Path) -> None:
+    events = shown(tmp_path / "events.jsonl", users=2)
+    first, *rest = map(json.loads, events.read_text().splitlines())
+    events.write_text("\n".join(json.dumps(line) for line in ({**first, "query_id": ""}, *rest)))
+    judged = RUN.invoke(app, ["eval", "suggestion", "--off-policy", str(events), "--json"])
+    assert json.loads(judged.stdout)["summary"]["events_without_query_id"] == 1
+    assert "1 without a query_id" in " ".join(judged.stderr.split())
+
+
 def test_without_a_log_the_options_are_named(tmp_path: Path) -> None:
     assert "--log" in RUN.invoke(app, ["eval", "suggestion"]).stderr
     assert "--events" in RUN.invoke(app, ["train", "ranker", "--out", str(tmp_path / "ranker.json")]).stderr

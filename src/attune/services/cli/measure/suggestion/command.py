@@ -109,18 +109,20 @@ def _off_policy(file: Path, ranker: RankerModel) -> tuple[list[Row], dict[str, f
         if (value := row[f"accepted_a_list{suffix}"]) != _UNKNOWN
     }
     stands_on = {"known_places": made.known_places, "effective_lists": made.effective_lists}
-    counts = {"lists": len(found.lists), "events_skipped": found.skipped}
+    counts = {"lists": len(found.lists), "events_skipped": found.skipped, "events_without_query_id": found.without_list}
     return rows, figures | {"replay_rate": made.agreeing} | stands_on | counts
 
 
 def _estimated(lists: Sequence[Shown], made: Estimates) -> Iterator[Row]:
     """With intervals by user: lists of one user are alike. Unknown is a bound as well where it may be unknown."""
-    users = list(dict.fromkeys(each.user for each in lists))
-    places = [np.array([place for place, each in enumerate(lists) if each.user == user]) for user in users]
+    of_users: dict[tuple[str, str], list[int]] = {}
+    for place, each in enumerate(lists):
+        of_users.setdefault((each.tenant, each.user), []).append(place)
+    places = [np.array(each) for each in of_users.values()]
     for name in ("logged", "snips", "ips", "clipped", "replay"):
         measure = getattr(made, name)
-        found = resampled_all([len(users)], lambda drawn: measure(np.concatenate([places[user] for user in drawn[0]])))  # noqa: B023
+        found = resampled_all([len(places)], lambda drawn: measure(np.concatenate([places[user] for user in drawn[0]])))  # noqa: B023
         told = {
             key: _UNKNOWN if np.isnan(figure) else figure for key, figure in named("accepted_a_list", found).items()
         }
-        yield {"estimate": name, "lists": len(lists), "users": len(users), **told}
+        yield {"estimate": name, "lists": len(lists), "users": len(places), **told}
