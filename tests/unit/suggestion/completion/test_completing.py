@@ -122,6 +122,15 @@ async def test_with_nothing_typed_own_topics_take_at_most_half_of_the_places(ask
     assert found[2:] == ["python asyncio", "python queue"]
 
 
+async def test_scores_fall_from_the_first_place_to_the_last(ask):
+    """Also where the strongest of the user's own is not what most ask for."""
+    services = Services([entity("rare topic", score=10), entity("python", score=9), entity("queue", score=1)])
+    for typed in ("", "py"):
+        scores = [each.score for each in (await ask(services).whole(typed, "ada")).completions]
+        assert len(scores) > 3
+        assert scores == sorted(scores, reverse=True)
+
+
 async def test_a_slip_of_the_finger_is_mended_where_nothing_else_fits(ask):
     for typed in ("pxthon", "pyhton", "pythoon a", "pythn", "oython"):
         found = await ask()(typed)
