@@ -113,6 +113,13 @@ def test_domains_of_the_context_and_names_with_a_dot_may_be_asked(query: str, ti
     assert checks(query, title=title).problem(text) == ""
 
 
+def test_a_domain_that_names_an_entity_of_the_catalog_may_be_shown() -> None:
+    made = checks("hotels", "Example.com")
+    assert made.problem("example.com alternatives") == ""
+    assert made.rationale("Example.com: you came across it.") == "Example.com: you came across it."
+    assert made.rationale("See hotels.com for it.") == ""
+
+
 def test_a_domain_that_ends_in_one_of_the_context_is_another() -> None:
     assert checks("example.com").problem("notexample.com login") == "wrote what is no query"
 

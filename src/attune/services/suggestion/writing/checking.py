@@ -45,7 +45,8 @@ class Checks:
         own = (situation.query, *situation.previous_queries)
         self._page = f" {' '.join(_words(situation.page_text))} "
         self._own_runs = {run for each in own for run in _runs(each)}
-        self._domains = {each for text in (*own, situation.page_title) for each in domains_in(text)}
+        self._label_domains = _domains(entity.label for entity in situation.entities)
+        self._domains = self._label_domains | _domains((*own, situation.page_title))
         self._user_orders = any(_ORDERS.search(each) for each in own)
         self._page_orders = any(_ORDERS.search(each) for each in (situation.page_title, situation.page_text))
         self._scripts = _scripts(_context(situation))
@@ -62,7 +63,7 @@ class Checks:
     def rationale(self, text: str) -> str:
         """The rationale, or nothing where it may not be shown: the suggestion stands without it."""
         shown = " ".join(text.split())
-        is_foul = _is_foul(shown) or bool(domains_in(shown)) or self._copies_page(shown)
+        is_foul = _is_foul(shown) or bool(other_domains(shown, self._label_domains)) or self._copies_page(shown)
         if len(shown) > _MOST_RATIONALE or is_foul or self._obeys(shown) or not self._screen.allows(shown):
             return ""
         return shown
@@ -133,6 +134,10 @@ def _context(situation: Situation) -> Sequence[str]:
 def _words(text: str) -> list[str]:
     """Words and signs of names (c++, .net), folded."""
     return re.findall(r"[\w+#]+", unicodedata.normalize("NFKC", text).casefold())
+
+
+def _domains(texts: Iterable[str]) -> set[str]:
+    return {each for text in texts for each in domains_in(text)}
 
 
 def _runs(text: str) -> set[str]:
