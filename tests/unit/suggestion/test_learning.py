@@ -12,7 +12,7 @@ from attune.services.suggestion.ranking.exploration import explored, placing
 from attune.services.suggestion.ranking.features import FEATURES
 from attune.services.suggestion.ranking.learning import lessons_of, lists_of
 from attune.services.suggestion.ranking.model import RankerModel
-from attune.services.suggestion.ranking.off_policy import Shown, estimates
+from attune.services.suggestion.ranking.off_policy import Shown, estimates, is_explored
 from attune.services.suggestion.ranking.token import Token
 
 WIDTH = len(FEATURES)
@@ -75,11 +75,47 @@ def test_tokens_of_other_versions_are_counted_and_passed_over() -> None:
     assert (found.lists, found.skipped) == ((), 1)
 
 
+def test_events_without_a_query_id_are_of_no_list() -> None:
+    """Those of a user would all be one list, and what was accepted in one would count against what stood in another."""
+    shown, accepted = (token(place, place).encoded() for place in (1, 2))
+    events = [event(pb.EVENT_TYPE_SUGGESTION_SHOWN, shown, ""), event(pb.EVENT_TYPE_SUGGESTION_ACCEPTED, accepted, "")]
+    found = lists_of(events)
+    assert (found.lists, found.skipped, found.without_list) == ((), 0, 2)
+
+
+def test_users_of_two_tenants_are_two_although_they_have_the_same_name() -> None:
+    events = [event(pb.EVENT_TYPE_SUGGESTION_SHOWN, token(1, 1).encoded()) for _ in range(2)]
+    events[1].tenant_id = "acme"
+    assert [(each.tenant, each.user, len(each.tokens)) for each in lists_of(events).lists] == [
+        ("", "ada", 1),
+        ("acme", "ada", 1),
+    ]
+
+
 def test_without_exploration_the_same_ranker_is_worth_what_was_logged() -> None:
     shown = Shown("ada", [token(1, 2), token(2, 1)], [False, True])
     made, drawn = estimates([shown], model(1)), np.array([0])
     assert [made.ips(drawn), made.snips(drawn), made.replay(drawn), made.logged(drawn)] == [1, 1, 1, 1]
     assert estimates([shown], model(-1)).agreeing == 0
+
+
+def test_what_no_agreeing_place_tells_of_is_unknown_and_not_nothing() -> None:
+    lists = [Shown("ada", [token(1, 2), token(2, 1)], [False, True]), Shown("bo", [token(1, 0)], [True])]
+    opposite = estimates(lists, model(-1))
+    both, second = np.array([0, 1]), np.array([1])
+    assert np.isnan([opposite.snips(both), opposite.ips(both), opposite.clipped(both)]).all()
+    assert [opposite.snips(second), opposite.ips(second), opposite.replay(second)] == [1, 1, 1]
+    assert opposite.known_places == pytest.approx(2 / 3)  # the first of either list: the second is never agreed on
+    assert opposite.effective_lists == 0
+    assert not is_explored(lists)
+
+
+def test_the_effective_number_of_lists_is_less_than_all_where_weights_differ() -> None:
+    lists = [Shown("ada", [token(1, 0, propensity)], [True]) for propensity in (1.0, 0.5)]
+    made = estimates(lists, model(1))
+    assert made.effective_lists == pytest.approx(3**2 / 5)
+    assert made.known_places == 1
+    assert is_explored(lists)
 
 
 EXAMINED = np.array([0.9, 0.5, 0.25, 0.1])

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from scipy.optimize import check_grad
 
+from attune.services.runtime.config import Config, ConfigError
+from attune.services.suggestion.ranking.configured import configured_ranker
 from attune.services.suggestion.ranking.errors import RankerError
 from attune.services.suggestion.ranking.features import FEATURES
 from attune.services.suggestion.ranking.model import RankerModel
@@ -67,6 +69,12 @@ def test_a_wrong_file_is_refused_with_the_field(tmp_path: Path, content: str, to
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(RankerError, match="cannot be read"):
         RankerModel.load(tmp_path / "none.json")
+
+
+def test_a_service_that_is_given_a_wrong_file_tells_which_setting_names_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"ATTUNE_RANKER_PATH: .*none\.json cannot be read"):
+        configured_ranker(Config(ranker_path=tmp_path / "none.json"))
+    assert configured_ranker(Config()).version == RankerModel.load().version
 
 
 def test_an_unknown_value_counts_as_the_mean() -> None:

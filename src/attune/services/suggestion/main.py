@@ -11,7 +11,7 @@ from attune.services.runtime.server import Role
 from attune.services.suggestion.completion.completer import Completer
 from attune.services.suggestion.gateway import Gateway
 from attune.services.suggestion.queries.live import LiveQueries
-from attune.services.suggestion.ranking.model import RankerModel
+from attune.services.suggestion.ranking.configured import configured_ranker
 from attune.services.suggestion.ranking.serving import RankerPath
 from attune.services.suggestion.removing import Remover
 from attune.services.suggestion.screening import Screen
@@ -35,7 +35,7 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
     writer = writer or configured_writer(config, metrics, screen)
     ranker = RankerPath(
         gateway.vectors,
-        RankerModel.load(config.ranker_path),
+        configured_ranker(config),
         queries=lambda: queries.of(current_call().tenant),
         temperature=config.suggestion_exploration,
         random=np.random.default_rng(),

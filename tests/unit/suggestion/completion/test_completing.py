@@ -46,11 +46,14 @@ class Services:
     until: datetime | None = None
     is_withheld: bool = False
     knowledge_error: grpc.StatusCode | None = None
+    entities_error: grpc.StatusCode | None = None
     search_error: grpc.StatusCode | None = None
     asked: list[str] = field(default_factory=list)
 
     async def own_entities(self, user: str, limit_s: float) -> Acquainted:
         self.asked.append(f"entities of {user} in {limit_s}")
+        if self.entities_error:
+            raise error(self.entities_error)
         return Acquainted(() if self.is_withheld else self.entities, is_withheld=self.is_withheld)
 
     async def suppression(self, user: str, limit_s: float) -> Suppression:
@@ -122,6 +125,15 @@ async def test_with_nothing_typed_own_topics_take_at_most_half_of_the_places(ask
     assert found[2:] == ["python asyncio", "python queue"]
 
 
+async def test_scores_fall_from_the_first_place_to_the_last(ask):
+    """Also where the strongest of the user's own is not what most ask for."""
+    services = Services([entity("rare topic", score=10), entity("python", score=9), entity("queue", score=1)])
+    for typed in ("", "py"):
+        scores = [each.score for each in (await ask(services).whole(typed, "ada")).completions]
+        assert len(scores) > 3
+        assert scores == sorted(scores, reverse=True)
+
+
 async def test_a_slip_of_the_finger_is_mended_where_nothing_else_fits(ask):
     for typed in ("pxthon", "pyhton", "pythoon a", "pythn", "oython"):
         found = await ask()(typed)
@@ -173,13 +185,25 @@ async def test_without_the_users_removals_nothing_is_offered(ask, code):
     assert (await ask(Services(knowledge_error=code)).whole("py")).completions  # nobody has removed anything
 
 
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED])
+async def test_without_the_users_entities_others_complete_what_the_user_has_not_removed(ask, code):
+    services = Services([entity("pyramid")], removed=["python asyncio"], entities_error=code)
+    whole = await ask(services).whole("py", "ada")
+    assert [each.candidate.text for each in whole.completions][:2] == ["python queue", "pytest fixtures"]
+    assert [each.candidate.text for each in whole.completions].count("pyramid") == 0
+    assert whole.notices == [
+        "the knowledge service did not answer in time: these completions draw on nothing of what is known of the user"
+    ]
+
+
 async def test_slow_search_is_left_alone_for_a_while(ask):
     services = Services(search_error=grpc.StatusCode.DEADLINE_EXCEEDED)
     asking = ask(services)
     first = await asking.whole("pyt")
     assert first.notices == ["the search service did not answer in time: these completions draw on no documents"]
     assert first.completions
-    assert (await asking.whole("pyth")).notices == []
+    assert (await asking.whole("pyth")).notices == first.notices
+    assert (await asking.whole("py")).notices == []  # too short for documents anyway
     asking.now = 5.0
     await asking.whole("pytho")
     assert services.asked == ["titles of pyt in 0.05", "titles of pytho in 0.05"]
@@ -191,7 +215,7 @@ async def test_a_text_that_search_refuses_is_completed_without_it(ask):
     assert whole.notices == []
 
 
-@pytest.mark.parametrize("field_of", ["knowledge_error", "search_error"])
+@pytest.mark.parametrize("field_of", ["knowledge_error", "entities_error", "search_error"])
 async def test_other_errors_are_the_callers_to_know(ask, field_of):
     with pytest.raises(grpc.aio.AioRpcError):
         await ask(Services(**{field_of: grpc.StatusCode.UNAUTHENTICATED}))("pyt", "ada")

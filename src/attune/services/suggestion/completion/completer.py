@@ -32,6 +32,9 @@ _WITHHELD = (
     "user_id: these completions draw on queries of others, the session and documents alone, as the user does not allow "
     "suggestions from what is known of them; SetConsents grants it, where the user wants that"
 )
+_UNACQUAINTED = (
+    "the knowledge service did not answer in time: these completions draw on nothing of what is known of the user"
+)
 _NO_TITLES = "the search service did not answer in time: these completions draw on no documents"
 
 
@@ -50,7 +53,8 @@ class _Wishes:
 
     person: Person
     suppression: Suppression = field(default_factory=Suppression)
-    is_withheld: bool = False
+    notice: str = ""
+    """What is left out of it, and why: a sentence for the caller."""
 
 
 class Completer:
@@ -80,8 +84,8 @@ class Completer:
         if wishes is None:
             completed.notices.append(_UNKNOWN)
             return completed
-        if wishes.is_withheld:
-            completed.notices.append(_WITHHELD)
+        if wishes.notice:
+            completed.notices.append(wishes.notice)
         # In a thread: looking up reads files.
         completed.completions = await asyncio.to_thread(self._chosen, typed, statistics, wishes, titles, limit)
         return completed
@@ -107,17 +111,28 @@ class Completer:
             if error.code() in _LATE:
                 return None
             raise
+        if acquainted is None:
+            return _Wishes(Person.of((), session), suppression, _UNACQUAINTED)
         person = Person.of(suppression.usable(acquainted.entities), session)
-        return _Wishes(person, suppression, acquainted.is_withheld)
+        return _Wishes(person, suppression, _WITHHELD if acquainted.is_withheld else "")
 
-    async def _acquainted(self, user: str, context: Context) -> Acquainted:
+    async def _acquainted(self, user: str, context: Context) -> Acquainted | None:
+        """None where it cannot be told in time: unlike removals, it can be done without."""
         if context.HasField("personalization") and context.personalization == 0:
             return Acquainted()
-        return await self._gateway.own_entities(user, self._budget_s)
+        try:
+            return await self._gateway.own_entities(user, self._budget_s)
+        except grpc.aio.AioRpcError as error:
+            if error.code() in _LATE:
+                return None
+            raise
 
     async def _titles(self, typed: str, completed: Completed) -> Sequence[str]:
         """Titles of documents that the text finds; none where search is slow, and was so a moment ago."""
-        if len(typed) < _SHORTEST_FOR_TITLES or self._clock() < self._search_again_at:
+        if len(typed) < _SHORTEST_FOR_TITLES:
+            return ()
+        if self._clock() < self._search_again_at:
+            completed.notices.append(_NO_TITLES)
             return ()
         try:
             return await self._gateway.titles(typed, self._budget_s)

@@ -42,13 +42,23 @@ def ordered(found: Sequence[Candidate], person: Person, weights: Weights = WEIGH
 
 
 def beginnings(found: Sequence[Candidate], person: Person, limit: int) -> list[Scored]:
-    """Where nothing was typed yet: up to half of the places for what the user has to do with, then all others."""
+    """Where nothing was typed yet: up to half of the places for what the user has to do with, then all others.
+
+    The user's own are in the order of how strongly they are known, and then by score; their scores are raised above
+    those of all that come after, so that scores never rise down the list.
+    """
     scored = ordered(found, person)
     own = [each for each in scored if each.candidate.source is Source.ENTITY or _is_own(each, person)]
     first = sorted(own, key=lambda each: -person.strength(each.candidate.entity_ids))[: (limit + 1) // 2]
     rest = [each for each in scored if each not in first]
+    return _raised(first, rest) + rest
+
+
+def _raised(first: Sequence[Scored], rest: Sequence[Scored]) -> list[Scored]:
     highest = max((each.score for each in rest), default=0.0)
-    return [Scored(each.candidate, highest + 1 + each.score) for each in first] + rest
+    return [
+        Scored(each.candidate, highest + place) for place, each in zip(range(len(first), 0, -1), first, strict=True)
+    ]
 
 
 def _is_own(scored: Scored, person: Person) -> bool:

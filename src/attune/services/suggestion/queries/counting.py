@@ -51,8 +51,9 @@ class Report:
 def count_queries(asked: Iterable[Asked], directory: Path, screen: Screen, now: datetime, plan: Plan) -> Report:
     """Count anew, and put a file for each tenant into the directory, in place of all that was counted before.
 
-    The same queries give the same files, whatever order they come in and however often each comes. Memory does not grow
-    with them: they are sorted on disk, in the directory, which needs some 100 bytes for each.
+    The same queries give the same files, whatever order they come in and however often each comes. They are sorted on
+    disk, in the directory, which needs some 100 bytes for each. Memory grows with the different texts that k users
+    asked, and not with the queries: each of these texts is held while it is looked up once whether it may be suggested.
 
     Args:
         asked: read twice.

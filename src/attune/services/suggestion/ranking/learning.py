@@ -1,6 +1,7 @@
 """Events of what was shown and accepted, as lists to learn from and to judge rankers by.
 
-Events of one user with one query_id are of one list. Only what was accepted counts for a suggestion. Against one
+Events of one user of one tenant with one query_id are of one list; of events without a query_id nobody knows which of
+them are of the same list, so they are passed over. Only what was accepted counts for a suggestion. Against one
 counts that it was shown and not accepted, above what was accepted: whatever came below may not have
 been looked at, and of a list of which nothing was accepted nobody knows why.
 """
@@ -27,34 +28,42 @@ class _List:
 
 @dataclass(frozen=True)
 class Learned:
-    """Lists by the events, and how many events were passed over, as their tokens are none of this version."""
+    """Lists by the events, and how many events were passed over."""
 
     lists: tuple[Shown, ...]
     skipped: int
+    """Their tokens are none of this version."""
+    without_list: int = 0
+    """They have no query_id."""
 
 
 def lists_of(events: Iterable[pb.InteractionEvent]) -> Learned:
     """The lists that were shown, in the order of their first events. What was accepted was shown as well."""
-    lists: dict[tuple[str, str], _List] = {}
-    skipped = 0
+    lists: dict[tuple[str, str, str], _List] = {}
+    skipped = without_list = 0
     for event in events:
         if event.type not in (pb.EVENT_TYPE_SUGGESTION_SHOWN, pb.EVENT_TYPE_SUGGESTION_ACCEPTED):
+            continue
+        if not event.query_id:
+            without_list += 1
             continue
         try:
             token = Token.decoded(event.attributes.get(TOKEN, ""))
         except RankerError:
             skipped += 1
             continue
-        found = lists.setdefault((event.user_id, event.query_id), _List())
+        found = lists.setdefault((event.tenant_id, event.user_id, event.query_id), _List())
         found.shown.setdefault(token.position, token)
         if event.type == pb.EVENT_TYPE_SUGGESTION_ACCEPTED:
             found.accepted.add(token.position)
-    return Learned(tuple(_shown(user, each) for (user, _), each in lists.items()), skipped)
+    made = tuple(_shown(tenant, user, each) for (tenant, user, _), each in lists.items())
+    return Learned(made, skipped, without_list)
 
 
-def _shown(user: str, found: _List) -> Shown:
+def _shown(tenant: str, user: str, found: _List) -> Shown:
     places = sorted(found.shown)
-    return Shown(user, [found.shown[place] for place in places], [place in found.accepted for place in places])
+    tokens = [found.shown[place] for place in places]
+    return Shown(user, tokens, [place in found.accepted for place in places], tenant)
 
 
 def lessons_of(lists: Sequence[Shown]) -> list[Lesson]:

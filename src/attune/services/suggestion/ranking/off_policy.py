@@ -10,7 +10,9 @@ a suggestion counts where both rankers agree on its place, by w = 1 / propensity
     SNIPS    sum over places of  sum(w * accepted) / sum(w)      (Swaminathan and Joachims, NIPS 2015)
     replay   mean acceptances of the lists whose whole order is the same
 
-Each estimates accepted suggestions a list. Without exploration only what both agree on is known.
+Each estimates accepted suggestions a list. What is not known is NaN: of the first three where the two rankers agree on
+some place in no list, of replay where no list has the same order. How much an estimate stands on is told by Kish's
+effective sample size, (sum w)^2 / sum(w^2) (Kish, "Survey Sampling", 1965), of the place that has the least.
 """
 
 from collections.abc import Sequence
@@ -33,6 +35,7 @@ class Shown:
     user: str
     tokens: Sequence[Token]
     accepted: Sequence[bool]
+    tenant: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,19 +45,23 @@ class Estimates:
     rows: "_Rows"
 
     def ips(self, drawn: NDArray[np.intp]) -> float:
-        """Unbiased where every place was possible."""
-        return float((self.rows.weights * self.rows.rewards)[drawn].sum() / len(drawn))
+        """Unbiased where every place was possible. NaN where a place is unknown, as of the next two."""
+        return self._inverse(self.rows.weights, drawn)
 
     def clipped(self, drawn: NDArray[np.intp]) -> float:
         """With weights of 10 at most."""
-        return float((np.minimum(self.rows.weights, CLIP) * self.rows.rewards)[drawn].sum() / len(drawn))
+        return self._inverse(np.minimum(self.rows.weights, CLIP), drawn)
 
     def snips(self, drawn: NDArray[np.intp]) -> float:
         """Self-normalised, place by place; a place that only some lists have counts by their share."""
-        weights, there = self.rows.weights[drawn], self.rows.there[drawn]
+        weights, shares = self.rows.weights[drawn], self.rows.there[drawn].mean(0)
         gained, whole = (weights * self.rows.rewards[drawn]).sum(0), weights.sum(0)
-        rates = np.divide(gained, whole, out=np.zeros_like(gained), where=whole > 0)
-        return float((rates * there.mean(0)).sum())
+        rates = np.divide(gained, whole, out=np.full_like(gained, np.nan), where=whole > 0)
+        return float((rates * shares)[shares > 0].sum())
+
+    def _inverse(self, weights: NDArray[np.float64], drawn: NDArray[np.intp]) -> float:
+        is_known = self.rows.weights[drawn].any(0) | ~self.rows.there[drawn].any(0)
+        return float((weights * self.rows.rewards)[drawn].sum() / len(drawn)) if is_known.all() else float("nan")
 
     def replay(self, drawn: NDArray[np.intp]) -> float:
         """NaN where no list has the same order."""
@@ -69,6 +76,19 @@ class Estimates:
     def agreeing(self) -> float:
         """The share of lists in the same order."""
         return float(self.rows.same.mean())
+
+    @property
+    def known_places(self) -> float:
+        """The share of all places of all lists that are of a number at which the rankers agree in some list."""
+        known = self.rows.weights.any(0)
+        return float((self.rows.there & known).sum() / self.rows.there.sum())
+
+    @property
+    def effective_lists(self) -> float:
+        """So many lists of equal weight would tell as much of the place that is known the least; 0: nothing is."""
+        weights = self.rows.weights
+        squares = (weights**2).sum(0)
+        return float(np.divide(weights.sum(0) ** 2, squares, out=np.zeros_like(squares), where=squares > 0).min())
 
 
 @dataclass(frozen=True)
@@ -93,6 +113,11 @@ def estimates(lists: Sequence[Shown], model: RankerModel) -> Estimates:
         there[row, :count] = True
         same[row] = agreeing.all()
     return Estimates(_Rows(weights, rewards, there, same))
+
+
+def is_explored(lists: Sequence[Shown]) -> bool:
+    """Whether any place was drawn: otherwise the lists tell of other orders nothing that is not luck."""
+    return any(token.propensity < 1 for each in lists for token in each.tokens)
 
 
 def _agreeing(shown: Shown, model: RankerModel) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from attune.services.suggestion.known import Situation, normalised
 from attune.services.suggestion.screening import Screen
+from attune.services.suggestion.writing.addresses import domains_in, has_address, other_domains
 from attune.services.suggestion.writing.languages import speaks_another
 from attune.services.suggestion.writing.model import Task
 
@@ -17,10 +18,9 @@ _MOST_WORDS = 20
 _MOST_CHARACTERS = 200
 _MOST_RATIONALE = 300
 _COPIED_WORDS = 6
-"""So many words in a row, as they stand in the page, are its text and no query."""
+"""So many words in a row, as they stand in the page, are its text; but for what the user typed before."""
 _ALIKE = 0.8
 
-_ADDRESS = re.compile(r"(?i)\b(?:[a-z][a-z0-9+.-]*://|www\.|mailto:|javascript:|data:)|\b[\w.+-]+@[\w-]+\.\w")
 _ROLES = re.compile(
     r"(?i)<\|?/?\s*(?:im_start|im_end|system|user|assistant|start_of_turn|end_of_turn|endoftext|s)\b[^>]*>?"
     r"|\[/?(?:INST|SYS)\]|^\s*(?:system|assistant|user|human|ai)\s*:|#{2,}\s*(?:system|instruction|response)"
@@ -29,6 +29,7 @@ _ORDERS = re.compile(
     r"(?i)\b(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instructions?|prompts?|rules|above|previous)\b"
     r"|\b(?:system|developer) prompt\b|\bas an ai\b|\byou are now\b|\bjailbreak"
 )
+"""Orders to a model. People ask for such things as well: how to ignore files by rules, what a system prompt is."""
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 _JOINERS = frozenset("\u200c\u200d")  # words of Persian and Indic scripts, and emoji, have them inside
 
@@ -41,7 +42,13 @@ class Checks:
         self._task = task
         self._screen = screen
         self._asked = {normalised(each) for each in (situation.query, *situation.previous_queries)}
+        own = (situation.query, *situation.previous_queries)
         self._page = f" {' '.join(_words(situation.page_text))} "
+        self._own_runs = {run for each in own for run in _runs(each)}
+        self._label_domains = _domains(entity.label for entity in situation.entities)
+        self._domains = self._label_domains | _domains((*own, situation.page_title))
+        self._user_orders = any(_ORDERS.search(each) for each in own)
+        self._page_orders = any(_ORDERS.search(each) for each in (situation.page_title, situation.page_text))
         self._scripts = _scripts(_context(situation))
         self._context = _words(" ".join((situation.query, *situation.previous_queries, situation.page_title)))
         self._kept: list[frozenset[str]] = []
@@ -56,7 +63,8 @@ class Checks:
     def rationale(self, text: str) -> str:
         """The rationale, or nothing where it may not be shown: the suggestion stands without it."""
         shown = " ".join(text.split())
-        if len(shown) > _MOST_RATIONALE or _is_foul(shown) or not self._screen.allows(shown):
+        is_foul = _is_foul(shown) or bool(other_domains(shown, self._label_domains)) or self._copies_page(shown)
+        if len(shown) > _MOST_RATIONALE or is_foul or self._obeys(shown) or not self._screen.allows(shown):
             return ""
         return shown
 
@@ -66,7 +74,9 @@ class Checks:
             return "wrote no words"
         if len(text) > _MOST_CHARACTERS or len(words) > _MOST_WORDS:
             return "wrote texts that are too long for queries"
-        if _is_foul(text) or self._copies_page(text):
+        if _is_foul(text) or other_domains(text, self._domains) or self._copies_page(text):
+            return "wrote what is no query"
+        if self._page_orders and self._obeys(text):
             return "wrote what is no query"
         return ""
 
@@ -89,8 +99,11 @@ class Checks:
         return not used or bool(used & self._scripts and used - {"LATIN"} <= self._scripts)
 
     def _copies_page(self, text: str) -> bool:
-        words = _words(text)
-        return len(words) >= _COPIED_WORDS and f" {' '.join(words)} " in self._page
+        return any(f" {run} " in self._page for run in _runs(text) - self._own_runs)
+
+    def _obeys(self, text: str) -> bool:
+        """Whether it has an order to a model, which the user did not bring up."""
+        return not self._user_orders and bool(_ORDERS.search(text))
 
     def _is_kept(self, text: str) -> bool:
         """Whether it is near one that was kept: the same words but for one of five, in any order."""
@@ -101,9 +114,8 @@ class Checks:
 def _is_foul(text: str) -> bool:
     return bool(
         any(unicodedata.category(each) in _UNSEEN and each not in _JOINERS for each in text)
-        or _ADDRESS.search(text)
+        or has_address(text)
         or _ROLES.search(text)
-        or _ORDERS.search(text)
     )
 
 
@@ -122,6 +134,16 @@ def _context(situation: Situation) -> Sequence[str]:
 def _words(text: str) -> list[str]:
     """Words and signs of names (c++, .net), folded."""
     return re.findall(r"[\w+#]+", unicodedata.normalize("NFKC", text).casefold())
+
+
+def _domains(texts: Iterable[str]) -> set[str]:
+    return {each for text in texts for each in domains_in(text)}
+
+
+def _runs(text: str) -> set[str]:
+    """All that stand in it of so many words in a row that they are copied."""
+    words = _words(text)
+    return {" ".join(words[at : at + _COPIED_WORDS]) for at in range(len(words) - _COPIED_WORDS + 1)}
 
 
 def _scripts(texts: Iterable[str]) -> frozenset[str]:

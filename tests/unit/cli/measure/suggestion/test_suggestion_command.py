@@ -14,14 +14,14 @@ from attune.services.suggestion.ranking.token import Token
 RUN = CliRunner()
 
 
-def shown(path: Path, users: int = 6) -> Path:
+def shown(path: Path, users: int = 6, propensity: float = 0.5) -> Path:
     """Each user is shown two suggestions and takes the second, which has the higher cosine."""
     lines = []
     for user in range(users):
         for position in (1, 2):
             values = np.zeros(len(FEATURES), np.float32)
             values[0] = position / 10
-            attributes = {"suggestion_token": Token(2, position, 0.5, "0123abcd", values).encoded()}
+            attributes = {"suggestion_token": Token(2, position, propensity, "0123abcd", values).encoded()}
             event = {"user_id": f"u{user}", "query_id": "q", "timestamp": "2026-01-01T00:00:00Z"}
             lines.append(event | {"action_name": "suggestion_shown", "event_attributes": attributes})
             if position == 2:
@@ -41,7 +41,31 @@ def test_a_ranker_is_learned_from_what_was_accepted_and_judged_by_the_log(tmp_pa
     summary = json.loads(judged.stdout)["summary"]
     assert summary["lists"] == 6
     assert summary["logged"] == 1
+    assert "ATTUNE_SUGGESTION_EXPLORATION" not in judged.stderr
     assert summary["replay_rate"] == 0  # it puts the accepted one first, and these lists had it second
+
+
+def test_unknown_is_told_and_that_nothing_was_explored(tmp_path: Path) -> None:
+    events, opposite = shown(tmp_path / "events.jsonl", propensity=1), tmp_path / "opposite.json"
+    weights = np.zeros(len(FEATURES))
+    weights[0] = 1  # the second first
+    RankerModel(weights, np.zeros(len(FEATURES)), np.ones(len(FEATURES))).save(opposite)
+    judged = RUN.invoke(app, ["eval", "suggestion", "--off-policy", str(events), "--ranker", str(opposite), "--json"])
+    found = json.loads(judged.stdout)
+    rows = {row["estimate"]: row["accepted_a_list"] for row in found["rows"]}
+    assert rows == {"logged": 1, "snips": "unknown", "ips": "unknown", "clipped": "unknown", "replay": "unknown"}
+    assert "snips" not in found["summary"]
+    assert (found["summary"]["known_places"], found["summary"]["effective_lists"]) == (0, 0)
+    assert "ATTUNE_SUGGESTION_EXPLORATION" in judged.stderr
+
+
+def test_events_without_a_query_id_are_passed_over_and_counted(tmp_path: Path) -> None:
+    events = shown(tmp_path / "events.jsonl", users=2)
+    first, *rest = map(json.loads, events.read_text().splitlines())
+    events.write_text("\n".join(json.dumps(line) for line in ({**first, "query_id": ""}, *rest)))
+    judged = RUN.invoke(app, ["eval", "suggestion", "--off-policy", str(events), "--json"])
+    assert json.loads(judged.stdout)["summary"]["events_without_query_id"] == 1
+    assert "1 without a query_id" in " ".join(judged.stderr.split())
 
 
 def test_without_a_log_the_options_are_named(tmp_path: Path) -> None:

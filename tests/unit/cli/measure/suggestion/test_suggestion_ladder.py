@@ -5,10 +5,12 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
+from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.model import Entity
 from attune.services.cli.measure.suggestion.cases import cases_of
 from attune.services.cli.measure.suggestion.ladder import World
 from attune.services.cli.measure.suggestion.logs import Entry
-from attune.services.cli.measure.suggestion.moments import moment_of, walked
+from attune.services.cli.measure.suggestion.moments import Entities, moment_of, walked
 from attune.services.cli.measure.suggestion.report import measured
 from attune.services.cli.measure.suggestion.scores import rank_of
 from attune.services.suggestion.ranking.model import RankerModel
@@ -37,8 +39,10 @@ class Vectors:
         return self._texts[text]
 
 
-def world(users: int) -> World:
-    """Each user turns between two topics of their own: the next query is of the one that was left."""
+def world(users: int, entities: Entities | None = None) -> World:
+    """Each user turns between two topics of their own: the next query is of the one that was left. Nobody has any of
+    the entities.
+    """
     entries = [
         Entry(f"user {user}", 1000.0 * user + step, f"{(user + 5 * (step % 2)) % TOPICS}-{user}-{step}")
         for user in range(users)
@@ -49,7 +53,7 @@ def world(users: int) -> World:
     block = Block([vectors[text] for text in log.pool])
     places = {text: place for place, text in enumerate(log.pool)}
     return World(
-        log, [known[id(case)] for case in log.cases], vectors, None, {user: {} for user in log.users}, block, places
+        log, [known[id(case)] for case in log.cases], vectors, entities, {user: {} for user in log.users}, block, places
     )
 
 
@@ -57,15 +61,23 @@ def test_history_gains_where_it_tells_and_anothers_loses() -> None:
     rows, summary = measured(world(24), RankerModel.load(), 1)
     assert summary["mrr_gain_over_query_low"] > 0
     assert summary["mrr_gain_over_frequent_low"] > 0
-    assert summary["shuffled_store_loss_low"] > 0
-    assert summary["shuffled_store_loss_low"] <= summary["shuffled_store_loss"] <= summary["shuffled_store_loss_high"]
+    assert summary["shuffled_history_and_store_loss_low"] > 0
+    assert summary["shuffled_history_and_store_loss_low"] <= summary["shuffled_history_and_store_loss"]
+    assert summary["shuffled_history_and_store_loss"] <= summary["shuffled_history_and_store_loss_high"]
     assert {row["ranker"] for row in rows} >= {"frequent", "query", "learned: served", "shipped", "by_query"}
+
+
+def test_anothers_store_alone_loses_nothing_where_no_store_has_anything() -> None:
+    """However much another's history loses: the two figures are apart."""
+    _, summary = measured(world(24, Entities(Catalog({"a": Entity("a", "nobody's")}))), RankerModel.load(), 1)
+    assert summary["shuffled_store_loss"] == summary["shuffled_store_loss_high"] == 0
+    assert summary["shuffled_history_and_store_loss_low"] > 0
 
 
 def test_of_a_single_user_nothing_is_learned_and_nobody_is_exchanged() -> None:
     rows, summary = measured(world(1), RankerModel.load(), 1)
     assert not [row for row in rows if str(row["ranker"]).startswith("learned")]
-    assert "shuffled_store_loss" not in summary
+    assert not [name for name in summary if name.startswith("shuffled")]
     assert summary["mrr"] > 0
 
 

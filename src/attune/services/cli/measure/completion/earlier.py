@@ -51,8 +51,6 @@ class Earlier:
 class OfOthers:
     """What others than one user asked. Implements model.QueryStatistics, as far as completion asks."""
 
-    is_empty = False
-
     def __init__(self, earlier: Earlier, user: str) -> None:
         self._earlier = earlier
         self._user = user

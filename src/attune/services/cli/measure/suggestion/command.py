@@ -19,9 +19,16 @@ from attune.services.cli.measure.suggestion.shown import read_shown
 from attune.services.cli.measure.suggestion.world import make_world, read_entities
 from attune.services.cli.measure.tables import page_of
 from attune.services.cli.options import Json
+from attune.services.cli.output import progress_console
 from attune.services.runtime.clock import system_clock
 from attune.services.suggestion.ranking.model import RankerModel
-from attune.services.suggestion.ranking.off_policy import Shown, estimates
+from attune.services.suggestion.ranking.off_policy import Estimates, Shown, estimates, is_explored
+
+_UNKNOWN = "unknown"
+_UNEXPLORED = (
+    "No place of these lists was drawn (every propensity is 1): they tell nothing of another order. "
+    "Set ATTUNE_SUGGESTION_EXPLORATION above 0 where suggestions are served, and judge rankers by what is shown then."
+)
 
 
 def suggestion(  # noqa: PLR0913 - options of a command
@@ -89,23 +96,33 @@ def _foreseen(
 
 
 def _off_policy(file: Path, ranker: RankerModel) -> tuple[list[Row], dict[str, float]]:
+    """What is not known is no figure of the summary, and the rows say so."""
     found = read_shown(file)
-    rows = list(_estimated(found.lists, ranker))
-    agreeing = estimates(found.lists, ranker).agreeing
+    if not is_explored(found.lists):
+        progress_console.print(_UNEXPLORED, style="yellow")
+    made = estimates(found.lists, ranker)
+    rows = list(_estimated(found.lists, made))
     figures = {
-        f"{row['estimate']}{suffix}": float(row[f"accepted_a_list{suffix}"])
+        f"{row['estimate']}{suffix}": float(value)
         for row in rows
         for suffix in ("", "_low", "_high")
+        if (value := row[f"accepted_a_list{suffix}"]) != _UNKNOWN
     }
-    return rows, figures | {"replay_rate": agreeing, "lists": len(found.lists), "events_skipped": found.skipped}
+    stands_on = {"known_places": made.known_places, "effective_lists": made.effective_lists}
+    counts = {"lists": len(found.lists), "events_skipped": found.skipped, "events_without_query_id": found.without_list}
+    return rows, figures | {"replay_rate": made.agreeing} | stands_on | counts
 
 
-def _estimated(lists: Sequence[Shown], ranker: RankerModel) -> Iterator[Row]:
-    """With intervals by user: lists of one user are alike."""
-    made = estimates(lists, ranker)
-    users = list(dict.fromkeys(each.user for each in lists))
-    places = [np.array([place for place, each in enumerate(lists) if each.user == user]) for user in users]
+def _estimated(lists: Sequence[Shown], made: Estimates) -> Iterator[Row]:
+    """With intervals by user: lists of one user are alike. Unknown is a bound as well where it may be unknown."""
+    of_users: dict[tuple[str, str], list[int]] = {}
+    for place, each in enumerate(lists):
+        of_users.setdefault((each.tenant, each.user), []).append(place)
+    places = [np.array(each) for each in of_users.values()]
     for name in ("logged", "snips", "ips", "clipped", "replay"):
         measure = getattr(made, name)
-        found = resampled_all([len(users)], lambda drawn: measure(np.concatenate([places[user] for user in drawn[0]])))  # noqa: B023
-        yield {"estimate": name, "lists": len(lists), "users": len(users), **named("accepted_a_list", found)}
+        found = resampled_all([len(places)], lambda drawn: measure(np.concatenate([places[user] for user in drawn[0]])))  # noqa: B023
+        told = {
+            key: _UNKNOWN if np.isnan(figure) else figure for key, figure in named("accepted_a_list", found).items()
+        }
+        yield {"estimate": name, "lists": len(lists), "users": len(places), **told}

@@ -1,8 +1,12 @@
 """Candidates that the system makes itself, not those of the closed pool: are they what the user asks next, or near it?
 
-They are made as the service makes them: from what others asked until then, after the query or with words of it, and
-from the user's entities. Of a small log no query has the five users that the service asks for: how many it takes
-here is an option, and 1 is the least that says anything of a log with few users.
+They are made by the service's code, from less: from what others asked until then, after the query or with words of it,
+and from the user's entities. There are no titles of documents, as there is no search here, and no queries of others by
+the entities that they name, as the log has no index of these. The entities are the best of the user's whole store,
+where the service looks up those of the context first. And the first ten are as they were ordered: the ranker's cut of
+suggestions that are like one another is left out. What the learned order gains or loses here is therefore no measure of
+the whole service. Of a small log no query has the five users that the service asks for: how many it takes here is an
+option, and 1 is the least that says anything of a log with few users.
 """
 
 from collections.abc import Iterable, Sequence

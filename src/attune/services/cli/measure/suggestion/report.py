@@ -120,7 +120,7 @@ def _rows(world: World, step: Step, steps: dict[str, Step]) -> Iterator[Row]:
 
 
 def _summary(steps: dict[str, Step]) -> dict[str, float]:
-    """Of what is new to its user. `shuffled_store_loss` is what all of a user's own is worth against another's."""
+    """Of what is new to its user. `shuffled_store_loss` is what the user's own store is worth in all that is served."""
     best = steps.get("learned: served", steps["shipped"]).ranked.new_only
     found = {"mrr": float(best.reciprocal.mean()), "mrr_all_pairs": _mrr_of_all(steps)}
     found |= {f"success_at_{place}": float((best.ranks <= place).mean()) for place in (1, 5, 10)}
@@ -134,9 +134,9 @@ def _mrr_of_all(steps: dict[str, Step]) -> float:
 
 
 _LOSSES = {
-    "learned: another's history and store": "shuffled_store_loss",
+    "learned: served, another's store": "shuffled_store_loss",
+    "learned: another's history and store": "shuffled_history_and_store_loss",
     "learned: query + another's store": "shuffled_entities_loss",
-    "learned: served, another's store": "shuffled_entities_loss_in_session",
     "another's history, fixed": "shuffled_fixed_history_loss",
 }
 
