@@ -55,6 +55,8 @@ def test_reasons_speak_of_how_the_user_knows_the_entity() -> None:
         entity("c", Mode.NEIGHBOUR, via_label="a"),
         entity("d", Mode.UNFAMILIAR),
         entity("e", Mode.NEIGHBOUR, via_label="a", via_users=6),
+        entity("f", Mode.NEIGHBOUR),
+        entity("g", Mode.NEIGHBOUR, via_users=6),
     )
     assert [each.rationale for each in candidates(situation(entities=known))] == [
         "You came across a 4 times, last on 3 November 2026.",
@@ -62,6 +64,8 @@ def test_reasons_speak_of_how_the_user_knows_the_entity() -> None:
         "c is close to a, which you know.",
         "d belongs to what you asked, and is new to you.",
         "Others who care about a, which you know, care about e too.",
+        "f is close to what you know.",
+        "Others who care about what you know care about g too.",
     ]
 
 

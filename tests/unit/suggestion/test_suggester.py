@@ -2,16 +2,21 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from types import SimpleNamespace
 
+import numpy as np
+
 from attune.knowledge.v1.context_pb2 import Context
+from attune.knowledge_store.retrieval import Mode
 from attune.services.runtime.call import Call, enter_call
 from attune.services.runtime.llm import LlmError
 from attune.services.suggestion.gateway import Acquainted, Retrieved
 from attune.services.suggestion.known import KnownEntity, Source
 from attune.services.suggestion.ranking.candidates import Candidate
+from attune.services.suggestion.ranking.model import RankerModel
 from attune.services.suggestion.ranking.ranker import Ranked
+from attune.services.suggestion.ranking.serving import RankerPath
 from attune.services.suggestion.screening import Screen
 from attune.services.suggestion.situating import Situating
 from attune.services.suggestion.suggester import Outcome, Suggester, Wish
@@ -20,21 +25,21 @@ from attune.services.suggestion.writing.model import Account, Task, Written
 
 
 class Gateway:
-    def __init__(self, labels: list[str]) -> None:
-        self._labels = labels
+    def __init__(self, known: list[KnownEntity], summary: str = "") -> None:
+        self._known = known
+        self._summary = summary
 
     async def retrieved(self, *_: object) -> Retrieved:
         return Retrieved()
 
     async def entities(self, *_: object) -> Acquainted:
-        known = [KnownEntity(label, label, "familiar", 1.0) for label in self._labels]
-        return Acquainted(known, known)
+        return Acquainted(self._known, self._known)
 
     async def suppression(self, *_: object) -> Suppression:
         return Suppression()
 
     async def summary(self, *_: object) -> str:
-        return ""
+        return self._summary
 
 
 class Ranker:
@@ -52,8 +57,9 @@ class Writer:
     were it asked only afterwards.
     """
 
-    def __init__(self, *texts: str, failing_after: Ranker | None = None) -> None:
+    def __init__(self, *texts: str, failing_after: Ranker | None = None, rationale: str = "") -> None:
         self._texts = texts
+        self._rationale = rationale
         self._failing_after = failing_after
         self.task: Task | None = None
 
@@ -62,15 +68,21 @@ class Writer:
         account.attempts = 1
         for each in self._texts:
             await asyncio.sleep(0)  # lets the ranker begin
-            yield Written(each, "")
+            yield Written(each, self._rationale)
         if self._failing_after is not None:
             await self._failing_after.done.wait()
             raise LlmError("the language model is down")
 
 
-def over(ranker: object, writer: Writer, *labels: str, denied: tuple[str, ...] = ()) -> Suggester:
+def known(label: str, via: str = "") -> KnownEntity:
+    return KnownEntity(label, label, Mode.NEIGHBOUR if via else Mode.FAMILIAR, 1.0, via_label=via)
+
+
+def over(
+    ranker: object, writer: Writer | None, *entities: KnownEntity, denied: tuple[str, ...] = (), summary: str = ""
+) -> Suggester:
     enter_call(Call("test", "default", time.monotonic() + 30))
-    situating = Situating(Gateway(list(labels)), Screen(denied))  # type: ignore[arg-type]
+    situating = Situating(Gateway(list(entities), summary), Screen(denied))  # type: ignore[arg-type]
     return Suggester(situating, ranker, writer, 5)  # type: ignore[arg-type]
 
 
@@ -115,8 +127,43 @@ async def test_a_ranker_that_is_not_needed_is_stopped() -> None:
 
 async def test_a_model_is_not_told_of_entities_whose_names_are_denied() -> None:
     writer = Writer("written")
-    await suggested(over(Ranker(), writer, "pyramid", "bad pyre", denied=("bad",)))
+    await suggested(over(Ranker(), writer, known("pyramid"), known("bad pyre"), denied=("bad",)))
     assert writer.task is not None
     situation = writer.task.situation
     assert [each.label for each in (*situation.entities, *situation.own)] == ["pyramid", "pyramid"]
     assert [writer.task.allows(text) for text in ("pyramid", "a bad one", "write to ada@example.org")] == [1, 0, 0]
+
+
+async def ones(texts: Sequence[str]) -> np.ndarray:
+    return np.ones((len(texts), 1), np.float32)
+
+
+async def test_no_denied_word_is_shown_as_what_an_entity_is_close_to() -> None:
+    by_ranker = over(RankerPath(ones, RankerModel.load()), None, known("blackjack", "casino"), denied=("casino",))
+    outcome = await suggested(by_ranker)
+    assert [(each.text, each.rationale) for each in outcome.suggestions] == [
+        ("query blackjack", "blackjack is close to what you know.")
+    ]
+
+
+async def test_a_model_is_told_of_no_denied_word_in_a_via_or_the_summary() -> None:
+    writer = Writer("written")
+    entities = (known("blackjack", "casino"), known("chess", "go"))
+    await suggested(over(Ranker(), writer, *entities, denied=("casino",), summary="Is fond of the casino."))
+    assert writer.task is not None
+    situation = writer.task.situation
+    assert [each.via_label for each in situation.entities] == ["", "go"]
+    assert situation.summary == ""
+
+
+async def test_a_rationale_with_a_denied_word_is_left_out_whoever_wrote_it() -> None:
+    class Reasoning(Ranker):
+        async def ranked(self, *_: object) -> list[Ranked]:
+            await super().ranked()
+            return [Ranked(Candidate("ranked", "As in a casino.", Source.DOCUMENT), 1.0, "token")]
+
+    ranker = Reasoning()
+    outcome = await suggested(
+        over(ranker, Writer("written", rationale="Casino!", failing_after=ranker), denied=("casino",))
+    )
+    assert [(each.text, each.rationale) for each in outcome.suggestions] == [("written", ""), ("ranked", "")]

@@ -29,6 +29,7 @@ class KnownEntity:
     count: int = 0
     last_seen: datetime | None = None
     via_label: str = ""
+    """What the user knows next to it; empty where that may not be told."""
     via_users: int = 0
     """How many users care about both, where nothing but that says that they are close."""
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.suggestion.gateway import Acquainted, Gateway, Retrieved
@@ -67,7 +67,7 @@ class Situating:
             entities=self._usable(known.entities, suppression),
             titles=retrieved.titles,
             own=self._usable(known.own, suppression),
-            summary=summary,
+            summary=summary if self._screen.allows(summary) else "",
         )
         return Situated(situation, notices, milliseconds, suppression, self._screen)
 
@@ -77,8 +77,9 @@ class Situating:
         return await self._gateway.entities(user, query, context, retrieved.entity_ids)
 
     def _usable(self, entities: Sequence[KnownEntity], suppression: Suppression) -> list[KnownEntity]:
-        """Without those whose names must not be suggested: a language model is not told of them either."""
-        return [each for each in suppression.usable(entities) if self._screen.allows(each.label)]
+        """Without names that must not be suggested: a language model is not told of them either."""
+        allowed = (each for each in suppression.usable(entities) if self._screen.allows(each.label))
+        return [each if self._screen.allows(each.via_label) else replace(each, via_label="") for each in allowed]
 
 
 def since(started: float) -> float:

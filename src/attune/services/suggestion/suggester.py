@@ -97,12 +97,10 @@ class Suggester:
                 task = Task(situated.situation, wish.limit, self._time_to_write_s(), wish.is_streamed, situated.allows)
                 async with aclosing(self._by_writer(writer, task, outcome)) as written:
                     async for each in written:
-                        outcome.suggestions.append(each)
-                        yield each
+                        yield _leaving(each, situated, outcome)
             if writer is None or outcome.fallback_reason:
                 for each in _filling(await ready, outcome.suggestions, wish.limit):
-                    outcome.suggestions.append(each)
-                    yield each
+                    yield _leaving(each, situated, outcome)
         finally:
             ready.cancel()
             await asyncio.gather(ready, return_exceptions=True)
@@ -134,6 +132,13 @@ class Suggester:
         ranked = await self._ranker.ranked(situated.situation, situated.allows, limit)
         outcome.milliseconds["rank_ms"] = since(started)
         return [_suggested(each) for each in ranked]
+
+
+def _leaving(suggested: Suggested, situated: Situated, outcome: Outcome) -> Suggested:
+    """As it is shown and noted in the outcome: without its rationale where that says what must not be shown."""
+    shown = suggested if situated.screen.allows(suggested.rationale) else replace(suggested, rationale="")
+    outcome.suggestions.append(shown)
+    return shown
 
 
 def _filling(ranked: Sequence[Suggested], there: Sequence[Suggested], limit: int) -> list[Suggested]:

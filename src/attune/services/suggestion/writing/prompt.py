@@ -53,7 +53,8 @@ def reason(entity: KnownEntity) -> str:
         case Mode.LAPSED:
             return f"met {times}, but not lately{when}"
         case Mode.NEIGHBOUR:
-            return f"close to {entity.via_label}, which the user knows"
+            via = f"{entity.via_label}, which the user knows" if entity.via_label else "what the user knows"
+            return f"close to {via}"
         case Mode.UNFAMILIAR:
             return "new to the user"
 
