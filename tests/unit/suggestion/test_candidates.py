@@ -57,6 +57,8 @@ def test_reasons_speak_of_how_the_user_knows_the_entity() -> None:
         entity("e", Mode.NEIGHBOUR, via_label="a", via_users=6),
         entity("f", Mode.NEIGHBOUR),
         entity("g", Mode.NEIGHBOUR, via_users=6),
+        entity("h", Mode.FAMILIAR),
+        entity("i", Mode.FAMILIAR, count=1),
     )
     assert [each.rationale for each in candidates(situation(entities=known))] == [
         "You came across a 4 times, last on 3 November 2026.",
@@ -66,6 +68,8 @@ def test_reasons_speak_of_how_the_user_knows_the_entity() -> None:
         "Others who care about a, which you know, care about e too.",
         "f is close to what you know.",
         "Others who care about what you know care about g too.",
+        "You came across h.",
+        "You came across i once.",
     ]
 
 

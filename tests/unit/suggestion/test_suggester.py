@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import numpy as np
@@ -25,18 +27,22 @@ from attune.services.suggestion.writing.model import Account, Task, Written
 
 
 class Gateway:
-    def __init__(self, known: list[KnownEntity], summary: str = "") -> None:
+    def __init__(self, known: list[KnownEntity], summary: str = "", until: datetime | None = None) -> None:
         self._known = known
         self._summary = summary
+        self._until = until
+        self.searched_for: list[str] = []
+        """The users, as search was asked."""
 
-    async def retrieved(self, *_: object) -> Retrieved:
+    async def retrieved(self, user: str, *_: object) -> Retrieved:
+        self.searched_for.append(user)
         return Retrieved()
 
     async def entities(self, *_: object) -> Acquainted:
         return Acquainted(self._known, self._known)
 
     async def suppression(self, *_: object) -> Suppression:
-        return Suppression()
+        return Suppression(history_until=self._until)
 
     async def summary(self, *_: object) -> str:
         return self._summary
@@ -167,3 +173,19 @@ async def test_a_rationale_with_a_denied_word_is_left_out_whoever_wrote_it() -> 
         over(ranker, Writer("written", rationale="Casino!", failing_after=ranker), denied=("casino",))
     )
     assert [(each.text, each.rationale) for each in outcome.suggestions] == [("written", ""), ("ranked", "")]
+
+
+async def test_after_the_history_was_removed_documents_and_reasons_know_nothing_of_it() -> None:
+    cut = datetime(2026, 11, 3, tzinfo=UTC)
+    again = replace(known("asyncio"), count=13, first_seen=cut - timedelta(9), last_seen=cut + timedelta(1))
+    gateway = Gateway([again, replace(again, label="before", last_seen=cut)], "Knows all.", cut)
+    situated = await Situating(gateway, Screen()).of("ada", "query", Context(), for_writer=True)  # type: ignore[arg-type]
+    assert gateway.searched_for == [""]
+    assert [(each.label, each.count, each.last_seen) for each in situated.situation.entities] == [("asyncio", 0, None)]
+    assert situated.situation.summary == ""
+
+
+async def test_documents_are_searched_for_the_user_whose_history_stands() -> None:
+    gateway = Gateway([])
+    await Situating(gateway, Screen()).of("ada", "query", Context(), for_writer=False)  # type: ignore[arg-type]
+    assert gateway.searched_for == ["ada"]

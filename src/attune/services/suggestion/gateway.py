@@ -220,4 +220,5 @@ def _known(found: knowledge.RetrievedEntity) -> KnownEntity:
         last_seen=evidence.last_seen.ToDatetime(UTC) if evidence.HasField("last_seen") else None,
         via_label=found.via_label,
         via_users=found.via_users,
+        first_seen=evidence.first_seen.ToDatetime(UTC) if evidence.HasField("first_seen") else None,
     )

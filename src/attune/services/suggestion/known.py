@@ -27,11 +27,13 @@ class KnownEntity:
     score: float
     """Higher is more; comparable within one mode of one answer."""
     count: int = 0
+    """How often the user met it; 0 where that is not told."""
     last_seen: datetime | None = None
     via_label: str = ""
     """What the user knows next to it; empty where that may not be told."""
     via_users: int = 0
     """How many users care about both, where nothing but that says that they are close."""
+    first_seen: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

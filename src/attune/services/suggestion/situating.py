@@ -45,16 +45,19 @@ class Situating:
         milliseconds: dict[str, float] = {}
         notices: list[str] = []
         started = time.monotonic()
-        retrieved = await self._gateway.retrieved(user, query, context)
+        suppression = await self._gateway.suppression(user) if user else Suppression()
+        # Search cannot leave out what the user did until then: so it ranks for nobody.
+        seeker = "" if suppression.history_until else user
+        retrieved = await self._gateway.retrieved(seeker, query, context)
         milliseconds["candidates_ms"] = since(started)
         started = time.monotonic()
         known = await self._known(user, query, context, retrieved)
         if known.is_withheld:
             notices.append(_WITHHELD)
-            retrieved = await self._gateway.retrieved("", query, context)  # those were ranked by what is known
+            if seeker:  # those were ranked by what is known
+                retrieved = await self._gateway.retrieved("", query, context)
         if retrieved.notice:
             notices.append(retrieved.notice)
-        suppression = await self._gateway.suppression(user) if user else Suppression()
         is_told = for_writer and not known.is_withheld and not suppression.history_until
         summary = await self._gateway.summary(user) if is_told and _is_personal(user, context) else ""
         milliseconds["retrieve_ms"] = since(started)

@@ -95,14 +95,14 @@ def _of_titles(situation: Situation) -> Iterator[Candidate]:
 
 def _reason(entity: KnownEntity) -> str:
     """Why this entity, in a sentence for the user. From this user's store; of others, only that they are many."""
-    times = "once" if entity.count == 1 else f"{entity.count} times"
+    times = {0: "", 1: " once"}.get(entity.count, f" {entity.count} times")
     when = f", last on {entity.last_seen:%-d %B %Y}" if entity.last_seen else ""
     via = f"{entity.via_label}, which you know" if entity.via_label else "what you know"
     match entity.mode:
         case Mode.FAMILIAR:
-            return f"You came across {entity.label} {times}{when}."
+            return f"You came across {entity.label}{times}{when}."
         case Mode.LAPSED:
-            return f"You came across {entity.label} {times}, but not lately{when}."
+            return f"You came across {entity.label}{times}, but not lately{when}."
         case Mode.NEIGHBOUR if entity.via_users:
             return f"Others who care about {via}{',' if entity.via_label else ''} care about {entity.label} too."
         case Mode.NEIGHBOUR:

@@ -45,13 +45,13 @@ def label_of(entity: KnownEntity) -> str:
 
 def reason(entity: KnownEntity) -> str:
     """How the user knows an entity, from this user's store. Of other users, only that they are many."""
-    times = "once" if entity.count == 1 else f"{entity.count} times"
+    times = {0: "", 1: " once"}.get(entity.count, f" {entity.count} times")
     when = f", last on {entity.last_seen:%-d %B %Y}" if entity.last_seen else ""
     match entity.mode:
         case Mode.FAMILIAR:
-            return f"met {times}{when}"
+            return f"met{times}{when}"
         case Mode.LAPSED:
-            return f"met {times}, but not lately{when}"
+            return f"met{times}, but not lately{when}"
         case Mode.NEIGHBOUR:
             via = f"{entity.via_label}, which the user knows" if entity.via_label else "what the user knows"
             return f"close to {via}"
