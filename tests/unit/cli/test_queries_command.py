@@ -81,7 +81,31 @@ def test_a_file_of_rows_is_counted_without_a_store(directory):
     assert told("--log", file) == {"asked": 19, "screened": 1, "queries": {"default": 2}, "left_out": 0, "skipped": 0}
     assert texts(statistics_of(directory / "queries", "default").next_after("sql", 5)) == ["sql join"]
     assert told("--log", file, "--at-least", "4", "--tenant", "acme")["queries"] == {"acme": 3}
-    assert kept(directory) == []  # the tenant of before has no queries any more
+    assert kept(directory) == ["sql", "sql join"]  # a file of one tenant says nothing of another
+
+
+def test_a_file_replaces_what_was_counted_of_its_own_tenants(directory):
+    event = {
+        "tenant_id": "other",
+        "user_id": "u0",
+        "type": "query",
+        "user_query": "x",
+        "occurred_at": "2026-01-31T12:00:00Z",
+    }
+    for tenant in ("default", "other", "third"):
+        told("--log", file_of(directory, rows("sql")), "--tenant", tenant)
+    (directory / "queries" / ".of-gone.sqlite.draft").touch()
+    told("--log", file_of(directory, [event | {"event_id": "e"}]))
+    assert [kept(directory, tenant) for tenant in ("default", "other", "third")] == [[], [], ["sql"]]
+    assert list((directory / "queries").glob(".of-*")) == []
+
+
+@pytest.mark.parametrize("tenant", ["a/b", "../up", "", "x" * 65, "a\n"])
+def test_what_is_no_tenant_is_refused(directory, tenant):
+    result = CliRunner().invoke(app, ["queries", "count", "--log", file_of(directory, rows("sql")), "--tenant", tenant])
+    assert result.exit_code == 2
+    assert "--tenant" in result.output
+    assert not (directory / "queries").exists()
 
 
 def test_a_file_may_have_events_and_other_times_and_sessions(directory):
@@ -109,6 +133,10 @@ def test_a_file_may_have_events_and_other_times_and_sessions(directory):
         ({"user": "u", "query": "q", "ts": "991332000000"}, "ts: is neither"),
         ({"user": "u", "query": 7, "ts": "970916000000"}, "query: is no string"),
         ({"user": "", "query": "q", "ts": "970916000000"}, "user: is empty"),
+        ({"user": "u", "query": "a \ud83d", "ts": "970916000000"}, "query: has half a character"),
+        ({"user": "u\udc00", "query": "q", "ts": "970916000000"}, "user: has half a character"),
+        ({"user": "u", "query": "q", "ts": "970916000000", "session": "\ud800"}, "session: has half a character"),
+        ({"type": "query", "user_id": "u", "user_query": "\ud83d", "event_id": "e"}, "line 6"),
         ({"type": "query", "user_id": "u"}, "user_query: "),
         ({"user": "u", "query": "x" * (5 << 20), "ts": "970916000000"}, "longer than"),
     ],

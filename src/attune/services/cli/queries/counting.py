@@ -18,6 +18,7 @@ from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json, Token, connect
 from attune.services.cli.output import console, print_json, progress
 from attune.services.cli.queries.logs import AskedInFile
+from attune.services.runtime.auth import is_tenant
 from attune.services.runtime.call import DEFAULT_TENANT
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import Config
@@ -29,6 +30,12 @@ from attune.services.suggestion.queries.model import K
 from attune.services.suggestion.screening import Screen
 
 
+def _tenant(name: str) -> str:
+    if not is_tenant(name):
+        raise typer.BadParameter(f"{name!r} is no tenant: write 1 to 64 of the characters A-Z, a-z, 0-9, '.', '_', '-'")
+    return name
+
+
 def count(
     *,
     at_least: Annotated[int, typer.Option(min=2, help="What fewer users asked is not kept.")] = K,
@@ -37,7 +44,9 @@ def count(
         Path | None,
         typer.Option(help="A JSONL file instead of the event log: events, or rows of user, ts and query."),
     ] = None,
-    tenant: Annotated[str, typer.Option(help="Whose the file's lines are that name no tenant_id.")] = DEFAULT_TENANT,
+    tenant: Annotated[
+        str, typer.Option(help="Whose the file's lines are that name no tenant_id.", callback=_tenant)
+    ] = DEFAULT_TENANT,
     skip_invalid: Annotated[bool, typer.Option("--skip-invalid", help="Leave out lines that are wrong.")] = False,
     vectors: Annotated[
         bool, typer.Option("--vectors", help="Keep a vector of each query; needs the embedding service.")
@@ -50,7 +59,8 @@ def count(
     Of each tenant by itself. Users who were forgotten, and those who have withdrawn consent to statistics, do not
     count; nothing of fewer users than --at-least gets into the files, nor what must not be suggested. All that was
     counted before goes: run this every night, and who was forgotten during the day is out of it. Services may go on
-    meanwhile, and take the new files by themselves.
+    meanwhile, and take the new files by themselves. With --log, what was counted of tenants of whom the file has
+    nothing stays.
 
     Example: attune queries count --window 90
     """
@@ -67,7 +77,8 @@ def count(
         allowed = _allowed(source, config, stack, is_file=log is not None)
         since = started - timedelta(days=window) if window is not None else None
         plan = Plan(at_least, since, _linker(config), _embedder(token, stack) if vectors else None)
-        report = count_queries(allowed, config.queries, Screen.load(config.denylist_path), started, plan)
+        screen, only_of = Screen.load(config.denylist_path), tenant if log is not None else None
+        report = count_queries(allowed, config.queries, screen, started, plan, only_of=only_of)
         seconds = (system_clock() - started).total_seconds()
         left_out = allowed.left_out if isinstance(allowed, Allowed) else 0
     _tell(report, source.skipped, left_out, seconds, as_json=as_json)
