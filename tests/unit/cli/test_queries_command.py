@@ -1,9 +1,11 @@
 """`attune queries count`: from a log or a file, and what is told of either."""
 
 import json
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from tests.unit.suggestion.queries.asking import MANY, START, statistics_of, texts
 from typer.testing import CliRunner
@@ -11,6 +13,7 @@ from typer.testing import CliRunner
 from attune.events.v1.events_pb2 import EVENT_TYPE_QUERY, InteractionEvent
 from attune.knowledge_store.model import UserKey
 from attune.services.cli.main import app
+from attune.services.cli.queries import counting
 from attune.services.runtime.config import Config
 from attune.services.runtime.events import TOPIC, to_entry
 from attune.services.runtime.stores import open_event_log, open_store
@@ -176,6 +179,17 @@ def test_entities_are_linked_with_the_catalog(directory):
     (directory / "catalog.jsonl").write_text('{"id": "Q1", "label": "asyncio"}\n')
     told("--log", file_of(directory, rows("asyncio queue")))
     assert texts(statistics_of(directory / "queries", "default").naming(["Q1"], 5)) == ["asyncio queue"]
+
+
+def test_a_count_with_vectors_names_their_model(directory, monkeypatch):
+    client = SimpleNamespace(
+        embed=lambda asked, **_: np.ones((len(asked), 2), np.float32), model_info=lambda: SimpleNamespace(model_id="m")
+    )
+    monkeypatch.setattr(counting, "connect", lambda _token: nullcontext(client))
+    told("--log", file_of(directory, rows("sql")), "--vectors")
+    found = statistics_of(directory / "queries", "default")
+    assert found.vectors_by == "m"
+    assert found.beginning("", MANY)[0].vector is not None
 
 
 def test_people_are_told_in_sentences(directory):

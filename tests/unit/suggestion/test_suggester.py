@@ -16,6 +16,7 @@ from attune.services.runtime.llm import LlmError
 from attune.services.suggestion.gateway import Acquainted, Retrieved
 from attune.services.suggestion.known import KnownEntity, Source
 from attune.services.suggestion.ranking.candidates import Candidate
+from attune.services.suggestion.ranking.encoder import Embedded
 from attune.services.suggestion.ranking.model import RankerModel
 from attune.services.suggestion.ranking.ranker import Ranked
 from attune.services.suggestion.ranking.serving import RankerPath
@@ -140,8 +141,8 @@ async def test_a_model_is_not_told_of_entities_whose_names_are_denied() -> None:
     assert [writer.task.allows(text) for text in ("pyramid", "a bad one", "write to ada@example.org")] == [1, 0, 0]
 
 
-async def ones(texts: Sequence[str]) -> np.ndarray:
-    return np.ones((len(texts), 1), np.float32)
+async def ones(texts: Sequence[str]) -> Embedded:
+    return Embedded(np.ones((len(texts), 1), np.float32), "ones")
 
 
 async def test_no_denied_word_is_shown_as_what_an_entity_is_close_to() -> None:

@@ -9,7 +9,6 @@ from itertools import chain
 import grpc
 import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from attune.embedding.v1 import embedding_pb2 as embedding
 from attune.embedding.v1.embedding_pb2_grpc import EmbeddingServiceStub
@@ -23,6 +22,7 @@ from attune.search.v1.search_pb2_grpc import SearchServiceStub
 from attune.services.runtime.outgoing import onward
 from attune.services.runtime.vectors import to_matrix
 from attune.services.suggestion.known import KnownEntity
+from attune.services.suggestion.ranking.encoder import Embedded
 from attune.services.suggestion.suppression import Suppression
 
 _MODES = {
@@ -185,7 +185,7 @@ class Gateway:
         answer = await self._search.Search(request, **onward(limit_s))
         return [hit.document.title for hit in answer.hits if hit.document.title]
 
-    async def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    async def vectors(self, texts: Sequence[str]) -> Embedded:
         """Unit vectors [n, d] of texts; a row of zeros for a text that has none."""
         request = embedding.EmbedRequest(
             inputs=[embedding.TextInput(text=text, domain="general", role=embedding.ROLE_QUERY) for text in texts],
@@ -194,7 +194,8 @@ class Gateway:
         answer = await self._embedding.Embed(request, **onward())
         matrix = to_matrix(answer.vectors)
         nothing = np.zeros(matrix.shape[1], np.float32)
-        return np.stack([matrix[item.row] if item.HasField("row") else nothing for item in answer.items])
+        rows = np.stack([matrix[item.row] if item.HasField("row") else nothing for item in answer.items])
+        return Embedded(rows, answer.model_id)
 
     async def close(self) -> None:
         """Close the channels."""

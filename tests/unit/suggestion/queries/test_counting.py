@@ -192,7 +192,9 @@ def test_entities_and_vectors_are_kept_with_the_queries(tmp_path):
         log,
         link=lambda text: [text, text, "both"],
         embed=lambda asked_for: np.stack([vectors[each] for each in asked_for]),
+        model_id="a model",
     )
+    assert found.vectors_by == "a model"
     assert texts(found.naming(["both"], MANY)) == ["queue", "stack"]
     assert texts(found.naming(["stack", "both", "none"], 1)) == ["queue"]
     (stack,) = found.naming(["stack"], MANY)

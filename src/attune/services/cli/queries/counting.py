@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +18,7 @@ from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json, Token, connect
 from attune.services.cli.output import console, print_json, progress
 from attune.services.cli.queries.logs import AskedInFile
+from attune.services.client import Client
 from attune.services.runtime.auth import is_tenant
 from attune.services.runtime.call import DEFAULT_TENANT
 from attune.services.runtime.clock import system_clock
@@ -76,7 +77,9 @@ def count(
             source = AskedInFile(log, tenant, skip_invalid=skip_invalid)
         allowed = _allowed(source, config, stack, is_file=log is not None)
         since = started - timedelta(days=window) if window is not None else None
-        plan = Plan(at_least, since, _linker(config), _embedder(token, stack) if vectors else None)
+        plan = Plan(at_least, since, _linker(config))
+        if vectors:
+            plan = _with_vectors(plan, stack.enter_context(connect(token)))
         screen, only_of = Screen.load(config.denylist_path), tenant if log is not None else None
         report = count_queries(allowed, config.queries, screen, started, plan, only_of=only_of)
         seconds = (system_clock() - started).total_seconds()
@@ -102,9 +105,11 @@ def _linker(config: Config) -> Callable[[str], Sequence[str]]:
     return lambda text: [mention.entity_id for mention in linker.link(text)]
 
 
-def _embedder(token: str, stack: ExitStack) -> Callable[[Sequence[str]], NDArray[np.float32]]:
-    client = stack.enter_context(connect(token))
-    return lambda texts: client.embed(texts, domain="general", query=True)
+def _with_vectors(plan: Plan, client: Client) -> Plan:
+    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+        return client.embed(texts, domain="general", query=True)
+
+    return replace(plan, embed=embed, model_id=client.model_info().model_id)
 
 
 def _tell(report: Report, skipped: int, left_out: int, seconds: float, *, as_json: bool) -> None:

@@ -34,6 +34,8 @@ class Plan:
     """The entities that a text names."""
     embed: Callable[[Sequence[str]], NDArray[np.float32]] | None = None
     """Unit vectors [n, d] of texts; None: the files have no vectors."""
+    model_id: str = ""
+    """Of the model that computes them; the files name it."""
 
 
 @dataclass(slots=True)
@@ -81,7 +83,11 @@ def count_queries(
         tally.keep()
         report.screened = _collect(tally, _counting(asked, plan.since), screen)
         tally.rank()
-        facts: dict[str, str | int] = {"k": plan.k, "counted_at": now.isoformat(timespec="seconds")}
+        facts: dict[str, str | int] = {
+            "k": plan.k,
+            "counted_at": now.isoformat(timespec="seconds"),
+            "vectors_by": plan.model_id,
+        }
         for tenant in tally.tenants():
             counted = _completed(tally.queries(tenant), plan)
             file = file_of(directory, tenant)

@@ -46,8 +46,9 @@ class QueryFile:
         self._opened = opened(file)
         self._lock = threading.Lock()
         weakref.finalize(self, self._opened.close)
-        (total,) = self._opened.execute("SELECT value FROM facts WHERE name = 'total'").fetchone()
-        self.total = int(total)
+        facts = dict(self._opened.execute("SELECT name, value FROM facts"))
+        self.total = int(facts["total"])
+        self.vectors_by = str(facts.get("vectors_by", ""))
 
     def next_after(self, query: str, limit: int) -> Sequence[Counted]:
         with self._connection() as connection:

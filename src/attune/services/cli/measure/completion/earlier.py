@@ -52,6 +52,7 @@ class OfOthers:
     """What others than one user asked. Implements model.QueryStatistics, as far as completion asks."""
 
     is_empty = False
+    vectors_by = ""
 
     def __init__(self, earlier: Earlier, user: str) -> None:
         self._earlier = earlier
