@@ -118,3 +118,13 @@ def test_candidates_are_distinct_bounded_and_never_repeat_the_session(
     keys = [normalised(each.text) for each in found]
     assert len(keys) == len(set(keys)) <= MAX_CANDIDATES
     assert not set(keys) & {normalised(text) for text in (query, *previous)}
+
+
+def test_what_cannot_be_seen_is_no_other_query_and_is_not_shown() -> None:
+    query = "\u202e\u05e9\u05d0\u05dc\u05d4 asyncio"
+    titles = ["\u05e9\u05d0\u05dc\u05d4 asyncio", "\u2066Queues\u2069"]
+    found = candidates(situation(query, entities=(entity("\u200fpyramid"),), titles=titles))
+    assert [(each.text, each.rationale) for each in found] == [
+        ("\u05e9\u05d0\u05dc\u05d4 asyncio pyramid", "You came across pyramid."),
+        ("Queues", "It answers what you asked."),
+    ]

@@ -98,7 +98,8 @@ async def test_nobody_gets_what_most_users_asked(ask):
     assert await ask()("python ", limit=2) == ["python asyncio", "python queue"]
     assert (await ask()(""))[:2] == ["python asyncio", "python queue"]
     assert await ask()("pandas  MERGE") == []  # it is whole already
-    assert await ask()("zzz") == await ask()("\0") == await ask()("%") == []
+    assert await ask()("zzz") == await ask()("%") == []
+    assert await ask()("\0") == await ask()("")  # nothing that is seen was typed
 
 
 async def test_what_a_user_knows_comes_first_and_entities_are_completed_at_any_word(ask):
@@ -148,6 +149,11 @@ async def test_removed_screened_and_withheld_things_are_not_offered(ask):
     assert "pyramid" not in {each.candidate.text for each in whole.completions}
     assert whole.notices[0].startswith("user_id: these completions draw on queries of others")
     assert await ask(services, ["bad"])("bad") == []
+
+
+async def test_what_cannot_be_seen_neither_hides_completions_nor_is_shown(ask):
+    services = Services(titled=["\u202epython packaging"])
+    assert await ask(services)("\ufeffpython pack") == ["python packaging"]
 
 
 async def test_what_the_user_did_before_removing_their_history_is_not_drawn_from(ask):

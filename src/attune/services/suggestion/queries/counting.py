@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from attune.services.suggestion.known import visible
 from attune.services.suggestion.queries.asked import Asked
 from attune.services.suggestion.queries.model import Counted, K
 from attune.services.suggestion.queries.schema import LONGEST, QueriesError, file_of, tenant_of
@@ -99,7 +100,7 @@ def count_queries(
 
 def _counting(asked: Iterable[Asked], since: datetime | None) -> Iterator[Asked]:
     for each in asked:
-        if (since is None or each.at >= since) and len(each.text) <= LONGEST and each.text.strip():
+        if (since is None or each.at >= since) and len(each.text) <= LONGEST and visible(each.text).strip():
             yield each
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attune.knowledge_store.retrieval import Mode
-from attune.services.suggestion.known import KnownEntity, Situation, Source, normalised
+from attune.services.suggestion.known import KnownEntity, Situation, Source, normalised, visible
 from attune.services.suggestion.queries.model import NO_QUERIES, Counted, QueryStatistics
 from attune.services.suggestion.ranking.features import NOTHING_ELSE, Facts
 
@@ -136,7 +136,8 @@ def _distinct(found: Iterable[Candidate], asked: set[str]) -> list[Candidate]:
         if key in kept:
             kept[key] = _merged(kept[key], candidate)
         elif key and key not in asked and len(kept) < MAX_CANDIDATES:
-            kept[key] = candidate
+            text, rationale = visible(candidate.text).strip(), visible(candidate.rationale)
+            kept[key] = replace(candidate, text=text, rationale=rationale)
     return list(kept.values())
 
 
