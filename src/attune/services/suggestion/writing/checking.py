@@ -12,6 +12,7 @@ from attune.services.suggestion.known import Situation, normalised
 from attune.services.suggestion.screening import Screen
 from attune.services.suggestion.writing.languages import speaks_another
 from attune.services.suggestion.writing.model import Task
+from attune.services.suggestion.writing.prompt import PAGE_CHARACTERS
 
 _MOST_WORDS = 20
 _MOST_CHARACTERS = 200
@@ -41,7 +42,7 @@ class Checks:
         self._task = task
         self._screen = screen
         self._asked = {normalised(each) for each in (situation.query, *situation.previous_queries)}
-        self._page = f" {' '.join(_words(situation.page_text))} "
+        self._page = f" {' '.join(_words(situation.page_text[:PAGE_CHARACTERS]))} "
         self._scripts = _scripts(_context(situation))
         self._context = _words(" ".join((situation.query, *situation.previous_queries, situation.page_title)))
         self._kept: list[frozenset[str]] = []
@@ -113,7 +114,7 @@ def _context(situation: Situation) -> Sequence[str]:
         situation.query,
         *situation.previous_queries,
         situation.page_title,
-        situation.page_text[:5000],
+        situation.page_text[:PAGE_CHARACTERS],
         situation.summary,
         *labels,
     )
