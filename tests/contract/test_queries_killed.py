@@ -30,7 +30,7 @@ elif where == "spilt":  # with so little memory that all is on disk
     tally._TABLES = tally._TABLES.replace("cache_size = -", "cache_size = 8; --")
     tally.Tally.keep = killed
 else:
-    counting._remove_others = killed
+    counting._remove = killed
 more = by_many("third", 2000) if where == "spilt" else []
 count(Path(sys.argv[2]), [*by_many("secret plan", 4), *by_many("second", 4), *more])
 """

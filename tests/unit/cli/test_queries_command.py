@@ -1,9 +1,11 @@
 """`attune queries count`: from a log or a file, and what is told of either."""
 
 import json
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from tests.unit.suggestion.queries.asking import MANY, START, statistics_of, texts
 from typer.testing import CliRunner
@@ -11,6 +13,7 @@ from typer.testing import CliRunner
 from attune.events.v1.events_pb2 import EVENT_TYPE_QUERY, InteractionEvent
 from attune.knowledge_store.model import UserKey
 from attune.services.cli.main import app
+from attune.services.cli.queries import counting
 from attune.services.runtime.config import Config
 from attune.services.runtime.events import TOPIC, to_entry
 from attune.services.runtime.stores import open_event_log, open_store
@@ -81,7 +84,31 @@ def test_a_file_of_rows_is_counted_without_a_store(directory):
     assert told("--log", file) == {"asked": 19, "screened": 1, "queries": {"default": 2}, "left_out": 0, "skipped": 0}
     assert texts(statistics_of(directory / "queries", "default").next_after("sql", 5)) == ["sql join"]
     assert told("--log", file, "--at-least", "4", "--tenant", "acme")["queries"] == {"acme": 3}
-    assert kept(directory) == []  # the tenant of before has no queries any more
+    assert kept(directory) == ["sql", "sql join"]  # a file of one tenant says nothing of another
+
+
+def test_a_file_replaces_what_was_counted_of_its_own_tenants(directory):
+    event = {
+        "tenant_id": "other",
+        "user_id": "u0",
+        "type": "query",
+        "user_query": "x",
+        "occurred_at": "2026-01-31T12:00:00Z",
+    }
+    for tenant in ("default", "other", "third"):
+        told("--log", file_of(directory, rows("sql")), "--tenant", tenant)
+    (directory / "queries" / ".of-gone.sqlite.draft").touch()
+    told("--log", file_of(directory, [event | {"event_id": "e"}]))
+    assert [kept(directory, tenant) for tenant in ("default", "other", "third")] == [[], [], ["sql"]]
+    assert list((directory / "queries").glob(".of-*")) == []
+
+
+@pytest.mark.parametrize("tenant", ["a/b", "../up", "", "x" * 65, "a\n"])
+def test_what_is_no_tenant_is_refused(directory, tenant):
+    result = CliRunner().invoke(app, ["queries", "count", "--log", file_of(directory, rows("sql")), "--tenant", tenant])
+    assert result.exit_code == 2
+    assert "--tenant" in result.output
+    assert not (directory / "queries").exists()
 
 
 def test_a_file_may_have_events_and_other_times_and_sessions(directory):
@@ -109,6 +136,10 @@ def test_a_file_may_have_events_and_other_times_and_sessions(directory):
         ({"user": "u", "query": "q", "ts": "991332000000"}, "ts: is neither"),
         ({"user": "u", "query": 7, "ts": "970916000000"}, "query: is no string"),
         ({"user": "", "query": "q", "ts": "970916000000"}, "user: is empty"),
+        ({"user": "u", "query": "a \ud83d", "ts": "970916000000"}, "query: has half a character"),
+        ({"user": "u\udc00", "query": "q", "ts": "970916000000"}, "user: has half a character"),
+        ({"user": "u", "query": "q", "ts": "970916000000", "session": "\ud800"}, "session: has half a character"),
+        ({"type": "query", "user_id": "u", "user_query": "\ud83d", "event_id": "e"}, "line 6"),
         ({"type": "query", "user_id": "u"}, "user_query: "),
         ({"user": "u", "query": "x" * (5 << 20), "ts": "970916000000"}, "longer than"),
     ],
@@ -148,6 +179,17 @@ def test_entities_are_linked_with_the_catalog(directory):
     (directory / "catalog.jsonl").write_text('{"id": "Q1", "label": "asyncio"}\n')
     told("--log", file_of(directory, rows("asyncio queue")))
     assert texts(statistics_of(directory / "queries", "default").naming(["Q1"], 5)) == ["asyncio queue"]
+
+
+def test_a_count_with_vectors_names_their_model(directory, monkeypatch):
+    client = SimpleNamespace(
+        embed=lambda asked, **_: np.ones((len(asked), 2), np.float32), model_info=lambda: SimpleNamespace(model_id="m")
+    )
+    monkeypatch.setattr(counting, "connect", lambda _token: nullcontext(client))
+    told("--log", file_of(directory, rows("sql")), "--vectors")
+    found = statistics_of(directory / "queries", "default")
+    assert found.vectors_by == "m"
+    assert found.beginning("", MANY)[0].vector is not None
 
 
 def test_people_are_told_in_sentences(directory):

@@ -55,6 +55,10 @@ def test_reasons_speak_of_how_the_user_knows_the_entity() -> None:
         entity("c", Mode.NEIGHBOUR, via_label="a"),
         entity("d", Mode.UNFAMILIAR),
         entity("e", Mode.NEIGHBOUR, via_label="a", via_users=6),
+        entity("f", Mode.NEIGHBOUR),
+        entity("g", Mode.NEIGHBOUR, via_users=6),
+        entity("h", Mode.FAMILIAR),
+        entity("i", Mode.FAMILIAR, count=1),
     )
     assert [each.rationale for each in candidates(situation(entities=known))] == [
         "You came across a 4 times, last on 3 November 2026.",
@@ -62,6 +66,10 @@ def test_reasons_speak_of_how_the_user_knows_the_entity() -> None:
         "c is close to a, which you know.",
         "d belongs to what you asked, and is new to you.",
         "Others who care about a, which you know, care about e too.",
+        "f is close to what you know.",
+        "Others who care about what you know care about g too.",
+        "You came across h.",
+        "You came across i once.",
     ]
 
 
@@ -110,3 +118,13 @@ def test_candidates_are_distinct_bounded_and_never_repeat_the_session(
     keys = [normalised(each.text) for each in found]
     assert len(keys) == len(set(keys)) <= MAX_CANDIDATES
     assert not set(keys) & {normalised(text) for text in (query, *previous)}
+
+
+def test_what_cannot_be_seen_is_no_other_query_and_is_not_shown() -> None:
+    query = "\u202e\u05e9\u05d0\u05dc\u05d4 asyncio"
+    titles = ["\u05e9\u05d0\u05dc\u05d4 asyncio", "\u2066Queues\u2069"]
+    found = candidates(situation(query, entities=(entity("\u200fpyramid"),), titles=titles))
+    assert [(each.text, each.rationale) for each in found] == [
+        ("\u05e9\u05d0\u05dc\u05d4 asyncio pyramid", "You came across pyramid."),
+        ("Queues", "It answers what you asked."),
+    ]

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
+from structlog.testing import capture_logs
 
 from attune.services.suggestion.known import Situation
-from attune.services.suggestion.ranking.encoder import MOST_COLD, Encoder
+from attune.services.suggestion.queries.model import NO_QUERIES, Counted
+from attune.services.suggestion.ranking.encoder import MOST_COLD, Embedded, Encoder
 from attune.services.suggestion.ranking.features import BY_VECTOR, FEATURES
 from attune.services.suggestion.ranking.model import RankerModel
 from attune.services.suggestion.ranking.serving import RankerPath
@@ -15,16 +18,17 @@ from attune.services.suggestion.ranking.token import Token
 class Embedder:
     """Notes what it is asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, model_id: str = "now") -> None:
+        self.model_id = model_id
         self.calls: list[list[str]] = []
         self.is_away = False
 
-    async def __call__(self, texts: Sequence[str]) -> np.ndarray | None:
+    async def __call__(self, texts: Sequence[str]) -> Embedded | None:
         self.calls.append(list(texts))
         if self.is_away:
             return None
         made = np.array([[len(text), 1.0] for text in texts], np.float32)
-        return made / np.linalg.norm(made, axis=1, keepdims=True)
+        return Embedded(made / np.linalg.norm(made, axis=1, keepdims=True), self.model_id)
 
 
 def situation(query: str = "run tasks", titles: Sequence[str] = ("Tasks", "Queues")) -> Situation:
@@ -76,9 +80,57 @@ async def test_of_many_cold_candidates_only_some_are_embedded() -> None:
 
 async def test_a_stored_vector_costs_no_call() -> None:
     embedder = Embedder()
-    encoded = await Encoder(embedder).texts([], [("known", np.array([1, 0], np.float32))])
-    assert embedder.calls == []
-    assert encoded.wanted[0].vector is not None
+    stored = np.array([1, 0], np.float32)
+    (text,) = (await Encoder(embedder).texts(["query"], [("known", stored)], "now")).wanted
+    assert embedder.calls == [["query"]]
+    assert text.vector is stored
+
+
+@pytest.mark.parametrize("counted_by", ["before", ""])
+async def test_a_stored_vector_of_another_model_counts_for_nothing_and_is_told_once(counted_by: str) -> None:
+    embedder = Embedder()
+    encoder, stored = Encoder(embedder), np.ones(384, np.float32)
+    with capture_logs() as log:
+        first = await encoder.texts(["query"], [("known", stored), ("cold", None)], counted_by)
+        again = (await encoder.texts(["query"], [("known", stored), ("cold", None)], counted_by)).wanted
+    assert first.needed[0].vector is not None
+    assert [each.vector is None or len(each.vector) == 2 for each in (*first.wanted, *again)] == [True] * 4
+    assert again[0].vector is not None  # it was embedded, as one that has none
+    assert [each["counted_by"] for each in log] == [counted_by]
+
+
+async def test_with_nothing_of_the_user_to_embed_stored_vectors_are_trusted_once_the_model_is_known() -> None:
+    embedder = Embedder()
+    encoder, stored = Encoder(embedder), np.array([1, 0], np.float32)
+    await encoder.texts([], [("known", stored)], "now")
+    await encoder.texts([], [("other", stored)], "now")
+    assert embedder.calls == [["known"]]
+
+
+async def test_another_model_empties_the_cache() -> None:
+    embedder = Embedder()
+    encoder = Encoder(embedder)
+    await encoder.texts([], [("warm", None)])
+    embedder.model_id = "new"
+    (text,) = (await encoder.texts(["query"], [("warm", None)])).wanted
+    assert text.vector is None
+    await encoder.texts(["query"], [("warm", None)])
+    assert embedder.calls == [["warm"], ["query"], ["query", "warm"]]
+
+
+class Counts(type(NO_QUERIES)):  # type: ignore[misc]
+    """Of another model, with more dimensions than the embedder has."""
+
+    vectors_by = "before"
+
+    def next_after(self, *_: object) -> list[Counted]:
+        return [Counted("await tasks", 9, (), np.ones(384, np.float32))]
+
+
+async def test_a_count_with_vectors_of_another_model_ends_no_suggestions() -> None:
+    path = RankerPath(Embedder(), RankerModel.load(), queries=Counts)
+    found = await path.ranked(situation(), lambda _: True, 5)
+    assert "await tasks" in {each.candidate.text for each in found.suggestions}
 
 
 async def test_the_least_used_text_is_forgotten_first() -> None:

@@ -2,19 +2,25 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from attune.knowledge.v1.context_pb2 import Context
+from attune.knowledge_store.retrieval import Mode
 from attune.services.runtime.call import Call, enter_call
 from attune.services.runtime.llm import LlmError
 from attune.services.suggestion.gateway import Acquainted, Retrieved
 from attune.services.suggestion.known import KnownEntity, Source
 from attune.services.suggestion.ranking.candidates import Candidate
+from attune.services.suggestion.ranking.encoder import Embedded
+from attune.services.suggestion.ranking.model import RankerModel
 from attune.services.suggestion.ranking.ranker import Ranked
-from attune.services.suggestion.ranking.serving import Ranking
+from attune.services.suggestion.ranking.serving import RankerPath, Ranking
 from attune.services.suggestion.screening import Screen
 from attune.services.suggestion.situating import Situating
 from attune.services.suggestion.suggester import Outcome, Suggester, Wish
@@ -23,21 +29,25 @@ from attune.services.suggestion.writing.model import Account, Task, Written
 
 
 class Gateway:
-    def __init__(self, labels: list[str]) -> None:
-        self._labels = labels
+    def __init__(self, known: list[KnownEntity], summary: str = "", until: datetime | None = None) -> None:
+        self._known = known
+        self._summary = summary
+        self._until = until
+        self.searched_for: list[str] = []
+        """The users, as search was asked."""
 
-    async def retrieved(self, *_: object) -> Retrieved:
+    async def retrieved(self, user: str, *_: object) -> Retrieved:
+        self.searched_for.append(user)
         return Retrieved()
 
     async def entities(self, *_: object) -> Acquainted:
-        known = [KnownEntity(label, label, "familiar", 1.0) for label in self._labels]
-        return Acquainted(known, known)
+        return Acquainted(self._known, self._known)
 
     async def suppression(self, *_: object) -> Suppression:
-        return Suppression()
+        return Suppression(history_until=self._until)
 
     async def summary(self, *_: object) -> str:
-        return ""
+        return self._summary
 
 
 class Ranker:
@@ -57,8 +67,9 @@ class Writer:
     were it asked only afterwards.
     """
 
-    def __init__(self, *texts: str, failing_after: Ranker | None = None) -> None:
+    def __init__(self, *texts: str, failing_after: Ranker | None = None, rationale: str = "") -> None:
         self._texts = texts
+        self._rationale = rationale
         self._failing_after = failing_after
         self.task: Task | None = None
 
@@ -67,7 +78,7 @@ class Writer:
         account.attempts = 1
         for each in self._texts:
             await asyncio.sleep(0)  # lets the ranker begin
-            yield Written(each, "")
+            yield Written(each, self._rationale)
         if self._failing_after is not None:
             await self._failing_after.done.wait()
             raise LlmError("the language model is down")
@@ -77,7 +88,7 @@ class Together(Gateway):
     """Search answers once it is asked what the user has removed."""
 
     def __init__(self, retrieved: Retrieved) -> None:
-        super().__init__([])
+        super().__init__([], "")
         self.searched: list[str] = []
         self._retrieved = retrieved
         self._asked = asyncio.Event()
@@ -111,9 +122,15 @@ async def test_search_that_did_not_answer_is_not_waited_for_again() -> None:
     assert situated.notices[-1] == "search is slow"
 
 
-def over(ranker: object, writer: Writer, *labels: str, denied: tuple[str, ...] = ()) -> Suggester:
+def known(label: str, via: str = "") -> KnownEntity:
+    return KnownEntity(label, label, Mode.NEIGHBOUR if via else Mode.FAMILIAR, 1.0, via_label=via)
+
+
+def over(
+    ranker: object, writer: Writer | None, *entities: KnownEntity, denied: tuple[str, ...] = (), summary: str = ""
+) -> Suggester:
     enter_call(Call("test", "default", time.monotonic() + 30))
-    situating = Situating(Gateway(list(labels)), Screen(denied))  # type: ignore[arg-type]
+    situating = Situating(Gateway(list(entities), summary), Screen(denied))  # type: ignore[arg-type]
     return Suggester(situating, ranker, writer, 5)  # type: ignore[arg-type]
 
 
@@ -195,8 +212,59 @@ async def test_the_ranker_s_notice_is_told_where_it_is_used() -> None:
 
 async def test_a_model_is_not_told_of_entities_whose_names_are_denied() -> None:
     writer = Writer("written")
-    await suggested(over(Ranker(), writer, "pyramid", "bad pyre", denied=("bad",)))
+    await suggested(over(Ranker(), writer, known("pyramid"), known("bad pyre"), denied=("bad",)))
     assert writer.task is not None
     situation = writer.task.situation
     assert [each.label for each in (*situation.entities, *situation.own)] == ["pyramid", "pyramid"]
     assert [writer.task.allows(text) for text in ("pyramid", "a bad one", "write to ada@example.org")] == [1, 0, 0]
+
+
+async def ones(texts: Sequence[str]) -> Embedded:
+    return Embedded(np.ones((len(texts), 1), np.float32), "ones")
+
+
+async def test_no_denied_word_is_shown_as_what_an_entity_is_close_to() -> None:
+    by_ranker = over(RankerPath(ones, RankerModel.load()), None, known("blackjack", "casino"), denied=("casino",))
+    outcome = await suggested(by_ranker)
+    assert [(each.text, each.rationale) for each in outcome.suggestions] == [
+        ("query blackjack", "blackjack is close to what you know.")
+    ]
+
+
+async def test_a_model_is_told_of_no_denied_word_in_a_via_or_the_summary() -> None:
+    writer = Writer("written")
+    entities = (known("blackjack", "casino"), known("chess", "go"))
+    await suggested(over(Ranker(), writer, *entities, denied=("casino",), summary="Is fond of the casino."))
+    assert writer.task is not None
+    situation = writer.task.situation
+    assert [each.via_label for each in situation.entities] == ["", "go"]
+    assert situation.summary == ""
+
+
+async def test_a_rationale_with_a_denied_word_is_left_out_whoever_wrote_it() -> None:
+    class Reasoning(Ranker):
+        async def ranked(self, *_: object) -> Ranking:
+            await super().ranked()
+            return Ranking([Ranked(Candidate("ranked", "As in a casino.", Source.DOCUMENT), 1.0, "token")])
+
+    ranker = Reasoning()
+    outcome = await suggested(
+        over(ranker, Writer("written", rationale="Casino!", failing_after=ranker), denied=("casino",))
+    )
+    assert [(each.text, each.rationale) for each in outcome.suggestions] == [("written", ""), ("ranked", "")]
+
+
+async def test_after_the_history_was_removed_documents_and_reasons_know_nothing_of_it() -> None:
+    cut = datetime(2026, 11, 3, tzinfo=UTC)
+    again = replace(known("asyncio"), count=13, first_seen=cut - timedelta(9), last_seen=cut + timedelta(1))
+    gateway = Gateway([again, replace(again, label="before", last_seen=cut)], "Knows all.", cut)
+    situated = await Situating(gateway, Screen()).of("ada", "query", Context(), for_writer=True)  # type: ignore[arg-type]
+    assert gateway.searched_for == [""]
+    assert [(each.label, each.count, each.last_seen) for each in situated.situation.entities] == [("asyncio", 0, None)]
+    assert situated.situation.summary == ""
+
+
+async def test_documents_are_searched_for_the_user_whose_history_stands() -> None:
+    gateway = Gateway([])
+    await Situating(gateway, Screen()).of("ada", "query", Context(), for_writer=False)  # type: ignore[arg-type]
+    assert gateway.searched_for == ["ada"]

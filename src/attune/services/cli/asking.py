@@ -1,9 +1,10 @@
-"""`attune search`, `attune suggest` and `attune complete`."""
+"""`attune search`, `attune suggest` and `attune complete`. What others wrote is printed as it is, never as markup."""
 
 from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json, Token, User, connect, known_augmentation
@@ -36,10 +37,10 @@ def search(
     table = Table("", "document", "score", "why")
     for place, hit in enumerate(answer.hits, start=1):
         title = hit.document.title or hit.document.document_id
-        table.add_row(str(place), title, f"{hit.score:.3f}", hit.explanation.summary)
+        table.add_row(str(place), Text(title), f"{hit.score:.3f}", Text(hit.explanation.summary))
     console.print(table)
     if user:
-        console.print(f"personalization: {answer.personalization.reason}", style="dim")
+        console.print(f"personalization: {answer.personalization.reason}", style="dim", markup=False)
     for notice in answer.notices:
         console.print(notice, style="yellow", markup=False)
 
@@ -62,10 +63,10 @@ def suggest(
         return
     table = Table("suggestion", "why")
     for each in answer.suggestions:
-        table.add_row(each.text, each.rationale)
+        table.add_row(Text(each.text), Text(each.rationale))
     console.print(table)
     if answer.fallback_reason:
-        console.print(f"filled up by the ranker: {answer.fallback_reason}", style="yellow")
+        console.print(f"filled up by the ranker: {answer.fallback_reason}", style="yellow", markup=False)
     for notice in answer.notices:
         console.print(notice, style="yellow", markup=False)
 
@@ -89,7 +90,7 @@ def complete(
     table = Table("completion", "from")
     for each in answer.completions:
         source = suggestion.SuggestionSource.Name(each.source).removeprefix("SUGGESTION_SOURCE_")
-        table.add_row(each.text, source.replace("_", " ").lower())
+        table.add_row(Text(each.text), source.replace("_", " ").lower())
     console.print(table)
     for notice in answer.notices:
         console.print(notice, style="yellow", markup=False)

@@ -14,6 +14,11 @@ from attune.services.runtime.errors import ServiceError
 _TENANT = re.compile(r"[A-Za-z0-9._-]{1,64}")  # as tenant_id of events; a slash would blur the log's keys
 
 
+def is_tenant(name: str) -> bool:
+    """Whether a tenant may have this name."""
+    return _TENANT.fullmatch(name) is not None
+
+
 class Credentials:
     """Bearer tokens and the tenants they stand for. Without a token file, everybody is the one default tenant."""
 
@@ -37,7 +42,7 @@ class Credentials:
         if not isinstance(tenants, dict) or not all(isinstance(name, str) for name in tenants.values()):
             raise ConfigError(mend)
         for name in tenants.values():
-            if not _TENANT.fullmatch(name):
+            if not is_tenant(name):
                 raise ConfigError(f"{mend}; tenant {name!r} must be 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'")
         return cls(tenants)
 

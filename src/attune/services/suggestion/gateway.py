@@ -9,7 +9,6 @@ from itertools import chain
 import grpc
 import numpy as np
 import structlog
-from numpy.typing import NDArray
 
 from attune.embedding.v1 import embedding_pb2 as embedding
 from attune.embedding.v1.embedding_pb2_grpc import EmbeddingServiceStub
@@ -24,6 +23,7 @@ from attune.services.runtime.call import current_call
 from attune.services.runtime.outgoing import onward
 from attune.services.runtime.vectors import to_matrix
 from attune.services.suggestion.known import KnownEntity
+from attune.services.suggestion.ranking.encoder import Embedded
 from attune.services.suggestion.suppression import Suppression
 
 _MODES = {
@@ -198,7 +198,7 @@ class Gateway:
         answer = await self._search.Search(request, **onward(limit_s))
         return [hit.document.title for hit in answer.hits if hit.document.title]
 
-    async def vectors(self, texts: Sequence[str]) -> NDArray[np.float32] | None:
+    async def vectors(self, texts: Sequence[str]) -> Embedded | None:
         """Unit vectors [n, d] of texts, a row of zeros for a text that has none; None where embedding does not answer
         soon.
         """
@@ -213,7 +213,8 @@ class Gateway:
             return None
         matrix = to_matrix(answer.vectors)
         nothing = np.zeros(matrix.shape[1], np.float32)
-        return np.stack([matrix[item.row] if item.HasField("row") else nothing for item in answer.items])
+        rows = np.stack([matrix[item.row] if item.HasField("row") else nothing for item in answer.items])
+        return Embedded(rows, answer.model_id)
 
     async def close(self) -> None:
         """Close the channels."""
@@ -246,4 +247,5 @@ def _known(found: knowledge.RetrievedEntity) -> KnownEntity:
         last_seen=evidence.last_seen.ToDatetime(UTC) if evidence.HasField("last_seen") else None,
         via_label=found.via_label,
         via_users=found.via_users,
+        first_seen=evidence.first_seen.ToDatetime(UTC) if evidence.HasField("first_seen") else None,
     )

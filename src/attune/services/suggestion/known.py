@@ -1,11 +1,16 @@
 """What suggestions are made from: the user's entities in this context, as the knowledge service tells them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
+from unicodedata import category
 
 from attune.knowledge_store.retrieval import Mode
+
+_JOINERS = "\u200c\u200d"
+_LOOSE_JOINERS = re.compile(rf"(?<!\S)[{_JOINERS}]+|(?<![{_JOINERS}])[{_JOINERS}]+(?!\S)")
 
 
 class Source(IntEnum):
@@ -27,10 +32,13 @@ class KnownEntity:
     score: float
     """Higher is more; comparable within one mode of one answer."""
     count: int = 0
+    """How often the user met it; 0 where that is not told."""
     last_seen: datetime | None = None
     via_label: str = ""
+    """What the user knows next to it; empty where that may not be told."""
     via_users: int = 0
     """How many users care about both, where nothing but that says that they are close."""
+    first_seen: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,16 @@ class Situation:
     """The user in a few words, for a language model; empty where there is none, or it may not be used."""
 
 
+def visible(text: str) -> str:
+    """Without control and format characters, such as marks of direction. White space stays, and so do joiners inside
+    words: those of Persian and Indic scripts, and emoji, have them.
+    """
+    if text.isprintable():
+        return text
+    kept = (each for each in text if each.isspace() or each in _JOINERS or category(each) not in {"Cc", "Cf"})
+    return _LOOSE_JOINERS.sub("", "".join(kept))
+
+
 def normalised(text: str) -> str:
-    """Case-folded, with single spaces: two suggestions that agree in this are the same."""
-    return " ".join(text.casefold().split())
+    """What is visible, case-folded, with single spaces: two suggestions that agree in this are the same."""
+    return " ".join(visible(text).casefold().split())

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.suggestion.gateway import Acquainted, Gateway, Retrieved
@@ -49,13 +49,16 @@ class Situating:
         retrieved, suppression = await asyncio.gather(
             self._gateway.retrieved(user, query, context), self._suppression(user)
         )
+        is_ranked_for_user = bool(user) and not retrieved.notice  # who did not answer is not waited for again
+        if is_ranked_for_user and suppression.history_until:  # search cannot leave out what the user did until then
+            retrieved, is_ranked_for_user = await self._gateway.retrieved("", query, context), False
         milliseconds["candidates_ms"] = since(started)
         started = time.monotonic()
         known = await self._known(user, query, context, retrieved)
         if known.is_withheld:
             notices.append(_WITHHELD)
-            if not retrieved.notice:  # else there are none, and search is not waited for twice
-                retrieved = await self._gateway.retrieved("", query, context)  # those were ranked by what is known
+            if is_ranked_for_user:  # by what is known
+                retrieved = await self._gateway.retrieved("", query, context)
         if retrieved.notice:
             notices.append(retrieved.notice)
         is_told = for_writer and not known.is_withheld and not suppression.history_until
@@ -70,7 +73,7 @@ class Situating:
             entities=self._usable(known.entities, suppression),
             titles=retrieved.titles,
             own=self._usable(known.own, suppression),
-            summary=summary,
+            summary=summary if self._screen.allows(summary) else "",
         )
         return Situated(situation, notices, milliseconds, suppression, self._screen)
 
@@ -83,8 +86,9 @@ class Situating:
         return await self._gateway.entities(user, query, context, retrieved.entity_ids)
 
     def _usable(self, entities: Sequence[KnownEntity], suppression: Suppression) -> list[KnownEntity]:
-        """Without those whose names must not be suggested: a language model is not told of them either."""
-        return [each for each in suppression.usable(entities) if self._screen.allows(each.label)]
+        """Without names that must not be suggested: a language model is not told of them either."""
+        allowed = (each for each in suppression.usable(entities) if self._screen.allows(each.label))
+        return [each if self._screen.allows(each.via_label) else replace(each, via_label="") for each in allowed]
 
 
 def since(started: float) -> float:

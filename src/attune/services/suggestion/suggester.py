@@ -100,12 +100,10 @@ class Suggester:
                 task = Task(situated.situation, wish.limit, self._time_to_write_s(), wish.is_streamed, situated.allows)
                 async with aclosing(self._by_writer(writer, task, outcome)) as written:
                     async for each in written:
-                        outcome.suggestions.append(each)
-                        yield each
+                        yield _leaving(each, situated, outcome)
             if len(outcome.suggestions) < wish.limit:
                 for each in _filling(await _made(ready, outcome), outcome.suggestions, wish.limit):
-                    outcome.suggestions.append(each)
-                    yield each
+                    yield _leaving(each, situated, outcome)
         finally:
             ready.cancel()
             await asyncio.gather(ready, return_exceptions=True)
@@ -154,6 +152,13 @@ async def _made(ready: Awaitable[Ranking], outcome: Outcome) -> list[Suggested]:
     if ranking.notice:
         outcome.notices.append(ranking.notice)
     return [_suggested(each) for each in ranking.suggestions]
+
+
+def _leaving(suggested: Suggested, situated: Situated, outcome: Outcome) -> Suggested:
+    """As it is shown and noted in the outcome: without its rationale where that says what must not be shown."""
+    shown = suggested if situated.screen.allows(suggested.rationale) else replace(suggested, rationale="")
+    outcome.suggestions.append(shown)
+    return shown
 
 
 def _filling(ranked: Sequence[Suggested], there: Sequence[Suggested], limit: int) -> list[Suggested]:

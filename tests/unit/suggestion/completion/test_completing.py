@@ -1,5 +1,6 @@
 """Completions: what is offered, in which order, for whom, and what is not."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from attune.services.suggestion.completion.typos import corrected, is_near
 from attune.services.suggestion.gateway import Acquainted
 from attune.services.suggestion.known import KnownEntity
 from attune.services.suggestion.queries.live import LiveQueries
+from attune.services.suggestion.queries.model import QueryStatistics
 from attune.services.suggestion.screening import Screen
 from attune.services.suggestion.suppression import Suppression, fingerprint
 
@@ -101,7 +103,8 @@ async def test_nobody_gets_what_most_users_asked(ask):
     assert await ask()("python ", limit=2) == ["python asyncio", "python queue"]
     assert (await ask()(""))[:2] == ["python asyncio", "python queue"]
     assert await ask()("pandas  MERGE") == []  # it is whole already
-    assert await ask()("zzz") == await ask()("\0") == await ask()("%") == []
+    assert await ask()("zzz") == await ask()("%") == []
+    assert await ask()("\0") == await ask()("")  # nothing that is seen was typed
 
 
 async def test_what_a_user_knows_comes_first_and_entities_are_completed_at_any_word(ask):
@@ -160,6 +163,25 @@ async def test_removed_screened_and_withheld_things_are_not_offered(ask):
     assert "pyramid" not in {each.candidate.text for each in whole.completions}
     assert whole.notices[0].startswith("user_id: these completions draw on queries of others")
     assert await ask(services, ["bad"])("bad") == []
+
+
+async def test_files_are_looked_at_beside_the_event_loop(ask, monkeypatch):
+    asking, looked = ask(), []
+    of = LiveQueries.of
+
+    def noting(self: LiveQueries, tenant: str) -> QueryStatistics:
+        looked.append((tenant, threading.current_thread()))
+        return of(self, tenant)
+
+    monkeypatch.setattr(LiveQueries, "of", noting)
+    assert await asking("python ")
+    assert [tenant for tenant, _ in looked] == ["acme"]
+    assert looked[0][1] is not threading.current_thread()
+
+
+async def test_what_cannot_be_seen_neither_hides_completions_nor_is_shown(ask):
+    services = Services(titled=["\u202epython packaging"])
+    assert await ask(services)("\ufeffpython pack") == ["python packaging"]
 
 
 async def test_what_the_user_did_before_removing_their_history_is_not_drawn_from(ask):

@@ -130,6 +130,13 @@ def test_a_user_counts_once_and_a_form_is_kept_that_most_wrote(tmp_path):
     assert (only.text, only.users, found.total) == ("Task Group", 4, 1)
 
 
+def test_marks_that_nobody_sees_make_no_other_query(tmp_path):
+    log = [asked("a", "sql"), asked("b", "\u202esql"), asked("c", "sql\ufeff"), *by_many("\u200b", 3)]
+    found = counted(tmp_path, log)
+    assert [(each.text, each.users) for each in found.beginning("", MANY)] == [("sql", 3)]
+    assert texts(found.beginning("\ufeffsq", MANY)) == ["sql"]
+
+
 def test_a_form_that_too_few_wrote_is_not_told(tmp_path):
     log = [asked("a", "Ada"), asked("b", "ADA"), asked("c", "aDa")]
     assert texts(counted(tmp_path, log).beginning("", MANY)) == ["ada"]
@@ -192,7 +199,9 @@ def test_entities_and_vectors_are_kept_with_the_queries(tmp_path):
         log,
         link=lambda text: [text, text, "both"],
         embed=lambda asked_for: np.stack([vectors[each] for each in asked_for]),
+        model_id="a model",
     )
+    assert found.vectors_by == "a model"
     assert texts(found.naming(["both"], MANY)) == ["queue", "stack"]
     assert texts(found.naming(["stack", "both", "none"], 1)) == ["queue"]
     (stack,) = found.naming(["stack"], MANY)

@@ -7,6 +7,7 @@ from attune.services.suggestion.known import KnownEntity, Situation
 from attune.services.suggestion.screening import Screen
 from attune.services.suggestion.writing.checking import Checks
 from attune.services.suggestion.writing.model import Task
+from attune.services.suggestion.writing.prompt import PAGE_CHARACTERS
 
 
 def checks(query: str, *labels: str, page: str = "", title: str = "") -> Checks:
@@ -148,3 +149,12 @@ def test_no_order_is_taken_over_from_a_page_that_gives_orders(text: str, where: 
     assert made.problem(text) == "wrote what is no query"
     assert made.problem("rye bread") == ""
     assert made.rationale(text) == ""
+
+
+def test_only_what_the_model_saw_of_the_page_is_read() -> None:
+    made = checks(
+        "bread",
+        page="x" * PAGE_CHARACTERS + " knead the dough for ten minutes \u043e\u0447\u0435\u0440\u0435\u0434\u044c",
+    )
+    assert made.problem("knead the dough for ten minutes") == ""
+    assert "script" in made.problem("\u043e\u0447\u0435\u0440\u0435\u0434\u044c")

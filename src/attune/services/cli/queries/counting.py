@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +18,8 @@ from attune.services.cli.failures import told_plainly
 from attune.services.cli.options import Json, Token, connect
 from attune.services.cli.output import console, print_json, progress
 from attune.services.cli.queries.logs import AskedInFile
+from attune.services.client import Client
+from attune.services.runtime.auth import is_tenant
 from attune.services.runtime.call import DEFAULT_TENANT
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import Config
@@ -29,6 +31,12 @@ from attune.services.suggestion.queries.model import K
 from attune.services.suggestion.screening import Screen
 
 
+def _tenant(name: str) -> str:
+    if not is_tenant(name):
+        raise typer.BadParameter(f"{name!r} is no tenant: write 1 to 64 of the characters A-Z, a-z, 0-9, '.', '_', '-'")
+    return name
+
+
 def count(
     *,
     at_least: Annotated[int, typer.Option(min=2, help="What fewer users asked is not kept.")] = K,
@@ -37,7 +45,9 @@ def count(
         Path | None,
         typer.Option(help="A JSONL file instead of the event log: events, or rows of user, ts and query."),
     ] = None,
-    tenant: Annotated[str, typer.Option(help="Whose the file's lines are that name no tenant_id.")] = DEFAULT_TENANT,
+    tenant: Annotated[
+        str, typer.Option(help="Whose the file's lines are that name no tenant_id.", callback=_tenant)
+    ] = DEFAULT_TENANT,
     skip_invalid: Annotated[bool, typer.Option("--skip-invalid", help="Leave out lines that are wrong.")] = False,
     vectors: Annotated[
         bool, typer.Option("--vectors", help="Keep a vector of each query; needs the embedding service.")
@@ -50,7 +60,8 @@ def count(
     Of each tenant by itself. Users who were forgotten, and those who have withdrawn consent to statistics, do not
     count; nothing of fewer users than --at-least gets into the files, nor what must not be suggested. All that was
     counted before goes: run this every night, and who was forgotten during the day is out of it. Services may go on
-    meanwhile, and take the new files by themselves.
+    meanwhile, and take the new files by themselves. With --log, what was counted of tenants of whom the file has
+    nothing stays.
 
     Example: attune queries count --window 90
     """
@@ -66,8 +77,11 @@ def count(
             source = AskedInFile(log, tenant, skip_invalid=skip_invalid)
         allowed = _allowed(source, config, stack, is_file=log is not None)
         since = started - timedelta(days=window) if window is not None else None
-        plan = Plan(at_least, since, _linker(config), _embedder(token, stack) if vectors else None)
-        report = count_queries(allowed, config.queries, Screen.load(config.denylist_path), started, plan)
+        plan = Plan(at_least, since, _linker(config))
+        if vectors:
+            plan = _with_vectors(plan, stack.enter_context(connect(token)))
+        screen, only_of = Screen.load(config.denylist_path), tenant if log is not None else None
+        report = count_queries(allowed, config.queries, screen, started, plan, only_of=only_of)
         seconds = (system_clock() - started).total_seconds()
         left_out = allowed.left_out if isinstance(allowed, Allowed) else 0
     _tell(report, source.skipped, left_out, seconds, as_json=as_json)
@@ -91,9 +105,11 @@ def _linker(config: Config) -> Callable[[str], Sequence[str]]:
     return lambda text: [mention.entity_id for mention in linker.link(text)]
 
 
-def _embedder(token: str, stack: ExitStack) -> Callable[[Sequence[str]], NDArray[np.float32]]:
-    client = stack.enter_context(connect(token))
-    return lambda texts: client.embed(texts, domain="general", query=True)
+def _with_vectors(plan: Plan, client: Client) -> Plan:
+    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+        return client.embed(texts, domain="general", query=True)
+
+    return replace(plan, embed=embed, model_id=client.model_info().model_id)
 
 
 def _tell(report: Report, skipped: int, left_out: int, seconds: float, *, as_json: bool) -> None:

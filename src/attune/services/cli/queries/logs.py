@@ -7,6 +7,7 @@ A row may have a "session" besides.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from attune.services.runtime.validation import Validation
 from attune.services.suggestion.queries.asked import Asked, asked_of_event
 
 _DIGITS = 12
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _MEND = "mend that line, or leave out such lines with --skip-invalid"
 
 
@@ -87,6 +89,8 @@ def _text(fields: dict[str, Any], name: str) -> str:
     value = fields[name]
     if not isinstance(value, str):
         raise ValueError(f"{name}: is no string")  # noqa: TRY004 - a line's content, as every other mistake in it
+    if _SURROGATE.search(value):
+        raise ValueError(f"{name}: has half a character (a lone surrogate), which is no text")
     return value
 
 

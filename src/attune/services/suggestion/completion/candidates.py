@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from attune.services.suggestion.completion.person import Person
 from attune.services.suggestion.completion.typos import SHORTEST, corrected, is_near
-from attune.services.suggestion.known import Source, normalised
+from attune.services.suggestion.known import Source, normalised, visible
 from attune.services.suggestion.queries.model import Counted, QueryStatistics
 
 _PER_LIMIT = 4
@@ -108,6 +108,7 @@ def _merged(found: Iterable[Candidate]) -> list[Candidate]:
         held = by_text.setdefault(key, each)
         by_text[key] = replace(
             held,
+            text=visible(held.text).strip(),
             quality=max(held.quality, each.quality),
             users=max(held.users, each.users),
             followed=max(held.followed, each.followed),

@@ -16,7 +16,6 @@ from attune.services.suggestion.gateway import Acquainted, Gateway
 from attune.services.suggestion.known import normalised
 from attune.services.suggestion.queries.file import folded_prefix
 from attune.services.suggestion.queries.live import LiveQueries
-from attune.services.suggestion.queries.model import QueryStatistics
 from attune.services.suggestion.screening import Screen
 from attune.services.suggestion.suppression import Suppression
 
@@ -79,7 +78,6 @@ class Completer:
     async def complete(self, user: str, prefix: str, context: Context, limit: int) -> Completed:
         """At most `limit` completions of what was typed; of an empty prefix, what the user may begin with."""
         typed, completed = folded_prefix(prefix), Completed()
-        statistics = self._queries.of(current_call().tenant)
         wishes, titles = await asyncio.gather(self._wishes(user, context), self._titles(typed, completed))
         if wishes is None:
             completed.notices.append(_UNKNOWN)
@@ -87,12 +85,11 @@ class Completer:
         if wishes.notice:
             completed.notices.append(wishes.notice)
         # In a thread: looking up reads files.
-        completed.completions = await asyncio.to_thread(self._chosen, typed, statistics, wishes, titles, limit)
+        completed.completions = await asyncio.to_thread(self._chosen, typed, wishes, titles, limit)
         return completed
 
-    def _chosen(
-        self, typed: str, statistics: QueryStatistics, wishes: _Wishes, titles: Sequence[str], limit: int
-    ) -> list[Scored]:
+    def _chosen(self, typed: str, wishes: _Wishes, titles: Sequence[str], limit: int) -> list[Scored]:
+        statistics = self._queries.of(current_call().tenant)
         found = candidates(typed, statistics, wishes.person, titles, limit)
         allowed = [each for each in found if wishes.suppression.allows(each.text) and self._screen.allows(each.text)]
         scored = ordered(allowed, wishes.person) if typed else beginnings(allowed, wishes.person, limit)

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from attune.services.suggestion.known import visible
 from attune.services.suggestion.queries.asked import Asked
 from attune.services.suggestion.queries.model import Counted, K
-from attune.services.suggestion.queries.schema import LONGEST, QueriesError, file_of
+from attune.services.suggestion.queries.schema import LONGEST, QueriesError, file_of, tenant_of
 from attune.services.suggestion.queries.tally import Tally
 from attune.services.suggestion.queries.writing import write_queries
 from attune.services.suggestion.screening import Screen
@@ -34,6 +35,8 @@ class Plan:
     """The entities that a text names."""
     embed: Callable[[Sequence[str]], NDArray[np.float32]] | None = None
     """Unit vectors [n, d] of texts; None: the files have no vectors."""
+    model_id: str = ""
+    """Of the model that computes them; the files name it."""
 
 
 @dataclass(slots=True)
@@ -48,7 +51,9 @@ class Report:
     """How many are in the file, by tenant."""
 
 
-def count_queries(asked: Iterable[Asked], directory: Path, screen: Screen, now: datetime, plan: Plan) -> Report:
+def count_queries(
+    asked: Iterable[Asked], directory: Path, screen: Screen, now: datetime, plan: Plan, *, only_of: str | None = None
+) -> Report:
     """Count anew, and put a file for each tenant into the directory, in place of all that was counted before.
 
     The same queries give the same files, whatever order they come in and however often each comes. They are sorted on
@@ -61,6 +66,8 @@ def count_queries(asked: Iterable[Asked], directory: Path, screen: Screen, now: 
         screen: what it does not allow is not kept.
         now: when this is.
         plan: what is wanted.
+        only_of: None: this is all that any tenant asked. Else what this one asked, perhaps with others: the files of
+            tenants who asked nothing here stay.
 
     Raises:
         ValueError: k is below 2.
@@ -69,25 +76,32 @@ def count_queries(asked: Iterable[Asked], directory: Path, screen: Screen, now: 
     if plan.k < 2:
         raise ValueError(f"k is {plan.k}: give 2 or more, so that no single user is told of")
     report = Report()
+    told_of = set() if only_of is None else {only_of}
     with _alone_in(directory), Tally(directory / ".tally", plan.k) as tally:
         for each in _counting(asked, plan.since):
             tally.add(each)
+            told_of.add(each.user.tenant)
             report.asked += 1
         tally.keep()
         report.screened = _collect(tally, _counting(asked, plan.since), screen)
         tally.rank()
-        facts: dict[str, str | int] = {"k": plan.k, "counted_at": now.isoformat(timespec="seconds")}
+        facts: dict[str, str | int] = {
+            "k": plan.k,
+            "counted_at": now.isoformat(timespec="seconds"),
+            "vectors_by": plan.model_id,
+        }
         for tenant in tally.tenants():
             counted = _completed(tally.queries(tenant), plan)
             file = file_of(directory, tenant)
             report.queries[tenant] = write_queries(file, counted, tally.following(tenant), {**facts, "tenant": tenant})
-        _remove_others(directory, report.queries)
+        gone = _tenants_in(directory) if only_of is None else told_of
+        _remove(directory, gone - report.queries.keys())
     return report
 
 
 def _counting(asked: Iterable[Asked], since: datetime | None) -> Iterator[Asked]:
     for each in asked:
-        if (since is None or each.at >= since) and len(each.text) <= LONGEST and each.text.strip():
+        if (since is None or each.at >= since) and len(each.text) <= LONGEST and visible(each.text).strip():
             yield each
 
 
@@ -132,9 +146,11 @@ def _alone_in(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _remove_others(directory: Path, kept: Iterable[str]) -> None:
+def _tenants_in(directory: Path) -> set[str]:
+    return {tenant_of(file) for file in directory.glob("of-*.sqlite")}
+
+
+def _remove(directory: Path, gone: Iterable[str]) -> None:
     """The files of tenants of whom nothing is to be told any more, and what a killed count left behind."""
-    files = {file_of(directory, tenant) for tenant in kept}
-    for each in [*directory.glob("of-*.sqlite"), *directory.glob(".of-*.draft")]:
-        if each not in files:
-            each.unlink()
+    for each in [*(file_of(directory, tenant) for tenant in gone), *directory.glob(".of-*.draft")]:
+        each.unlink(missing_ok=True)

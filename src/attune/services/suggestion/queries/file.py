@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from attune.services.suggestion.known import normalised
+from attune.services.suggestion.known import normalised, visible
 from attune.services.suggestion.queries.model import Counted
 from attune.services.suggestion.queries.schema import MOST_LISTED, opened
 from attune.services.suggestion.queries.writing import restored
@@ -46,8 +46,9 @@ class QueryFile:
         self._opened = opened(file)
         self._lock = threading.Lock()
         weakref.finalize(self, self._opened.close)
-        (total,) = self._opened.execute("SELECT value FROM facts WHERE name = 'total'").fetchone()
-        self.total = int(total)
+        facts = dict(self._opened.execute("SELECT name, value FROM facts"))
+        self.total = int(facts["total"])
+        self.vectors_by = str(facts.get("vectors_by", ""))
 
     def next_after(self, query: str, limit: int) -> Sequence[Counted]:
         with self._connection() as connection:
@@ -71,7 +72,7 @@ class QueryFile:
             )
 
     def containing(self, words: Sequence[str], limit: int) -> Sequence[Counted]:
-        asked = [each for each in dict.fromkeys(map(normalised, words)) if each and "\0" not in each][:_MOST_WORDS]
+        asked = [each for each in dict.fromkeys(map(normalised, words)) if each][:_MOST_WORDS]
         if not asked:
             return ()
         expression = " OR ".join('"' + each.replace('"', '""') + '"' for each in asked)
@@ -92,7 +93,7 @@ class QueryFile:
 def folded_prefix(prefix: str) -> str:
     """A prefix as queries are compared with it: normalised, but for a space behind its last word, which ends it."""
     folded = normalised(prefix)
-    return f"{folded} " if folded and prefix[-1:].isspace() else folded
+    return f"{folded} " if folded and visible(prefix)[-1:].isspace() else folded
 
 
 def _numbers(connection: sqlite3.Connection, statement: str, values: tuple[str | int, ...]) -> list[int]:

@@ -33,6 +33,11 @@ class QueryStatistics(Protocol):
         """How many queries there are."""
         ...
 
+    @property
+    def vectors_by(self) -> str:
+        """Id of the model that computed the vectors: those of others are not comparable. Empty: not known, or none."""
+        ...
+
     def next_after(self, query: str, limit: int) -> Sequence[Counted]:
         """What others asked next in the same session, most users first."""
         ...
@@ -56,6 +61,7 @@ class QueryStatistics(Protocol):
 
 class _NoQueries:
     total = 0
+    vectors_by = ""
 
     def next_after(self, query: str, limit: int) -> Sequence[Counted]:  # noqa: ARG002 - as the protocol has it
         return ()

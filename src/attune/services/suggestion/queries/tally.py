@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from attune.services.suggestion.known import normalised
+from attune.services.suggestion.known import normalised, visible
 from attune.services.suggestion.queries.asked import Asked
 from attune.services.suggestion.queries.schema import MOST_LISTED
 from attune.services.suggestion.queries.sessions import Step, followed
@@ -166,4 +166,4 @@ class Tally:
 
 
 def _spaced(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(visible(text).split())

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attune.knowledge_store.retrieval import Mode
-from attune.services.suggestion.known import KnownEntity, Situation, Source, normalised
+from attune.services.suggestion.known import KnownEntity, Situation, Source, normalised, visible
 from attune.services.suggestion.queries.model import NO_QUERIES, Counted, QueryStatistics
 from attune.services.suggestion.ranking.features import NOTHING_ELSE, Facts
 
@@ -95,17 +95,18 @@ def _of_titles(situation: Situation) -> Iterator[Candidate]:
 
 def _reason(entity: KnownEntity) -> str:
     """Why this entity, in a sentence for the user. From this user's store; of others, only that they are many."""
-    times = "once" if entity.count == 1 else f"{entity.count} times"
+    times = {0: "", 1: " once"}.get(entity.count, f" {entity.count} times")
     when = f", last on {entity.last_seen:%-d %B %Y}" if entity.last_seen else ""
+    via = f"{entity.via_label}, which you know" if entity.via_label else "what you know"
     match entity.mode:
         case Mode.FAMILIAR:
-            return f"You came across {entity.label} {times}{when}."
+            return f"You came across {entity.label}{times}{when}."
         case Mode.LAPSED:
-            return f"You came across {entity.label} {times}, but not lately{when}."
+            return f"You came across {entity.label}{times}, but not lately{when}."
         case Mode.NEIGHBOUR if entity.via_users:
-            return f"Others who care about {entity.via_label}, which you know, care about {entity.label} too."
+            return f"Others who care about {via}{',' if entity.via_label else ''} care about {entity.label} too."
         case Mode.NEIGHBOUR:
-            return f"{entity.label} is close to {entity.via_label}, which you know."
+            return f"{entity.label} is close to {via}."
         case Mode.UNFAMILIAR:
             return f"{entity.label} belongs to what you asked, and is new to you."
 
@@ -135,7 +136,8 @@ def _distinct(found: Iterable[Candidate], asked: set[str]) -> list[Candidate]:
         if key in kept:
             kept[key] = _merged(kept[key], candidate)
         elif key and key not in asked and len(kept) < MAX_CANDIDATES:
-            kept[key] = candidate
+            text, rationale = visible(candidate.text).strip(), visible(candidate.rationale)
+            kept[key] = replace(candidate, text=text, rationale=rationale)
     return list(kept.values())
 
 

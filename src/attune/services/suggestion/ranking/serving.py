@@ -53,13 +53,14 @@ class RankerPath:
 
     async def ranked(self, situation: Situation, allows: Callable[[str], bool], limit: int) -> Ranking:
         """At most `limit` suggestions that are allowed, the best first."""
-        found = await asyncio.to_thread(self._found, situation, allows)
+        found, counted_by = await asyncio.to_thread(self._found, situation, allows)
         if not found:
             return Ranking()
         turns = [text for text in situation.previous_queries if text.strip()][-_TURNS:]
         query, page = situation.query.strip(), situation.page_title.strip()
         needed = [text for text in (query, page, *turns) if text]
-        encoded = await self._encoder.texts(needed, [(each.text, each.vector) for each in found])
+        wanted = [(each.text, each.vector) for each in found]
+        encoded = await self._encoder.texts(needed, wanted, counted_by)
         by_text = dict(zip(needed, encoded.needed, strict=True))
         ranked = rank(
             found,
@@ -72,9 +73,10 @@ class RankerPath:
         )
         return Ranking(ranked, "" if encoded.has_vectors else _WITHOUT_MEANING)
 
-    def _found(self, situation: Situation, allows: Callable[[str], bool]) -> list[Candidate]:
-        """Reads a file, perhaps."""
-        return [each for each in candidates(situation, self._queries()) if allows(each.text)]
+    def _found(self, situation: Situation, allows: Callable[[str], bool]) -> tuple[list[Candidate], str]:
+        """And the model that their vectors are of. Reads a file, perhaps."""
+        queries = self._queries()
+        return [each for each in candidates(situation, queries) if allows(each.text)], queries.vectors_by
 
 
 def _known(situation: Situation) -> dict[str, tuple[Mode, float]]:

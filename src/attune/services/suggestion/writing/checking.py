@@ -13,6 +13,7 @@ from attune.services.suggestion.screening import Screen
 from attune.services.suggestion.writing.addresses import domains_in, has_address, other_domains
 from attune.services.suggestion.writing.languages import speaks_another
 from attune.services.suggestion.writing.model import Task
+from attune.services.suggestion.writing.prompt import PAGE_CHARACTERS
 
 _MOST_WORDS = 20
 _MOST_CHARACTERS = 200
@@ -43,12 +44,13 @@ class Checks:
         self._screen = screen
         self._asked = {normalised(each) for each in (situation.query, *situation.previous_queries)}
         own = (situation.query, *situation.previous_queries)
-        self._page = f" {' '.join(_words(situation.page_text))} "
+        page = situation.page_text[:PAGE_CHARACTERS]
+        self._page = f" {' '.join(_words(page))} "
         self._own_runs = {run for each in own for run in _runs(each)}
         self._label_domains = _domains(entity.label for entity in situation.entities)
         self._domains = self._label_domains | _domains((*own, situation.page_title))
         self._user_orders = any(_ORDERS.search(each) for each in own)
-        self._page_orders = any(_ORDERS.search(each) for each in (situation.page_title, situation.page_text))
+        self._page_orders = any(_ORDERS.search(each) for each in (situation.page_title, page))
         self._scripts = _scripts(_context(situation))
         self._context = _words(" ".join((situation.query, *situation.previous_queries, situation.page_title)))
         self._kept: list[frozenset[str]] = []
@@ -125,7 +127,7 @@ def _context(situation: Situation) -> Sequence[str]:
         situation.query,
         *situation.previous_queries,
         situation.page_title,
-        situation.page_text[:5000],
+        situation.page_text[:PAGE_CHARACTERS],
         situation.summary,
         *labels,
     )

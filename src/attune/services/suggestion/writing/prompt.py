@@ -6,7 +6,8 @@ from attune.knowledge_store.retrieval import Mode
 from attune.services.suggestion.known import KnownEntity, Situation
 from attune.services.suggestion.writing.template import PromptStyle, Template
 
-_PAGE_CHARACTERS = 1200
+PAGE_CHARACTERS = 1200
+"""The model sees no more of the page."""
 _OTHER_CHARACTERS = 400
 """Of a title, a query, a label; the summary may have twice as many."""
 _ENTITIES = 12
@@ -21,7 +22,7 @@ def build_prompt(template: Template, situation: Situation, limit: int) -> str:
             "query": _quoted(situation.query[:_OTHER_CHARACTERS]),
             "session": _quoted([each[:_OTHER_CHARACTERS] for each in situation.previous_queries[-_SESSION:]]),
             "page_title": _quoted(situation.page_title[:_OTHER_CHARACTERS]),
-            "page_text": _quoted(situation.page_text[:_PAGE_CHARACTERS]),
+            "page_text": _quoted(situation.page_text[:PAGE_CHARACTERS]),
             "entities": _quoted([describe(entity, weight) for entity, weight in by_priority(situation)]),
             "summary": _quoted(situation.summary[: 2 * _OTHER_CHARACTERS]),
             "limit": limit,
@@ -45,15 +46,16 @@ def label_of(entity: KnownEntity) -> str:
 
 def reason(entity: KnownEntity) -> str:
     """How the user knows an entity, from this user's store. Of other users, only that they are many."""
-    times = "once" if entity.count == 1 else f"{entity.count} times"
+    times = {0: "", 1: " once"}.get(entity.count, f" {entity.count} times")
     when = f", last on {entity.last_seen:%-d %B %Y}" if entity.last_seen else ""
     match entity.mode:
         case Mode.FAMILIAR:
-            return f"met {times}{when}"
+            return f"met{times}{when}"
         case Mode.LAPSED:
-            return f"met {times}, but not lately{when}"
+            return f"met{times}, but not lately{when}"
         case Mode.NEIGHBOUR:
-            return f"close to {entity.via_label}, which the user knows"
+            via = f"{entity.via_label}, which the user knows" if entity.via_label else "what the user knows"
+            return f"close to {via}"
         case Mode.UNFAMILIAR:
             return "new to the user"
 

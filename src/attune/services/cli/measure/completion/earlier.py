@@ -51,6 +51,8 @@ class Earlier:
 class OfOthers:
     """What others than one user asked. Implements model.QueryStatistics, as far as completion asks."""
 
+    vectors_by = ""
+
     def __init__(self, earlier: Earlier, user: str) -> None:
         self._earlier = earlier
         self._user = user

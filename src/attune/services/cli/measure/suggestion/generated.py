@@ -32,6 +32,8 @@ _PER_MODE = 8
 class LogQueries:
     """The statistics of queries that a service would have had at a moment, this user's own left out."""
 
+    vectors_by = ""
+
     def __init__(self, counts: Counts, user: str, least: int, entities: Entities | None) -> None:
         self._counts = counts
         self._user = user

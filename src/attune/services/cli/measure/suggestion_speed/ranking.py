@@ -17,6 +17,7 @@ from attune.services.runtime.call import DEFAULT_TENANT, Call, enter_call
 from attune.services.runtime.llm import LlmError
 from attune.services.suggestion.known import KnownEntity, Situation
 from attune.services.suggestion.queries.model import QueryStatistics
+from attune.services.suggestion.ranking.encoder import Embedded
 from attune.services.suggestion.ranking.model import RankerModel
 from attune.services.suggestion.ranking.serving import RankerPath
 from attune.services.suggestion.screening import Screen
@@ -81,10 +82,10 @@ class _Embedder:
     def __init__(self) -> None:
         self._random = np.random.default_rng(0)
 
-    async def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    async def vectors(self, texts: Sequence[str]) -> Embedded:
         drawn = self._random.standard_normal((len(texts), _DIMENSIONS), dtype=np.float32)
         made: NDArray[np.float32] = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
-        return made
+        return Embedded(made, "drawn")
 
 
 class _Failing:
