@@ -4,7 +4,12 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from tests.fakes import kafka, postgres
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("attune", deadline=None)
+settings.load_profile("attune")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from attune.events.v1.events_pb2 import EVENT_TYPE_QUERY, InteractionEvent
@@ -154,6 +154,7 @@ def test_every_record_is_an_event_or_a_dead_letter(entries: list[Entry]) -> None
 
 
 @settings(deadline=None, max_examples=200)
+@example(value=b"3\x00\x00\x00\x00\x00\x00\x00\x004")  # an unknown group, which not every parser takes
 @given(value=st.binary(max_size=60))
 def test_any_bytes_are_sorted_out_and_never_raise(value: bytes) -> None:
     batch = sort_out([Record(TOPIC, 0, 7, 0, b"acme/ada", value, (("ce_id", b"1"),))], Validation())

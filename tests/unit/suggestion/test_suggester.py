@@ -259,7 +259,7 @@ async def test_after_the_history_was_removed_documents_and_reasons_know_nothing_
     again = replace(known("asyncio"), count=13, first_seen=cut - timedelta(9), last_seen=cut + timedelta(1))
     gateway = Gateway([again, replace(again, label="before", last_seen=cut)], "Knows all.", cut)
     situated = await Situating(gateway, Screen()).of("ada", "query", Context(), for_writer=True)  # type: ignore[arg-type]
-    assert gateway.searched_for == [""]
+    assert gateway.searched_for == ["ada", ""]  # what was found for the user is not used
     assert [(each.label, each.count, each.last_seen) for each in situated.situation.entities] == [("asyncio", 0, None)]
     assert situated.situation.summary == ""
 

@@ -13,7 +13,10 @@ class Validation:
         self._validator = protovalidate.Validator()
 
     def violations(self, message: Message) -> list[FieldViolation]:
-        """What is wrong with a message, field by field; empty where it is valid."""
+        """What is wrong with a message, field by field; empty where it is valid. Unknown fields are dropped from it:
+        protovalidate reads the message anew, and does not take all that the parser of before it took.
+        """
+        message.DiscardUnknownFields()
         return [
             FieldViolation(_path(violation), violation.proto.message)
             for violation in self._validator.collect_violations(message)

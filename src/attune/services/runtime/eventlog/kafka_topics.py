@@ -1,6 +1,7 @@
 """attune's topics in Kafka: made by the table in topics.py, looked at, and told apart from what is wanted."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -19,6 +20,8 @@ of a thousand headers is refused for them."""
 _PARTITIONS = 12
 _REPLICATION = 3
 _RETENTION = timedelta(days=30)
+_SHOWN_WITHIN_S = 30.0
+_LOOK_AGAIN_S = 0.1
 _DAY_MS = 24 * 60 * 60 * 1000
 _MILLISECOND = timedelta(milliseconds=1)
 _VITAL = ("cleanup.policy", "message.timestamp.type")
@@ -73,7 +76,7 @@ def init_topics(connection: KafkaConnection, wanted: Wanted) -> list[Report]:
             missing = [topic for name, topic in TOPICS.items() if name not in before]
             if missing:
                 _make(admin, missing, wanted)
-            now = before | _found(admin, [each.name for each in missing])
+            now = before | _shown(admin, [each.name for each in missing])
         return [_report(topic, now[name], wanted, is_new=name not in before) for name, topic in TOPICS.items()]
     finally:
         admin.close()
@@ -149,6 +152,16 @@ def _make(admin: Any, topics: Iterable[Topic], wanted: Wanted) -> None:
 
 def _partitions(topic: Topic, wanted: Wanted) -> int | None:
     return wanted.partitions if topic.is_split else 1
+
+
+def _shown(admin: Any, made: Collection[str]) -> dict[str, Found]:
+    """What was made just now, once whichever broker is asked has heard of it."""
+    deadline = time.monotonic() + _SHOWN_WITHIN_S
+    while len(found := _found(admin, made)) < len(made):
+        if time.monotonic() > deadline:
+            raise errors.KafkaTimeoutError(f"topics were made, but are not shown: {sorted(set(made) - found.keys())}")
+        time.sleep(_LOOK_AGAIN_S)
+    return found
 
 
 def _found(admin: Any, names: Iterable[str]) -> dict[str, Found]:
