@@ -1,6 +1,7 @@
 """`attune eval linking` on a knowledge base of six entities."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,8 @@ def test_every_header_can_be_read(gold, monkeypatch, width, is_whole):
     words = set(printed.replace("┃", " ").replace("_", " ").split())
     assert {"set", "part", "texts", "accuracy", "popularity", "mention", "f1", "nil", "a-set-called-so"} <= words
     assert ("unlocated" in words) is is_whole
-    assert ("7 of 16 columns, for a narrow terminal: --json or --out has all" in printed) is not is_whole
+    left_out = re.search(r"\d of 16 columns, for a narrow terminal: --json or --out has all", printed)  # figures differ
+    assert (left_out is None) is is_whole
 
 
 def test_sets_for_development_are_no_tests(gold):
