@@ -1,9 +1,10 @@
 """The ranker's path: one call of the embedder, none for candidates that are warm, and few texts in a call."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from attune.services.suggestion.known import Situation
@@ -86,6 +87,16 @@ async def test_a_stored_vector_costs_no_call() -> None:
     assert text.vector is stored
 
 
+@pytest.fixture
+def every_level() -> Iterator[None]:
+    """Of the log, whatever level another test has set."""
+    before = structlog.get_config()
+    structlog.reset_defaults()
+    yield
+    structlog.configure(**before)
+
+
+@pytest.mark.usefixtures("every_level")
 @pytest.mark.parametrize("counted_by", ["before", ""])
 async def test_a_stored_vector_of_another_model_counts_for_nothing_and_is_told_once(counted_by: str) -> None:
     embedder = Embedder()

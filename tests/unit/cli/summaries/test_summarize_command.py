@@ -126,6 +126,15 @@ def test_a_user_who_is_forgotten_while_the_model_writes_has_none(store: SqliteSt
     assert texts(store) == [None, "Jazz.", "Jazz."]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Also where the tests run in the background of a shell, which lets its children ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_broken_off_it_keeps_what_was_made_and_goes_on(store: SqliteStore, model: LlmServer) -> None:
     answer = completion("Jazz.")
 
