@@ -1,39 +1,19 @@
 """Calls of a store, timed one by one."""
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import partial
 from random import Random
-
-import numpy as np
 
 from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.retrieval import Mode, retrieve
 from attune.knowledge_store.store_rows import RowStore
 from attune.services.cli.measure.report import Row
 from attune.services.cli.measure.store_speed.population import NOW, TENANT, Population
+from attune.services.cli.measure.times import Times
 
 _LIMIT = 50
 _BATCH = 256
-
-
-@dataclass
-class Times:
-    """Milliseconds."""
-
-    each: list[float] = field(default_factory=list)
-
-    def of(self, work: Callable[[], object]) -> None:
-        """Time one call."""
-        started = time.perf_counter()
-        work()
-        self.each.append(1000 * (time.perf_counter() - started))
-
-    def row(self, name: str) -> dict[str, float]:
-        """Median, 99th percentile and largest."""
-        found = np.percentile(self.each, [50, 99, 100])
-        return dict(zip((f"{name}_p50_ms", f"{name}_p99_ms", f"{name}_max_ms"), map(float, found), strict=True))
 
 
 def read_times(
@@ -51,7 +31,7 @@ def read_times(
                 store.states(user), graph, context, NOW, tuple(Mode), _LIMIT, companions
             )
         )
-    return reading.row("read") | retrieving.row("retrieve")
+    return _row("read", reading) | _row("retrieve", retrieving)
 
 
 def write_speed(store: RowStore, population: Population, users: int, batches: int, random: Random) -> Row:
@@ -62,3 +42,9 @@ def write_speed(store: RowStore, population: Population, users: int, batches: in
     for batch in events:
         store.apply(batch)
     return {"events_per_s": batches * _BATCH / (time.perf_counter() - started)}
+
+
+def _row(name: str, times: Times) -> dict[str, float]:
+    """Median, 99th percentile and largest."""
+    names = (f"{name}_p50_ms", f"{name}_p99_ms", f"{name}_max_ms")
+    return dict(zip(names, times.percentiles(50, 99, 100), strict=True))

@@ -12,7 +12,8 @@ from attune.knowledge.v1.context_pb2 import Context
 from attune.knowledge_store.retrieval import Mode
 from attune.services.cli.measure.report import Row
 from attune.services.cli.measure.suggestion_speed.synthetic import Synthetic
-from attune.services.cli.measure.suggestion_speed.timing import Times, often_asked
+from attune.services.cli.measure.suggestion_speed.timing import often_asked, row_of
+from attune.services.cli.measure.times import Times
 from attune.services.runtime.call import DEFAULT_TENANT, Call, enter_call
 from attune.services.runtime.llm import LlmError
 from attune.services.suggestion.known import KnownEntity, Situation
@@ -56,7 +57,7 @@ def ranker_times(found: QueryStatistics, synthetic: Synthetic, count: int, rando
             times.each.append(1000 * (time.perf_counter() - started))
 
     asyncio.run(run())
-    return [times.row(RANKER)]
+    return [row_of(RANKER, times)]
 
 
 def fallback_times(found: QueryStatistics, synthetic: Synthetic, count: int, random: Random) -> list[Row]:
@@ -73,7 +74,7 @@ def fallback_times(found: QueryStatistics, synthetic: Synthetic, count: int, ran
             times.each.append(1000 * (time.perf_counter() - writer.failed_at))
 
     asyncio.run(run())
-    return [times.row(FALLBACK)]
+    return [row_of(FALLBACK, times)]
 
 
 class _Embedder:

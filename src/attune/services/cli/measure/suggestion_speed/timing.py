@@ -1,37 +1,16 @@
 """Look-ups and completions, timed one by one."""
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from random import Random
 
-import numpy as np
-
 from attune.services.cli.measure.report import Row
+from attune.services.cli.measure.times import Times
 from attune.services.client import Client
 from attune.services.suggestion.known import normalised
 from attune.services.suggestion.queries.model import QueryStatistics
 
 _LIMIT = 50
 _ENTITIES = 8
-
-
-@dataclass
-class Times:
-    """Milliseconds."""
-
-    each: list[float] = field(default_factory=list)
-
-    def of(self, work: Callable[[], object]) -> None:
-        """Time one call."""
-        started = time.perf_counter()
-        work()
-        self.each.append(1000 * (time.perf_counter() - started))
-
-    def row(self, what: str) -> Row:
-        """Percentiles."""
-        names = ("p50_ms", "p95_ms", "p99_ms", "max_ms")
-        return {"what": what, **dict(zip(names, map(float, np.percentile(self.each, [50, 95, 99, 100])), strict=True))}
 
 
 def look_up_times(
@@ -52,7 +31,7 @@ def look_up_times(
         for name, call in calls.items():
             times[name].of(call)
         times["together"].each.append(sum(times[name].each[-1] for name in calls))
-    return [times[name].row(name) for name in names]
+    return [row_of(name, times[name]) for name in names]
 
 
 def prefix_times(found: QueryStatistics, texts: Sequence[str], count: int, random: Random) -> list[Row]:
@@ -63,7 +42,7 @@ def prefix_times(found: QueryStatistics, texts: Sequence[str], count: int, rando
         for _ in range(count):
             prefix = normalised(often_asked(texts, random))[:letters]
             times.of(lambda prefix=prefix: found.beginning(prefix, _LIMIT))  # type: ignore[misc]
-        rows.append(times.row(f"beginning, {letters} letters"))
+        rows.append(row_of(f"beginning, {letters} letters", times))
     return rows
 
 
@@ -80,10 +59,16 @@ def completion_times(client: Client, texts: Sequence[str], user: str, count: int
         for _ in range(count):
             prefix = typed(often_asked(texts, random))
             times.of(lambda prefix=prefix: client.complete(prefix, user=user))  # type: ignore[misc]
-        rows.append(times.row(f"CompleteQuery, {kind}, {f'user {user}' if user else 'no user'}"))
+        rows.append(row_of(f"CompleteQuery, {kind}, {f'user {user}' if user else 'no user'}", times))
     return rows
 
 
 def often_asked(texts: Sequence[str], random: Random) -> str:
     """Drawn by its rank's logarithm, as queries of a log are."""
     return texts[min(len(texts) - 1, int(len(texts) ** random.random()) - 1)]
+
+
+def row_of(what: str, times: Times) -> Row:
+    """Percentiles."""
+    names = ("p50_ms", "p95_ms", "p99_ms", "max_ms")
+    return {"what": what, **dict(zip(names, times.percentiles(50, 95, 99, 100), strict=True))}
