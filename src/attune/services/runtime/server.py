@@ -66,13 +66,22 @@ class RoleServer:
         health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
         names = (*role.services, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
-        address = _bind(server, config, role.name)
-        await server.start()
-        serving = cls(role, server, healthy, address)
-        await serving._tell_health(("", *role.services, *(role.watched or ())), able=True)
+        serving = cls(role, server, healthy, _bind(server, config, role.name))
+        await serving._serve()
         role.watch(serving.report)
-        _log.info("serving", role=role.name, address=address)
+        _log.info("serving", role=role.name, address=serving.address)
         return serving
+
+    async def _serve(self) -> None:
+        """Serve, or, when cancelled meanwhile, start to the end and stop: gRPC's own loop fails where it is not."""
+        starting = asyncio.ensure_future(self._server.start())
+        try:
+            await asyncio.shield(starting)
+            await self._tell_health(("", *self.role.services, *(self.role.watched or ())), able=True)
+        except BaseException:
+            await starting
+            await self._server.stop(None)
+            raise
 
     def report(self, able: bool) -> None:
         """Let the health checks say whether the role can answer."""
