@@ -121,9 +121,9 @@ def test_spans_lead_back_to_the_original_characters():
 def test_long_texts_take_time_in_proportion(unit):
     def seconds(size: int) -> float:
         text = unit * (size // len(unit))
-        started = time.perf_counter()
+        started = time.process_time()
         normalize(text)
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     seconds(10_000)
     assert seconds(400_000) < 30 * seconds(40_000) + 0.05
