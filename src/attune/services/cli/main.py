@@ -7,6 +7,7 @@ from attune.services.cli.catalog.group import catalog
 from attune.services.cli.demo.command import demo
 from attune.services.cli.events import events
 from attune.services.cli.experts import experts
+from attune.services.cli.generations import generations
 from attune.services.cli.indexing import index
 from attune.services.cli.measure.completion import completion
 from attune.services.cli.measure.embedding import embedding
@@ -41,6 +42,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(up)
 app.command()(index)
+app.add_typer(generations, name="generations")
 app.add_typer(catalog, name="catalog")
 app.add_typer(events, name="events")
 app.command()(search)

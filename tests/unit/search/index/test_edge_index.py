@@ -12,7 +12,7 @@ import pytest
 import qdrant_edge
 
 from attune.services.search.index import edge
-from attune.services.search.index.edge import open_edge_index
+from attune.services.search.index.edge_shelf import open_edge_index
 from attune.services.search.index.errors import IndexLockedError, IndexMismatchError
 from attune.services.search.index.identity import IndexIdentity
 from attune.services.search.index.port import Document, IndexedDocument
@@ -24,7 +24,7 @@ WRITE_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from attune.services.search.index.edge import open_edge_index
+from attune.services.search.index.edge_shelf import open_edge_index
 from attune.services.search.index.identity import IndexIdentity
 from attune.services.search.index.port import Document, IndexedDocument
 
@@ -94,7 +94,7 @@ def test_tenant_and_domain_are_indexed_fields(tmp_path: Path) -> None:
     shard = qdrant_edge.EdgeShard.load(str(tmp_path / "shard"))
     schema = shard.info().payload_schema
     shard.close()
-    assert set(schema) == {"tenant", "domain"}
+    assert set(schema) == {"tenant", "domain", "principals", "languages"}
     tenant = schema["tenant"].params
     assert isinstance(tenant, qdrant_edge.KeywordIndexParams)
     assert tenant.is_tenant
