@@ -19,6 +19,7 @@ from attune.services.cli.measure.merged import merge
 from attune.services.cli.measure.pairs import pairs
 from attune.services.cli.measure.retrieval import retrieval
 from attune.services.cli.measure.routing import routing
+from attune.services.cli.measure.search_speed import search as bench_search
 from attune.services.cli.measure.store_quality.command import store as stored
 from attune.services.cli.measure.store_speed import store as bench_store
 from attune.services.cli.measure.suggestion.command import suggestion
@@ -74,6 +75,7 @@ bench.command()(embedding)
 bench.command()(augmentation)
 bench.command("store")(bench_store)
 bench.command()(ingest)
+bench.command("search")(bench_search)
 bench.command("suggestion")(bench_suggestion)
 bench.command()(llm)
 app.add_typer(bench, name="bench")

@@ -172,6 +172,12 @@ class Config(BaseSettings):
     index_hnsw_ef: int = Field(
         128, ge=1, description="Candidates that a search of a graph keeps: more find more, and take longer."
     )
+    index_scanned_mib: int = Field(
+        200,
+        ge=1,
+        description="Vectors that the embedded engine scans, exactly, rather than put into a graph, in MiB; when a "
+        "generation is made.",
+    )
     index_quantization: Literal["none", "int8"] = Field(
         "none",
         description="int8: vectors are searched by a byte a dimension, and what is found is scored by all of it.",

@@ -23,9 +23,6 @@ from attune.services.search.index.points import BM25, DENSE, DIGEST, ID, TENANT,
 from attune.services.search.index.port import Candidate, Scope, Version
 from attune.services.search.index.settings import IndexSettings
 
-_SCANNED_KIB = 200 * 1024
-"""Vectors scanned rather than put into a graph: 200 MiB, about 136,000 documents at 384 dimensions."""
-
 _SCANNED_ANYWAY_KIB = 10_000
 """Where so few vectors are in question, by tenant and filter, they are scanned: 6,800 documents at 384 dimensions."""
 
@@ -151,7 +148,7 @@ def _config(dimension: int, settings: IndexSettings) -> edge.EdgeConfig:
         quantization_config=edge.ScalarQuantizationConfig(edge.ScalarType.Int8, quantile=_QUANTILE)
         if settings.is_quantized
         else None,
-        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_SCANNED_KIB),
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=settings.scanned_mib * 1024),
     )
 
 

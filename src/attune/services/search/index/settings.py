@@ -16,6 +16,8 @@ class IndexSettings:
     """HNSW's ef_construct."""
     search_width: int = 128
     """HNSW's ef: at least as many candidates are looked at."""
+    scanned_mib: int = 200
+    """Of the embedded engine: vectors that are scanned, exactly, rather than put into a graph."""
     is_quantized: bool = False
     """Vectors also as int8, which are searched; what is found is scored again by the vectors themselves."""
     oversampling: float = 2.0
@@ -32,6 +34,7 @@ class IndexSettings:
             config.index_hnsw_m,
             config.index_hnsw_ef_construct,
             config.index_hnsw_ef,
+            config.index_scanned_mib,
             config.index_quantization == "int8",
             config.index_oversampling,
             config.qdrant_shards,
