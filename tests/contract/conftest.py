@@ -16,12 +16,14 @@ from attune.knowledge_store.store import Store
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_postgres import PostgresStore
 from attune.knowledge_store.store_sqlite import SqliteStore
-from attune.services.search.index.edge import open_edge_index
+from attune.services.search.index.edge_shelf import open_edge_index
+from attune.services.search.index.fields import DeclaredFields
 from attune.services.search.index.identity import IndexIdentity
 from attune.services.search.index.port import Index
-from attune.services.search.index.server import connect, open_server_index
+from attune.services.search.index.server_shelf import connect, open_server_index
 
 DIMENSION = 8
+FIELDS = DeclaredFields.parse("topic:keyword, year:number, at:time, open:boolean")
 IDENTITY = IndexIdentity("model-a", DIMENSION)
 SERVER_URL = os.environ.get("ATTUNE_TEST_QDRANT_URL", "")
 NO_SERVER = pytest.mark.skipif(not SERVER_URL, reason="ATTUNE_TEST_QDRANT_URL names no Qdrant server")
@@ -30,14 +32,16 @@ Opener = Callable[..., Index]
 
 
 def edge_opener(directory: Path) -> Iterator[Opener]:
-    yield lambda identity=IDENTITY: open_edge_index(directory / "index", identity)
+    yield lambda identity=IDENTITY, fields=FIELDS, **more: open_edge_index(
+        directory / "index", identity, fields, **more
+    )
 
 
 def local_opener(directory: Path) -> Iterator[Opener]:
-    def open_local(identity: IndexIdentity = IDENTITY) -> Index:
+    def open_local(identity: IndexIdentity = IDENTITY, fields: DeclaredFields = FIELDS, **more: bool) -> Index:
         client = QdrantClient(path=str(directory / "local"))
         try:
-            return open_server_index(client, "documents", identity)
+            return open_server_index(client, "documents", identity, fields, **more)
         except BaseException:
             client.close()
             raise
@@ -47,9 +51,11 @@ def local_opener(directory: Path) -> Iterator[Opener]:
 
 def server_opener(directory: Path) -> Iterator[Opener]:
     collection = f"attune-contract-{uuid.uuid4()}"
-    yield lambda identity=IDENTITY: connect(SERVER_URL, collection, identity)
+    yield lambda identity=IDENTITY, fields=FIELDS, **more: connect(SERVER_URL, collection, identity, fields, **more)
     with_client = QdrantClient(url=SERVER_URL)
-    with_client.delete_collection(collection)
+    for each in with_client.get_collections().collections:
+        if each.name.startswith(collection):
+            with_client.delete_collection(each.name)
     with_client.close()
 
 

@@ -67,6 +67,10 @@ CALLS: dict[str, tuple[RoleName, dict[str, Any]]] = {
         RoleName.SEARCH,
         {"document": {"document_id": "foreign", "title": "foreign", "domain": "foreign"}},
     ),
+    "attune.search.v1.SearchService.CreateGeneration": (RoleName.SEARCH, {}),
+    "attune.search.v1.SearchService.ListGenerations": (RoleName.SEARCH, {}),
+    "attune.search.v1.SearchService.ActivateGeneration": (RoleName.SEARCH, {"name": "1"}),
+    "attune.search.v1.SearchService.DeleteGeneration": (RoleName.SEARCH, {"name": "2"}),
     "attune.search.v1.SearchService.GetDocument": (RoleName.SEARCH, {"document_id": "json.loads"}),
     "attune.search.v1.SearchService.Search": (RoleName.SEARCH, {"query": "queue"}),
     "attune.search.v1.SearchService.SubmitFeedback": (

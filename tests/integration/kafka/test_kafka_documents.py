@@ -28,7 +28,7 @@ from attune.services.runtime.metrics import Metrics
 from attune.services.search.document_log.metrics import DocumentLogMetrics
 from attune.services.search.document_log.settings import DocumentLogSettings
 from attune.services.search.document_log.worker import document_worker
-from attune.services.search.index.edge import open_edge_index
+from attune.services.search.index.edge_shelf import open_edge_index
 from attune.services.search.index.identity import IndexIdentity
 from attune.services.search.index.port import Index
 from attune.services.search.indexing import Indexer

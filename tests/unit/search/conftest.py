@@ -13,7 +13,7 @@ from structlog.typing import EventDict
 
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.search.gateway import Augmentation, Expert
-from attune.services.search.index.edge import open_edge_index
+from attune.services.search.index.edge_shelf import open_edge_index
 from attune.services.search.index.identity import IndexIdentity
 from attune.services.search.index.port import Document, Index
 from attune.services.search.person import NOBODY, Person

@@ -23,9 +23,9 @@ class Asked:
     def __getattr__(self, name: str) -> object:
         return getattr(self._index, name)
 
-    def inhabited(self, tenant: str, domains: Sequence[str]) -> frozenset[str]:
+    def inhabited(self, tenant: str, domains: Sequence[str], principals: Sequence[str] | None) -> frozenset[str]:
         self.of += domains
-        return self._index.inhabited(tenant, domains)
+        return self._index.inhabited(tenant, domains, principals)
 
 
 @pytest.fixture

@@ -55,6 +55,26 @@ class SearchServiceStub:
                 request_serializer=attune_dot_search_dot_v1_dot_search__pb2.SearchRequest.SerializeToString,
                 response_deserializer=attune_dot_search_dot_v1_dot_search__pb2.SearchResponse.FromString,
                 _registered_method=True)
+        self.CreateGeneration = channel.unary_unary(
+                '/attune.search.v1.SearchService/CreateGeneration',
+                request_serializer=attune_dot_search_dot_v1_dot_search__pb2.CreateGenerationRequest.SerializeToString,
+                response_deserializer=attune_dot_search_dot_v1_dot_search__pb2.CreateGenerationResponse.FromString,
+                _registered_method=True)
+        self.ListGenerations = channel.unary_unary(
+                '/attune.search.v1.SearchService/ListGenerations',
+                request_serializer=attune_dot_search_dot_v1_dot_search__pb2.ListGenerationsRequest.SerializeToString,
+                response_deserializer=attune_dot_search_dot_v1_dot_search__pb2.ListGenerationsResponse.FromString,
+                _registered_method=True)
+        self.ActivateGeneration = channel.unary_unary(
+                '/attune.search.v1.SearchService/ActivateGeneration',
+                request_serializer=attune_dot_search_dot_v1_dot_search__pb2.ActivateGenerationRequest.SerializeToString,
+                response_deserializer=attune_dot_search_dot_v1_dot_search__pb2.ActivateGenerationResponse.FromString,
+                _registered_method=True)
+        self.DeleteGeneration = channel.unary_unary(
+                '/attune.search.v1.SearchService/DeleteGeneration',
+                request_serializer=attune_dot_search_dot_v1_dot_search__pb2.DeleteGenerationRequest.SerializeToString,
+                response_deserializer=attune_dot_search_dot_v1_dot_search__pb2.DeleteGenerationResponse.FromString,
+                _registered_method=True)
         self.SubmitFeedback = channel.unary_unary(
                 '/attune.search.v1.SearchService/SubmitFeedback',
                 request_serializer=attune_dot_search_dot_v1_dot_search__pb2.SubmitFeedbackRequest.SerializeToString,
@@ -95,6 +115,39 @@ class SearchServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateGeneration(self, request, context):
+        """Begins to build a new generation of the index, empty, beside the one that serves: for another model, other filter
+        fields, or documents from the start. From now on every change goes to it, too. What there was before is indexed with
+        its name in IndexDocuments, and does not replace what was changed meanwhile. It holds the documents of all tenants.
+        FAILED_PRECONDITION: one is being built.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListGenerations(self, request, context):
+        """The generations that there are.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivateGeneration(self, request, context):
+        """Lets the generation that is being built serve, at once and as a whole, and drops the one before. Repeated, it does
+        nothing. FAILED_PRECONDITION: it is not being built; or it lacks what the other has: records of the log (LOG_BEHIND:
+        they are on their way) or all documents of a tenant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteGeneration(self, request, context):
+        """Deletes a generation that does not serve. FAILED_PRECONDITION: it serves, or there is no such one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SubmitFeedback(self, request, context):
         """What the user says of a result. It becomes an event of the log. Idempotent by request_id.
         """
@@ -124,6 +177,26 @@ def add_SearchServiceServicer_to_server(servicer, server):
                     servicer.Search,
                     request_deserializer=attune_dot_search_dot_v1_dot_search__pb2.SearchRequest.FromString,
                     response_serializer=attune_dot_search_dot_v1_dot_search__pb2.SearchResponse.SerializeToString,
+            ),
+            'CreateGeneration': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateGeneration,
+                    request_deserializer=attune_dot_search_dot_v1_dot_search__pb2.CreateGenerationRequest.FromString,
+                    response_serializer=attune_dot_search_dot_v1_dot_search__pb2.CreateGenerationResponse.SerializeToString,
+            ),
+            'ListGenerations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListGenerations,
+                    request_deserializer=attune_dot_search_dot_v1_dot_search__pb2.ListGenerationsRequest.FromString,
+                    response_serializer=attune_dot_search_dot_v1_dot_search__pb2.ListGenerationsResponse.SerializeToString,
+            ),
+            'ActivateGeneration': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivateGeneration,
+                    request_deserializer=attune_dot_search_dot_v1_dot_search__pb2.ActivateGenerationRequest.FromString,
+                    response_serializer=attune_dot_search_dot_v1_dot_search__pb2.ActivateGenerationResponse.SerializeToString,
+            ),
+            'DeleteGeneration': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteGeneration,
+                    request_deserializer=attune_dot_search_dot_v1_dot_search__pb2.DeleteGenerationRequest.FromString,
+                    response_serializer=attune_dot_search_dot_v1_dot_search__pb2.DeleteGenerationResponse.SerializeToString,
             ),
             'SubmitFeedback': grpc.unary_unary_rpc_method_handler(
                     servicer.SubmitFeedback,
@@ -240,6 +313,114 @@ class SearchService:
             '/attune.search.v1.SearchService/Search',
             attune_dot_search_dot_v1_dot_search__pb2.SearchRequest.SerializeToString,
             attune_dot_search_dot_v1_dot_search__pb2.SearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateGeneration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attune.search.v1.SearchService/CreateGeneration',
+            attune_dot_search_dot_v1_dot_search__pb2.CreateGenerationRequest.SerializeToString,
+            attune_dot_search_dot_v1_dot_search__pb2.CreateGenerationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListGenerations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attune.search.v1.SearchService/ListGenerations',
+            attune_dot_search_dot_v1_dot_search__pb2.ListGenerationsRequest.SerializeToString,
+            attune_dot_search_dot_v1_dot_search__pb2.ListGenerationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivateGeneration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attune.search.v1.SearchService/ActivateGeneration',
+            attune_dot_search_dot_v1_dot_search__pb2.ActivateGenerationRequest.SerializeToString,
+            attune_dot_search_dot_v1_dot_search__pb2.ActivateGenerationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteGeneration(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attune.search.v1.SearchService/DeleteGeneration',
+            attune_dot_search_dot_v1_dot_search__pb2.DeleteGenerationRequest.SerializeToString,
+            attune_dot_search_dot_v1_dot_search__pb2.DeleteGenerationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,21 @@ class SearchServiceStub:
     """One document. NOT_FOUND: the index has no such document."""
     Search: _grpc.UnaryUnaryMultiCallable[_search_pb2.SearchRequest, _search_pb2.SearchResponse]
     """The documents that answer a query, the best for this user first."""
+    CreateGeneration: _grpc.UnaryUnaryMultiCallable[_search_pb2.CreateGenerationRequest, _search_pb2.CreateGenerationResponse]
+    """Begins to build a new generation of the index, empty, beside the one that serves: for another model, other filter
+    fields, or documents from the start. From now on every change goes to it, too. What there was before is indexed with
+    its name in IndexDocuments, and does not replace what was changed meanwhile. It holds the documents of all tenants.
+    FAILED_PRECONDITION: one is being built.
+    """
+    ListGenerations: _grpc.UnaryUnaryMultiCallable[_search_pb2.ListGenerationsRequest, _search_pb2.ListGenerationsResponse]
+    """The generations that there are."""
+    ActivateGeneration: _grpc.UnaryUnaryMultiCallable[_search_pb2.ActivateGenerationRequest, _search_pb2.ActivateGenerationResponse]
+    """Lets the generation that is being built serve, at once and as a whole, and drops the one before. Repeated, it does
+    nothing. FAILED_PRECONDITION: it is not being built; or it lacks what the other has: records of the log (LOG_BEHIND:
+    they are on their way) or all documents of a tenant.
+    """
+    DeleteGeneration: _grpc.UnaryUnaryMultiCallable[_search_pb2.DeleteGenerationRequest, _search_pb2.DeleteGenerationResponse]
+    """Deletes a generation that does not serve. FAILED_PRECONDITION: it serves, or there is no such one."""
     SubmitFeedback: _grpc.UnaryUnaryMultiCallable[_search_pb2.SubmitFeedbackRequest, _search_pb2.SubmitFeedbackResponse]
     """What the user says of a result. It becomes an event of the log. Idempotent by request_id."""
 
@@ -61,6 +76,21 @@ class SearchServiceAsyncStub(SearchServiceStub):
     """One document. NOT_FOUND: the index has no such document."""
     Search: _aio.UnaryUnaryMultiCallable[_search_pb2.SearchRequest, _search_pb2.SearchResponse]  # type: ignore[assignment]
     """The documents that answer a query, the best for this user first."""
+    CreateGeneration: _aio.UnaryUnaryMultiCallable[_search_pb2.CreateGenerationRequest, _search_pb2.CreateGenerationResponse]  # type: ignore[assignment]
+    """Begins to build a new generation of the index, empty, beside the one that serves: for another model, other filter
+    fields, or documents from the start. From now on every change goes to it, too. What there was before is indexed with
+    its name in IndexDocuments, and does not replace what was changed meanwhile. It holds the documents of all tenants.
+    FAILED_PRECONDITION: one is being built.
+    """
+    ListGenerations: _aio.UnaryUnaryMultiCallable[_search_pb2.ListGenerationsRequest, _search_pb2.ListGenerationsResponse]  # type: ignore[assignment]
+    """The generations that there are."""
+    ActivateGeneration: _aio.UnaryUnaryMultiCallable[_search_pb2.ActivateGenerationRequest, _search_pb2.ActivateGenerationResponse]  # type: ignore[assignment]
+    """Lets the generation that is being built serve, at once and as a whole, and drops the one before. Repeated, it does
+    nothing. FAILED_PRECONDITION: it is not being built; or it lacks what the other has: records of the log (LOG_BEHIND:
+    they are on their way) or all documents of a tenant.
+    """
+    DeleteGeneration: _aio.UnaryUnaryMultiCallable[_search_pb2.DeleteGenerationRequest, _search_pb2.DeleteGenerationResponse]  # type: ignore[assignment]
+    """Deletes a generation that does not serve. FAILED_PRECONDITION: it serves, or there is no such one."""
     SubmitFeedback: _aio.UnaryUnaryMultiCallable[_search_pb2.SubmitFeedbackRequest, _search_pb2.SubmitFeedbackResponse]  # type: ignore[assignment]
     """What the user says of a result. It becomes an event of the log. Idempotent by request_id."""
 
@@ -100,6 +130,45 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_search_pb2.SearchResponse, _abc.Awaitable[_search_pb2.SearchResponse]]:
         """The documents that answer a query, the best for this user first."""
+
+    @_abc_1.abstractmethod
+    def CreateGeneration(
+        self,
+        request: _search_pb2.CreateGenerationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.CreateGenerationResponse, _abc.Awaitable[_search_pb2.CreateGenerationResponse]]:
+        """Begins to build a new generation of the index, empty, beside the one that serves: for another model, other filter
+        fields, or documents from the start. From now on every change goes to it, too. What there was before is indexed with
+        its name in IndexDocuments, and does not replace what was changed meanwhile. It holds the documents of all tenants.
+        FAILED_PRECONDITION: one is being built.
+        """
+
+    @_abc_1.abstractmethod
+    def ListGenerations(
+        self,
+        request: _search_pb2.ListGenerationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.ListGenerationsResponse, _abc.Awaitable[_search_pb2.ListGenerationsResponse]]:
+        """The generations that there are."""
+
+    @_abc_1.abstractmethod
+    def ActivateGeneration(
+        self,
+        request: _search_pb2.ActivateGenerationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.ActivateGenerationResponse, _abc.Awaitable[_search_pb2.ActivateGenerationResponse]]:
+        """Lets the generation that is being built serve, at once and as a whole, and drops the one before. Repeated, it does
+        nothing. FAILED_PRECONDITION: it is not being built; or it lacks what the other has: records of the log (LOG_BEHIND:
+        they are on their way) or all documents of a tenant.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteGeneration(
+        self,
+        request: _search_pb2.DeleteGenerationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_search_pb2.DeleteGenerationResponse, _abc.Awaitable[_search_pb2.DeleteGenerationResponse]]:
+        """Deletes a generation that does not serve. FAILED_PRECONDITION: it serves, or there is no such one."""
 
     @_abc_1.abstractmethod
     def SubmitFeedback(

@@ -7,12 +7,13 @@ from rich.table import Table
 from rich.text import Text
 
 from attune.services.cli.failures import told_plainly
+from attune.services.cli.field_values import to_filter
 from attune.services.cli.options import Json, Token, User, connect, known_augmentation
 from attune.services.cli.output import as_dict, console, print_json
 from attune.suggestion.v1 import suggestion_pb2 as suggestion
 
 
-def search(
+def search(  # noqa: PLR0913, PLR0917 - options of a command
     text: Annotated[str, typer.Argument(help="What is searched for.")],
     user: User = "",
     domain: Annotated[list[str] | None, typer.Option(help="Only documents of this domain; may be repeated.")] = None,
@@ -21,6 +22,20 @@ def search(
         str,
         typer.Option(help="How the query's vector is changed by its tokens; none, probes, ... Default: the domain's."),
     ] = "",
+    only: Annotated[
+        str,
+        typer.Option(
+            "--filter",
+            help='Only documents with such fields, as JSON: {"condition": {"field": "year", "range": {"gte": '
+            '{"number": 2020}}}}.',
+        ),
+    ] = "",
+    principal: Annotated[
+        list[str] | None, typer.Option(help="Who asks, as documents name who may see them; may be repeated.")
+    ] = None,
+    language: Annotated[
+        list[str] | None, typer.Option(help="Only documents in this language, such as de; may be repeated.")
+    ] = None,
     token: Token = "",
     as_json: Json = False,
 ) -> None:
@@ -30,7 +45,16 @@ def search(
     """
     with told_plainly(), connect(token) as client:
         known_augmentation(augmentation)
-        answer = client.search(text, user=user, domains=domain or [], page_size=limit, augmentation=augmentation)
+        answer = client.search(
+            text,
+            user=user,
+            domains=domain or [],
+            page_size=limit,
+            augmentation=augmentation,
+            filter=to_filter(only),
+            principals=principal or [],
+            languages=language or [],
+        )
     if as_json:
         print_json(as_dict(answer))
         return

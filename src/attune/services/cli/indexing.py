@@ -6,17 +6,17 @@ from typing import Annotated
 
 import typer
 
-from attune.search.v1.search_pb2 import IndexDocumentsResponse
+from attune.embeddings.errors import SettingError
+from attune.search.v1.search_pb2 import Generation, IndexDocumentsResponse
 from attune.services.cli.corpora.jsonlines import read_json_lines
 from attune.services.cli.corpora.model import CorpusDocument, CorpusError
 from attune.services.cli.failures import told_plainly
+from attune.services.cli.generations import rebuild as rebuilt
 from attune.services.cli.options import Json, Token, connect
-from attune.services.cli.output import as_dict, console, print_json, progress
-from attune.services.cli.sending_documents import Target, batches, send_to_log, tell_sent, to_message
-from attune.services.client import Client
+from attune.services.cli.output import as_dict, console, print_json
+from attune.services.cli.sending_documents import Target, send_to_log, tell_sent
+from attune.services.cli.uploading import AT_ONCE, index_with_progress
 from attune.services.runtime.call import DEFAULT_TENANT
-
-_AT_ONCE = 128
 
 
 def index(
@@ -28,30 +28,57 @@ def index(
     tenant: Annotated[str, typer.Option(help="For --to log: whose the documents are, where no token tells it.")] = (
         DEFAULT_TENANT
     ),
+    rebuild: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild",
+            help="Into a new generation of the index, which takes the place of the one that serves: all documents that "
+            "there are to be, of all tenants.",
+        ),
+    ] = False,
     token: Token = "",
     as_json: Json = False,
 ) -> None:
     """Add or replace documents. What is unchanged is skipped, so a stopped run can simply be repeated.
 
-    A JSONL line is {"_id": ..., "title": ..., "text": ...}.
+    A JSONL line is {"_id": ..., "title": ..., "text": ...}; it may also have "fields": {"year": 2024}, which searches
+    can be filtered by, "principals": ["staff"], who may see it, and "language": "de".
 
     Example: attune index corpora/scifact --domain biomedicine
     """
     with told_plainly():
         documents = read_documents(source, domain)
+        if to is Target.LOG and rebuild:
+            raise SettingError("--rebuild: a new generation reads the log by itself; leave --to away")
         if to is Target.LOG:
             tell_sent(send_to_log(documents, tenant, f"sending {source.name}"), as_json=as_json)
             return
         with connect(token) as client:
-            total = index_with_progress(client, documents, f"indexing {source.name}")
+            title, generation = f"indexing {source.name}", Generation()
+            if rebuild:
+                total, generation = rebuilt(client, documents, title)
+            else:
+                total = index_with_progress(client, documents, title)
     if as_json:
-        print_json(as_dict(total))
+        print_json(as_dict(total) | ({"generation": as_dict(generation)} if rebuild else {}))
         return
+    _tell(total)
+    if rebuild and total.rejected_count:
+        console.print(
+            f"generation {generation.name} does not serve yet: mend what was refused and run the command again, or put "
+            f"it in place without: attune generations activate {generation.name}",
+            style="yellow",
+        )
+    elif rebuild:
+        console.print(f"generation {generation.name} serves {generation.documents} documents")
+
+
+def _tell(total: IndexDocumentsResponse) -> None:
     console.print(f"indexed {total.indexed}, unchanged {total.unchanged}, refused {total.rejected_count}")
     for each in total.rejected:
         console.print(f"  document {each.index} ({each.document_id}): {each.field}: {each.reason}", style="yellow")
     for notice in total.notices:
-        console.print(f"  of a batch of at most {_AT_ONCE}: {notice}", style="yellow", markup=False)
+        console.print(f"  of a batch of at most {AT_ONCE}: {notice}", style="yellow", markup=False)
 
 
 def read_documents(source: Path, domain: str) -> Sequence[CorpusDocument]:
@@ -63,7 +90,15 @@ def read_documents(source: Path, domain: str) -> Sequence[CorpusDocument]:
     path = _corpus_file(source)
     name = domain or source.resolve().name.partition(".")[0].lower()
     return [
-        CorpusDocument(line.text("_id", required=True), line.text("title"), line.text("text"), name)
+        CorpusDocument(
+            line.text("_id", required=True),
+            line.text("title"),
+            line.text("text"),
+            name,
+            fields=line.mapping("fields"),
+            principals=line.texts("principals"),
+            language=line.text("language"),
+        )
         for line in read_json_lines(path)
     ]
 
@@ -75,25 +110,3 @@ def _corpus_file(source: Path) -> Path:
         if path.is_file():
             return path
     raise CorpusError(f"{source}: no corpus.jsonl or corpus.jsonl.gz; give a directory in BEIR layout, or a JSONL file")
-
-
-def index_with_progress(client: Client, documents: Sequence[CorpusDocument], title: str) -> IndexDocumentsResponse:
-    """Index in batches, each acknowledged before the next, under a progress bar."""
-    total = IndexDocumentsResponse()
-    with progress() as bar:
-        task = bar.add_task(title, total=len(documents))
-        for start, batch in batches(documents, _AT_ONCE):
-            answer = client.index(to_message(each) for each in batch)
-            _add(total, answer, start)
-            bar.advance(task, len(batch))
-    return total
-
-
-def _add(total: IndexDocumentsResponse, answer: IndexDocumentsResponse, start: int) -> None:
-    total.indexed += answer.indexed
-    total.unchanged += answer.unchanged
-    total.rejected_count += answer.rejected_count
-    for each in answer.rejected:
-        each.index += start
-        total.rejected.append(each)
-    total.notices.extend(notice for notice in answer.notices if notice not in total.notices)

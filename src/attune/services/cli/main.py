@@ -7,6 +7,7 @@ from attune.services.cli.catalog.group import catalog
 from attune.services.cli.demo.command import demo
 from attune.services.cli.events import events
 from attune.services.cli.experts import experts
+from attune.services.cli.generations import generations
 from attune.services.cli.indexing import index
 from attune.services.cli.measure.completion import completion
 from attune.services.cli.measure.embedding import embedding
@@ -18,6 +19,7 @@ from attune.services.cli.measure.merged import merge
 from attune.services.cli.measure.pairs import pairs
 from attune.services.cli.measure.retrieval import retrieval
 from attune.services.cli.measure.routing import routing
+from attune.services.cli.measure.search_speed import search as bench_search
 from attune.services.cli.measure.store_quality.command import store as stored
 from attune.services.cli.measure.store_speed import store as bench_store
 from attune.services.cli.measure.suggestion.command import suggestion
@@ -41,6 +43,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(up)
 app.command()(index)
+app.add_typer(generations, name="generations")
 app.add_typer(catalog, name="catalog")
 app.add_typer(events, name="events")
 app.command()(search)
@@ -72,6 +75,7 @@ bench.command()(embedding)
 bench.command()(augmentation)
 bench.command("store")(bench_store)
 bench.command()(ingest)
+bench.command("search")(bench_search)
 bench.command("suggestion")(bench_suggestion)
 bench.command()(llm)
 app.add_typer(bench, name="bench")

@@ -8,8 +8,9 @@ from itertools import islice
 
 from rich.markup import escape
 
-from attune.search.v1.search_pb2 import Document
-from attune.services.cli.corpora.model import CorpusDocument
+from attune.search.v1.search_pb2 import Document, FieldValue
+from attune.services.cli.corpora.model import CorpusDocument, CorpusError
+from attune.services.cli.field_values import to_field_values
 from attune.services.cli.output import console, print_json, progress
 from attune.services.runtime.clock import Clock, system_clock
 from attune.services.runtime.config import Config
@@ -19,6 +20,7 @@ from attune.services.runtime.records.admission import Admission
 from attune.services.runtime.records.refusal import InvalidRecordError
 from attune.services.runtime.stores import open_event_log
 from attune.services.runtime.validation import Validation
+from attune.services.search.index.declaring import declared_fields
 
 _AT_ONCE = 500
 _LISTED = 100
@@ -131,4 +133,16 @@ def to_message(document: CorpusDocument) -> Document:
         text=document.text,
         domain=document.domain,
         url=document.url,
+        fields=_field_values(document),
+        principals=document.principals,
+        language=document.language,
     )
+
+
+def _field_values(document: CorpusDocument) -> dict[str, FieldValue]:
+    if not document.fields:
+        return {}
+    try:
+        return to_field_values(document.fields, declared_fields(Config()))
+    except ValueError as error:
+        raise CorpusError(f"document {document.id!r}: {error}") from error

@@ -124,17 +124,47 @@ class Client:
         request = embedding.RouteDomainsRequest(texts=texts)
         return list(self._embedding.RouteDomains(request, timeout=self._timeout_s, metadata=self._metadata).routes)
 
-    def index(self, documents: Iterable[search_pb2.Document]) -> search_pb2.IndexDocumentsResponse:
-        """Add or replace documents; what is unchanged is skipped."""
-        requests = (search_pb2.IndexDocumentsRequest(document=document) for document in documents)
+    def index(
+        self, documents: Iterable[search_pb2.Document], *, generation: str = ""
+    ) -> search_pb2.IndexDocumentsResponse:
+        """Add or replace documents; what is unchanged is skipped. `generation`: one that is being built, for documents
+        that were there before it was.
+        """
+        requests = (
+            search_pb2.IndexDocumentsRequest(document=document, generation=generation) for document in documents
+        )
         return self._search.IndexDocuments(requests, timeout=self._stream_timeout_s, metadata=self._metadata)
+
+    def generations(self) -> list[search_pb2.Generation]:
+        """What is searched, and what is being built to take its place."""
+        request = search_pb2.ListGenerationsRequest()
+        answer = self._search.ListGenerations(request, timeout=self._timeout_s, metadata=self._metadata)
+        return list(answer.generations)
+
+    def create_generation(self) -> search_pb2.Generation:
+        """Begin to build a new index beside the one that serves; writes go to both from now on."""
+        request = search_pb2.CreateGenerationRequest()
+        return self._search.CreateGeneration(
+            request, timeout=self._stream_timeout_s, metadata=self._metadata
+        ).generation
+
+    def activate_generation(self, name: str, *, force: bool = False) -> search_pb2.Generation:
+        """Let what was built serve, and drop the one before."""
+        request = search_pb2.ActivateGenerationRequest(name=name, force=force)
+        answer = self._search.ActivateGeneration(request, timeout=self._stream_timeout_s, metadata=self._metadata)
+        return answer.generation
+
+    def drop_generation(self, name: str) -> None:
+        """Delete a generation that does not serve."""
+        request = search_pb2.DeleteGenerationRequest(name=name)
+        self._search.DeleteGeneration(request, timeout=self._timeout_s, metadata=self._metadata)
 
     def delete(self, document_ids: Sequence[str]) -> int:
         """Remove up to 1,000 documents; return how many were there."""
         request = search_pb2.DeleteDocumentsRequest(document_ids=document_ids)
         return self._search.DeleteDocuments(request, timeout=self._timeout_s, metadata=self._metadata).deleted
 
-    def search(
+    def search(  # noqa: PLR0913 - as the request has them
         self,
         query: str,
         *,
@@ -144,8 +174,14 @@ class Client:
         page_size: int = 10,
         page_token: str = "",
         augmentation: str = "",
+        filter: search_pb2.Filter | None = None,  # noqa: A002 - as the request names it
+        principals: Sequence[str] = (),
+        languages: Sequence[str] = (),
     ) -> search_pb2.SearchResponse:
-        """The documents that answer a query, the best for `user` first; `augmentation` is as in `embed`."""
+        """The documents that answer a query, the best for `user` first; `augmentation` is as in `embed`.
+
+        `principals` are who asks, as documents name who may see them.
+        """
         request = search_pb2.SearchRequest(
             query=query,
             user_id=user,
@@ -154,6 +190,9 @@ class Client:
             page_size=page_size,
             page_token=page_token,
             augmentation=augmentation_number(augmentation),
+            filter=filter,
+            principals=principals,
+            languages=languages,
         )
         return self._search.Search(request, timeout=self._timeout_s, metadata=self._metadata)
 

@@ -147,7 +147,49 @@ class Config(BaseSettings):
     consent_default: Literal["granted", "withdrawn"] = Field(
         "granted", description="What counts for a purpose that a user has made no choice about."
     )
+    search_fields: str = Field(
+        "",
+        description="What searches can be filtered by: name:type, with types keyword, number, time and boolean, "
+        "as in year:number,topics:keyword.",
+    )
     qdrant_url: str = Field("", description="A Qdrant server or cluster; empty: the engine embedded in this process.")
+    qdrant_api_key: SecretStr = Field(SecretStr(""), description="Its API key.")
+    qdrant_shards: int | None = Field(
+        None, ge=1, description="Shards of a collection, when it is made; without it, as the server thinks."
+    )
+    qdrant_replicas: int | None = Field(
+        None, ge=1, description="Copies of each shard, when a collection is made; without it, as the server thinks."
+    )
+    qdrant_write_consistency: int | None = Field(
+        None, ge=1, description="Of how many copies a write waits for, when a collection is made; without it, as above."
+    )
+    index_hnsw_m: int = Field(
+        16, ge=2, le=256, description="Links of a document in a vector graph, when a generation of the index is made."
+    )
+    index_hnsw_ef_construct: int = Field(
+        100, ge=4, description="Candidates for them: more make a better graph, and take longer."
+    )
+    index_hnsw_ef: int = Field(
+        128, ge=1, description="Candidates that a search of a graph keeps: more find more, and take longer."
+    )
+    index_scanned_mib: int = Field(
+        200,
+        ge=1,
+        description="Vectors that the embedded engine scans, exactly, rather than put into a graph, in MiB; when a "
+        "generation is made.",
+    )
+    index_quantization: Literal["none", "int8"] = Field(
+        "none",
+        description="int8: vectors are searched by a byte a dimension, and what is found is scored by all of it.",
+    )
+    index_oversampling: float = Field(
+        2, ge=1, description="How many times as many documents as wanted are found by int8 and scored again."
+    )
+    index_rebuild: bool = Field(
+        False,
+        description="Start though another model wrote the index: `attune index DIR --rebuild` mends it, and until then "
+        "searches are refused.",
+    )
     ranker_path: Path | None = Field(
         None, description="A ranker of suggestions, as `attune train ranker` writes it; without it, the packaged one."
     )

@@ -15,8 +15,10 @@ from attune.services.runtime.errors import FieldViolation
 from attune.services.runtime.validation import Validation
 from attune.services.search.batches import BATCH, REPORTED, Batch, Placed, Report
 from attune.services.search.convert import from_message
+from attune.services.search.filtering import problem_of, to_value
 from attune.services.search.gateway import Gateway
-from attune.services.search.index.port import Index, IndexedDocument, Version
+from attune.services.search.index.fields import NO_FIELDS, DeclaredFields
+from attune.services.search.index.port import Index, IndexedDocument, Target, Version
 from attune.services.search.notices import GeneralistCount
 
 _log = structlog.get_logger("attune.search")
@@ -35,8 +37,13 @@ class LinksUnavailableError(Exception):
 class Indexer:
     """Brings documents into the index, and takes them out of it."""
 
-    def __init__(self, index: Index, gateway: Gateway) -> None:
+    def __init__(
+        self, index: Index, gateway: Gateway, fields: DeclaredFields = NO_FIELDS, into: Target | None = None
+    ) -> None:
+        """`into`: a generation that is being built, for documents that are no news; `index` for all others."""
         self._index = index
+        self._into: Target = index if into is None else into
+        self._fields = fields
         self._gateway = gateway
         self._validation = Validation()
 
@@ -66,6 +73,9 @@ class Indexer:
         report = await self._report(len(documents))
         batch = Batch()
         for place, (message, version) in enumerate(documents):
+            if violation := self._undeclared(message):
+                report.reject(place, message.document_id, violation)
+                continue
             batch.add(Placed(place, from_message(message), version), message.ByteSize())
             if batch.full:
                 await self._write(batch, report)
@@ -128,7 +138,9 @@ class Indexer:
     async def _write(self, batch: Batch, report: Report) -> None:
         if not batch.documents:
             return
-        changed = await self._changed(await self._linked(batch), report)
+        overtaken = await asyncio.to_thread(self._into.overtaken, current_call().tenant, list(batch.documents))
+        wanted = [each for each in batch.documents.values() if each.document.id not in overtaken]
+        changed = await self._changed(await self._linked(wanted), report)
         report.unchanged += len(batch.documents) - len(changed)
         if not changed:
             return
@@ -143,21 +155,21 @@ class Indexer:
                 rows.append(vector)
                 report.generalist.add(placed.document.domain)
         if ready:
-            await asyncio.to_thread(self._index.upsert, current_call().tenant, ready, np.stack(rows))
+            await asyncio.to_thread(self._into.upsert, current_call().tenant, ready, np.stack(rows))
         report.indexed += len(ready)
 
-    async def _linked(self, batch: Batch) -> list[Placed]:
+    async def _linked(self, documents: Sequence[Placed]) -> list[Placed]:
         """The documents with their entities. Unchanged ones too: the catalog or the knowledge store may be new."""
-        linked = await self._gateway.link([each.document for each in batch.documents.values()])
+        linked = await self._gateway.link([each.document for each in documents]) if documents else []
         return [
             replace(placed, document=replace(placed.document, entity_ids=entity_ids))
-            for placed, entity_ids in zip(batch.documents.values(), linked, strict=True)
+            for placed, entity_ids in zip(documents, linked, strict=True)
         ]
 
     async def _changed(self, documents: list[Placed], report: Report) -> list[Placed]:
         """Those that need a vector. The others keep theirs, and have their versions confirmed."""
         tenant, ids = current_call().tenant, [each.document.id for each in documents]
-        known = await asyncio.to_thread(self._index.digests, tenant, ids)
+        known = await asyncio.to_thread(self._into.digests, tenant, ids)
         changed, same = [], []
         for each in documents:
             indexed = _indexed(each, report)
@@ -166,7 +178,7 @@ class Indexer:
             elif each.version:
                 same.append(indexed)
         if same:
-            await asyncio.to_thread(self._index.confirm, tenant, same)
+            await asyncio.to_thread(self._into.confirm, tenant, same)
         return changed
 
     def _violation(self, message: pb.Document) -> FieldViolation | None:
@@ -174,7 +186,16 @@ class Indexer:
         if found:
             return FieldViolation(f"document.{found[0].field}", found[0].description)
         nothing = nothing_to_search(message)
-        return FieldViolation(f"document.{nothing.field}", nothing.description) if nothing else None
+        if nothing:
+            return FieldViolation(f"document.{nothing.field}", nothing.description)
+        return self._undeclared(message)
+
+    def _undeclared(self, message: pb.Document) -> FieldViolation | None:
+        """A field that searches could not be filtered by."""
+        for name, value in message.fields.items():
+            if problem := problem_of(name, to_value(value), self._fields):
+                return FieldViolation(f"document.fields[{name}]", problem)
+        return None
 
 
 def _chunks(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:

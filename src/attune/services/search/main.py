@@ -18,6 +18,7 @@ from attune.services.search.document_log.metrics import DocumentLogMetrics
 from attune.services.search.document_log.settings import DocumentLogSettings
 from attune.services.search.document_log.worker import document_worker
 from attune.services.search.gateway import Gateway
+from attune.services.search.index.declaring import declared_fields
 from attune.services.search.index.opening import open_index
 from attune.services.search.index.port import Index
 from attune.services.search.indexing import Indexer
@@ -26,6 +27,7 @@ from attune.services.search.service import SearchServicer
 
 async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock, index: Index | None = None) -> Role:
     """The search service. Its index is bound to the model that the embedding service has, which must be up."""
+    fields = declared_fields(config)
     gateway = Gateway(
         *(
             connect(config.address(role), max_message_bytes=config.max_message_bytes)
@@ -35,9 +37,9 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
     if index is None:
         model = await gateway.model(config.service_token.get_secret_value())
         index = await asyncio.to_thread(open_index, config, model.model_id, model.dimension)
-    servicer = SearchServicer(index, gateway, clock, metrics)
+    servicer = SearchServicer(index, gateway, clock, metrics, fields)
     try:
-        documents = await _documents(config, metrics, clock, index, gateway)
+        documents = await _documents(config, metrics, clock, index, Indexer(index, gateway, fields))
     except BaseException:
         await asyncio.to_thread(index.close)
         raise
@@ -80,7 +82,7 @@ class _Documents:
 
 
 async def _documents(
-    config: Config, metrics: Metrics, clock: Clock, index: Index, gateway: Gateway
+    config: Config, metrics: Metrics, clock: Clock, index: Index, indexer: Indexer
 ) -> _Documents | None:
     """None where the role takes documents by its RPCs alone."""
     if not config.documents_from_log:
@@ -88,6 +90,6 @@ async def _documents(
     settings = DocumentLogSettings.of(config)
     source = await asyncio.to_thread(open_source, config, config.kafka_documents_group)
     counted = DocumentLogMetrics(metrics)
-    worker = document_worker(source, index, Indexer(index, gateway), clock, counted, settings)
+    worker = document_worker(source, index, indexer, clock, counted, settings)
     worker.start()
     return _Documents(source, worker)

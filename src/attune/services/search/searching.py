@@ -15,6 +15,7 @@ from attune.services.search import quotes
 from attune.services.search.fusion import Fused, reciprocal_rank_fusion
 from attune.services.search.gateway import Augmentation, Expert, Gateway, is_without_answer
 from attune.services.search.index.bm25 import terms_of
+from attune.services.search.index.narrowing import PUBLIC, Within
 from attune.services.search.index.port import Candidate, Document, FloatVector, Index
 from attune.services.search.person import NOBODY, Person
 from attune.services.search.personal import Ranked, Weight, personal_ranking, weigh
@@ -37,6 +38,7 @@ class Wish:
     domains: tuple[str, ...]
     page_size: int
     augmentation: Augmentation = AUGMENTATION_UNSPECIFIED
+    within: Within = PUBLIC
 
     @property
     def personalization(self) -> float:
@@ -75,11 +77,11 @@ class Searcher:
         tenant = current_call().tenant
         started = time.monotonic()
         by_words = asyncio.create_task(
-            asyncio.to_thread(self._index.bm25, tenant, wish.query, CANDIDATES, wish.domains)
+            asyncio.to_thread(self._index.bm25, tenant, wish.query, CANDIDATES, wish.domains, wish.within)
         )
         try:
             experts = await self._gateway.experts()
-            spaces = await self._spaces(tenant, wish.query, experts, by_words)
+            spaces = await self._spaces(tenant, wish, experts, by_words)
             asked = {
                 space.domain: experts.get(space.domain, Expert()).augmentation(wish.augmentation) for space in spaces
             }
@@ -88,12 +90,12 @@ class Searcher:
             augmentations = [augmentation for _, augmentation in embedded]
             times["embed_ms"] = _since(started)
             started = time.monotonic()
-            dense, bm25 = await asyncio.gather(self._dense(tenant, wish.domains, spaces, vectors), by_words)
+            dense, bm25 = await asyncio.gather(self._dense(tenant, wish, spaces, vectors), by_words)
         except BaseException:
             by_words.cancel()  # else nobody would hear of its failure
             raise
-        fused, documents = await self._documents(tenant, wish.query, dense, bm25)
-        empty_domains = await self._empty_domains(tenant, wish.domains, documents)
+        fused, documents = await self._documents(tenant, wish, dense, bm25)
+        empty_domains = await self._empty_domains(tenant, wish, documents)
         times["retrieve_ms"] = _since(started)
         started = time.monotonic()
         entities = [documents[each.id].entity_ids for each in fused]
@@ -103,25 +105,26 @@ class Searcher:
         return Found(ranked, documents, weight, spaces, augmentations, empty_domains, times)
 
     async def _spaces(
-        self, tenant: str, query: str, known: Mapping[str, Expert], by_words: Awaitable[Sequence[Candidate]]
+        self, tenant: str, wish: Wish, known: Mapping[str, Expert], by_words: Awaitable[Sequence[Candidate]]
     ) -> list[Space]:
         """Those worth searching; the general one alone, at no cost, where no expert has embedded a document."""
         experts = {domain: expert.key for domain, expert in known.items() if expert.key}
         if not experts:
             return [EVERYTHING]
         keys = list(experts.values())
-        inhabited = await asyncio.to_thread(self._index.inhabited_spaces, tenant, keys)
+        inhabited = await asyncio.to_thread(self._index.inhabited_spaces, tenant, keys, wish.within.principals)
         found = {domain: key for domain, key in experts.items() if key in inhabited}
         if not found:
             return worth_searching({}, {})
-        probabilities, hits = await asyncio.gather(self._gateway.route(query), by_words)
+        probabilities, hits = await asyncio.gather(self._gateway.route(wish.query), by_words)
         return worth_searching(
-            found, with_hits(probabilities, await self._domains_of(tenant, hits[:_TELLING_HITS]), found)
+            found, with_hits(probabilities, await self._domains_of(tenant, wish, hits[:_TELLING_HITS]), found)
         )
 
-    async def _domains_of(self, tenant: str, hits: Sequence[Candidate]) -> dict[str, float]:
+    async def _domains_of(self, tenant: str, wish: Wish, hits: Sequence[Candidate]) -> dict[str, float]:
         """The sums of the hits' scores by their documents' domains."""
-        documents = await asyncio.to_thread(self._index.documents, tenant, [hit.id for hit in hits])
+        ids = [hit.id for hit in hits]
+        documents = await asyncio.to_thread(self._index.documents, tenant, ids, wish.within.principals)
         scores: dict[str, float] = {}
         for hit in hits:
             if hit.id in documents:
@@ -130,40 +133,39 @@ class Searcher:
         return scores
 
     async def _dense(
-        self, tenant: str, domains: Sequence[str], spaces: Sequence[Space], vectors: Sequence[FloatVector]
+        self, tenant: str, wish: Wish, spaces: Sequence[Space], vectors: Sequence[FloatVector]
     ) -> list[Candidate]:
         found = await asyncio.gather(
             *(
-                asyncio.to_thread(self._index.dense, tenant, vector, CANDIDATES, domains, space.key)
+                asyncio.to_thread(self._index.dense, tenant, vector, CANDIDATES, wish.domains, space.key, wish.within)
                 for space, vector in zip(spaces, vectors, strict=True)
             )
         )
         return merge(list(zip(spaces, found, strict=True)), CANDIDATES)
 
     async def _documents(
-        self, tenant: str, query: str, dense: Sequence[Candidate], bm25: Sequence[Candidate]
+        self, tenant: str, wish: Wish, dense: Sequence[Candidate], bm25: Sequence[Candidate]
     ) -> tuple[list[Fused], dict[str, Document]]:
-        quote = await asyncio.to_thread(self._quoted, tenant, query, bm25)
+        quote = await asyncio.to_thread(self._quoted, tenant, wish, bm25)
         fused = reciprocal_rank_fusion({"dense": dense, "bm25": bm25, quotes.RANKING: quote})
-        documents = await asyncio.to_thread(self._index.documents, tenant, [each.id for each in fused])
+        ids = [each.id for each in fused]
+        documents = await asyncio.to_thread(self._index.documents, tenant, ids, wish.within.principals)
         # A document deleted since it was found is no answer any more.
         return [each for each in fused if each.id in documents], documents
 
-    def _quoted(self, tenant: str, query: str, bm25: Sequence[Candidate]) -> list[Candidate]:
+    def _quoted(self, tenant: str, wish: Wish, bm25: Sequence[Candidate]) -> list[Candidate]:
         if not bm25:
             return []
-        first = self._index.documents(tenant, [bm25[0].id]).get(bm25[0].id)
-        return quotes.quoted(terms_of(query), terms_of(f"{first.title}\n{first.text}"), bm25) if first else []
+        first = self._index.get(tenant, bm25[0].id, wish.within.principals)
+        return quotes.quoted(terms_of(wish.query), terms_of(f"{first.title}\n{first.text}"), bm25) if first else []
 
-    async def _empty_domains(
-        self, tenant: str, domains: Sequence[str], documents: Mapping[str, Document]
-    ) -> Sequence[str]:
+    async def _empty_domains(self, tenant: str, wish: Wish, documents: Mapping[str, Document]) -> Sequence[str]:
         """A domain that a candidate has is not empty; so the index is asked of few domains, mostly of none."""
         found = {each.domain for each in documents.values()}
-        doubtful = [domain for domain in dict.fromkeys(domains) if domain not in found]
+        doubtful = [domain for domain in dict.fromkeys(wish.domains) if domain not in found]
         if not doubtful:
             return ()
-        inhabited = await asyncio.to_thread(self._index.inhabited, tenant, doubtful)
+        inhabited = await asyncio.to_thread(self._index.inhabited, tenant, doubtful, wish.within.principals)
         return [domain for domain in doubtful if domain not in inhabited]
 
     async def _weighed(

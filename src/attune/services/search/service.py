@@ -1,6 +1,7 @@
 """SearchService: converts, searches or indexes, converts."""
 
 import asyncio
+import json
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -17,12 +18,16 @@ from attune.services.runtime.clock import Clock
 from attune.services.runtime.errors import invalid, not_found
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.paging import decode_token, encode_token, fingerprint
-from attune.services.search.convert import to_message
+from attune.services.search.convert import of_generation, to_message
 from attune.services.search.explain import explain
+from attune.services.search.filtering import to_filter
 from attune.services.search.gateway import Gateway
+from attune.services.search.index.fields import NO_FIELDS, DeclaredFields
+from attune.services.search.index.narrowing import Within
 from attune.services.search.index.port import Index
 from attune.services.search.indexing import Indexer
 from attune.services.search.notices import of_augmentation, of_empty_domains
+from attune.services.search.refusals import tells_of_the_index
 from attune.services.search.searching import Found, Searcher, Wish
 
 _DEFAULT_PAGE = 10
@@ -30,22 +35,28 @@ _VERDICTS = {pb.VERDICT_RELEVANT: "relevant", pb.VERDICT_IRRELEVANT: "irrelevant
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
+@tells_of_the_index
 class SearchServicer(SearchServiceServicer):
     """The gRPC face of search."""
 
-    def __init__(self, index: Index, gateway: Gateway, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self, index: Index, gateway: Gateway, clock: Clock, metrics: Metrics, fields: DeclaredFields = NO_FIELDS
+    ) -> None:
         self._index = index
         self._gateway = gateway
         self._clock = clock
         self._metrics = metrics
-        self._indexer = Indexer(index, gateway)
+        self._fields = fields
+        self._indexer = Indexer(index, gateway, fields)
         self._searcher = Searcher(index, gateway)
 
     async def IndexDocuments(
         self, request_iterator: AsyncIterator[pb.IndexDocumentsRequest], context: Context
     ) -> pb.IndexDocumentsResponse:
         """Add or replace documents."""
-        report = await self._indexer.index(request.document async for request in request_iterator)
+        first = await anext(aiter(request_iterator), None)
+        indexer = await self._indexer_of(first.generation if first else "")
+        report = await indexer.index(_documents(first, request_iterator))
         self._metrics.documents.labels("indexed").inc(report.indexed)
         self._metrics.documents.labels("unchanged").inc(report.unchanged)
         self._metrics.documents.labels("rejected").inc(report.rejected_count)
@@ -70,9 +81,42 @@ class SearchServicer(SearchServiceServicer):
         """Remove documents."""
         return pb.DeleteDocumentsResponse(deleted=await self._indexer.delete(list(request.document_ids)))
 
+    async def CreateGeneration(
+        self, request: pb.CreateGenerationRequest, context: Context
+    ) -> pb.CreateGenerationResponse:
+        """Begin to build another index."""
+        made = await asyncio.to_thread(self._index.create_generation)
+        return pb.CreateGenerationResponse(generation=of_generation(made))
+
+    async def ListGenerations(self, request: pb.ListGenerationsRequest, context: Context) -> pb.ListGenerationsResponse:
+        """What there is to search, and to put in its place."""
+        found = await asyncio.to_thread(self._index.generations)
+        return pb.ListGenerationsResponse(generations=map(of_generation, found))
+
+    async def ActivateGeneration(
+        self, request: pb.ActivateGenerationRequest, context: Context
+    ) -> pb.ActivateGenerationResponse:
+        """Serve what was built."""
+        found = await asyncio.to_thread(self._index.activate_generation, request.name, force=request.force)
+        return pb.ActivateGenerationResponse(generation=of_generation(found))
+
+    async def DeleteGeneration(
+        self, request: pb.DeleteGenerationRequest, context: Context
+    ) -> pb.DeleteGenerationResponse:
+        """Free what is not needed."""
+        await asyncio.to_thread(self._index.drop_generation, request.name)
+        return pb.DeleteGenerationResponse()
+
+    async def _indexer_of(self, generation: str) -> Indexer:
+        if not generation:
+            return self._indexer
+        feed = await asyncio.to_thread(self._index.feed, generation)
+        return Indexer(self._index, self._gateway, self._fields, feed)
+
     async def GetDocument(self, request: pb.GetDocumentRequest, context: Context) -> pb.GetDocumentResponse:
         """One document."""
-        document = await asyncio.to_thread(self._index.get, current_call().tenant, request.document_id)
+        principals = tuple(request.principals)
+        document = await asyncio.to_thread(self._index.get, current_call().tenant, request.document_id, principals)
         if document is None:
             raise not_found(f"document_id: the index has no document {request.document_id!r}")
         return pb.GetDocumentResponse(document=to_message(document), entity_ids=document.entity_ids)
@@ -82,7 +126,7 @@ class SearchServicer(SearchServiceServicer):
         started = time.monotonic()
         if not request.query.strip():
             raise invalid("query", "has no words; say what is searched for")
-        wish = _wish(request)
+        wish = _wish(request, self._fields)
         offset, made_for = _page(request, wish)
         found = await self._searcher.search(wish)
         response = _response(found, offset, wish.page_size, made_for)
@@ -107,7 +151,16 @@ class SearchServicer(SearchServiceServicer):
         return pb.SubmitFeedbackResponse()
 
 
-def _wish(request: pb.SearchRequest) -> Wish:
+async def _documents(
+    first: pb.IndexDocumentsRequest | None, others: AsyncIterator[pb.IndexDocumentsRequest]
+) -> AsyncIterator[pb.Document]:
+    if first is not None:
+        yield first.document
+        async for request in others:
+            yield request.document
+
+
+def _wish(request: pb.SearchRequest, fields: DeclaredFields) -> Wish:
     return Wish(
         query=request.query,
         user=request.user_id,
@@ -115,6 +168,11 @@ def _wish(request: pb.SearchRequest) -> Wish:
         domains=tuple(request.domains),
         page_size=request.page_size or _DEFAULT_PAGE,
         augmentation=request.augmentation,
+        within=Within(
+            tuple(request.principals),
+            tuple(request.languages),
+            to_filter(request.filter, fields) if request.HasField("filter") else None,
+        ),
     )
 
 
@@ -130,6 +188,8 @@ def _page(request: pb.SearchRequest, wish: Wish) -> tuple[int, str]:
             str(wish.page_size),
             str(wish.augmentation),
             request.context.SerializeToString(deterministic=True).hex(),
+            request.filter.SerializeToString(deterministic=True).hex(),
+            json.dumps([sorted(request.principals), list(request.languages)]),
         ]
     )
     return decode_token(request.page_token, made_for, _is_offset) or 0, made_for

@@ -12,11 +12,12 @@ import pytest
 import qdrant_edge
 
 from attune.services.search.index import edge
-from attune.services.search.index.edge import open_edge_index
+from attune.services.search.index.edge_shelf import open_edge_index
 from attune.services.search.index.errors import IndexLockedError, IndexMismatchError
 from attune.services.search.index.identity import IndexIdentity
 from attune.services.search.index.port import Document, IndexedDocument
 from attune.services.search.index.qdrant import QdrantIndex
+from attune.services.search.index.settings import IndexSettings
 
 IDENTITY = IndexIdentity("model-a", 8)
 
@@ -24,7 +25,7 @@ WRITE_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from attune.services.search.index.edge import open_edge_index
+from attune.services.search.index.edge_shelf import open_edge_index
 from attune.services.search.index.identity import IndexIdentity
 from attune.services.search.index.port import Document, IndexedDocument
 
@@ -94,7 +95,7 @@ def test_tenant_and_domain_are_indexed_fields(tmp_path: Path) -> None:
     shard = qdrant_edge.EdgeShard.load(str(tmp_path / "shard"))
     schema = shard.info().payload_schema
     shard.close()
-    assert set(schema) == {"tenant", "domain"}
+    assert set(schema) == {"tenant", "domain", "principals", "languages"}
     tenant = schema["tenant"].params
     assert isinstance(tenant, qdrant_edge.KeywordIndexParams)
     assert tenant.is_tenant
@@ -151,21 +152,19 @@ def run_together(failures: list[BaseException], *tasks: Callable[[], None]) -> N
         thread.join()
 
 
-def test_a_graph_is_built_when_opening_and_stays_close_to_exact(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_graph_is_built_when_opening_and_stays_close_to_exact(tmp_path: Path) -> None:
     """With the threshold lowered from 200 MiB, so that a test can afford it."""
-    monkeypatch.setattr(edge, "_SCANNED_KIB", 20)
-    vectors = np.random.default_rng(0).standard_normal((3000, 8)).astype(np.float32)
+    identity, settings = IndexIdentity("model-a", 128), IndexSettings(scanned_mib=1)
+    vectors = np.random.default_rng(0).standard_normal((3000, 128)).astype(np.float32)
     documents = [IndexedDocument.of(document(str(i))) for i in range(3000)]
-    index = open_edge_index(tmp_path, IDENTITY)
+    index = open_edge_index(tmp_path, identity, settings=settings)
     index.upsert("acme", documents, vectors)
     index.close()
     assert segments(tmp_path) == 1
-    index = open_edge_index(tmp_path, IDENTITY)
+    index = open_edge_index(tmp_path, identity, settings=settings)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     hits = 0
-    for query in np.random.default_rng(1).standard_normal((20, 8)).astype(np.float32):
+    for query in np.random.default_rng(1).standard_normal((20, 128)).astype(np.float32):
         exact = {str(i) for i in np.argsort(-(unit @ query))[:10]}
         hits += len(exact & {each.id for each in index.dense("acme", query, 10)})
     assert hits >= 0.95 * 200

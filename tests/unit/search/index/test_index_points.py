@@ -85,7 +85,7 @@ def test_no_two_splits_of_a_string_share_a_point(one: tuple[str, str], other: tu
 def test_a_document_survives_its_payload(document: Document) -> None:
     indexed = IndexedDocument.of(document)
     point = to_point("acme", indexed, np.ones(2, np.float32), Bm25Encoder(100.0))
-    assert to_document(point.payload) == document
+    assert to_document(point.payload, {}) == document
     assert point.payload["tenant"] == "acme"
     assert point.payload["digest"] == indexed.digest
     assert point.dense == [1.0, 1.0]

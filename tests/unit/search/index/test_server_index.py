@@ -10,7 +10,7 @@ from qdrant_client import QdrantClient, models
 
 from attune.services.search.index.errors import IndexMismatchError, IndexUnavailableError
 from attune.services.search.index.identity import IndexIdentity
-from attune.services.search.index.server import connect, open_server_index
+from attune.services.search.index.server_shelf import connect, open_server_index
 
 pytestmark = pytest.mark.filterwarnings("ignore:Payload indexes have no effect in the local Qdrant")
 
@@ -56,7 +56,9 @@ def serve() -> Iterator[Callable[[int, object], str]]:
 def test_the_collection_is_made_for_tenants_and_bm25(client: QdrantClient) -> None:
     open_server_index(client, "documents", IDENTITY)
     config = client.get_collection("documents").config
-    assert config.metadata == {"schema": 1, "model_id": "model-a", "dimension": 8, "bm25_average_length": 100.0}
+    assert config.metadata == {"schema": 1, "model_id": "model-a", "dimension": 8, "bm25_average_length": 100.0} | {
+        "fields": {}
+    }
     assert config.params.vectors == {"dense": models.VectorParams(size=8, distance=models.Distance.COSINE)}
     assert config.params.sparse_vectors == {"bm25": models.SparseVectorParams(modifier=models.Modifier.IDF)}
 

@@ -34,6 +34,24 @@ class JsonLine:
             raise self.error(field, "empty; give each line a value of its own")
         return value
 
+    def mapping(self, field: str) -> dict[str, Any]:
+        """An object; missing and null are empty. Raises CorpusError for another type."""
+        value = self.fields.get(field)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise self.error(field, f"a {type(value).__name__}, not an object; write it as a JSON object")
+        return value
+
+    def texts(self, field: str) -> tuple[str, ...]:
+        """A list of strings; missing and null are empty. Raises CorpusError for another type."""
+        value = self.fields.get(field)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise self.error(field, "not a list of strings; write it as a JSON array of strings")
+        return tuple(value)
+
 
 def read_json_lines(path: Path) -> Iterator[JsonLine]:
     """One JsonLine for each line that is not blank; CorpusError at the first that is not a JSON object in UTF-8."""

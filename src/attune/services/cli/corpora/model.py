@@ -16,6 +16,10 @@ class CorpusDocument:
     text: str
     domain: str
     url: str = ""
+    fields: Mapping[str, object] = field(default_factory=dict)
+    """As JSON has them."""
+    principals: tuple[str, ...] = ()
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

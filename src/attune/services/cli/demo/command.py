@@ -17,9 +17,9 @@ from attune.services.cli.demo.result import Result
 from attune.services.cli.demo.steps import forget, name_for_this_run, rank, send, store_of, suggest, timed
 from attune.services.cli.demo.story import Story, events_of, read_story
 from attune.services.cli.failures import told_plainly
-from attune.services.cli.indexing import index_with_progress
 from attune.services.cli.options import Json
 from attune.services.cli.output import print_json, progress_console
+from attune.services.cli.uploading import index_with_progress
 from attune.services.client import Client
 from attune.services.client.channels import Addresses
 from attune.services.runtime.clock import system_clock

@@ -14,13 +14,14 @@ from attune.services.cli.background import on_free_ports, running_system
 from attune.services.cli.corpora.beir import read_qrels, read_queries
 from attune.services.cli.corpora.model import CorpusDocument
 from attune.services.cli.failures import told_plainly
-from attune.services.cli.indexing import index_with_progress, read_documents
+from attune.services.cli.indexing import read_documents
 from attune.services.cli.measure.options import named
 from attune.services.cli.measure.report import make_report, show, write
 from attune.services.cli.measure.retrieval_rows import RANKINGS, Measured, summarised
 from attune.services.cli.measure.tables import page_of
 from attune.services.cli.options import Json
 from attune.services.cli.output import progress
+from attune.services.cli.uploading import index_with_progress
 from attune.services.client import Client
 from attune.services.client.channels import Addresses
 from attune.services.runtime.clock import system_clock

@@ -40,6 +40,11 @@ def _as_it_is() -> None:
     """A state that needs nothing before it is read into."""
 
 
+def _never() -> bool:
+    """A state whose offsets only this worker moves."""
+    return False
+
+
 class PartitionWorker:
     """Applies a topic until it is stopped. Several may share a state, each with partitions of its own."""
 
@@ -51,14 +56,18 @@ class PartitionWorker:
         metrics: ConsumingMetrics,
         readiness: Readiness,
         prepare: Callable[[], None] = _as_it_is,
+        outdated: Callable[[], bool] = _never,
     ) -> None:
-        """`prepare` brings into the state what must be there before records are, whenever reading begins."""
+        """`prepare` brings into the state what must be there before records are, whenever reading begins. `outdated`
+        says that the state has other offsets than it had: then they are asked for anew.
+        """
         self._source = source
         self._backlogs = backlogs
         self._consumer = source.consumer(backlogs.topic, backlogs)
         self._applier = applier
         self._metrics = metrics
         self._prepare = prepare
+        self._outdated = outdated
         self._fenced = False
         """Whether some of what the group has given to this worker is claimed by another."""
         self.readiness = readiness
@@ -79,7 +88,7 @@ class PartitionWorker:
 
     def step(self, timeout_s: float) -> int:
         """Read once, and apply what is due; how many records were applied."""
-        if self._fenced:
+        if self._fenced or self._outdated():
             self._join_anew()
         self._hold_back()
         for partition, records in self._consumer.poll(timeout_s).items():

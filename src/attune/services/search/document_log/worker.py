@@ -27,7 +27,20 @@ class IndexClaims:
 
     def claim(self, _topic: str, partition: int) -> Claim:
         """See `Claims.claim`."""
-        return Claim(epoch=0, next_offset=self.index.log_offset(partition))
+        return Claim(epoch=self.index.epoch(), next_offset=self.index.log_offset(partition))
+
+
+@dataclass(slots=True)
+class Outdated:
+    """Whether generations of the index have changed since it was asked last: a new one has read nothing yet."""
+
+    index: Index
+    epoch: int
+
+    def __call__(self) -> bool:
+        """See `PartitionWorker`."""
+        before, self.epoch = self.epoch, self.index.epoch()
+        return before != self.epoch
 
 
 def document_worker(
@@ -43,4 +56,6 @@ def document_worker(
     loop = asyncio.get_running_loop()
     backlogs = Backlogs(IndexClaims(index), DOCUMENTS_TOPIC, settings.batches, monotonic)
     applier = DocumentApplier(source.log, index, indexer, loop, clock, metrics, settings)
-    return PartitionWorker(source, backlogs, applier, metrics, Readiness(metrics, "documents do not reach the index"))
+    readiness = Readiness(metrics, "documents do not reach the index")
+    outdated = Outdated(index, index.epoch())
+    return PartitionWorker(source, backlogs, applier, metrics, readiness, outdated=outdated)

@@ -14,13 +14,17 @@ counts against it; take the mean of your corpus within a factor of two. The defa
 counted) suits abstracts, product pages and answers; titles or code snippets want 40, whole articles several hundred.
 
 Words: the engine's code tokenizer splits at punctuation, and identifiers into their parts while keeping the whole, so
-"gather" finds asyncio.gather, "path" finds os_path, and "server" and "httpserver" both find HTTPServer. English
-stop words are dropped and English words stemmed (Snowball). Signs alone are no words: C++ and C# are both "c".
+"gather" finds asyncio.gather, "path" finds os_path, and "server" and "httpserver" both find HTTPServer. Stop words are
+dropped and words stemmed (Snowball) as in the text's language, English if it names none; see `languages`. Signs alone
+are no words: C++ and C# are both "c".
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import qdrant_edge
+
+from attune.services.search.index.languages import DEFAULT, bm25_config, primary
 
 _K1 = 1.2
 _B = 0.75
@@ -50,27 +54,35 @@ class Bm25Encoder:
         """Raises ValueError unless `average_length`, in terms, is positive."""
         if not average_length > 0:
             raise ValueError(f"bm25_average_length is {average_length}: give the mean number of terms, above 0")
-        self._document_model = _term_frequency_model(saturation=_K1, length_weight=_B, average_length=average_length)
-        # A query is weighted by the same saturating form, without length normalization.
-        self._query_model = _term_frequency_model(saturation=_K3, length_weight=0.0, average_length=average_length)
+        self._average_length = average_length
+        self._models: dict[tuple[str, bool], qdrant_edge.Bm25] = {}
 
-    def document(self, title: str, text: str) -> SparseWeights:
-        return _weights(self._document_model, f"{title}\n{text}")
+    def document(self, title: str, text: str, language: str = "") -> SparseWeights:
+        return _weights(self._model(language, is_query=False), f"{title}\n{text}")
 
-    def query(self, text: str) -> SparseWeights:
-        """Empty when the text has no word in it but stop words."""
-        return _weights(self._query_model, text)
+    def query(self, text: str, languages: Sequence[str] = ()) -> SparseWeights:
+        """Empty when the text has no word in it but stop words. Of a word that several languages have the larger weight
+        counts.
+        """
+        found = [_weights(self._model(each, is_query=True), text) for each in languages or ("",)]
+        if len(found) == 1:
+            return found[0]
+        merged: dict[int, float] = {}
+        for each in found:
+            for term, weight in zip(each.indices, each.values, strict=True):
+                merged[term] = max(weight, merged.get(term, 0.0))
+        return SparseWeights(list(merged), list(merged.values()))
 
-
-def _term_frequency_model(*, saturation: float, length_weight: float, average_length: float) -> qdrant_edge.Bm25:
-    config = qdrant_edge.Bm25Config(
-        k=saturation,
-        b=length_weight,
-        avg_len=average_length,
-        tokenizer=qdrant_edge.TokenizerType.Code,
-        language="english",
-    )
-    return qdrant_edge.Bm25(config)
+    def _model(self, tag: str, *, is_query: bool) -> qdrant_edge.Bm25:
+        """Made when first asked for: most indexes have documents of one language."""
+        language = primary(tag) or DEFAULT
+        found = self._models.get((language, is_query))
+        if found is None:
+            # A query is weighted by the same saturating form, without length normalization.
+            k, b = (_K3, 0.0) if is_query else (_K1, _B)
+            found = qdrant_edge.Bm25(bm25_config(language, k=k, b=b, average_length=self._average_length))
+            self._models[language, is_query] = found
+        return found
 
 
 def _weights(model: qdrant_edge.Bm25, text: str) -> SparseWeights:
@@ -78,4 +90,4 @@ def _weights(model: qdrant_edge.Bm25, text: str) -> SparseWeights:
     return SparseWeights(vector.indices, vector.values)
 
 
-_TERMS = _term_frequency_model(saturation=_K3, length_weight=0.0, average_length=1.0)
+_TERMS = qdrant_edge.Bm25(bm25_config(DEFAULT, k=_K3, b=0.0, average_length=1.0))

@@ -1,20 +1,30 @@
 """The directory of an embedded index: who may open it, and for which model.
 
-attune-index.json   the manifest: schema, model_id, dimension, bm25_average_length
+attune-index.json   the manifest: schema, model_id, dimension, bm25_average_length, fields with their types, of the
+                    generation that serves; "building", the same of one that is being built; "last", the newest number
 attune-index.lock   held (flock) by the process that has the index open
-shard/              the engine's files
-shard.new/          a shard being made; renamed to shard/ when complete, discarded after a crash
+shard/, shard-2/    the engine's files of a generation; what the manifest does not name is deleted at the next start
+shard-2.new/        a shard being made; renamed to shard-2/ when complete
+
+Every change of generations is one change of the manifest, which is replaced as a whole.
 """
 
 import fcntl
 import json
 import os
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from attune.services.search.index.errors import IndexLockedError, IndexMismatchError
-from attune.services.search.index.identity import IndexIdentity, require_same
 
-_MEND = "start with the model that wrote it, or move the directory away and index the documents again"
+MEND = (
+    "start with the model that wrote it, or with ATTUNE_INDEX_REBUILD=true and run `attune index DIR --rebuild`, "
+    "to index the documents again into a new generation"
+)
+_LOST = "move the directory away and index the documents again"
+FIRST = "1"
+Manifest = dict[str, object]
 
 
 class IndexDirectory:
@@ -29,44 +39,58 @@ class IndexDirectory:
         """
         path.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self.shard = path / "shard"
-        self.unfinished_shard = path / "shard.new"
         self._manifest = path / "attune-index.json"
         self._lock = _lock(path / "attune-index.lock")
 
-    def admit(self, identity: IndexIdentity) -> None:
-        """Compare the manifest with `identity`; write it where the directory is new.
+    def shard(self, generation: str) -> Path:
+        """Where a generation's files are."""
+        return self.path / ("shard" if generation == FIRST else f"shard-{generation}")
+
+    def read(self) -> Manifest | None:
+        """The manifest; None where the directory is new.
 
         Raises:
-            IndexMismatchError: another model, dimension or layout wrote the index, or its manifest is lost or damaged.
+            IndexMismatchError: it is lost or damaged, so that nobody knows which model wrote the index.
         """
-        if self._manifest.exists():
-            require_same(identity, self._read_manifest(), where=f"the index in {self.path}", mend=_MEND)
-        elif self.shard.exists():
-            raise IndexMismatchError(f"{self._manifest} is missing, so the model of this index is unknown: {_MEND}")
-        else:
-            self._write_manifest(identity)
+        if not self._manifest.exists():
+            if any(each.suffix != ".new" for each in self.path.glob("shard*")):
+                raise IndexMismatchError(f"{self._manifest} is missing, so the model of this index is unknown: {_LOST}")
+            return None
+        try:
+            manifest = json.loads(self._manifest.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise IndexMismatchError(f"{self._manifest} is not JSON ({error}): {_LOST}") from error
+        if not isinstance(manifest, dict):
+            raise IndexMismatchError(f"{self._manifest} is not a JSON object: {_LOST}")
+        return manifest
+
+    def write(self, manifest: Mapping[str, object]) -> None:
+        """Written aside and renamed, so that a crash leaves either the one before or this one, whole."""
+        unfinished = self._manifest.with_suffix(".new")
+        with unfinished.open("w", encoding="utf-8") as file:
+            json.dump(manifest, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(self._manifest)
+        self._sync()
+
+    def clean(self, *kept: str) -> None:
+        """Delete what a crash has left of other generations than these."""
+        names = {self.shard(each).name for each in kept}
+        for each in self.path.glob("shard*"):
+            if each.name not in names:
+                shutil.rmtree(each)
 
     def release(self) -> None:
         os.close(self._lock)
 
-    def _read_manifest(self) -> dict[str, object]:
+    def _sync(self) -> None:
+        """The renaming itself survives a power failure."""
+        descriptor = os.open(self.path, os.O_RDONLY)
         try:
-            manifest = json.loads(self._manifest.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise IndexMismatchError(f"{self._manifest} is not JSON ({error}): {_MEND}") from error
-        if not isinstance(manifest, dict):
-            raise IndexMismatchError(f"{self._manifest} is not a JSON object: {_MEND}")
-        return manifest
-
-    def _write_manifest(self, identity: IndexIdentity) -> None:
-        """Written aside and renamed, so that a crash leaves either no manifest or a whole one."""
-        unfinished = self._manifest.with_suffix(".new")
-        with unfinished.open("w", encoding="utf-8") as file:
-            json.dump(identity.to_manifest(), file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(self._manifest)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _lock(path: Path) -> int:

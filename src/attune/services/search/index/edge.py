@@ -10,7 +10,6 @@ before anyone is served, and only once the segment is so large that scanning it 
 until then every dense search is exact.
 """
 
-import shutil
 import threading
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -18,67 +17,40 @@ from pathlib import Path
 import qdrant_edge as edge
 
 from attune.services.search.index.bm25 import SparseWeights
-from attune.services.search.index.directory import IndexDirectory
-from attune.services.search.index.identity import IndexIdentity
-from attune.services.search.index.points import (
-    BM25,
-    DENSE,
-    DIGEST,
-    DOMAIN,
-    ID,
-    LOGGED_MS,
-    OFFSET,
-    PARTITION,
-    SPACE,
-    TENANT,
-    IndexPoint,
-    Payload,
-    of_version,
-)
+from attune.services.search.index.edge_messages import graves, no_news, of_scope, older_than, payload_indexes, to_point
+from attune.services.search.index.fields import DeclaredFields
+from attune.services.search.index.points import BM25, DENSE, DIGEST, ID, TENANT, IndexPoint, Payload, of_version
 from attune.services.search.index.port import Candidate, Scope, Version
-from attune.services.search.index.qdrant import QdrantIndex
+from attune.services.search.index.settings import IndexSettings
 
-_SCANNED_KIB = 200 * 1024
-"""Vectors scanned rather than put into a graph: 200 MiB, about 136,000 documents at 384 dimensions."""
+_SCANNED_ANYWAY_KIB = 10_000
+"""Where so few vectors are in question, by tenant and filter, they are scanned: 6,800 documents at 384 dimensions."""
+
+_QUANTILE = 0.99
+"""Of the values of vectors that int8 tells apart: the few beyond are cut off, and the others told apart more finely."""
 
 _POINTS_PER_FLUSH = 4096
-
-
-def open_edge_index(path: Path, identity: IndexIdentity) -> QdrantIndex:
-    """Open the index in `path`, or make it. Takes as long as re-reading the log and building what graph is missing.
-
-    Raises:
-        IndexLockedError: another process has it open.
-        IndexMismatchError: it was written for another identity.
-    """
-    directory = IndexDirectory(path)
-    try:
-        directory.admit(identity)
-        if not directory.shard.exists():
-            _create_shard(directory, identity)
-        shard = edge.EdgeShard.load(str(directory.shard))
-        shard.optimize()
-    except BaseException:
-        directory.release()
-        raise
-    return QdrantIndex(EdgeEngine(shard, directory), identity)
+_MOST_TENANTS = 1_000_000
 
 
 class EdgeEngine:
     """`qdrant.Engine` over one shard. Reads need no lock; writes take turns, so that `remove` counts truly."""
 
-    def __init__(self, shard: edge.EdgeShard, directory: IndexDirectory) -> None:
+    def __init__(self, shard: edge.EdgeShard, settings: IndexSettings) -> None:
         self._shard = shard
-        self._directory = directory
+        self._params = _search_params(settings)
         self._writing = threading.Lock()
         self._unflushed = 0
 
     def put(self, points: Sequence[IndexPoint]) -> None:
-        free = [_to_edge(point) for point in points if point.version is None]
-        versioned = [(_to_edge(point), _older(point.version)) for point in points if point.version]
+        free = [to_point(point) for point in points if point.version is None and not point.fed]
+        fed = [to_point(point) for point in points if point.fed]
+        versioned = [(to_point(point), older_than(point.version)) for point in points if point.version]
         with self._writing:
             if free:
                 self._shard.update(edge.UpdateOperation.upsert_points(free))
+            if fed:
+                self._shard.update(edge.UpdateOperation.upsert_points(fed, condition=no_news()))
             for point, older in versioned:
                 self._shard.update(edge.UpdateOperation.upsert_points([point], condition=older))
             self._unflushed += len(points)
@@ -89,7 +61,7 @@ class EdgeEngine:
         with self._writing:
             for point, digest, version in points:
                 same = edge.FieldCondition(DIGEST, match=edge.MatchValue(digest))
-                chosen = edge.Filter(must=[edge.HasIdCondition({point}), same, _older(version)])
+                chosen = edge.Filter(must=[edge.HasIdCondition({point}), same, older_than(version)])
                 self._shard.update(edge.UpdateOperation.set_payload_by_filter(chosen, of_version(version)))
 
     def remove(self, point_ids: Collection[str]) -> int:
@@ -105,17 +77,25 @@ class EdgeEngine:
         return [record.payload or {} for record in records]
 
     def count(self, tenant: str) -> int:
-        return self._shard.count(edge.CountRequest(exact=True, filter=_filter(Scope(tenant))))
+        return self._shard.count(edge.CountRequest(exact=True, filter=of_scope(Scope(tenant))))
+
+    def tenants(self) -> dict[str, int]:
+        found = self._shard.facet(edge.FacetRequest(TENANT, limit=_MOST_TENANTS, exact=True))
+        return {str(hit.value): hit.count for hit in found.hits if hit.count}
+
+    def sweep(self) -> None:
+        with self._writing:
+            self._shard.update(edge.UpdateOperation.delete_points_by_filter(graves()))
 
     def holds(self, scopes: Sequence[Scope]) -> list[bool]:
         return [bool(self._shard.scroll(_any_point_of(scope))[0]) for scope in scopes]
 
     def nearest(self, scope: Scope, vector: list[float], limit: int) -> list[Candidate]:
-        return self._search(edge.Query.Nearest(vector, using=DENSE), scope, limit, edge.SearchParams())
+        return self._search(edge.Query.Nearest(vector, using=DENSE), scope, limit, self._params)
 
     def matching(self, scope: Scope, weights: SparseWeights, limit: int) -> list[Candidate]:
         query = edge.Query.Nearest(edge.SparseVector(weights.indices, weights.values), using=BM25)
-        params = edge.SearchParams(idf=edge.IdfParams(corpus=_filter(Scope(scope.tenant))))
+        params = edge.SearchParams(idf=edge.IdfParams(corpus=of_scope(Scope(scope.tenant))))
         return self._search(query, scope, limit, params)
 
     def flush(self) -> None:
@@ -125,71 +105,59 @@ class EdgeEngine:
     def close(self) -> None:
         with self._writing:
             self._shard.close()
-            self._directory.release()
 
     def _flush(self) -> None:
         self._shard.flush()
         self._unflushed = 0
 
     def _search(self, query: edge.Query, scope: Scope, limit: int, params: edge.SearchParams) -> list[Candidate]:
-        request = edge.QueryRequest(query=query, filter=_filter(scope), limit=limit, params=params, with_payload=[ID])
+        request = edge.QueryRequest(query=query, filter=of_scope(scope), limit=limit, params=params, with_payload=[ID])
         return [Candidate((found.payload or {})[ID], found.score) for found in self._shard.query(request)]
 
 
-def _create_shard(directory: IndexDirectory, identity: IndexIdentity) -> None:
-    """Make an empty shard aside and rename it, so that a crash leaves none rather than half of one."""
-    shutil.rmtree(directory.unfinished_shard, ignore_errors=True)
-    shard = edge.EdgeShard.create(str(directory.unfinished_shard), _config(identity.dimension))
-    tenant_index = edge.KeywordIndexParams(is_tenant=True)
-    shard.update(edge.UpdateOperation.create_field_index(TENANT, tenant_index))
-    shard.update(edge.UpdateOperation.create_field_index(DOMAIN, edge.PayloadSchemaType.Keyword))
-    shard.close()
-    directory.unfinished_shard.rename(directory.shard)
+def make_shard(path: Path, dimension: int, settings: IndexSettings) -> None:
+    """An empty one."""
+    edge.EdgeShard.create(str(path), _config(dimension, settings)).close()
 
 
-def _config(dimension: int) -> edge.EdgeConfig:
+def load_shard(path: Path, fields: DeclaredFields) -> edge.EdgeShard:
+    """Open a shard, with what indexes and graph are missing."""
+    shard = edge.EdgeShard.load(str(path))
+    _index_payload(shard, fields)
+    shard.optimize()
+    return shard
+
+
+def _index_payload(shard: edge.EdgeShard, fields: DeclaredFields) -> None:
+    """Have indexes of what searches are narrowed by, and of nothing else."""
+    wanted, found = payload_indexes(fields), shard.info().payload_schema
+    for key in found.keys() - wanted.keys():
+        shard.update(edge.UpdateOperation.delete_field_index(key))
+    for key in wanted.keys() - found.keys():
+        shard.update(edge.UpdateOperation.create_field_index(key, wanted[key]))
+
+
+def _config(dimension: int, settings: IndexSettings) -> edge.EdgeConfig:
     return edge.EdgeConfig(
         vectors={DENSE: edge.EdgeVectorParams(dimension, edge.Distance.Cosine)},
         sparse_vectors={BM25: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
         # Every search is within a tenant: links within it (payload_m) instead of across all of them (m).
-        hnsw_config=edge.HnswIndexConfig(m=0, payload_m=16, ef_construct=100, full_scan_threshold=10_000),
-        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_SCANNED_KIB),
+        hnsw_config=edge.HnswIndexConfig(
+            m=0, payload_m=settings.links, ef_construct=settings.build_width, full_scan_threshold=_SCANNED_ANYWAY_KIB
+        ),
+        quantization_config=edge.ScalarQuantizationConfig(edge.ScalarType.Int8, quantile=_QUANTILE)
+        if settings.is_quantized
+        else None,
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=settings.scanned_mib * 1024),
     )
 
 
-def _to_edge(point: IndexPoint) -> edge.Point:
-    vectors: dict[str, list[float] | edge.SparseVector | list[list[float]]] = {}
-    if point.dense is not None:
-        vectors[DENSE] = point.dense
-    if point.bm25 is not None:
-        vectors[BM25] = edge.SparseVector(point.bm25.indices, point.bm25.values)
-    return edge.Point(point.id, vectors, point.payload)
-
-
-def _older(version: Version) -> edge.Filter:
-    """Points that the version is after."""
-    here = edge.FieldCondition(PARTITION, match=edge.MatchValue(version.partition))
-    before = edge.FieldCondition(OFFSET, range=edge.RangeFloat(lt=version.offset))
-    not_later = edge.FieldCondition(LOGGED_MS, range=edge.RangeFloat(lte=version.logged_ms))
-    return edge.Filter(
-        should=[
-            edge.IsEmptyCondition(OFFSET),
-            edge.Filter(must=[here, before]),
-            edge.Filter(must_not=[here], must=[not_later]),
-        ]
-    )
+def _search_params(settings: IndexSettings) -> edge.SearchParams:
+    quantization = None
+    if settings.is_quantized:
+        quantization = edge.QuantizationSearchParams(rescore=True, oversampling=settings.oversampling)
+    return edge.SearchParams(hnsw_ef=settings.search_width, quantization=quantization)
 
 
 def _any_point_of(scope: Scope) -> edge.ScrollRequest:
-    return edge.ScrollRequest(limit=1, filter=_filter(scope), with_payload=False, with_vector=False)
-
-
-def _filter(scope: Scope) -> edge.Filter:
-    conditions: list[edge.ConditionType] = [edge.FieldCondition(TENANT, match=edge.MatchValue(scope.tenant))]
-    if scope.domains:
-        conditions.append(edge.FieldCondition(DOMAIN, match=edge.MatchAny(list(scope.domains))))
-    if scope.space:
-        conditions.append(edge.FieldCondition(SPACE, match=edge.MatchValue(scope.space)))
-    elif scope.space is not None:
-        conditions.append(edge.IsEmptyCondition(SPACE))
-    return edge.Filter(must=conditions)
+    return edge.ScrollRequest(limit=1, filter=of_scope(scope), with_payload=False, with_vector=False)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from attune.services.search.index.errors import IndexMismatchError
+from attune.services.search.index.fields import DeclaredFields
+from attune.services.search.index.generations import Generation, GenerationState
 
 SCHEMA = 1
 """Version of the stored layout: payload fields, vector names, and how BM25 splits text into words."""
@@ -38,3 +40,30 @@ def require_same(expected: IndexIdentity, found: Mapping[str, object], *, where:
     ]
     if differences:
         raise IndexMismatchError(f"{where} was written with {', '.join(differences)}: {mend}")
+
+
+def known_fields(declared: DeclaredFields, found: Mapping[str, object], *, where: str, mend: str) -> dict[str, str]:
+    """The fields that an index has ever had, by the manifest found with it and today's declaration.
+
+    A field that is not declared any more stays known: its values are still in the documents.
+
+    Raises:
+        IndexMismatchError: a field has another type than its values.
+    """
+    stored = found.get("fields")
+    known = {str(name): str(kind) for name, kind in stored.items()} if isinstance(stored, Mapping) else {}
+    changed = [
+        f"{name} as {known[name]} (this service: {kind})" for name, kind in declared if known.get(name, kind) != kind
+    ]
+    if changed:
+        raise IndexMismatchError(
+            f"{where} has the field {', '.join(changed)}: "
+            f"declare its type in ATTUNE_SEARCH_FIELDS, or another name, or {mend}"
+        )
+    return known | {name: str(kind) for name, kind in declared}
+
+
+def of_manifest(name: str, state: GenerationState, manifest: Mapping[str, object]) -> Generation:
+    """A generation by what its manifest says."""
+    dimension = manifest.get("dimension")
+    return Generation(name, state, str(manifest.get("model_id", "")), dimension if isinstance(dimension, int) else 0)

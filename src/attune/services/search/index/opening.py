@@ -1,9 +1,11 @@
 """Which engine the configuration names: a Qdrant server, or the one embedded in this process."""
 
 from attune.services.runtime.config import Config
-from attune.services.search.index.edge import open_edge_index
+from attune.services.search.index.declaring import declared_fields
+from attune.services.search.index.edge_shelf import open_edge_index
 from attune.services.search.index.identity import IndexIdentity
 from attune.services.search.index.port import Index
+from attune.services.search.index.settings import IndexSettings
 
 COLLECTION = "attune"
 
@@ -15,11 +17,21 @@ def open_index(config: Config, model_id: str, dimension: int) -> Index:
 
     Raises:
         SearchIndexError: it is locked, was written by another model, or its server does not answer.
+        ConfigError: the declaration of fields is wrong.
     """
-    identity = IndexIdentity(model_id, dimension)
+    identity, fields, settings = IndexIdentity(model_id, dimension), declared_fields(config), IndexSettings.of(config)
     if not config.qdrant_url:
-        return open_edge_index(config.data_dir / "index", identity)
+        path = config.data_dir / "index"
+        return open_edge_index(path, identity, fields, settings, may_rebuild=config.index_rebuild)
     # qdrant-client takes a second to import, which only those who use a server should wait for.
-    from attune.services.search.index.server import connect  # noqa: PLC0415
+    from attune.services.search.index.server_shelf import connect  # noqa: PLC0415
 
-    return connect(config.qdrant_url, COLLECTION, identity)
+    return connect(
+        config.qdrant_url,
+        COLLECTION,
+        identity,
+        fields,
+        settings,
+        api_key=config.qdrant_api_key.get_secret_value(),
+        may_rebuild=config.index_rebuild,
+    )

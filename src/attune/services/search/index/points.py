@@ -3,12 +3,15 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from attune.services.search.index.bm25 import Bm25Encoder, SparseWeights
 from attune.services.search.index.errors import InvalidVectorError
+from attune.services.search.index.fields import FieldType, from_stored, to_stored
+from attune.services.search.index.languages import stored_tags
 from attune.services.search.index.port import Document, FloatMatrix, FloatVector, IndexedDocument, Version
 
 DENSE = "dense"
@@ -19,6 +22,14 @@ ID = "id"
 DIGEST = "digest"
 SPACE = "space"
 """Absent where the general expert has embedded the document."""
+FIELDS = "fields"
+PRINCIPALS = "principals"
+"""Absent where everybody may see the document."""
+LANGUAGE = "language"
+LANGUAGES = "languages"
+"""The tag of LANGUAGE and its first part, small: what searches ask for. Both absent where the document names none."""
+LIVE = "live"
+"""Of what was written, or deleted, while its generation was being built."""
 PARTITION = "log_partition"
 OFFSET = "log_offset"
 LOGGED_MS = "log_ms"
@@ -27,7 +38,24 @@ VERSION = (PARTITION, OFFSET, LOGGED_MS)
 
 Payload: TypeAlias = dict[str, Any]
 
+
+class Origin(Enum):
+    """Why a document is written, which matters while a generation is being built."""
+
+    ANY = 0
+    """Nothing is being built."""
+    LIVE = 1
+    """It is news."""
+    FED = 2
+    """It is what there was before: what is news stays."""
+
+
 _POINT_NAMESPACE = uuid.UUID("6f0c0c3e-6f3b-5d0c-9d2e-3a0a8f6c1b57")
+
+
+def field_key(name: str) -> str:
+    """Where a filter field is in the payload."""
+    return f"{FIELDS}.{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +71,8 @@ class IndexPoint:
     bm25: SparseWeights | None = None
     version: Version | None = None
     """Where it has one, it takes the place of older versions alone."""
+    fed: bool = False
+    """Then it takes the place of others that were fed alone."""
 
 
 def point_id(tenant: str, document_id: str) -> str:
@@ -53,7 +83,13 @@ def point_id(tenant: str, document_id: str) -> str:
     return str(uuid.uuid5(uuid.uuid5(_POINT_NAMESPACE, tenant), document_id))
 
 
-def to_point(tenant: str, indexed: IndexedDocument, vector: FloatVector, encoder: Bm25Encoder) -> IndexPoint:
+def to_point(
+    tenant: str,
+    indexed: IndexedDocument,
+    vector: FloatVector,
+    encoder: Bm25Encoder,
+    origin: Origin = Origin.ANY,
+) -> IndexPoint:
     document = indexed.document
     payload: Payload = {
         TENANT: tenant,
@@ -66,17 +102,34 @@ def to_point(tenant: str, indexed: IndexedDocument, vector: FloatVector, encoder
         "attributes": dict(document.attributes),
         "url": document.url,
     }
+    payload |= _optional(document)
     if indexed.space:
         payload[SPACE] = indexed.space
     if indexed.version:
         payload |= of_version(indexed.version)
-    bm25 = encoder.document(document.title, document.text)
-    return IndexPoint(point_id(tenant, document.id), payload, vector.tolist(), bm25, indexed.version)
+    if origin is Origin.LIVE:
+        payload[LIVE] = 1
+    bm25 = encoder.document(document.title, document.text, document.language)
+    is_fed = origin is Origin.FED
+    return IndexPoint(point_id(tenant, document.id), payload, vector.tolist(), bm25, indexed.version, is_fed)
+
+
+def _optional(document: Document) -> Payload:
+    """What few documents have; absent is what they do not have."""
+    fields = {name: to_stored(value) for name, value in document.fields.items()}
+    tags = stored_tags(document.language)
+    optional = {FIELDS: fields, PRINCIPALS: list(document.principals), LANGUAGE: document.language, LANGUAGES: tags}
+    return {name: value for name, value in optional.items() if value}
 
 
 def to_mark(tenant: str, document_id: str, version: Version) -> IndexPoint:
     """What stays of a document that was deleted in the log: it takes the document's place."""
     return IndexPoint(point_id(tenant, document_id), {ID: document_id, **of_version(version)}, version=version)
+
+
+def to_grave(tenant: str, document_id: str) -> IndexPoint:
+    """What stays of a document that was deleted while its generation was being built: it cannot be fed any more."""
+    return IndexPoint(point_id(tenant, document_id), {ID: document_id, LIVE: 1})
 
 
 def to_log_offset(partition: int, offset: int) -> IndexPoint:
@@ -102,7 +155,9 @@ def to_version(payload: Mapping[str, Any]) -> Version | None:
     return Version(payload[PARTITION], payload[OFFSET], payload[LOGGED_MS])
 
 
-def to_document(payload: Mapping[str, Any]) -> Document:
+def to_document(payload: Mapping[str, Any], types: Mapping[str, FieldType]) -> Document:
+    """What was stored, its fields as of these declared types."""
+    fields = payload.get(FIELDS, {})
     return Document(
         id=payload[ID],
         title=payload["title"],
@@ -111,6 +166,9 @@ def to_document(payload: Mapping[str, Any]) -> Document:
         entity_ids=tuple(payload["entity_ids"]),
         attributes=payload["attributes"],
         url=payload["url"],
+        fields={name: from_stored(value, types.get(name)) for name, value in fields.items()},
+        principals=tuple(payload.get(PRINCIPALS, ())),
+        language=payload.get(LANGUAGE, ""),
     )
 
 

@@ -13,6 +13,10 @@ from typing import Protocol, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from attune.services.search.index.fields import FieldValue, to_stored
+from attune.services.search.index.generations import Generation
+from attune.services.search.index.narrowing import EVERYTHING, Within
+
 FloatVector: TypeAlias = npt.NDArray[np.float32]
 """One dense vector, shape [dimension]."""
 
@@ -31,6 +35,12 @@ class Document:
     entity_ids: tuple[str, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
     url: str = ""
+    fields: Mapping[str, FieldValue] = field(default_factory=dict)
+    """What searches can be filtered by."""
+    principals: tuple[str, ...] = ()
+    """Who may see it; none: everybody of the tenant."""
+    language: str = ""
+    """A BCP 47 tag; empty: as in English."""
 
 
 def content_digest(document: Document, space: str = "") -> str:
@@ -43,6 +53,9 @@ def content_digest(document: Document, space: str = "") -> str:
     content = [document.title, document.text, document.domain, dict(document.attributes), document.url, entities]
     if space:
         content.append(space)
+    if document.fields or document.principals or document.language:
+        fields = {name: to_stored(value) for name, value in document.fields.items()}
+        content.append({"fields": fields, "principals": sorted(document.principals), "language": document.language})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()
 
 
@@ -95,12 +108,26 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Scope:
     """The documents that a search may return: one tenant's, in any of `domains` (none named: all of them), with vectors
-    of `space` (None: of any).
+    of `space` (None: of any), as far as `within` lets them through.
     """
 
     tenant: str
     domains: tuple[str, ...] = ()
     space: str | None = None
+    within: Within = EVERYTHING
+
+
+class Target(Protocol):
+    """What documents are indexed into. See `Index`."""
+
+    def digests(self, tenant: str, ids: Sequence[str]) -> dict[str, str]: ...
+
+    def overtaken(self, _tenant: str, _ids: Sequence[str]) -> frozenset[str]:
+        """Those of the ids whose documents it has newer ones of, or has seen deleted: they are not to be written."""
+
+    def upsert(self, tenant: str, documents: Sequence[IndexedDocument], vectors: FloatMatrix) -> None: ...
+
+    def confirm(self, tenant: str, documents: Sequence[IndexedDocument]) -> None: ...
 
 
 class Index(Protocol):
@@ -132,6 +159,9 @@ class Index(Protocol):
     def confirm(self, tenant: str, documents: Sequence[IndexedDocument]) -> None:
         """Let documents that are indexed with the same digest have these versions, where those are later."""
 
+    def overtaken(self, _tenant: str, _ids: Sequence[str]) -> frozenset[str]:
+        """See `Target.overtaken`: none; what is written here is news."""
+
     def versions(self, tenant: str, ids: Sequence[str]) -> dict[str, Version]:
         """The versions of those documents, or of their deletions, that have one."""
 
@@ -141,37 +171,88 @@ class Index(Protocol):
     def move_log_offset(self, partition: int, offset: int) -> None:
         """Say so, once it is true. It is as durable as the documents, and never goes back."""
 
-    def get(self, tenant: str, document_id: str) -> Document | None: ...
+    def get(self, tenant: str, document_id: str, principals: Sequence[str] | None = None) -> Document | None:
+        """A document that a caller with these principals may see; None: may see whatever there is."""
 
-    def documents(self, tenant: str, ids: Sequence[str]) -> dict[str, Document]:
-        """These documents by id, without those that are not indexed."""
+    def documents(
+        self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None
+    ) -> dict[str, Document]:
+        """These documents by id, without those that are not indexed, or that such a caller may not see."""
 
     def count(self, tenant: str) -> int:
         """How many documents this tenant has."""
 
-    def inhabited(self, tenant: str, domains: Sequence[str]) -> frozenset[str]:
-        """Those of `domains` that at least one document of this tenant has. Costs a look-up each, not a count."""
+    def inhabited(self, tenant: str, domains: Sequence[str], principals: Sequence[str] | None = None) -> frozenset[str]:
+        """Those of `domains` that at least one document has that such a caller may see. Costs a look-up each."""
 
-    def inhabited_spaces(self, tenant: str, spaces: Sequence[str]) -> frozenset[str]:
-        """Those of `spaces` that at least one document of this tenant has its vector in. Costs a look-up each."""
+    def inhabited_spaces(
+        self, tenant: str, spaces: Sequence[str], principals: Sequence[str] | None = None
+    ) -> frozenset[str]:
+        """Those of `spaces` that at least one document has its vector in that such a caller may see."""
 
     def dense(
-        self, tenant: str, vector: FloatVector, limit: int, domains: Sequence[str] = (), space: str | None = None
+        self,
+        tenant: str,
+        vector: FloatVector,
+        limit: int,
+        domains: Sequence[str] = (),
+        space: str | None = None,
+        within: Within = EVERYTHING,
     ) -> list[Candidate]:
         """The documents nearest to `vector` [dimension] by cosine, of those with vectors in `space` (None: in any).
+
+        What narrows the search does so before documents are ranked: as many come as there are, up to `limit`.
 
         Raises:
             InvalidVectorError: `vector` has another dimension than the index, or is not finite.
             InvalidQueryError: `limit` is below 1.
         """
 
-    def bm25(self, tenant: str, text: str, limit: int, domains: Sequence[str] = ()) -> list[Candidate]:
+    def bm25(
+        self, tenant: str, text: str, limit: int, domains: Sequence[str] = (), within: Within = EVERYTHING
+    ) -> list[Candidate]:
         """The documents that share words with `text`, by BM25. Text without a word to search for finds nothing.
 
-        Term statistics are the tenant's, whatever `domains` says, so a document scores alike in any narrowing.
+        Its words are taken as in the languages of `within`. Term statistics are the tenant's, whatever narrows the
+        search, so a document scores alike in any narrowing.
 
         Raises:
             InvalidQueryError: `limit` is below 1.
+        """
+
+    def epoch(self) -> int:
+        """Another number after every change of generations, which may have read other stretches of the log."""
+
+    def generations(self) -> list[Generation]:
+        """What serves, what is being built, and what is left of others."""
+
+    def create_generation(self) -> Generation:
+        """Begin to build a generation of this service's model and fields, empty. From now on writes go to it, too.
+
+        Raises:
+            GenerationError: one is being built.
+        """
+
+    def feed(self, generation: str) -> Target:
+        """Where to bring what there was before. What was written meanwhile, or deleted, stays so.
+
+        Raises:
+            GenerationError: this one is not being built.
+        """
+
+    def activate_generation(self, name: str, *, force: bool = False) -> Generation:
+        """Let the generation that is being built serve, and drop the one before. Searches go on throughout.
+
+        Raises:
+            LogBehindError: it lacks records of the log that the one before has.
+            GenerationError: it is not being built, or lacks all documents of a tenant. `force` does it nevertheless.
+        """
+
+    def drop_generation(self, name: str) -> None:
+        """Delete a generation that does not serve.
+
+        Raises:
+            GenerationError: it serves, or there is no such one.
         """
 
     def flush(self) -> None:

@@ -1,23 +1,29 @@
-"""The index over any Qdrant engine. What differs between embedded and server is behind `Engine`."""
+"""One generation of the index, over any Qdrant engine. What differs between embedded and server is behind `Engine`."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from attune.services.search.index.bm25 import Bm25Encoder, SparseWeights
 from attune.services.search.index.errors import InvalidQueryError
+from attune.services.search.index.fields import DeclaredFields
 from attune.services.search.index.identity import IndexIdentity
+from attune.services.search.index.narrowing import EVERYTHING, Within, may_see
 from attune.services.search.index.points import (
     DIGEST,
     ID,
+    LIVE,
+    PRINCIPALS,
     TENANT,
     VERSION,
     IndexPoint,
+    Origin,
     Payload,
     log_offset_id,
     point_id,
     require_matrix,
     require_vector,
     to_document,
+    to_grave,
     to_log_offset,
     to_mark,
     to_point,
@@ -35,6 +41,7 @@ from attune.services.search.index.port import (
 
 _BATCH = 128
 """Documents per engine call: bounds a request's size, and how long the embedded engine holds the interpreter."""
+_MOST_PARTITIONS = 1024
 
 
 class Engine(Protocol):
@@ -45,7 +52,8 @@ class Engine(Protocol):
 
     def put(self, points: Sequence[IndexPoint]) -> None:
         """Write points. One with a version is written where the point of its id has none, or an older one, as
-        `Version.is_after` says; the engine looks at the moment of writing.
+        `Version.is_after` says, and one that is `fed` where the point of its id is so too, or there is none; the engine
+        looks at the moment of writing.
         """
 
     def mark(self, points: Sequence[tuple[str, str, Version]]) -> None:
@@ -58,6 +66,12 @@ class Engine(Protocol):
         """`fields` (None: all) of the points that exist, in any order."""
 
     def count(self, tenant: str) -> int: ...
+
+    def tenants(self) -> dict[str, int]:
+        """How many documents each tenant has; only tenants that have any."""
+
+    def sweep(self) -> None:
+        """Delete what is left of documents that were deleted while this was being built."""
 
     def holds(self, scopes: Sequence[Scope]) -> list[bool]:
         """For each scope, whether any point is in it."""
@@ -72,25 +86,61 @@ class Engine(Protocol):
 
 
 class QdrantIndex:
-    """`port.Index` over an engine that was opened for `identity`."""
+    """What `port.Index` says, over an engine that was opened for `identity`."""
 
-    def __init__(self, engine: Engine, identity: IndexIdentity) -> None:
+    def __init__(self, engine: Engine, identity: IndexIdentity, fields: DeclaredFields) -> None:
         self._engine = engine
+        self._fields = fields
         self._dimension = identity.dimension
         self._encoder = Bm25Encoder(identity.bm25_average_length)
 
-    def upsert(self, tenant: str, documents: Sequence[IndexedDocument], vectors: FloatMatrix) -> None:
+    def upsert(
+        self, tenant: str, documents: Sequence[IndexedDocument], vectors: FloatMatrix, *, live: bool = False
+    ) -> None:
+        """See `port.Index.upsert`. `live`: this is being built, and what is fed to it must not replace these."""
+        self._put(tenant, documents, vectors, Origin.LIVE if live else Origin.ANY)
+
+    def feed(self, tenant: str, documents: Sequence[IndexedDocument], vectors: FloatMatrix) -> None:
+        """The same with documents that are no news: they replace neither what was written live, nor its deletion."""
+        self._put(tenant, documents, vectors, Origin.FED)
+
+    def _put(self, tenant: str, documents: Sequence[IndexedDocument], vectors: FloatMatrix, origin: Origin) -> None:
         require_matrix(documents, vectors, self._dimension)
         for start in range(0, len(documents), _BATCH):
             batch = slice(start, start + _BATCH)
             rows = zip(documents[batch], vectors[batch], strict=True)
-            self._engine.put([to_point(tenant, indexed, row, self._encoder) for indexed, row in rows])
+            self._engine.put([to_point(tenant, indexed, row, self._encoder, origin) for indexed, row in rows])
 
     def digests(self, tenant: str, ids: Sequence[str]) -> dict[str, str]:
         return {payload[ID]: payload[DIGEST] for payload in self._payloads(tenant, ids, (ID, DIGEST, TENANT))}
 
     def delete(self, tenant: str, ids: Sequence[str]) -> int:
         return self._engine.remove(_point_ids(tenant, ids)) if ids else 0
+
+    def bury(self, tenant: str, ids: Sequence[str]) -> int:
+        """Remove documents of what is being built so that they cannot be fed any more; how many of them there were."""
+        there = len(self.digests(tenant, ids))
+        if ids:
+            self._engine.put([to_grave(tenant, each) for each in dict.fromkeys(ids)])
+        return there
+
+    def written_live(self, tenant: str, ids: Sequence[str]) -> frozenset[str]:
+        """Those of the ids that are not to be fed."""
+        payloads = self._engine.payloads(_point_ids(tenant, ids), (ID, LIVE, *VERSION)) if ids else []
+        return frozenset(payload[ID] for payload in payloads if LIVE in payload or to_version(payload))
+
+    def sweep(self) -> None:
+        self._engine.sweep()
+
+    def tenants(self) -> dict[str, int]:
+        """How many documents each tenant has."""
+        return self._engine.tenants()
+
+    def log_offsets(self) -> dict[int, int]:
+        """Of all partitions that anything was read of."""
+        ids = [log_offset_id(partition) for partition in range(_MOST_PARTITIONS)]
+        found = [to_version(payload) for payload in self._engine.payloads(ids, VERSION)]
+        return {each.partition: each.offset for each in found if each}
 
     def retire(self, tenant: str, deletions: Mapping[str, Version]) -> None:
         self._engine.put([to_mark(tenant, each, version) for each, version in deletions.items()])
@@ -110,46 +160,62 @@ class QdrantIndex:
     def move_log_offset(self, partition: int, offset: int) -> None:
         self._engine.put([to_log_offset(partition, offset)])
 
-    def get(self, tenant: str, document_id: str) -> Document | None:
-        return self.documents(tenant, [document_id]).get(document_id)
+    def get(self, tenant: str, document_id: str, principals: Sequence[str] | None = None) -> Document | None:
+        return self.documents(tenant, [document_id], principals).get(document_id)
 
-    def documents(self, tenant: str, ids: Sequence[str]) -> dict[str, Document]:
-        return {payload[ID]: to_document(payload) for payload in self._payloads(tenant, ids, None)}
+    def documents(
+        self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None
+    ) -> dict[str, Document]:
+        return {
+            payload[ID]: to_document(payload, self._fields.types)
+            for payload in self._payloads(tenant, ids, None)
+            if may_see(principals, payload.get(PRINCIPALS, ()))
+        }
 
     def count(self, tenant: str) -> int:
         return self._engine.count(tenant)
 
-    def inhabited(self, tenant: str, domains: Sequence[str]) -> frozenset[str]:
-        if not domains:
-            return frozenset()
-        found = self._engine.holds([Scope(tenant, (domain,)) for domain in domains])
-        return frozenset(domain for domain, any_document in zip(domains, found, strict=True) if any_document)
+    def inhabited(self, tenant: str, domains: Sequence[str], principals: Sequence[str] | None = None) -> frozenset[str]:
+        within = _seen_by(principals)
+        return self._having(domains, [Scope(tenant, (domain,), within=within) for domain in domains])
 
-    def inhabited_spaces(self, tenant: str, spaces: Sequence[str]) -> frozenset[str]:
-        if not spaces:
-            return frozenset()
-        found = self._engine.holds([Scope(tenant, space=space) for space in spaces])
-        return frozenset(space for space, any_document in zip(spaces, found, strict=True) if any_document)
+    def inhabited_spaces(
+        self, tenant: str, spaces: Sequence[str], principals: Sequence[str] | None = None
+    ) -> frozenset[str]:
+        within = _seen_by(principals)
+        return self._having(spaces, [Scope(tenant, space=space, within=within) for space in spaces])
 
     def dense(
-        self, tenant: str, vector: FloatVector, limit: int, domains: Sequence[str] = (), space: str | None = None
+        self,
+        tenant: str,
+        vector: FloatVector,
+        limit: int,
+        domains: Sequence[str] = (),
+        space: str | None = None,
+        within: Within = EVERYTHING,
     ) -> list[Candidate]:
         _require_limit(limit)
         require_vector(vector, self._dimension)
-        return _ranked(self._engine.nearest(Scope(tenant, tuple(domains), space), vector.tolist(), limit))
+        return _ranked(self._engine.nearest(Scope(tenant, tuple(domains), space, within), vector.tolist(), limit))
 
-    def bm25(self, tenant: str, text: str, limit: int, domains: Sequence[str] = ()) -> list[Candidate]:
+    def bm25(
+        self, tenant: str, text: str, limit: int, domains: Sequence[str] = (), within: Within = EVERYTHING
+    ) -> list[Candidate]:
         _require_limit(limit)
-        weights = self._encoder.query(text)
+        weights = self._encoder.query(text, within.languages)
         if not weights:
             return []
-        return _ranked(self._engine.matching(Scope(tenant, tuple(domains)), weights, limit))
+        return _ranked(self._engine.matching(Scope(tenant, tuple(domains), within=within), weights, limit))
 
     def flush(self) -> None:
         self._engine.flush()
 
     def close(self) -> None:
         self._engine.close()
+
+    def _having(self, names: Sequence[str], scopes: Sequence[Scope]) -> frozenset[str]:
+        found = self._engine.holds(scopes) if scopes else []
+        return frozenset(name for name, any_document in zip(names, found, strict=True) if any_document)
 
     def _payloads(self, tenant: str, ids: Sequence[str], fields: Sequence[str] | None) -> list[Payload]:
         """Of documents: what is left of those that were deleted in the log has no tenant."""
@@ -159,6 +225,10 @@ class QdrantIndex:
 
 def _point_ids(tenant: str, ids: Sequence[str]) -> set[str]:
     return {point_id(tenant, document_id) for document_id in ids}
+
+
+def _seen_by(principals: Sequence[str] | None) -> Within:
+    return Within(None if principals is None else tuple(principals))
 
 
 def _require_limit(limit: int) -> None:

@@ -1,9 +1,8 @@
 """The distributed engine: a collection on a Qdrant server or cluster (1.19 or later), through qdrant-client.
 
-One collection holds all tenants. The server builds its graphs and flushes its log by itself; a write returns once it is
-applied. Shards and replicas are the operator's choice: the collection is made with the server's defaults, unless one
-of that name, made beforehand with the vectors of `_create` and `IndexIdentity.to_manifest()` as its metadata, is
-there. With several shards, BM25's term statistics are those of a tenant's documents within each shard.
+One collection holds all tenants' documents of a generation; see `server_shelf`. The server builds its graphs and
+flushes its log by itself; a write returns once it is applied. With several shards, BM25's term statistics are those of
+a tenant's documents within each shard.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -15,65 +14,48 @@ from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from attune.services.search.index.bm25 import SparseWeights
 from attune.services.search.index.errors import IndexMismatchError, IndexUnavailableError
-from attune.services.search.index.identity import IndexIdentity, require_same
-from attune.services.search.index.points import BM25, DENSE, DOMAIN, ID, TENANT, IndexPoint, Payload, of_version
+from attune.services.search.index.fields import DeclaredFields
+from attune.services.search.index.identity import IndexIdentity, known_fields, require_same
+from attune.services.search.index.points import BM25, DENSE, FIELDS, ID, TENANT, IndexPoint, Payload, of_version
 from attune.services.search.index.port import Candidate, Scope, Version
-from attune.services.search.index.qdrant import QdrantIndex
-from attune.services.search.index.server_messages import of_scope, older_than, point_to_mark, to_struct
+from attune.services.search.index.server_messages import (
+    graves,
+    no_news,
+    of_scope,
+    older_than,
+    payload_indexes,
+    point_to_mark,
+    to_struct,
+)
+from attune.services.search.index.settings import IndexSettings
 
-_MEND = "start with the model that wrote it, or index the documents again into a new collection"
-_OLDEST_SERVER = (1, 19)
-"""Older servers have no `SearchParams.idf`, and would mix the term statistics of all tenants."""
-
-
-_TIMEOUT_S = 30
-"""How long the server may take to answer one call."""
-
-
-def connect(url: str, collection: str, identity: IndexIdentity) -> QdrantIndex:
-    """Open `collection` on the Qdrant server at `url`, as `open_server_index` does."""
-    # Over REST, whose errors are qdrant-client's own; and its version check only warns, where ours refuses.
-    client = QdrantClient(url=url, timeout=_TIMEOUT_S, check_compatibility=False)
-    try:
-        return open_server_index(client, collection, identity)
-    except BaseException:
-        client.close()
-        raise
-
-
-def open_server_index(client: QdrantClient, collection: str, identity: IndexIdentity) -> QdrantIndex:
-    """Open `collection`, or make it where it is missing. The index closes the client.
-
-    Raises:
-        IndexUnavailableError: the server does not answer, refuses, or is older than 1.19.
-        IndexMismatchError: the collection was written for another identity.
-    """
-    with _answering(collection):
-        _require_version(client.info().version)
-        if not client.collection_exists(collection):
-            _create(client, collection, identity)
-        _require_identity(client, collection, identity)
-        _create_payload_indexes(client, collection)
-    return QdrantIndex(ServerEngine(client, collection), identity)
+_MOST_TENANTS = 1_000_000
+_QUANTIZATION = models.ScalarQuantization(
+    scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
+)
 
 
 class ServerEngine:
     """`qdrant.Engine` over one collection. Raises IndexUnavailableError when the server does not answer or refuses."""
 
-    def __init__(self, client: QdrantClient, collection: str) -> None:
+    def __init__(self, client: QdrantClient, collection: str, settings: IndexSettings) -> None:
         self._client = client
         self._collection = collection
+        self._params = _search_params(settings)
 
     def put(self, points: Sequence[IndexPoint]) -> None:
-        free = [to_struct(point) for point in points if point.version is None]
+        free = [to_struct(point) for point in points if point.version is None and not point.fed]
+        fed = [to_struct(point) for point in points if point.fed]
         versioned = [(to_struct(point), older_than(point.version)) for point in points if point.version]
         operations: list[models.UpdateOperation] = [
             models.UpsertOperation(upsert=models.PointsList(points=[point], update_filter=older))
             for point, older in versioned
         ]
-        with _answering(self._collection):
+        with answering(self._collection):
             if free:
                 self._client.upsert(self._collection, free, wait=True)
+            if fed:
+                self._client.upsert(self._collection, fed, wait=True, update_filter=no_news())
             if operations:
                 self._client.batch_update_points(self._collection, operations, wait=True)
 
@@ -85,7 +67,7 @@ class ServerEngine:
             for point, digest, version in points
         ]
         if operations:
-            with _answering(self._collection):
+            with answering(self._collection):
                 self._client.batch_update_points(self._collection, operations, wait=True)
 
     def remove(self, point_ids: Collection[str]) -> int:
@@ -96,28 +78,37 @@ class ServerEngine:
             must=[models.HasIdCondition(has_id=ids)],
             must_not=[models.IsEmptyCondition(is_empty=models.PayloadField(key=TENANT))],
         )
-        with _answering(self._collection):
+        with answering(self._collection):
             self._client.delete(self._collection, models.FilterSelector(filter=documents), wait=True)
         return found
 
     def payloads(self, point_ids: Collection[str], fields: Sequence[str] | None) -> list[Payload]:
         wanted = True if fields is None else list(fields)
-        with _answering(self._collection):
+        with answering(self._collection):
             records = self._client.retrieve(self._collection, list(point_ids), with_payload=wanted)
         return [record.payload or {} for record in records]
 
     def count(self, tenant: str) -> int:
-        with _answering(self._collection):
+        with answering(self._collection):
             return self._client.count(self._collection, count_filter=of_scope(Scope(tenant)), exact=True).count
+
+    def tenants(self) -> dict[str, int]:
+        with answering(self._collection):
+            found = self._client.facet(self._collection, TENANT, limit=_MOST_TENANTS, exact=True)
+        return {str(hit.value): hit.count for hit in found.hits if hit.count}
+
+    def sweep(self) -> None:
+        with answering(self._collection):
+            self._client.delete(self._collection, models.FilterSelector(filter=graves()), wait=True)
 
     def holds(self, scopes: Sequence[Scope]) -> list[bool]:
         requests = [models.QueryRequest(filter=of_scope(scope), limit=1) for scope in scopes]
-        with _answering(self._collection):
+        with answering(self._collection):
             responses = self._client.query_batch_points(self._collection, requests)
         return [bool(response.points) for response in responses]
 
     def nearest(self, scope: Scope, vector: list[float], limit: int) -> list[Candidate]:
-        return self._search(vector, DENSE, scope, limit)
+        return self._search(vector, DENSE, scope, limit, self._params)
 
     def matching(self, scope: Scope, weights: SparseWeights, limit: int) -> list[Candidate]:
         query = models.SparseVector(indices=weights.indices, values=weights.values)
@@ -128,7 +119,7 @@ class ServerEngine:
         """Nothing to do: an acknowledged write is in the server's log."""
 
     def close(self) -> None:
-        self._client.close()
+        """Nothing to do: the client is the shelf's."""
 
     def _search(
         self,
@@ -136,9 +127,9 @@ class ServerEngine:
         using: str,
         scope: Scope,
         limit: int,
-        params: models.SearchParams | None = None,
+        params: models.SearchParams,
     ) -> list[Candidate]:
-        with _answering(self._collection):
+        with answering(self._collection):
             response = self._client.query_points(
                 self._collection,
                 query=query,
@@ -151,8 +142,16 @@ class ServerEngine:
         return [Candidate((point.payload or {})[ID], point.score) for point in response.points]
 
 
+def _search_params(settings: IndexSettings) -> models.SearchParams:
+    quantization = None
+    if settings.is_quantized:
+        quantization = models.QuantizationSearchParams(rescore=True, oversampling=settings.oversampling)
+    return models.SearchParams(hnsw_ef=settings.search_width, quantization=quantization)
+
+
 @contextmanager
-def _answering(collection: str) -> Iterator[None]:
+def answering(collection: str) -> Iterator[None]:
+    """Errors of the server, in a sentence."""
     try:
         yield
     except (ApiException, QdrantException) as error:
@@ -162,16 +161,9 @@ def _answering(collection: str) -> Iterator[None]:
         ) from error
 
 
-def _require_version(version: str) -> None:
-    numbers = tuple(int(number) for number in version.split(".")[:2])
-    if numbers < _OLDEST_SERVER:
-        raise IndexUnavailableError(
-            f"the Qdrant server is version {version}, which mixes the term statistics of all tenants: "
-            "upgrade it to 1.19 or later"
-        )
-
-
-def _create(client: QdrantClient, collection: str, identity: IndexIdentity) -> None:
+def create_collection(
+    client: QdrantClient, collection: str, identity: IndexIdentity, fields: DeclaredFields, settings: IndexSettings
+) -> None:
     """Create the collection, unless another replica of this service does so at the same moment."""
     try:
         client.create_collection(
@@ -179,25 +171,39 @@ def _create(client: QdrantClient, collection: str, identity: IndexIdentity) -> N
             vectors_config={DENSE: models.VectorParams(size=identity.dimension, distance=models.Distance.COSINE)},
             sparse_vectors_config={BM25: models.SparseVectorParams(modifier=models.Modifier.IDF)},
             # Every search is within a tenant: links within it (payload_m) instead of across all of them (m).
-            hnsw_config=models.HnswConfigDiff(m=0, payload_m=16),
-            metadata=identity.to_manifest(),
+            hnsw_config=models.HnswConfigDiff(m=0, payload_m=settings.links, ef_construct=settings.build_width),
+            quantization_config=_QUANTIZATION if settings.is_quantized else None,
+            shard_number=settings.shards,
+            replication_factor=settings.replicas,
+            write_consistency_factor=settings.write_consistency,
+            metadata={**identity.to_manifest(), "fields": {name: str(kind) for name, kind in fields}},
         )
     except ApiException:
         if not client.collection_exists(collection):
             raise
 
 
-def _require_identity(client: QdrantClient, collection: str, identity: IndexIdentity) -> None:
+def require_identity(client: QdrantClient, collection: str, identity: IndexIdentity, mend: str) -> None:
+    """Raises IndexMismatchError where the collection was written for another identity, or is none of ours."""
     config = client.get_collection(collection).config
     where = f"the collection {collection!r}"
-    require_same(identity, config.metadata or {}, where=where, mend=_MEND)
+    require_same(identity, config.metadata or {}, where=where, mend=mend)
     vectors = config.params.vectors
     dense = vectors.get(DENSE) if isinstance(vectors, dict) else None
     if dense is None or dense.size != identity.dimension:
-        raise IndexMismatchError(f"{where} has no vector named {DENSE!r} of size {identity.dimension}: {_MEND}")
+        raise IndexMismatchError(f"{where} has no vector named {DENSE!r} of size {identity.dimension}: {mend}")
 
 
-def _create_payload_indexes(client: QdrantClient, collection: str) -> None:
-    tenant = models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
-    client.create_payload_index(collection, TENANT, tenant)
-    client.create_payload_index(collection, DOMAIN, models.PayloadSchemaType.KEYWORD)
+def index_payload(client: QdrantClient, collection: str, fields: DeclaredFields, mend: str) -> None:
+    """Have indexes of what searches are narrowed by, and of no other field."""
+    found = client.get_collection(collection)
+    metadata = found.config.metadata or {}
+    known = known_fields(fields, metadata, where=f"the collection {collection!r}", mend=mend)
+    if known != metadata.get("fields", {}):
+        client.update_collection(collection, metadata={"fields": known})
+    wanted, schema = payload_indexes(fields), found.payload_schema
+    for key in (key for key in schema if key.startswith(f"{FIELDS}.") and key not in wanted):
+        client.delete_payload_index(collection, key)
+    for key, kind in wanted.items():
+        if key not in schema:
+            client.create_payload_index(collection, key, kind)
