@@ -135,6 +135,7 @@ class Gateway:
             modes=_TO_COMPLETE,
             limit=_TO_COMPLETE_PER_MODE,
             purpose=knowledge.PURPOSE_SUGGESTION,
+            with_aliases=True,
         )
         answer = await self._knowledge.RetrieveEntities(request, **onward(limit_s))
         return Acquainted(_each_once(answer), is_withheld=answer.withheld)  # lapsed first: that is what to come back to
@@ -259,4 +260,5 @@ def _known(found: knowledge.RetrievedEntity) -> KnownEntity:
         via_label=found.via_label,
         via_users=found.via_users,
         first_seen=evidence.first_seen.ToDatetime(UTC) if evidence.HasField("first_seen") else None,
+        aliases=tuple(found.aliases),
     )
