@@ -19,6 +19,7 @@ ENTITIES = [
     {
         "id": "asyncio.Queue",
         "label": "asyncio.Queue",
+        "aliases": ["handoff line"],
         "description": "A queue for coroutines.",
         "links": [{"relation": "part_of", "target": "asyncio"}],
     },

@@ -49,6 +49,15 @@ def test_queries_of_many_users_own_entities_and_titles_are_offered(client: Clien
     assert sources(client, "asyncio.q") == {"asyncio.Queue": pb.SUGGESTION_SOURCE_DOCUMENT}
 
 
+def test_an_entity_is_found_by_another_name_and_offered_by_its_label(client: Client) -> None:
+    record_visibly(client, reading("cleo", "asyncio.Queue"))
+    for typed in ("hando", "Lin", "handoff line", "hnadoff"):
+        assert sources(client, typed, "cleo") == {"asyncio.Queue": pb.SUGGESTION_SOURCE_ENTITY}, typed
+    assert sources(client, "hando") == {}  # nobody knows it
+    client.remove_suggestion("cleo", "asyncio.Queue")
+    assert sources(client, "hando", "cleo") == {}
+
+
 def test_with_nothing_typed_own_topics_come_first(client: Client) -> None:
     record_visibly(client, reading("cato", "multiprocessing.Pool"))
     assert next(iter(sources(client, "", "cato"))) == "multiprocessing.Pool"

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,7 +16,7 @@ class Reply:
     code: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
-    pieces: Sequence[bytes] | None = None
+    pieces: Iterable[bytes] | None = None
     hangs: bool = False
     """After the last piece nothing comes, until the test ends."""
     breaks: bool = False
@@ -61,6 +61,24 @@ def streamed(*pieces: str, hangs: bool = False, breaks: bool = False, ends: bool
         return Reply(200, b"", {"Content-Type": "text/event-stream"}, events, hangs=hangs, breaks=breaks)
 
     return answer
+
+
+def held_back(*queries: str, until: threading.Event) -> Answer:
+    """A stream of these suggestions, whose second and later ones come once the event is set."""
+
+    def answer(_request: dict[str, Any]) -> Reply:
+        return Reply(200, b"", {"Content-Type": "text/event-stream"}, _events_held_back(listed(*queries), until))
+
+    return answer
+
+
+def _events_held_back(text: str, until: threading.Event) -> Iterator[bytes]:
+    first, rest = text[: text.index("}") + 1], text[text.index("}") + 1 :]
+    yield _event([{"index": 0, "delta": {"content": first}}])
+    until.wait()
+    yield _event([{"index": 0, "delta": {"content": rest}}])
+    yield _event([], usage=_USAGE)
+    yield b"data: [DONE]\n\n"
 
 
 def _event(choices: list[Any], **more: Any) -> bytes:
@@ -124,6 +142,10 @@ def llm_server() -> Iterator[LlmServer]:
     state = LlmServer("")
     released = threading.Event()
 
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 512  # of many callers at once none has to knock again
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -154,8 +176,7 @@ def llm_server() -> Iterator[LlmServer]:
         def log_message(self, *_arguments: object) -> None:
             """Quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), Handler)
     state.base_url = f"http://127.0.0.1:{server.server_port}/v1"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -74,3 +74,19 @@ def test_what_has_left_the_catalog_is_neither_the_users_nor_next_to_it(knowledge
 def test_it_is_told_which_ids_the_catalog_has(knowledge: Knowledge) -> None:
     request = pb.RetrieveEntitiesRequest(entity_ids=["nosuch", "trio", "asyncio", "curio", "trio"])
     assert list(retrieve(knowledge, ADA, request, NOW).known_entity_ids) == ["trio", "asyncio"]
+
+
+def aliases(knowledge: Knowledge, *, asked: bool) -> dict[str, list[str]]:
+    request = pb.RetrieveEntitiesRequest(modes=[pb.RETRIEVAL_MODE_FAMILIAR], with_aliases=asked)
+    return {each.entity.entity_id: list(each.aliases) for each in retrieve(knowledge, ADA, request, NOW).entities}
+
+
+def test_other_names_come_where_they_are_asked_for(knowledge: Knowledge) -> None:
+    assert aliases(knowledge, asked=False) == {"asyncio": [], "trio": []}
+    assert aliases(knowledge, asked=True) == {"asyncio": [], "trio": ["curio"]}  # it was merged into that
+
+
+def test_of_many_names_the_first_come(knowledge: Knowledge) -> None:
+    names = ", ".join(f'"name {number}"' for number in range(100))
+    knowledge.loaded = LoadedCatalog.of(Catalog.load([f'{{"id": "trio", "label": "trio", "aliases": [{names}]}}']))
+    assert aliases(knowledge, asked=True) == {"trio": [f"name {number}" for number in range(16)]}

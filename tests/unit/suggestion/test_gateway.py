@@ -10,7 +10,7 @@ import pytest
 from attune.knowledge.v1.context_pb2 import Context
 from attune.search.v1 import search_pb2 as search
 from attune.services.runtime.call import Call, enter_call
-from attune.services.suggestion.gateway import Gateway
+from attune.services.suggestion.gateway import Acquainted, Gateway
 
 
 class Stub:
@@ -78,6 +78,11 @@ async def test_without_time_left_there_is_nothing_to_go_on_with(gateway: Gateway
     gateway._search = Stub(grpc.StatusCode.DEADLINE_EXCEEDED, meanwhile=lambda: within(0))
     with pytest.raises(grpc.aio.AioRpcError):
         await gateway.retrieved("ada", "tasks", Context())
+
+
+async def test_documents_without_entities_are_nothing_to_ask_for(gateway: Gateway) -> None:
+    within(30)
+    assert await gateway.entities_of_documents("ada", []) == Acquainted()  # where nobody would answer
 
 
 @pytest.mark.parametrize("code", list(grpc.StatusCode)[1:])

@@ -18,6 +18,14 @@ PERSONAL = {
         "ada\u200b@exa\u00admple.com",
         "pochta \u0438\u0432\u0430\u043d@\u043f\u043e\u0447\u0442\u0430.\u0440\u0444",
         "user@m\u00fcnchen.de",
+        "john dot doe at example dot com",
+        "ada at example dot co dot uk",
+        "ada (at) example (dot) org",
+        "ada[at]example[dot]org",
+        "ada @ example dot com",
+        "ada dot king at example dot net",
+        "john.doe at gmail.com",
+        "jdoe99 at yahoo.de",
     ],
     "a URL with a credential": [
         "ftp://bob:pw@host/x",
@@ -33,6 +41,32 @@ PERSONAL = {
         "\u5bc6\u7801:abc123",
         "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
         "550e8400-e29b-41d4-a716-446655440000",
+        "password is hunter2",
+        "my wifi password for home is hunter2",
+        "the passcode was 8841",
+        "mein Passwort lautet geheim123",
+        "mon mot de passe est soleil22",
+        "mi contrase\u00f1a es secreto1",
+        "\u043c\u043e\u0439 \u043f\u0430\u0440\u043e\u043b\u044c \u044d\u0442\u043e qwerty1",
+        "\u6211\u7684 \u5bc6\u7801\u662fabc123",
+        "api key is 1f3c9a",
+        "my pin is 1234",
+        "pin code: 0815",
+        "my pin 1234",
+        "1234 is my pin",
+        "hunter2 is my password",
+        "user bob password hunter2",
+        "AKIAIOSFODNN7EXAMPLE",
+        "AKIAIOSFODNNAEXAMPLE",
+        "ASIAIOSFODNN7EXAMPLE",
+        "hf_aBcDeFgHiJkLmNoPqRsTuVwXyZaBcDeFgH",
+        "glpat-aBcDeFgHiJ1LmNoPqRsT",
+        "xoxb-17653672481-abc",
+        "sk-proj-aBcD1fGhIjKlMnOpQrStUv",
+        "sk_live_aBcDeFgHiJkLmNoPqR",
+        "eyJhbGciOiJub25l.eyJzdWIiOiJhZGEi",
+        "-----BEGIN RSA PRIVATE KEY-----",
+        "-----BEGIN PRIVATE KEY-----",
     ],
     "an IP address": ["trace 8.8.4.4", "2001:4860:4860::8888"],
     "a bank account number": [
@@ -66,6 +100,29 @@ HARMLESS = [
     "python:3.11-slim image",
     "windows 10.0.19041.1",
     "how to hash a password",
+    "password manager",
+    "reset password",
+    "my password is incorrect",
+    "my password is not working",
+    "my password was stolen",
+    "why is my password expired",
+    "password is sha256 hashed",
+    "token is 1024 bits",
+    "what is a pin code",
+    "pin 1156 bulb",
+    "gpio pin is high",
+    "secret is out",
+    "login page password reset",
+    "python at example",
+    "jobs at microsoft dot net",
+    "meet at red dot in singapore",
+    "scalar dot product at work",
+    "node.js at github.com",
+    "sign in at gmail.com",
+    "asia pacific economic cooperation",
+    "sk-1000-drum-machine-review",
+    "begin rsa private key format",
+    "snake_case_variable_names_in_python",
     "token ring",
     "iphone 15 pro vs 14",
     "2 + 2 = 4",
@@ -84,6 +141,20 @@ def test_personal_data_is_found_and_named(reason: str, text: str) -> None:
     assert Screen().reason(text) == reason
     assert not Screen().allows(text)
     assert not Screen().allows(f"who is {text} really")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "my password is swordfish",
+        "Our wifi password is CorrectHorse",
+        "my password for home is swordfish",
+        "mein passwort ist geheim",
+    ],
+)
+def test_a_password_is_told_where_nothing_follows_it(text: str) -> None:
+    assert Screen().reason(text) == "a password or key"
+    assert Screen().allows(f"{text} or something")
 
 
 @pytest.mark.parametrize("text", HARMLESS)
@@ -181,6 +252,18 @@ NASTY = [
     "://",
     "4111-",
     "\u00e9",
+    "a dot ",
+    "a at a dot ",
+    "eyj-",
+    "password is ",
+    "my a password for ",
+    "password for a is a",
+    "sk-",
+    "user a password ",
+    "-----begin a ",
+    "a1 is my ",
+    "akia",
+    "a.a at ",
 ]
 
 

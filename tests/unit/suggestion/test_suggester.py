@@ -41,7 +41,10 @@ class Gateway:
         return Retrieved()
 
     async def entities(self, *_: object) -> Acquainted:
-        return Acquainted(self._known, self._known)
+        return Acquainted(self._known, [replace(each, entity_id=f"own {each.entity_id}") for each in self._known])
+
+    async def entities_of_documents(self, *_: object) -> Acquainted:
+        return Acquainted()
 
     async def suppression(self, *_: object) -> Suppression:
         return Suppression(history_until=self._until)
@@ -85,33 +88,57 @@ class Writer:
 
 
 class Together(Gateway):
-    """Search answers once it is asked what the user has removed."""
+    """Search answers once it is asked what the user has removed, and what they know."""
 
-    def __init__(self, retrieved: Retrieved) -> None:
+    def __init__(self, retrieved: Retrieved, *, is_withheld: bool = True) -> None:
         super().__init__([], "")
         self.searched: list[str] = []
+        self.looked_up: list[str] = []
+        """Entities of documents."""
         self._retrieved = retrieved
-        self._asked = asyncio.Event()
+        self._is_withheld = is_withheld
+        self._asked = asyncio.Barrier(3)
 
     async def retrieved(self, user: str, *_: object) -> Retrieved:
         self.searched.append(user)
-        await self._asked.wait()
+        if user:
+            await self._asked.wait()
         return self._retrieved
 
     async def entities(self, *_: object) -> Acquainted:
-        return Acquainted(is_withheld=True)
+        await self._asked.wait()
+        if self._is_withheld:
+            return Acquainted(is_withheld=True)
+        return Acquainted([known("of the query"), known("both")], [known("own"), known("of a document")])
+
+    async def entities_of_documents(self, _user: str, entity_ids: Sequence[str]) -> Acquainted:
+        self.looked_up += entity_ids
+        return Acquainted([known("both", via="later"), known("of a document")])
 
     async def suppression(self, *_: object) -> Suppression:
-        self._asked.set()
+        await self._asked.wait()
         return Suppression()
 
 
-async def test_search_and_what_was_removed_are_asked_at_once() -> None:
-    gateway = Together(Retrieved(["A title"]))
+async def test_search_what_was_removed_and_what_is_known_are_asked_at_once() -> None:
+    gateway = Together(Retrieved(["A title"], ["e1"]))
     situating = Situating(gateway, Screen())  # type: ignore[arg-type]
     situated = await situating.of("ada", "query", Context(), for_writer=False)
     assert list(situated.situation.titles) == ["A title"]
     assert gateway.searched == ["ada", ""]  # again for nobody, as what is known of the user is withheld
+    assert gateway.looked_up == []
+
+
+async def test_entities_of_documents_come_behind_those_of_the_context_and_each_once() -> None:
+    gateway = Together(Retrieved(["A title"], ["e1", "e2"]), is_withheld=False)
+    situated = await Situating(gateway, Screen()).of("ada", "query", Context(), for_writer=False)  # type: ignore[arg-type]
+    assert gateway.looked_up == ["e1", "e2"]
+    assert [(each.label, each.via_label) for each in situated.situation.entities] == [
+        ("of the query", ""),
+        ("both", ""),
+        ("of a document", ""),
+    ]
+    assert [each.label for each in situated.situation.own] == ["own"]
 
 
 async def test_search_that_did_not_answer_is_not_waited_for_again() -> None:
@@ -257,7 +284,7 @@ async def test_a_rationale_with_a_denied_word_is_left_out_whoever_wrote_it() -> 
 async def test_after_the_history_was_removed_documents_and_reasons_know_nothing_of_it() -> None:
     cut = datetime(2026, 11, 3, tzinfo=UTC)
     again = replace(known("asyncio"), count=13, first_seen=cut - timedelta(9), last_seen=cut + timedelta(1))
-    gateway = Gateway([again, replace(again, label="before", last_seen=cut)], "Knows all.", cut)
+    gateway = Gateway([again, replace(again, entity_id="before", label="before", last_seen=cut)], "Knows all.", cut)
     situated = await Situating(gateway, Screen()).of("ada", "query", Context(), for_writer=True)  # type: ignore[arg-type]
     assert gateway.searched_for == ["ada", ""]  # what was found for the user is not used
     assert [(each.label, each.count, each.last_seen) for each in situated.situation.entities] == [("asyncio", 0, None)]

@@ -694,6 +694,7 @@ class RetrievedEntity(_message.Message):
     VIA_LABEL_FIELD_NUMBER: _builtins.int
     FACTORS_FIELD_NUMBER: _builtins.int
     VIA_USERS_FIELD_NUMBER: _builtins.int
+    ALIASES_FIELD_NUMBER: _builtins.int
     mode: Global___RetrievalMode.ValueType
     """How it relates to the user."""
     score: _builtins.float
@@ -712,6 +713,10 @@ class RetrievedEntity(_message.Message):
     def factors(self) -> _containers.RepeatedCompositeFieldContainer[Global___ScoreFactor]:
         """What the score is made of: their product is the score."""
 
+    @_builtins.property
+    def aliases(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where the request asks for them: its other names in the catalog, the first 16."""
+
     def __init__(
         self,
         *,
@@ -722,10 +727,11 @@ class RetrievedEntity(_message.Message):
         via_label: _builtins.str = ...,
         factors: _abc.Iterable[Global___ScoreFactor] | None = ...,
         via_users: _builtins.int = ...,
+        aliases: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity", "factors", b"factors", "mode", b"mode", "score", b"score", "via_entity_id", b"via_entity_id", "via_label", b"via_label", "via_users", b"via_users"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "entity", b"entity", "factors", b"factors", "mode", b"mode", "score", b"score", "via_entity_id", b"via_entity_id", "via_label", b"via_label", "via_users", b"via_users"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -773,6 +779,7 @@ class RetrieveEntitiesRequest(_message.Message):
     MODES_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
+    WITH_ALIASES_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user."""
     query: _builtins.str
@@ -781,6 +788,8 @@ class RetrieveEntitiesRequest(_message.Message):
     """At most so many entities per mode; 0 means 50."""
     purpose: Global___Purpose.ValueType
     """What the answer is for. Where the user does not allow that, there are no entities of the user in it."""
+    with_aliases: _builtins.bool
+    """Whether entities come with their other names."""
     @_builtins.property
     def context(self) -> _context_pb2.Context:
         """What the user is in the middle of."""
@@ -805,10 +814,11 @@ class RetrieveEntitiesRequest(_message.Message):
         modes: _abc.Iterable[Global___RetrievalMode.ValueType] | None = ...,
         limit: _builtins.int = ...,
         purpose: Global___Purpose.ValueType = ...,
+        with_aliases: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "entity_ids", b"entity_ids", "limit", b"limit", "modes", b"modes", "purpose", b"purpose", "query", b"query", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "entity_ids", b"entity_ids", "limit", b"limit", "modes", b"modes", "purpose", b"purpose", "query", b"query", "user_id", b"user_id", "with_aliases", b"with_aliases"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

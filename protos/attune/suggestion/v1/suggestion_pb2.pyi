@@ -225,11 +225,11 @@ class SuggestTimings(_message.Message):
     LLM_MS_FIELD_NUMBER: _builtins.int
     TOTAL_MS_FIELD_NUMBER: _builtins.int
     retrieve_ms: _builtins.float
-    """Looking up the user's entities, and the user's summary for a language model. Where the user does not allow
-    suggestions from them, also asking search anew, for nobody.
+    """What waits for that: looking up the entities of the documents, and the user's summary for a language model. Where the
+    user does not allow suggestions from what is known, or has removed their history, also asking search anew, for nobody.
     """
     candidates_ms: _builtins.float
-    """Asking search for documents, and beside it for what the user has removed."""
+    """Asking search for documents, and beside it for what the user has removed, and for the user's entities."""
     rank_ms: _builtins.float
     """Making candidates, embedding and ranking them, beside the language model; 0 where that was done first and left nothing
     to fill up.

@@ -10,6 +10,8 @@ from attune.services.cli.failures import told_plainly
 from attune.services.cli.field_values import to_filter
 from attune.services.cli.options import Json, Token, User, connect, known_augmentation
 from attune.services.cli.output import as_dict, console, print_json
+from attune.services.cli.session import PageFile, PageText, PageTitle, Previous, Session, Writer, context_of
+from attune.services.cli.session import page_text as text_of_page
 from attune.suggestion.v1 import suggestion_pb2 as suggestion
 
 
@@ -69,19 +71,30 @@ def search(  # noqa: PLR0913, PLR0917 - options of a command
         console.print(notice, style="yellow", markup=False)
 
 
-def suggest(
+def suggest(  # noqa: PLR0913, PLR0917 - an option each, given by name
     text: Annotated[str, typer.Argument(help="What the user asked last; may be empty.")] = "",
     user: User = "",
     limit: Annotated[int, typer.Option(min=1, max=50, help="At most so many suggestions.")] = 5,
+    session: Session = "",
+    previous: Previous = None,
+    page_title: PageTitle = "",
+    page_text: PageText = "",
+    page_file: PageFile = None,
+    path: Writer = None,
     token: Token = "",
     as_json: Json = False,
 ) -> None:
     """Suggest what a user may want to ask next.
 
     Example: attune suggest "run several tasks at once" --user ada
+
+    In a session: attune suggest "cancel a task" --previous "run tasks" --path ranker
+
+    Reading a page: attune suggest "cancel a task" --page-title "Coroutines and tasks" --page-file page.txt
     """
     with told_plainly(), connect(token) as client:
-        answer = client.suggest(text, user=user, limit=limit)
+        context = context_of(session, previous or (), page_title, text_of_page(page_text, page_file))
+        answer = client.suggest(text, user=user, context=context, limit=limit, path=path or "")
     if as_json:
         print_json(as_dict(answer))
         return
@@ -89,25 +102,40 @@ def suggest(
     for each in answer.suggestions:
         table.add_row(Text(each.text), Text(each.rationale))
     console.print(table)
+    console.print(f"by the {_writers(answer)}", style="dim", markup=False, highlight=False)
     if answer.fallback_reason:
         console.print(f"filled up by the ranker: {answer.fallback_reason}", style="yellow", markup=False)
     for notice in answer.notices:
         console.print(notice, style="yellow", markup=False)
 
 
+def _writers(answer: suggestion.SuggestQueriesResponse) -> str:
+    """Who answered: "ranker", "language model" with its name, or both with how many each wrote."""
+    if answer.path != suggestion.SUGGESTION_PATH_LLM:
+        return "ranker"
+    written = sum(each.path == suggestion.SUGGESTION_PATH_LLM for each in answer.suggestions)
+    model = f"language model {answer.usage.model}".strip()
+    others = len(answer.suggestions) - written
+    return f"{model} ({written}) and the ranker ({others})" if others else model
+
+
 def complete(
     text: Annotated[str, typer.Argument(help="What was typed until now; may be empty.")] = "",
     user: User = "",
     limit: Annotated[int, typer.Option(min=1, max=50, help="At most so many completions.")] = 10,
+    session: Session = "",
+    previous: Previous = None,
     token: Token = "",
     as_json: Json = False,
 ) -> None:
     """Complete what a user is typing: from queries that many users asked, the user's own entities, and titles.
 
     Example: attune complete "asyn" --user ada
+
+    In a session: attune complete "can" --previous "run tasks"
     """
     with told_plainly(), connect(token) as client:
-        answer = client.complete(text, user=user, limit=limit)
+        answer = client.complete(text, user=user, context=context_of(session, previous or ()), limit=limit)
     if as_json:
         print_json(as_dict(answer))
         return

@@ -3,6 +3,18 @@
 from attune.services.client.channels import Addresses
 from attune.services.client.client import Client
 from attune.services.client.events import interaction
+from attune.services.client.paths import path_name
 from attune.services.client.records import EventRecord, deletion_record, document_record, event_record
+from attune.services.client.suggesting import SuggestionStream
 
-__all__ = ["Addresses", "Client", "EventRecord", "deletion_record", "document_record", "event_record", "interaction"]
+__all__ = [
+    "Addresses",
+    "Client",
+    "EventRecord",
+    "SuggestionStream",
+    "deletion_record",
+    "document_record",
+    "event_record",
+    "interaction",
+    "path_name",
+]

@@ -17,6 +17,8 @@ from attune.search.v1 import search_pb2
 from attune.search.v1.search_pb2_grpc import SearchServiceStub
 from attune.services.client.augmentations import augmentation_number
 from attune.services.client.channels import Addresses, Channels
+from attune.services.client.paths import path_number
+from attune.services.client.suggesting import SuggestionStream
 from attune.services.runtime.purposes import known_purpose, purpose_number
 from attune.services.runtime.vectors import to_matrix
 from attune.suggestion.v1 import suggestion_pb2 as suggestion
@@ -201,11 +203,30 @@ class Client:
         self._search.SubmitFeedback(request, timeout=self._timeout_s, metadata=self._metadata)
 
     def suggest(
-        self, query: str, *, user: str = "", context: Context | None = None, limit: int = 5
+        self, query: str, *, user: str = "", context: Context | None = None, limit: int = 5, path: str = ""
     ) -> suggestion.SuggestQueriesResponse:
-        """Queries that the user may want to ask next."""
-        request = suggestion.SuggestQueriesRequest(query=query, user_id=user, context=context, limit=limit)
+        """Queries that the user may want to ask next. `path` says who is to write them: "ranker", "llm", or empty for
+        the language model where there is one. `path_name(response.path)` says who did, response.fallback_reason why not
+        the model.
+
+        Raises:
+            ValueError: there is no such path.
+        """
+        request = _suggestion_request(query, user, context, limit, path)
         return self._suggestion.SuggestQueries(request, timeout=self._timeout_s, metadata=self._metadata)
+
+    def suggest_stream(
+        self, query: str, *, user: str = "", context: Context | None = None, limit: int = 5, path: str = ""
+    ) -> SuggestionStream:
+        """The same one by one: iterate over it, then see its `summary`. An error of the service comes on the way.
+
+        Raises:
+            ValueError: there is no such path.
+        """
+        request = suggestion.StreamSuggestQueriesRequest(request=_suggestion_request(query, user, context, limit, path))
+        return SuggestionStream(
+            self._suggestion.StreamSuggestQueries(request, timeout=self._timeout_s, metadata=self._metadata)
+        )
 
     def complete(
         self, prefix: str, *, user: str = "", context: Context | None = None, limit: int = 10
@@ -220,6 +241,11 @@ class Client:
         """Never suggest this to this user again; it counts against the `entity_ids` that the suggestion came with."""
         request = suggestion.RemoveSuggestionRequest(user_id=user, text=text, entity_ids=entity_ids)
         return self._suggestion.RemoveSuggestion(request, timeout=self._timeout_s, metadata=self._metadata)
+
+    def remove_suggestion_history(self, user: str) -> None:
+        """Draw no suggestion for this user from anything that they did until now."""
+        request = suggestion.RemoveSuggestionRequest(user_id=user, all_history=True)
+        self._suggestion.RemoveSuggestion(request, timeout=self._timeout_s, metadata=self._metadata)
 
     def record(self, events: Iterable[InteractionEvent]) -> knowledge.RecordInteractionsResponse:
         """Append events to the event log; repeating a failed call is harmless."""
@@ -279,3 +305,11 @@ class Client:
         """Remove everything of a user, for good."""
         request = knowledge.ForgetUserRequest(user_id=user)
         return self._knowledge.ForgetUser(request, timeout=self._stream_timeout_s, metadata=self._metadata)
+
+
+def _suggestion_request(
+    query: str, user: str, context: Context | None, limit: int, path: str
+) -> suggestion.SuggestQueriesRequest:
+    return suggestion.SuggestQueriesRequest(
+        query=query, user_id=user, context=context, limit=limit, path=path_number(path)
+    )

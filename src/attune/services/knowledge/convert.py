@@ -22,6 +22,8 @@ MODES = {
     Mode.LAPSED: pb.RETRIEVAL_MODE_LAPSED,
     Mode.NEIGHBOUR: pb.RETRIEVAL_MODE_NEIGHBOUR,
 }
+_MOST_ALIASES = 16
+"""Some entities have hundreds, in many languages."""
 
 
 def timestamp(moment: datetime | None) -> Timestamp | None:
@@ -80,8 +82,9 @@ def user_entity(state: EntityState, catalog: Catalog, now: datetime) -> pb.UserE
     )
 
 
-def retrieved_entity(found: Retrieved, catalog: Catalog) -> pb.RetrievedEntity:
+def retrieved_entity(found: Retrieved, catalog: Catalog, *, with_aliases: bool = False) -> pb.RetrievedEntity:
     """An entity of a context, as the user knows it."""
+    entity = catalog.get(found.entity_id) if with_aliases else None
     evidence = pb.EntityEvidence(
         counts=encode_counts(found.counts),
         total=found.count,
@@ -98,6 +101,7 @@ def retrieved_entity(found: Retrieved, catalog: Catalog) -> pb.RetrievedEntity:
         via_label=label(catalog, found.via) if found.via else "",
         factors=[pb.ScoreFactor(name=name, value=value) for name, value in found.factors],
         via_users=found.via_users,
+        aliases=entity.aliases[:_MOST_ALIASES] if entity else (),
     )
 
 

@@ -41,7 +41,8 @@ def retrieve(
     started = time.perf_counter()
     limit = request.limit or _DEFAULT_LIMIT
     found = knowledge.retrieve(user, context, now=now, modes=_modes(request), limit=limit, loaded=loaded)
-    response.entities.extend(retrieved_entity(each, loaded.catalog) for each in found)
+    aliased = request.with_aliases
+    response.entities.extend(retrieved_entity(each, loaded.catalog, with_aliases=aliased) for each in found)
     response.store_ms = (time.perf_counter() - started) * 1000
     return response
 

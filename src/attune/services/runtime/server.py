@@ -1,6 +1,7 @@
 """A gRPC server with what every role has: health, reflection, the call interceptor, a graceful end."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -114,6 +115,9 @@ def _options(config: Config) -> list[tuple[str, int]]:
         ("grpc.max_receive_message_length", config.max_message_bytes),
         ("grpc.max_send_message_length", config.max_message_bytes),
         ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake, not a helper
+        # A call that is not taken up in 30 seconds is dropped with CANCELLED, which nobody tries again; among hundreds
+        # of streams on a busy machine it takes longer. How long is worth waiting, the caller's deadline says.
+        ("grpc.server_max_unrequested_time_in_server", math.ceil(config.stream_deadline_s)),
     ]
 
 

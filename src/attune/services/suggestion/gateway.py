@@ -1,10 +1,10 @@
 """The services that suggestions are made with, behind one small face."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC
-from itertools import chain
+from typing import Self
 
 import grpc
 import numpy as np
@@ -79,6 +79,14 @@ class Acquainted:
     is_withheld: bool = False
     """The user does not allow suggestions from it."""
 
+    def beside(self, entities: Iterable[KnownEntity]) -> Self:
+        """With these too, behind those that it has: each entity once, and what is of the context is not `own`."""
+        known = {each.entity_id: each for each in self.entities}
+        for each in entities:
+            known.setdefault(each.entity_id, each)
+        own = [each for each in self.own if each.entity_id not in known]
+        return replace(self, entities=list(known.values()), own=own)
+
 
 class Gateway:
     """Asks knowledge, embedding and search on behalf of the current call."""
@@ -91,36 +99,34 @@ class Gateway:
         self._search = SearchServiceStub(search_channel)
         self._channels = (knowledge_channel, embedding_channel, search_channel)
 
-    async def entities(self, user: str, query: str, context: Context, of_documents: Sequence[str]) -> Acquainted:
-        """What of the context the user knows, and is new to the user; without any context, the user's own. Of the
-        retrieved documents, what the user knows or nearly knows: most of what they name is beside the point.
-
-        Whether the user allows search to rank by it is another question: so the documents' entities are looked up here.
-        """
-        request = knowledge.RetrieveEntitiesRequest(
+    async def entities(self, user: str, query: str, context: Context) -> Acquainted:
+        """What of the context the user knows, and is new to the user; without any context, the user's own."""
+        asked = knowledge.RetrieveEntitiesRequest(
             user_id=user, query=query, context=context, limit=_PER_MODE, purpose=knowledge.PURPOSE_SUGGESTION
         )
-        asked = [request]
-        if of_documents:
-            asked.append(
-                knowledge.RetrieveEntitiesRequest(
-                    user_id=user,
-                    entity_ids=of_documents[:_OF_DOCUMENTS],
-                    modes=_MET,
-                    limit=_PER_MODE,
-                    purpose=knowledge.PURPOSE_SUGGESTION,
-                )
-            )
         own = knowledge.RetrieveEntitiesRequest(
             user_id=user, modes=_MET, limit=_OWN_PER_MODE, purpose=knowledge.PURPOSE_SUGGESTION
         )
-        answers = await asyncio.gather(*(self._knowledge.RetrieveEntities(each, **onward()) for each in [own, *asked]))
-        known: dict[str, KnownEntity] = {}
-        for each in chain.from_iterable(answer.entities for answer in answers[1:]):
-            known.setdefault(each.entity.entity_id, _known(each))  # familiar first: of two modes, that one counts
-        besides = [_known(each) for each in answers[0].entities if each.entity.entity_id not in known]
-        is_withheld = any(answer.withheld for answer in answers)
-        return Acquainted(list(known.values()), besides, is_withheld)
+        answers = await asyncio.gather(*(self._knowledge.RetrieveEntities(each, **onward()) for each in (asked, own)))
+        of_context, of_user = (_each_once(answer) for answer in answers)
+        return Acquainted((), of_user, any(answer.withheld for answer in answers)).beside(of_context)
+
+    async def entities_of_documents(self, user: str, entity_ids: Sequence[str]) -> Acquainted:
+        """What the user knows or nearly knows of what retrieved documents name: most of that is beside the point.
+
+        Whether the user allows search to rank by it is another question: so it is looked up here.
+        """
+        if not entity_ids:
+            return Acquainted()
+        request = knowledge.RetrieveEntitiesRequest(
+            user_id=user,
+            entity_ids=entity_ids[:_OF_DOCUMENTS],
+            modes=_MET,
+            limit=_PER_MODE,
+            purpose=knowledge.PURPOSE_SUGGESTION,
+        )
+        answer = await self._knowledge.RetrieveEntities(request, **onward())
+        return Acquainted(_each_once(answer), is_withheld=answer.withheld)
 
     async def own_entities(self, user: str, limit_s: float) -> Acquainted:
         """What the user knows or has left behind, whatever the context, within so many seconds."""
@@ -129,12 +135,10 @@ class Gateway:
             modes=_TO_COMPLETE,
             limit=_TO_COMPLETE_PER_MODE,
             purpose=knowledge.PURPOSE_SUGGESTION,
+            with_aliases=True,
         )
         answer = await self._knowledge.RetrieveEntities(request, **onward(limit_s))
-        known: dict[str, KnownEntity] = {}
-        for each in answer.entities:
-            known.setdefault(each.entity.entity_id, _known(each))  # lapsed first: that is what to come back to
-        return Acquainted(list(known.values()), is_withheld=answer.withheld)
+        return Acquainted(_each_once(answer), is_withheld=answer.withheld)  # lapsed first: that is what to come back to
 
     async def suppression(self, user: str, limit_s: float | None = None) -> Suppression:
         """What the user wants to see no more; if that is given, within so many seconds."""
@@ -236,6 +240,14 @@ def _without_documents(error: grpc.aio.AioRpcError) -> str:
     return f"{because}: these suggestions draw on no documents"
 
 
+def _each_once(answer: knowledge.RetrieveEntitiesResponse) -> list[KnownEntity]:
+    """In the first of the modes that it came in: familiar before others, unless the request has another order."""
+    known: dict[str, KnownEntity] = {}
+    for each in answer.entities:
+        known.setdefault(each.entity.entity_id, _known(each))
+    return list(known.values())
+
+
 def _known(found: knowledge.RetrievedEntity) -> KnownEntity:
     evidence = found.entity.evidence
     return KnownEntity(
@@ -248,4 +260,5 @@ def _known(found: knowledge.RetrievedEntity) -> KnownEntity:
         via_label=found.via_label,
         via_users=found.via_users,
         first_seen=evidence.first_seen.ToDatetime(UTC) if evidence.HasField("first_seen") else None,
+        aliases=tuple(found.aliases),
     )

@@ -39,6 +39,8 @@ class KnownEntity:
     via_users: int = 0
     """How many users care about both, where nothing but that says that they are close."""
     first_seen: datetime | None = None
+    aliases: Sequence[str] = ()
+    """Its other names, where they were asked for: to know it by, not to show."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,21 +12,26 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 
-_TELLING = re.compile(r"[\d@:=]|[(\[]at[)\]]")
+from attune.services.suggestion.credentials import TELLING, has_credential
+
+_TELLING = re.compile(rf"[\d@:=]|[(\[]at[)\]]|[ (\[]dot[ )\]]| at \w{{1,16}}\.|{TELLING}")
 _EMAIL = re.compile(r"(?:(?<=[\w.+%\-])@|[(\[]at[)\]] ?)(?:[\w\-]{1,63}\.){1,8}[^\W\d]{2,24}")
+_AT = r"(?: ?[(\[]at[)\]] ?| ?@ ?| at )"
+_DOT = r"(?: ?[(\[]dot[)\]] ?| dot )"
+_ENDINGS = "com|org|edu|gov|info|biz|io|co|uk|ca|au|nz|ie|de|ch|fr|es|nl|se|dk|fi|pl|cz|pt|br|jp|eu|ru"
+_MORE_ENDINGS = rf"{_ENDINGS}|net|me|us|it|at|be|no|in"  # words of English, and "microsoft dot net", as well
+_SPELLED_EMAIL = re.compile(
+    rf"(?<!\w)[\w\-]{{1,64}}(?:{_AT}(?:[\w\-]{{1,63}}{_DOT}){{1,4}}(?:{_ENDINGS})"
+    rf"|(?:{_DOT}[\w\-]{{1,64}}){{1,3}}{_AT}(?:[\w\-]{{1,63}}{_DOT}){{1,4}}(?:{_MORE_ENDINGS}))(?!\w)"
+)
+_HALF_SPELLED_EMAIL = re.compile(
+    r"(?<![\w.])(?:[\w\-]{1,64}[._][\w.\-]{1,64}|[^\W\d_]{2,64}\d{2,8}) at (?:gmail|googlemail|hotmail|outlook|live|msn"
+    r"|yahoo|ymail|aol|icloud|gmx|web|protonmail|proton|qq|163|yandex)\.[a-z]{2,4}(?!\w)"
+)
 _URL_WITH_USER = re.compile(r"://[^\s/?#@]{1,256}@")
 _TOKEN_IN_URL = re.compile(
     r"[?&#;][\w\-]{0,32}(?:token|key|secret|passw|pwd|auth|session|sid|sig|code)[\w\-]{0,32}=[^\s&#]{4}"
 )
-_SECRET_WORDS = (
-    *("password", "passwd", "pwd", "passcode", "passwort", "kennwort", "mot de passe", "contrase\u00f1a", "clave"),
-    *("senha", "parola", "wachtwoord", "has\u0142o", "\u043f\u0430\u0440\u043e\u043b\u044c", "\u5bc6\u7801"),
-    *("\u5bc6\u78bc", "\u30d1\u30b9\u30ef\u30fc\u30c9", "\u0643\u0644\u0645\u0629 \u0627\u0644\u0633\u0631"),
-    *("api key", "api_key", "apikey", "secret", "token"),
-)
-_NAMED_SECRET = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, _SECRET_WORDS))})\s?[:=]\s?\S{{3}}")
-_PAIR = re.compile(r"(?<!\S)[\w.+\-]{2,64}:(?=\D{0,64}\d)(?=[^a-z]{0,64}[a-z])[^\s:/.\-]{6,64}(?!\S)")
-_KEY = re.compile(r"(?<!\w)(?=[^\W\d]*\d)\w{24,}|[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}")
 _DIGITS = re.compile(r"(?<!\d)\+?\(?\d(?:[ .()/\-]{0,3}\d){6,}")
 _LOCAL_PHONE = re.compile(r"\d{3}[ .\-]\d{4}")
 _GROUP = re.compile(r"\d+")
@@ -45,10 +50,10 @@ def personal_data(folded: str) -> str | None:
 
     `folded` is the text as normalization.py folds it: without wide and invisible characters, in small letters.
     """
-    if not _TELLING.search(folded):
-        return None
     if not folded.isascii():
         folded = "".join(map(_ascii_digit, unicodedata.normalize("NFC", folded)))
+    if not _TELLING.search(folded):
+        return None
     return next((name for name, is_in in _KINDS if is_in(folded)), None)
 
 
@@ -118,10 +123,10 @@ def _found(*patterns: re.Pattern[str]) -> Callable[[str], bool]:
 
 
 _KINDS: Sequence[tuple[str, Callable[[str], bool]]] = (
-    ("an e-mail address", _found(_EMAIL)),
+    ("an e-mail address", _found(_EMAIL, _SPELLED_EMAIL, _HALF_SPELLED_EMAIL)),
     ("a URL with a credential", _found(_URL_WITH_USER, _TOKEN_IN_URL)),
     ("a bank account number", _has_iban),
-    ("a password or key", _found(_NAMED_SECRET, _PAIR, _KEY)),
+    ("a password or key", has_credential),
     ("an IP address", _has_address),
     ("a card number", _has_card),
     ("a phone number", _has_phone),

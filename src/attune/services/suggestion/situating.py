@@ -43,26 +43,28 @@ class Situating:
 
     async def of(self, user: str, query: str, context: Context, *, for_writer: bool) -> Situated:
         """All that suggestions may be drawn from; for a language model the user's summary too."""
-        milliseconds: dict[str, float] = {}
+        started = time.monotonic()
         notices: list[str] = []
-        started = time.monotonic()
-        retrieved, suppression = await asyncio.gather(
-            self._gateway.retrieved(user, query, context), self._suppression(user)
+        retrieved, suppression, known = await asyncio.gather(
+            self._gateway.retrieved(user, query, context),
+            self._suppression(user),
+            self._known(user, query, context),
         )
-        is_ranked_for_user = bool(user) and not retrieved.notice  # who did not answer is not waited for again
-        if is_ranked_for_user and suppression.history_until:  # search cannot leave out what the user did until then
-            retrieved, is_ranked_for_user = await self._gateway.retrieved("", query, context), False
-        milliseconds["candidates_ms"] = since(started)
+        milliseconds = {"candidates_ms": since(started)}
         started = time.monotonic()
-        known = await self._known(user, query, context, retrieved)
         if known.is_withheld:
             notices.append(_WITHHELD)
-            if is_ranked_for_user:  # by what is known
-                retrieved = await self._gateway.retrieved("", query, context)
+        if user and not retrieved.notice and (known.is_withheld or suppression.history_until):
+            # It ranked by what is withheld, or by what they did until then. Who did not answer is not asked again.
+            retrieved = await self._gateway.retrieved("", query, context)
         if retrieved.notice:
             notices.append(retrieved.notice)
-        is_told = for_writer and not known.is_withheld and not suppression.history_until
-        summary = await self._gateway.summary(user) if is_told and _is_personal(user, context) else ""
+        told = user if _is_personal(user, context) and not known.is_withheld else ""
+        of_documents, summary = await asyncio.gather(
+            self._of_documents(told, retrieved),
+            self._summary(told if for_writer and not suppression.history_until else ""),
+        )
+        known = known.beside(of_documents)
         milliseconds["retrieve_ms"] = since(started)
         page = context.turns[-1] if context.turns else None
         situation = Situation(
@@ -73,17 +75,22 @@ class Situating:
             entities=self._usable(known.entities, suppression),
             titles=retrieved.titles,
             own=self._usable(known.own, suppression),
-            summary=summary if self._screen.allows(summary) else "",
+            summary=summary,
         )
         return Situated(situation, notices, milliseconds, suppression, self._screen)
 
     async def _suppression(self, user: str) -> Suppression:
         return await self._gateway.suppression(user) if user else Suppression()
 
-    async def _known(self, user: str, query: str, context: Context, retrieved: Retrieved) -> Acquainted:
-        if not _is_personal(user, context):
-            return Acquainted()
-        return await self._gateway.entities(user, query, context, retrieved.entity_ids)
+    async def _known(self, user: str, query: str, context: Context) -> Acquainted:
+        return await self._gateway.entities(user, query, context) if _is_personal(user, context) else Acquainted()
+
+    async def _of_documents(self, user: str, retrieved: Retrieved) -> Sequence[KnownEntity]:
+        return (await self._gateway.entities_of_documents(user, retrieved.entity_ids)).entities if user else ()
+
+    async def _summary(self, user: str) -> str:
+        summary = await self._gateway.summary(user) if user else ""
+        return summary if self._screen.allows(summary) else ""
 
     def _usable(self, entities: Sequence[KnownEntity], suppression: Suppression) -> list[KnownEntity]:
         """Without names that must not be suggested: a language model is not told of them either."""

@@ -45,4 +45,4 @@ def _told_since(entity: KnownEntity, until: datetime) -> KnownEntity:
     if entity.mode is Mode.UNFAMILIAR or (entity.first_seen is not None and entity.first_seen > until):
         return entity
     score = min(entity.score, _OF_ONE_MEETING)
-    return KnownEntity(entity.entity_id, entity.label, Mode.FAMILIAR, score)
+    return KnownEntity(entity.entity_id, entity.label, Mode.FAMILIAR, score, aliases=entity.aliases)

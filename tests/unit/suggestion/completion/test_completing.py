@@ -71,8 +71,8 @@ class Services:
         return self.titled
 
 
-def entity(label: str, mode: Mode = Mode.FAMILIAR, score: float = 1.0) -> KnownEntity:
-    return KnownEntity(label, label, mode, score, last_seen=LONG_AGO)
+def entity(label: str, mode: Mode = Mode.FAMILIAR, score: float = 1.0, *aliases: str) -> KnownEntity:
+    return KnownEntity(label, label, mode, score, last_seen=LONG_AGO, aliases=aliases)
 
 
 @pytest.fixture
@@ -119,6 +119,25 @@ async def test_the_session_brings_forward_what_shares_its_words_and_what_others_
     assert (await ask()("py", "", "java queue"))[0] == "python queue"
     assert (await ask()("py", "", "sql join"))[0] == "python sqlite"
     assert "python sqlite" in await ask()("", "", "sql join")
+
+
+async def test_an_entity_is_completed_by_its_other_names_and_told_by_its_label(ask):
+    snake = entity("snake", Mode.FAMILIAR, 1.0, "Boa constrictor", "the Pyramid of pythons")
+    assert await ask(Services([snake]))("boa", "ada") == ["snake"]
+    assert await ask(Services([snake]))("constr", "ada") == ["snake"]
+    assert await ask(Services([snake]))("boa constrictor", "ada") == ["snake"]  # whole, but by another name
+    assert await ask(Services([snake]))("bao c", "ada") == ["snake"]  # a slip
+    assert await ask(Services([snake]))("snake", "ada") == []
+    assert await ask(Services([snake], removed=["Snake"]))("boa", "ada") == []
+    assert await ask(Services([snake]), ["snake"])("boa", "ada") == []
+    assert await ask(Services([snake], until=LONG_AGO))("boa", "ada") == []
+
+
+async def test_the_label_that_was_typed_comes_before_the_other_name_of_another_entity(ask):
+    services = Services(
+        [entity("zebra crossing", Mode.FAMILIAR, 1.0), entity("area", Mode.FAMILIAR, 1.0, "zebra zone")]
+    )
+    assert await ask(services)("zebra", "ada") == ["zebra crossing", "area"]
 
 
 async def test_with_nothing_typed_own_topics_take_at_most_half_of_the_places(ask):
