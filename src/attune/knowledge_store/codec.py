@@ -75,6 +75,11 @@ def decode_states(content: bytes) -> LazyStates:
     return LazyStates(fields["e"], _moment(fields["t"][0]) or _EPOCH)
 
 
+def decode_suppressed(content: bytes) -> Suppressed:
+    """What the user has removed, alone of what was encoded. Raises as `decode`; entities are not looked at."""
+    return _suppressed(_fields(content))
+
+
 def decode(content: bytes) -> UserRecord:
     """What was encoded, without digests. Raises StoreError for bytes of another format, or damaged ones."""
     return from_fields(_fields(content))
@@ -90,13 +95,21 @@ def from_fields(fields: dict[str, Any]) -> UserRecord:
     try:
         first, last, newest = (_moment(number) for number in fields["t"])
         states = [_decoded(each, first or _EPOCH) for each in fields["e"]]
-        fingerprints = tuple(bytes.fromhex(each) for each in fields.get("s", ()))
-        suppressed = Suppressed(fingerprints, _moment(fields.get("h")))
-        return UserRecord(
-            fields["n"], first, last, newest, {state.entity_id: state for state in states}, suppressed=suppressed
-        )
+        by_id = {state.entity_id: state for state in states}
+        return UserRecord(fields["n"], first, last, newest, by_id, suppressed=_suppressed(fields))
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"a user's record is damaged ({error}): restore a backup") from error
+        raise _damaged(error) from error
+
+
+def _suppressed(fields: dict[str, Any]) -> Suppressed:
+    try:
+        return Suppressed(tuple(bytes.fromhex(each) for each in fields.get("s", ())), _moment(fields.get("h")))
+    except (ValueError, TypeError) as error:
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> StoreError:
+    return StoreError(f"a user's record is damaged ({error}): restore a backup")
 
 
 def _fields(content: bytes) -> dict[str, Any]:
@@ -109,7 +122,7 @@ def _fields(content: bytes) -> dict[str, Any]:
     try:
         return read(content[1:])
     except (zlib.error, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"a user's record is damaged ({error}): restore a backup") from error
+        raise _damaged(error) from error
 
 
 def _inflated(content: bytes) -> dict[str, Any]:

@@ -21,7 +21,7 @@ An entity that was seen exactly once is familiar and unfamiliar at the same time
 """
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -115,6 +115,11 @@ class _Question:
         familiar = [state for state in self.in_context() if self.is_familiar(state)]
         return nsmallest(count, familiar, key=self.by_weight)
 
+    def best(self, scored: Iterable[tuple[float, EntityState]]) -> list[tuple[float, EntityState]]:
+        """The `limit` with the largest scores, ties by popularity, then id: before all is made that is told of them."""
+        prior = self.graph.prior
+        return nsmallest(self.limit, scored, key=lambda each: (-each[0], -prior(each[1].entity_id), each[1].entity_id))
+
     def by_weight(self, state: EntityState) -> tuple[float, str]:
         """Sorts states: the heaviest first, ties by id."""
         return -state.weight_at(self.now), state.entity_id
@@ -155,11 +160,10 @@ def retrieve(
 
 
 def _familiar(question: _Question) -> Iterator[Retrieved]:
-    for state in question.in_context():
-        if question.is_familiar(state):
-            yield question.retrieved(
-                state, Mode.FAMILIAR, FactorName.INTEREST, _saturate(state.weight_at(question.now))
-            )
+    familiar = (state for state in question.in_context() if question.is_familiar(state))
+    scored = ((_saturate(state.weight_at(question.now)), state) for state in familiar)
+    for interest, state in question.best(scored):
+        yield question.retrieved(state, Mode.FAMILIAR, FactorName.INTEREST, interest)
 
 
 def _unfamiliar(question: _Question) -> Iterator[Retrieved]:
@@ -172,9 +176,9 @@ def _unfamiliar(question: _Question) -> Iterator[Retrieved]:
 
 
 def _lapsed(question: _Question) -> Iterator[Retrieved]:
-    for state in question.in_context():
-        if is_lapsed(state, question.now):
-            yield question.retrieved(state, Mode.LAPSED, FactorName.INTEREST, _saturate(state.weight))
+    lapsed = (state for state in question.in_context() if is_lapsed(state, question.now))
+    for interest, state in question.best((_saturate(state.weight), state) for state in lapsed):
+        yield question.retrieved(state, Mode.LAPSED, FactorName.INTEREST, interest)
 
 
 def _neighbour(question: _Question) -> Iterator[Retrieved]:

@@ -8,6 +8,7 @@ from attune.knowledge_store.consent import Consents
 from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary, KeptTombstone
 from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, LogPosition, Summary, UserKey
 from attune.knowledge_store.record import UserRecord
+from attune.knowledge_store.store_model import Suppressed
 from attune.knowledge_store.tombstones import Tombstones
 
 
@@ -20,6 +21,10 @@ class Rows(Protocol):
 
     def states(self, user: UserKey) -> Mapping[str, EntityState]:
         """The user's entity states by their ids, to be read; of a user who has no record, none."""
+        ...
+
+    def suppressed(self, user: UserKey) -> Suppressed:
+        """What the user has removed."""
         ...
 
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:

@@ -13,6 +13,7 @@ from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary, K
 from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, LogPosition, Summary, UserKey
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.store import DEFAULT_CAPACITY, StoreError
+from attune.knowledge_store.store_model import Suppressed
 from attune.knowledge_store.store_rows import RowStore
 from attune.knowledge_store.tombstones import Tombstones
 
@@ -76,6 +77,10 @@ class _MemoryRows:
     def states(self, user: UserKey) -> Mapping[str, EntityState]:
         record = self._tables.users.get(user)
         return {} if record is None else dict(record.states)
+
+    def suppressed(self, user: UserKey) -> Suppressed:
+        record = self._tables.users.get(user)
+        return Suppressed() if record is None else record.suppressed
 
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
         return {user: _copied(self._tables.users[user]) for user in users if user in self._tables.users}

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from itertools import count
 from typing import Any, LiteralString, TypeVar
 
-from attune.knowledge_store.codec import decode, decode_states, decode_whole, encode, encode_digests
+from attune.knowledge_store.codec import decode, decode_states, decode_suppressed, decode_whole, encode, encode_digests
 from attune.knowledge_store.consent import Consents
 from attune.knowledge_store.json_codec import (
     decode_companions,
@@ -32,6 +32,7 @@ from attune.knowledge_store.postgres_schema import TABLES
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.sql_rows import Found, SqlRows
 from attune.knowledge_store.store import DEFAULT_CAPACITY
+from attune.knowledge_store.store_model import Suppressed
 from attune.knowledge_store.store_rows import RowStore
 from attune.knowledge_store.tombstones import Tombstones
 
@@ -109,6 +110,10 @@ class PostgresRows(SqlRows):
     def states(self, user: UserKey) -> Mapping[str, EntityState]:
         content = self._content(user)
         return {} if content is None else decode_states(content)
+
+    def suppressed(self, user: UserKey) -> Suppressed:
+        content = self._content(user)
+        return Suppressed() if content is None else decode_suppressed(content)
 
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
         """Locks are of names, not rows: a user who has no row yet is locked as well."""

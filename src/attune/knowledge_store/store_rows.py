@@ -149,7 +149,7 @@ class RowStore(ABC):
             tx.flush()
 
     def suppressed(self, user: UserKey) -> Suppressed:
-        return self._record(user).suppressed
+        return self._asked(lambda rows: rows.suppressed(user))
 
     def consent(self, user: UserKey, choices: Sequence[Choice]) -> Consents:
         with self._writing() as rows:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from attune.knowledge_store.codec import decode, decode_states, decode_whole, encode, encode_digests
+from attune.knowledge_store.codec import decode, decode_states, decode_suppressed, decode_whole, encode, encode_digests
 from attune.knowledge_store.consent import Consents
 from attune.knowledge_store.json_codec import (
     decode_companions,
@@ -25,6 +25,7 @@ from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.sql_rows import Found, SqlRows
 from attune.knowledge_store.sqlite_connections import Connections
 from attune.knowledge_store.store import DEFAULT_CAPACITY
+from attune.knowledge_store.store_model import Suppressed
 from attune.knowledge_store.store_rows import RowStore
 from attune.knowledge_store.tombstones import Tombstones
 
@@ -90,6 +91,10 @@ class SqliteRows(SqlRows):
     def states(self, user: UserKey) -> Mapping[str, EntityState]:
         content = self._content(user)
         return {} if content is None else decode_states(content)
+
+    def suppressed(self, user: UserKey) -> Suppressed:
+        content = self._content(user)
+        return Suppressed() if content is None else decode_suppressed(content)
 
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
         """The only writer has everything locked."""

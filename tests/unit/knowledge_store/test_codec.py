@@ -13,6 +13,7 @@ from attune.knowledge_store.codec import (
     decode,
     decode_digests,
     decode_states,
+    decode_suppressed,
     encode,
     encode_digests,
     to_datetime,
@@ -46,6 +47,7 @@ def test_a_record_comes_back_to_the_bit(events, until, fingerprints):
     assert again == record
     assert list(again.digests) == list(record.digests)
     assert encode(again) == encode(record)
+    assert decode_suppressed(encode(record)) == record.suppressed
 
 
 def test_equal_records_have_equal_bytes_whatever_came_first():
