@@ -333,7 +333,10 @@ class SearchRequest(_message.Message):
     page_size: _builtins.int
     """At most so many hits; 0 means 10."""
     page_token: _builtins.str
-    """next_page_token of the previous page. Every other field must be as it was then."""
+    """next_page_token of the previous page. Every other field must be as it was then. The page goes on in the ranking of
+    the first page, whatever was indexed, deleted or clicked since; documents that are gone are passed over. Where that
+    ranking is not kept any more, it is made anew without what was shown, and a notice says so.
+    """
     augmentation: _embedding_pb2.Augmentation.ValueType
     """How the query's vector is changed by its tokens. An expert that does not have it gets the plain query."""
     @_builtins.property

@@ -148,6 +148,12 @@ class Config(BaseSettings):
         "granted", description="What counts for a purpose that a user has made no choice about."
     )
     qdrant_url: str = Field("", description="A Qdrant server or cluster; empty: the engine embedded in this process.")
+    search_rankings_kept: int = Field(
+        500, ge=0, description="How many rankings are kept in memory for their further pages; 0: pages are ranked anew."
+    )
+    search_rankings_kept_s: float = Field(
+        600, gt=0, description="How long a ranking is kept after it was last read, in seconds."
+    )
     ranker_path: Path | None = Field(
         None, description="A ranker of suggestions, as `attune train ranker` writes it; without it, the packaged one."
     )

@@ -1,6 +1,7 @@
 """The search role: the one place that constructs it."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from attune.services.search.gateway import Gateway
 from attune.services.search.index.opening import open_index
 from attune.services.search.index.port import Index
 from attune.services.search.indexing import Indexer
+from attune.services.search.rankings import KeptRankings
 from attune.services.search.service import SearchServicer
 
 
@@ -35,7 +37,8 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
     if index is None:
         model = await gateway.model(config.service_token.get_secret_value())
         index = await asyncio.to_thread(open_index, config, model.model_id, model.dimension)
-    servicer = SearchServicer(index, gateway, clock, metrics)
+    rankings = KeptRankings(config.search_rankings_kept, config.search_rankings_kept_s, clock=time.monotonic)
+    servicer = SearchServicer(index, gateway, clock, metrics, rankings=rankings)
     try:
         documents = await _documents(config, metrics, clock, index, gateway)
     except BaseException:

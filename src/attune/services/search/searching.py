@@ -102,6 +102,10 @@ class Searcher:
         times["personalize_ms"] = _since(started)
         return Found(ranked, documents, weight, spaces, augmentations, empty_domains, times)
 
+    async def documents(self, ids: Sequence[str]) -> dict[str, Document]:
+        """Those of a ranking's documents that are still there, as they are now."""
+        return await asyncio.to_thread(self._index.documents, current_call().tenant, ids)
+
     async def _spaces(
         self, tenant: str, query: str, known: Mapping[str, Expert], by_words: Awaitable[Sequence[Candidate]]
     ) -> list[Space]:

@@ -16,13 +16,15 @@ from attune.services.runtime.call import current_call
 from attune.services.runtime.clock import Clock
 from attune.services.runtime.errors import invalid, not_found
 from attune.services.runtime.metrics import Metrics
-from attune.services.runtime.paging import decode_token, encode_token, fingerprint
+from attune.services.runtime.paging import fingerprint
 from attune.services.search.convert import to_message
 from attune.services.search.explain import explain
 from attune.services.search.gateway import Gateway
 from attune.services.search.index.port import Index
 from attune.services.search.indexing import Indexer
 from attune.services.search.notices import of_augmentation, of_empty_domains
+from attune.services.search.paging import Page, Pages
+from attune.services.search.rankings import KeptRankings
 from attune.services.search.searching import Found, Searcher, Wish
 
 _DEFAULT_PAGE = 10
@@ -33,13 +35,22 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class SearchServicer(SearchServiceServicer):
     """The gRPC face of search."""
 
-    def __init__(self, index: Index, gateway: Gateway, clock: Clock, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        index: Index,
+        gateway: Gateway,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        rankings: KeptRankings | None = None,
+    ) -> None:
         self._index = index
         self._gateway = gateway
         self._clock = clock
         self._metrics = metrics
         self._indexer = Indexer(index, gateway)
-        self._searcher = Searcher(index, gateway)
+        kept = KeptRankings(clock=time.monotonic) if rankings is None else rankings
+        self._pages = Pages(Searcher(index, gateway), kept)
 
     async def IndexDocuments(
         self, request_iterator: AsyncIterator[pb.IndexDocumentsRequest], context: Context
@@ -83,10 +94,9 @@ class SearchServicer(SearchServiceServicer):
         if not request.query.strip():
             raise invalid("query", "has no words; say what is searched for")
         wish = _wish(request)
-        offset, made_for = _page(request, wish)
-        found = await self._searcher.search(wish)
-        response = _response(found, offset, wish.page_size, made_for)
-        response.notices.extend(_notices_of_augmentation(wish, found))
+        page = await self._pages.page(request, wish)
+        response = _response(page)
+        response.notices.extend([*_notices_of_augmentation(wish, page.found), *page.notices])
         response.query_id = uuid.uuid4().hex
         response.timings.total_ms = (time.monotonic() - started) * 1000
         return response
@@ -118,27 +128,6 @@ def _wish(request: pb.SearchRequest) -> Wish:
     )
 
 
-def _page(request: pb.SearchRequest, wish: Wish) -> tuple[int, str]:
-    """Where the page starts, and the fingerprint that its successor's token will bear."""
-    made_for = fingerprint(
-        [
-            "Search",
-            current_call().tenant,
-            wish.query,
-            wish.user,
-            *wish.domains,
-            str(wish.page_size),
-            str(wish.augmentation),
-            request.context.SerializeToString(deterministic=True).hex(),
-        ]
-    )
-    return decode_token(request.page_token, made_for, _is_offset) or 0, made_for
-
-
-def _is_offset(position: Any) -> bool:
-    return type(position) is int and position >= 0
-
-
 def _notices_of_augmentation(wish: Wish, found: Found) -> list[str]:
     name = embedding.Augmentation.Name(wish.augmentation).removeprefix("AUGMENTATION_").lower()
     if wish.augmentation in (embedding.AUGMENTATION_UNSPECIFIED, embedding.AUGMENTATION_NONE):
@@ -148,8 +137,10 @@ def _notices_of_augmentation(wish: Wish, found: Found) -> list[str]:
     return of_augmentation(name, [space.domain or "general" for space in found.spaces])
 
 
-def _response(found: Found, offset: int, size: int, made_for: str) -> pb.SearchResponse:
+def _response(page: Page) -> pb.SearchResponse:
+    found = page.found
     response = pb.SearchResponse(
+        next_page_token=page.next_token,
         personalization=pb.PersonalizationReport(
             applied=any(each.personal > 0 for each in found.ranked),
             weight=found.weight.value,
@@ -162,14 +153,11 @@ def _response(found: Found, offset: int, size: int, made_for: str) -> pb.SearchR
             for space, augmentation in zip(found.spaces, found.augmentations, strict=True)
         ],
     )
-    for each in found.ranked[offset : offset + size]:
-        document = found.documents[each.fused.id]
+    for each, document in page.hits:
         response.hits.add(
             document=to_message(document),
             score=each.score,
             explanation=explain(each),
             entity_ids=document.entity_ids,
         )
-    if offset + size < len(found.ranked):
-        response.next_page_token = encode_token(offset + size, made_for)
     return response
