@@ -326,6 +326,7 @@ class SearchRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     AUGMENTATION_FIELD_NUMBER: _builtins.int
+    BOOSTS_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """What is searched for."""
     user_id: _builtins.str
@@ -347,6 +348,10 @@ class SearchRequest(_message.Message):
     def domains(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only documents of these domains; none means all. A domain that no document has brings no hits, and a notice."""
 
+    @_builtins.property
+    def boosts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Boost]:
+        """Boosts to count beside the default ones, or to count with other weights. A name that no file declares is refused."""
+
     def __init__(
         self,
         *,
@@ -357,14 +362,43 @@ class SearchRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         augmentation: _embedding_pb2.Augmentation.ValueType = ...,
+        boosts: _abc.Iterable[Global___Boost] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmentation", b"augmentation", "context", b"context", "domains", b"domains", "page_size", b"page_size", "page_token", b"page_token", "query", b"query", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmentation", b"augmentation", "boosts", b"boosts", "context", b"context", "domains", b"domains", "page_size", b"page_size", "page_token", b"page_token", "query", b"query", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchRequest: _TypeAlias = SearchRequest  # noqa: Y015
+
+@_typing.final
+class Boost(_message.Message):
+    """A formula over a field of documents that adds to the score for everybody alike."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name in the file of ATTUNE_SEARCH_BOOSTS_PATH."""
+    weight: _builtins.float
+    """What it counts instead of its declared weight; 0: it does not count, also where it does by default."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        weight: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "weight", b"weight"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "name", b"name", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__weight: _TypeAlias = _typing.Literal["weight"]  # noqa: Y015
+    _WhichOneofArgType__weight: _TypeAlias = _typing.Literal["_weight", b"_weight"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__weight) -> _WhichOneofReturnType__weight | None: ...
+
+Global___Boost: _TypeAlias = Boost  # noqa: Y015
 
 @_typing.final
 class ScorePart(_message.Message):
@@ -377,13 +411,15 @@ class ScorePart(_message.Message):
     RANK_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """"dense", "bm25" or "personal"."""
+    """"dense", "bm25", "quote", "personal", or "boost:" and the name of a boost."""
     contribution: _builtins.float
     """What it adds to the score."""
     rank: _builtins.int
-    """Its place in that ranking, one-based; absent for "personal", or where that ranking does not hold the document."""
+    """Its place in that ranking, one-based; absent for what is no ranking, or where that ranking does not hold the document."""
     value: _builtins.float
-    """Its score there: a cosine, a BM25 score, or an affinity between 0 and 1."""
+    """Its score there: a cosine, a BM25 score, or an affinity between 0 and 1; of a boost, what its formula makes of the
+    document, before the weight.
+    """
     def __init__(
         self,
         *,

@@ -148,6 +148,9 @@ class Config(BaseSettings):
         "granted", description="What counts for a purpose that a user has made no choice about."
     )
     qdrant_url: str = Field("", description="A Qdrant server or cluster; empty: the engine embedded in this process.")
+    search_boosts_path: Path | None = Field(
+        None, description="A JSON file that declares boosts by recency, numbers and keywords; without it, none."
+    )
     search_rankings_kept: int = Field(
         500, ge=0, description="How many rankings are kept in memory for their further pages; 0: pages are ranked anew."
     )

@@ -15,6 +15,7 @@ from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.outgoing import connect
 from attune.services.runtime.server import Role
 from attune.services.runtime.stores import open_source
+from attune.services.search.boosts.declared import DeclaredBoosts
 from attune.services.search.document_log.metrics import DocumentLogMetrics
 from attune.services.search.document_log.settings import DocumentLogSettings
 from attune.services.search.document_log.worker import document_worker
@@ -28,6 +29,7 @@ from attune.services.search.service import SearchServicer
 
 async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock, index: Index | None = None) -> Role:
     """The search service. Its index is bound to the model that the embedding service has, which must be up."""
+    boosts = DeclaredBoosts.read(config.search_boosts_path)
     gateway = Gateway(
         *(
             connect(config.address(role), max_message_bytes=config.max_message_bytes)
@@ -38,7 +40,7 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
         model = await gateway.model(config.service_token.get_secret_value())
         index = await asyncio.to_thread(open_index, config, model.model_id, model.dimension)
     rankings = KeptRankings(config.search_rankings_kept, config.search_rankings_kept_s, clock=time.monotonic)
-    servicer = SearchServicer(index, gateway, clock, metrics, rankings=rankings)
+    servicer = SearchServicer(index, gateway, clock, metrics, rankings=rankings, boosts=boosts)
     try:
         documents = await _documents(config, metrics, clock, index, gateway)
     except BaseException:

@@ -11,7 +11,10 @@ import structlog
 from attune.embedding.v1.embedding_pb2 import AUGMENTATION_UNSPECIFIED
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import current_call
+from attune.services.runtime.clock import Clock, system_clock
 from attune.services.search import quotes
+from attune.services.search.boosts.boosting import boosted
+from attune.services.search.boosts.declared import Boost
 from attune.services.search.fusion import Fused, reciprocal_rank_fusion
 from attune.services.search.gateway import Augmentation, Expert, Gateway, is_without_answer
 from attune.services.search.index.bm25 import terms_of
@@ -37,6 +40,8 @@ class Wish:
     domains: tuple[str, ...]
     page_size: int
     augmentation: Augmentation = AUGMENTATION_UNSPECIFIED
+    boosts: tuple[Boost, ...] = ()
+    """Those that count."""
 
     @property
     def personalization(self) -> float:
@@ -60,14 +65,17 @@ class Found:
     empty_domains: Sequence[str] = ()
     """The domains asked for that no document has, in the order asked."""
     milliseconds: dict[str, float] = field(default_factory=dict)
+    notices: Sequence[str] = ()
+    """What the caller should know of it, a sentence each."""
 
 
 class Searcher:
     """Ranks documents for a query and a user."""
 
-    def __init__(self, index: Index, gateway: Gateway) -> None:
+    def __init__(self, index: Index, gateway: Gateway, clock: Clock = system_clock) -> None:
         self._index = index
         self._gateway = gateway
+        self._clock = clock
 
     async def search(self, wish: Wish) -> Found:
         """All candidates of both rankings, the best for the user first."""
@@ -96,11 +104,12 @@ class Searcher:
         empty_domains = await self._empty_domains(tenant, wish.domains, documents)
         times["retrieve_ms"] = _since(started)
         started = time.monotonic()
+        fused, notices = boosted(wish.boosts, fused, documents, self._clock())
         entities = [documents[each.id].entity_ids for each in fused]
         person, weight = await self._weighed(wish, fused, entities)
         ranked = personal_ranking(fused, entities, person, weight.value, wish.page_size)
         times["personalize_ms"] = _since(started)
-        return Found(ranked, documents, weight, spaces, augmentations, empty_domains, times)
+        return Found(ranked, documents, weight, spaces, augmentations, empty_domains, times, notices)
 
     async def documents(self, ids: Sequence[str]) -> dict[str, Document]:
         """Those of a ranking's documents that are still there, as they are now."""

@@ -17,6 +17,7 @@ from attune.services.runtime.clock import Clock
 from attune.services.runtime.errors import invalid, not_found
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.paging import fingerprint
+from attune.services.search.boosts.declared import DeclaredBoosts
 from attune.services.search.convert import to_message
 from attune.services.search.explain import explain
 from attune.services.search.gateway import Gateway
@@ -43,6 +44,7 @@ class SearchServicer(SearchServiceServicer):
         metrics: Metrics,
         *,
         rankings: KeptRankings | None = None,
+        boosts: DeclaredBoosts | None = None,
     ) -> None:
         self._index = index
         self._gateway = gateway
@@ -50,7 +52,8 @@ class SearchServicer(SearchServiceServicer):
         self._metrics = metrics
         self._indexer = Indexer(index, gateway)
         kept = KeptRankings(clock=time.monotonic) if rankings is None else rankings
-        self._pages = Pages(Searcher(index, gateway), kept)
+        self._pages = Pages(Searcher(index, gateway, clock), kept)
+        self._boosts = boosts or DeclaredBoosts()
 
     async def IndexDocuments(
         self, request_iterator: AsyncIterator[pb.IndexDocumentsRequest], context: Context
@@ -93,10 +96,10 @@ class SearchServicer(SearchServiceServicer):
         started = time.monotonic()
         if not request.query.strip():
             raise invalid("query", "has no words; say what is searched for")
-        wish = _wish(request)
+        wish = _wish(request, self._boosts)
         page = await self._pages.page(request, wish)
         response = _response(page)
-        response.notices.extend([*_notices_of_augmentation(wish, page.found), *page.notices])
+        response.notices.extend([*_notices_of_augmentation(wish, page.found), *page.found.notices, *page.notices])
         response.query_id = uuid.uuid4().hex
         response.timings.total_ms = (time.monotonic() - started) * 1000
         return response
@@ -117,7 +120,7 @@ class SearchServicer(SearchServiceServicer):
         return pb.SubmitFeedbackResponse()
 
 
-def _wish(request: pb.SearchRequest) -> Wish:
+def _wish(request: pb.SearchRequest, boosts: DeclaredBoosts) -> Wish:
     return Wish(
         query=request.query,
         user=request.user_id,
@@ -125,6 +128,7 @@ def _wish(request: pb.SearchRequest) -> Wish:
         domains=tuple(request.domains),
         page_size=request.page_size or _DEFAULT_PAGE,
         augmentation=request.augmentation,
+        boosts=boosts.chosen(request.boosts),
     )
 
 
