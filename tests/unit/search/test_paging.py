@@ -17,6 +17,7 @@ from attune.services.runtime.call import Call, enter_call
 from attune.services.runtime.errors import ServiceError
 from attune.services.runtime.metrics import Metrics
 from attune.services.search.fusion import Fused
+from attune.services.search.index.passages import Passage
 from attune.services.search.index.port import Document, Index, IndexedDocument
 from attune.services.search.paging import RANKED_ANEW, Page, Pages
 from attune.services.search.personal import Ranked, Weight
@@ -37,6 +38,9 @@ class World:
         order = sorted(self.scores, key=lambda each: (-self.scores[each], each))
         ranked = [Ranked(Fused(each, 1.0, {}, {}), 1, 1.0, 0.0, 0.0, ()) for each in order]
         return Found(ranked, await self.documents(order), Weight(0.0, ""))
+
+    async def passages(self, _vectors: object, _documents: Iterable[Document]) -> dict[str, Passage]:
+        return {}
 
     async def documents(self, ids: Iterable[str]) -> dict[str, Document]:
         return {each: Document(each, each, "", "") for each in ids if each in self.scores}

@@ -83,7 +83,9 @@ class Document(_message.Message):
     title: _builtins.str
     """Its title."""
     text: _builtins.str
-    """Its text, UTF-8, at most 1 MiB. The vector is computed of what the model reads of title and text."""
+    """Its text, UTF-8, at most 1 MiB. The vector is computed of what the model reads of title and text at once; a longer one
+    is cut into passages that overlap, each with a vector of its own, and is as near to a query as the nearest of them.
+    """
     domain: _builtins.str
     """The domain whose expert embeds it, and by which a search can be narrowed. The general expert embeds a document of
     a domain that no expert is trained for; the response's notices say so.
@@ -530,6 +532,7 @@ class Hit(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
     ENTITY_IDS_FIELD_NUMBER: _builtins.int
+    PASSAGE_FIELD_NUMBER: _builtins.int
     score: _builtins.float
     """Higher is better; comparable within one response."""
     @_builtins.property
@@ -544,6 +547,12 @@ class Hit(_message.Message):
     def entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The entities that were found in the document, whoever knows them."""
 
+    @_builtins.property
+    def passage(self) -> Global___Passage:
+        """Of a document that is too long to be read at once: the passage that answers best by what it means. Absent for others,
+        and where the document's expert was not searched.
+        """
+
     def __init__(
         self,
         *,
@@ -551,14 +560,49 @@ class Hit(_message.Message):
         score: _builtins.float = ...,
         explanation: Global___Explanation | None = ...,
         entity_ids: _abc.Iterable[_builtins.str] | None = ...,
+        passage: Global___Passage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "explanation", b"explanation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "explanation", b"explanation", "passage", b"passage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "entity_ids", b"entity_ids", "explanation", b"explanation", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "entity_ids", b"entity_ids", "explanation", b"explanation", "passage", b"passage", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Hit: _TypeAlias = Hit  # noqa: Y015
+
+@_typing.final
+class Passage(_message.Message):
+    """A part of a document's text, from one end of a sentence to another as far as possible."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    start: _builtins.int
+    """Where it starts in Document.text, in characters: Unicode code points, the first being 0."""
+    end: _builtins.int
+    """Where it ends: the first character after it."""
+    text: _builtins.str
+    """The text between them."""
+    score: _builtins.float
+    """Its cosine to the query."""
+    def __init__(
+        self,
+        *,
+        start: _builtins.int = ...,
+        end: _builtins.int = ...,
+        text: _builtins.str = ...,
+        score: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "score", b"score", "start", b"start", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Passage: _TypeAlias = Passage  # noqa: Y015
 
 @_typing.final
 class PersonalizationReport(_message.Message):

@@ -148,6 +148,9 @@ class Config(BaseSettings):
         "granted", description="What counts for a purpose that a user has made no choice about."
     )
     qdrant_url: str = Field("", description="A Qdrant server or cluster; empty: the engine embedded in this process.")
+    search_passages: int = Field(
+        64, ge=0, le=1000, description="How many passages a document has at most that the model cannot read at once."
+    )
     search_boosts_path: Path | None = Field(
         None, description="A JSON file that declares boosts by recency, numbers and keywords; without it, none."
     )

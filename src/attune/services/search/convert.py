@@ -1,6 +1,7 @@
 """Documents between messages and the index's type."""
 
 from attune.search.v1 import search_pb2 as pb
+from attune.services.search.index.passages import Passage
 from attune.services.search.index.port import Document
 
 
@@ -26,3 +27,11 @@ def to_message(document: Document) -> pb.Document:
         url=document.url,
         attributes=document.attributes,
     )
+
+
+def passage_message(document: Document, passage: Passage | None) -> pb.Passage | None:
+    """A passage with its text."""
+    if passage is None:
+        return None
+    start, end = passage.span
+    return pb.Passage(start=start, end=end, text=document.text[start:end], score=passage.score)

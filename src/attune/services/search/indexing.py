@@ -15,11 +15,14 @@ from attune.services.runtime.errors import FieldViolation
 from attune.services.runtime.validation import Validation
 from attune.services.search.batches import BATCH, REPORTED, Batch, Placed, Report
 from attune.services.search.convert import from_message
-from attune.services.search.gateway import Gateway
+from attune.services.search.gateway import Gateway, Read
 from attune.services.search.index.port import Index, IndexedDocument, Version
+from attune.services.search.long_documents import PassageMaker
 from attune.services.search.notices import GeneralistCount
 
 _log = structlog.get_logger("attune.search")
+PASSAGES = 64
+"""Of 1,000 characters: 8,000 words. What a document has beyond them is found by its words."""
 _UNLINKED = 1000
 """As many ids as UnlinkObjects takes."""
 _T = TypeVar("_T")
@@ -35,9 +38,11 @@ class LinksUnavailableError(Exception):
 class Indexer:
     """Brings documents into the index, and takes them out of it."""
 
-    def __init__(self, index: Index, gateway: Gateway) -> None:
+    def __init__(self, index: Index, gateway: Gateway, passages: int = PASSAGES) -> None:
+        """`passages`: how many a document that is too long to be read at once has at most."""
         self._index = index
         self._gateway = gateway
+        self._passages = PassageMaker(gateway, passages)
         self._validation = Validation()
 
     async def index(self, messages: AsyncIterator[pb.Document]) -> Report:
@@ -134,17 +139,28 @@ class Indexer:
             return
         documents = [each.document for each in changed]
         vectors = await self._gateway.passage_vectors(documents, report.generalist.experts)
-        ready, rows = [], []
+        ready: list[tuple[Placed, Read]] = []
         for placed, vector in zip(changed, vectors, strict=True):
             if isinstance(vector, str):
                 report.reject(placed.place, placed.document.id, FieldViolation("document.text", vector))
             else:
-                ready.append(_indexed(placed, report))
-                rows.append(vector)
+                ready.append((placed, vector))
                 report.generalist.add(placed.document.domain)
         if ready:
-            await asyncio.to_thread(self._index.upsert, current_call().tenant, ready, np.stack(rows))
+            await self._put(ready, report)
         report.indexed += len(ready)
+
+    async def _put(self, ready: Sequence[tuple[Placed, Read]], report: Report) -> None:
+        """Write documents that have a vector, with the passages of the long ones."""
+        read = [(placed.document, vector) for placed, vector in ready]
+        passages = await self._passages.passages(read, report.generalist.experts)
+        indexed = [_indexed(placed, report) for placed, _ in ready]
+        marked = [
+            replace(each, digest=self._passages.digest(each.digest)) if each.document.id in passages else each
+            for each in indexed
+        ]
+        rows = np.stack([vector.vector for _, vector in ready])
+        await asyncio.to_thread(self._index.upsert, current_call().tenant, marked, rows, passages)
 
     async def _linked(self, batch: Batch) -> list[Placed]:
         """The documents with their entities. Unchanged ones too: the catalog or the knowledge store may be new."""
@@ -161,10 +177,11 @@ class Indexer:
         changed, same = [], []
         for each in documents:
             indexed = _indexed(each, report)
-            if known.get(each.document.id) != indexed.digest:
+            digest = known.get(each.document.id, "")
+            if digest not in (indexed.digest, self._passages.digest(indexed.digest)):
                 changed.append(each)
             elif each.version:
-                same.append(indexed)
+                same.append(replace(indexed, digest=digest))
         if same:
             await asyncio.to_thread(self._index.confirm, tenant, same)
         return changed

@@ -40,7 +40,9 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
         model = await gateway.model(config.service_token.get_secret_value())
         index = await asyncio.to_thread(open_index, config, model.model_id, model.dimension)
     rankings = KeptRankings(config.search_rankings_kept, config.search_rankings_kept_s, clock=time.monotonic)
-    servicer = SearchServicer(index, gateway, clock, metrics, rankings=rankings, boosts=boosts)
+    servicer = SearchServicer(
+        index, gateway, clock, metrics, rankings=rankings, boosts=boosts, passages=config.search_passages
+    )
     try:
         documents = await _documents(config, metrics, clock, index, gateway)
     except BaseException:
@@ -93,6 +95,6 @@ async def _documents(
     settings = DocumentLogSettings.of(config)
     source = await asyncio.to_thread(open_source, config, config.kafka_documents_group)
     counted = DocumentLogMetrics(metrics)
-    worker = document_worker(source, index, Indexer(index, gateway), clock, counted, settings)
+    worker = document_worker(source, index, Indexer(index, gateway, config.search_passages), clock, counted, settings)
     worker.start()
     return _Documents(source, worker)

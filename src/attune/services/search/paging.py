@@ -10,12 +10,13 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from attune.search.v1 import search_pb2 as pb
 from attune.services.runtime.call import current_call
 from attune.services.runtime.paging import decode_token, encode_token, fingerprint
+from attune.services.search.index.passages import Passage
 from attune.services.search.index.port import Document
 from attune.services.search.personal import Ranked
 from attune.services.search.rankings import KeptRankings
@@ -62,6 +63,8 @@ class Page:
     next_token: str
     """Empty on the last page."""
     notices: Sequence[str] = ()
+    passages: Mapping[str, Passage] = field(default_factory=dict)
+    """By document id: of long documents, the passage that answers best."""
 
 
 class Pages:
@@ -96,11 +99,12 @@ class Pages:
             documents = await self._documents(found, some)
             hits += [(each, documents[each.fused.id]) for each in some if each.fused.id in documents]
             at += len(some)
+        passages = await self._searcher.passages(found.vectors, [document for _, document in hits])
         if at >= len(found.ranked):
-            return Page(found, hits, "")
+            return Page(found, hits, "", passages=passages)
         ranking = place.ranking or self._kept.keep(made_for, found)
         shown = place.shown + b"".join(_mark(document.id) for _, document in hits)
-        return Page(found, hits, Place(ranking, at, shown).token(made_for))
+        return Page(found, hits, Place(ranking, at, shown).token(made_for), passages=passages)
 
     async def _documents(self, found: Found, ranked: Sequence[Ranked]) -> Mapping[str, Document]:
         """Those of a ranking of this moment are at hand."""

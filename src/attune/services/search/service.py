@@ -18,11 +18,11 @@ from attune.services.runtime.errors import invalid, not_found
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.paging import fingerprint
 from attune.services.search.boosts.declared import DeclaredBoosts
-from attune.services.search.convert import to_message
+from attune.services.search.convert import passage_message, to_message
 from attune.services.search.explain import explain
 from attune.services.search.gateway import Gateway
 from attune.services.search.index.port import Index
-from attune.services.search.indexing import Indexer
+from attune.services.search.indexing import PASSAGES, Indexer
 from attune.services.search.notices import of_augmentation, of_empty_domains
 from attune.services.search.paging import Page, Pages
 from attune.services.search.rankings import KeptRankings
@@ -45,12 +45,13 @@ class SearchServicer(SearchServiceServicer):
         *,
         rankings: KeptRankings | None = None,
         boosts: DeclaredBoosts | None = None,
+        passages: int = PASSAGES,
     ) -> None:
         self._index = index
         self._gateway = gateway
         self._clock = clock
         self._metrics = metrics
-        self._indexer = Indexer(index, gateway)
+        self._indexer = Indexer(index, gateway, passages)
         kept = KeptRankings(clock=time.monotonic) if rankings is None else rankings
         self._pages = Pages(Searcher(index, gateway, clock), kept)
         self._boosts = boosts or DeclaredBoosts()
@@ -163,5 +164,6 @@ def _response(page: Page) -> pb.SearchResponse:
             score=each.score,
             explanation=explain(each),
             entity_ids=document.entity_ids,
+            passage=passage_message(document, page.passages.get(document.id)),
         )
     return response

@@ -14,12 +14,14 @@ import shutil
 import threading
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import cast
 
 import qdrant_edge as edge
 
 from attune.services.search.index.bm25 import SparseWeights
 from attune.services.search.index.directory import IndexDirectory
 from attune.services.search.index.identity import IndexIdentity
+from attune.services.search.index.passages import PASSAGES
 from attune.services.search.index.points import (
     BM25,
     DENSE,
@@ -57,6 +59,12 @@ def open_edge_index(path: Path, identity: IndexIdentity) -> QdrantIndex:
         if not directory.shard.exists():
             _create_shard(directory, identity)
         shard = edge.EdgeShard.load(str(directory.shard))
+        # One of before passages has no such vector; where there is one, this changes nothing.
+        shard.update(
+            edge.UpdateOperation.create_dense_vector(
+                PASSAGES, identity.dimension, edge.Distance.Cosine, multivector_config=_best_row()
+            )
+        )
         shard.optimize()
     except BaseException:
         directory.release()
@@ -110,8 +118,13 @@ class EdgeEngine:
     def holds(self, scopes: Sequence[Scope]) -> list[bool]:
         return [bool(self._shard.scroll(_any_point_of(scope))[0]) for scope in scopes]
 
-    def nearest(self, scope: Scope, vector: list[float], limit: int) -> list[Candidate]:
-        return self._search(edge.Query.Nearest(vector, using=DENSE), scope, limit, edge.SearchParams())
+    def passages(self, point_ids: Collection[str]) -> list[tuple[Payload, list[list[float]]]]:
+        fields = [ID, TENANT, SPACE, PASSAGES]
+        records = self._shard.retrieve(list(point_ids), with_payload=fields, with_vector=[PASSAGES])
+        return [(record.payload or {}, rows) for record in records if (rows := _rows(record))]
+
+    def nearest(self, scope: Scope, vector: list[float], limit: int, using: str) -> list[Candidate]:
+        return self._search(edge.Query.Nearest(vector, using=using), scope, limit, edge.SearchParams())
 
     def matching(self, scope: Scope, weights: SparseWeights, limit: int) -> list[Candidate]:
         query = edge.Query.Nearest(edge.SparseVector(weights.indices, weights.values), using=BM25)
@@ -149,12 +162,25 @@ def _create_shard(directory: IndexDirectory, identity: IndexIdentity) -> None:
 
 def _config(dimension: int) -> edge.EdgeConfig:
     return edge.EdgeConfig(
-        vectors={DENSE: edge.EdgeVectorParams(dimension, edge.Distance.Cosine)},
+        vectors={
+            DENSE: edge.EdgeVectorParams(dimension, edge.Distance.Cosine),
+            PASSAGES: edge.EdgeVectorParams(dimension, edge.Distance.Cosine, multivector_config=_best_row()),
+        },
         sparse_vectors={BM25: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
         # Every search is within a tenant: links within it (payload_m) instead of across all of them (m).
         hnsw_config=edge.HnswIndexConfig(m=0, payload_m=16, ef_construct=100, full_scan_threshold=10_000),
         optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_SCANNED_KIB),
     )
+
+
+def _rows(record: edge.Record) -> list[list[float]]:
+    """The vectors of its passages; none where it has no passages."""
+    vectors = record.vector if isinstance(record.vector, dict) else {}
+    return cast("list[list[float]]", vectors.get(PASSAGES) or [])
+
+
+def _best_row() -> edge.MultiVectorConfig:
+    return edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim)
 
 
 def _to_edge(point: IndexPoint) -> edge.Point:
@@ -163,6 +189,8 @@ def _to_edge(point: IndexPoint) -> edge.Point:
         vectors[DENSE] = point.dense
     if point.bm25 is not None:
         vectors[BM25] = edge.SparseVector(point.bm25.indices, point.bm25.values)
+    if point.passages is not None:
+        vectors[PASSAGES] = point.passages
     return edge.Point(point.id, vectors, point.payload)
 
 

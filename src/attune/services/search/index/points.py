@@ -9,6 +9,7 @@ import numpy as np
 
 from attune.services.search.index.bm25 import Bm25Encoder, SparseWeights
 from attune.services.search.index.errors import InvalidVectorError
+from attune.services.search.index.passages import PASSAGES, Passages, to_spans
 from attune.services.search.index.port import Document, FloatMatrix, FloatVector, IndexedDocument, Version
 
 DENSE = "dense"
@@ -43,6 +44,7 @@ class IndexPoint:
     bm25: SparseWeights | None = None
     version: Version | None = None
     """Where it has one, it takes the place of older versions alone."""
+    passages: list[list[float]] | None = None
 
 
 def point_id(tenant: str, document_id: str) -> str:
@@ -53,7 +55,9 @@ def point_id(tenant: str, document_id: str) -> str:
     return str(uuid.uuid5(uuid.uuid5(_POINT_NAMESPACE, tenant), document_id))
 
 
-def to_point(tenant: str, indexed: IndexedDocument, vector: FloatVector, encoder: Bm25Encoder) -> IndexPoint:
+def to_point(
+    tenant: str, indexed: IndexedDocument, vector: FloatVector, encoder: Bm25Encoder, passages: Passages | None = None
+) -> IndexPoint:
     document = indexed.document
     payload: Payload = {
         TENANT: tenant,
@@ -70,13 +74,26 @@ def to_point(tenant: str, indexed: IndexedDocument, vector: FloatVector, encoder
         payload[SPACE] = indexed.space
     if indexed.version:
         payload |= of_version(indexed.version)
+    if passages:
+        payload[PASSAGES] = [list(span) for span in passages.spans]
     bm25 = encoder.document(document.title, document.text)
-    return IndexPoint(point_id(tenant, document.id), payload, vector.tolist(), bm25, indexed.version)
+    rows = passages.vectors.tolist() if passages else None
+    return IndexPoint(point_id(tenant, document.id), payload, vector.tolist(), bm25, indexed.version, rows)
 
 
 def to_mark(tenant: str, document_id: str, version: Version) -> IndexPoint:
     """What stays of a document that was deleted in the log: it takes the document's place."""
     return IndexPoint(point_id(tenant, document_id), {ID: document_id, **of_version(version)}, version=version)
+
+
+def to_passages_mark(tenant: str) -> IndexPoint:
+    """Says that documents of this tenant may have passages."""
+    return IndexPoint(passages_mark_id(tenant), {PASSAGES: True})
+
+
+def passages_mark_id(tenant: str) -> str:
+    """The id of that point. No tenant can be named so."""
+    return point_id("/passages/", tenant)
 
 
 def to_log_offset(partition: int, offset: int) -> IndexPoint:
@@ -111,6 +128,7 @@ def to_document(payload: Mapping[str, Any]) -> Document:
         entity_ids=tuple(payload["entity_ids"]),
         attributes=payload["attributes"],
         url=payload["url"],
+        spans=to_spans(payload),
     )
 
 

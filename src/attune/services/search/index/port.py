@@ -8,10 +8,13 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from attune.services.search.index.passages import Passages, Span
 
 FloatVector: TypeAlias = npt.NDArray[np.float32]
 """One dense vector, shape [dimension]."""
@@ -31,6 +34,8 @@ class Document:
     entity_ids: tuple[str, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
     url: str = ""
+    spans: tuple[Span, ...] = ()
+    """Of a document that is indexed: its passages, where it was too long to be read at once."""
 
 
 def content_digest(document: Document, space: str = "") -> str:
@@ -103,11 +108,21 @@ class Scope:
     space: str | None = None
 
 
+NO_PASSAGES: Mapping[str, Passages] = MappingProxyType({})
+
+
 class Index(Protocol):
     """One search index. Rankings are ordered by falling score, equal scores by document id."""
 
-    def upsert(self, tenant: str, documents: Sequence[IndexedDocument], vectors: FloatMatrix) -> None:
-        """Write documents, replacing those with the same id; row i of `vectors` embeds document i.
+    def upsert(
+        self,
+        tenant: str,
+        documents: Sequence[IndexedDocument],
+        vectors: FloatMatrix,
+        passages: Mapping[str, Passages] = NO_PASSAGES,
+    ) -> None:
+        """Write documents, replacing those with the same id; row i of `vectors` embeds document i. Those of long ones
+        have `passages` too, by document id.
 
         Once it returns, the documents survive the death of this process. Of several documents with one id the last
         wins, but one with a version never replaces one of the same version or a later one, nor its deletion, whoever
@@ -115,7 +130,8 @@ class Index(Protocol):
         it.
 
         Raises:
-            InvalidVectorError: `vectors` is not a finite [documents, dimension] matrix; nothing was written.
+            InvalidVectorError: `vectors`, or those of passages, are not a finite [documents, dimension] matrix; nothing
+                was written.
         """
 
     def digests(self, tenant: str, ids: Sequence[str]) -> dict[str, str]:
@@ -146,6 +162,9 @@ class Index(Protocol):
     def documents(self, tenant: str, ids: Sequence[str]) -> dict[str, Document]:
         """These documents by id, without those that are not indexed."""
 
+    def passages(self, tenant: str, ids: Sequence[str]) -> dict[str, Passages]:
+        """The passages of those of these documents that have some."""
+
     def count(self, tenant: str) -> int:
         """How many documents this tenant has."""
 
@@ -159,6 +178,8 @@ class Index(Protocol):
         self, tenant: str, vector: FloatVector, limit: int, domains: Sequence[str] = (), space: str | None = None
     ) -> list[Candidate]:
         """The documents nearest to `vector` [dimension] by cosine, of those with vectors in `space` (None: in any).
+
+        Each is as near as its own vector or the nearest of its passages.
 
         Raises:
             InvalidVectorError: `vector` has another dimension than the index, or is not finite.

@@ -8,6 +8,7 @@ there. With several shards, BM25's term statistics are those of a tenant's docum
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 from qdrant_client import QdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
@@ -16,7 +17,8 @@ from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 from attune.services.search.index.bm25 import SparseWeights
 from attune.services.search.index.errors import IndexMismatchError, IndexUnavailableError
 from attune.services.search.index.identity import IndexIdentity, require_same
-from attune.services.search.index.points import BM25, DENSE, DOMAIN, ID, TENANT, IndexPoint, Payload, of_version
+from attune.services.search.index.passages import PASSAGES
+from attune.services.search.index.points import BM25, DENSE, DOMAIN, ID, SPACE, TENANT, IndexPoint, Payload, of_version
 from attune.services.search.index.port import Candidate, Scope, Version
 from attune.services.search.index.qdrant import QdrantIndex
 from attune.services.search.index.server_messages import of_scope, older_than, point_to_mark, to_struct
@@ -53,6 +55,7 @@ def open_server_index(client: QdrantClient, collection: str, identity: IndexIden
         if not client.collection_exists(collection):
             _create(client, collection, identity)
         _require_identity(client, collection, identity)
+        _add_passages(client, collection, identity)
         _create_payload_indexes(client, collection)
     return QdrantIndex(ServerEngine(client, collection), identity)
 
@@ -116,8 +119,16 @@ class ServerEngine:
             responses = self._client.query_batch_points(self._collection, requests)
         return [bool(response.points) for response in responses]
 
-    def nearest(self, scope: Scope, vector: list[float], limit: int) -> list[Candidate]:
-        return self._search(vector, DENSE, scope, limit)
+    def passages(self, point_ids: Collection[str]) -> list[tuple[Payload, list[list[float]]]]:
+        fields = [ID, TENANT, SPACE, PASSAGES]
+        with _answering(self._collection):
+            records = self._client.retrieve(
+                self._collection, list(point_ids), with_payload=fields, with_vectors=[PASSAGES]
+            )
+        return [(record.payload or {}, rows) for record in records if (rows := _rows(record))]
+
+    def nearest(self, scope: Scope, vector: list[float], limit: int, using: str) -> list[Candidate]:
+        return self._search(vector if using == DENSE else [vector], using, scope, limit)
 
     def matching(self, scope: Scope, weights: SparseWeights, limit: int) -> list[Candidate]:
         query = models.SparseVector(indices=weights.indices, values=weights.values)
@@ -132,7 +143,7 @@ class ServerEngine:
 
     def _search(
         self,
-        query: list[float] | models.SparseVector,
+        query: list[float] | list[list[float]] | models.SparseVector,
         using: str,
         scope: Scope,
         limit: int,
@@ -149,6 +160,12 @@ class ServerEngine:
                 with_payload=[ID],
             )
         return [Candidate((point.payload or {})[ID], point.score) for point in response.points]
+
+
+def _rows(record: models.Record) -> list[list[float]]:
+    """The vectors of its passages; none where it has no passages."""
+    vectors = record.vector if isinstance(record.vector, dict) else {}
+    return cast("list[list[float]]", vectors.get(PASSAGES) or [])
 
 
 @contextmanager
@@ -176,7 +193,12 @@ def _create(client: QdrantClient, collection: str, identity: IndexIdentity) -> N
     try:
         client.create_collection(
             collection,
-            vectors_config={DENSE: models.VectorParams(size=identity.dimension, distance=models.Distance.COSINE)},
+            vectors_config={
+                DENSE: models.VectorParams(size=identity.dimension, distance=models.Distance.COSINE),
+                PASSAGES: models.VectorParams(
+                    size=identity.dimension, distance=models.Distance.COSINE, multivector_config=_best_row()
+                ),
+            },
             sparse_vectors_config={BM25: models.SparseVectorParams(modifier=models.Modifier.IDF)},
             # Every search is within a tenant: links within it (payload_m) instead of across all of them (m).
             hnsw_config=models.HnswConfigDiff(m=0, payload_m=16),
@@ -195,6 +217,29 @@ def _require_identity(client: QdrantClient, collection: str, identity: IndexIden
     dense = vectors.get(DENSE) if isinstance(vectors, dict) else None
     if dense is None or dense.size != identity.dimension:
         raise IndexMismatchError(f"{where} has no vector named {DENSE!r} of size {identity.dimension}: {_MEND}")
+
+
+def _best_row() -> models.MultiVectorConfig:
+    return models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
+
+
+def _add_passages(client: QdrantClient, collection: str, identity: IndexIdentity) -> None:
+    """A collection of before passages has no such vector; another replica of this service may add it at this moment."""
+    if _has_passages(client, collection):
+        return
+    vector = models.DenseVectorConfig(
+        size=identity.dimension, distance=models.Distance.COSINE, multivector_config=_best_row()
+    )
+    try:
+        client.create_vector_name(collection, PASSAGES, models.DenseVectorNameConfig(dense=vector))
+    except ApiException:
+        if not _has_passages(client, collection):
+            raise
+
+
+def _has_passages(client: QdrantClient, collection: str) -> bool:
+    vectors = client.get_collection(collection).config.params.vectors
+    return isinstance(vectors, dict) and PASSAGES in vectors
 
 
 def _create_payload_indexes(client: QdrantClient, collection: str) -> None:
