@@ -12,9 +12,10 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from attune.knowledge.v1.context_pb2 import Context
-from attune.services.search.gateway import Augmentation, Expert
+from attune.services.search.gateway import Augmentation, Expert, Read
 from attune.services.search.index.edge_shelf import open_edge_index
 from attune.services.search.index.identity import IndexIdentity
+from attune.services.search.index.passages import Span
 from attune.services.search.index.port import Document, Index
 from attune.services.search.person import NOBODY, Person
 
@@ -29,6 +30,10 @@ class Services:
     refused: frozenset[str] = frozenset()
     """Ids of documents that cannot be embedded."""
     embedded: list[str] = field(default_factory=list)
+    window: int = 1 << 20
+    """How many tokens of a text are read."""
+    cut: list[tuple[str, Span]] = field(default_factory=list)
+    """Passages that were embedded."""
     unlinked: list[str] = field(default_factory=list)
     knowledge_is_up: bool = True
     fails_with: grpc.StatusCode | None = None
@@ -52,10 +57,18 @@ class Services:
     ) -> list[tuple[np.ndarray, Augmentation]]:
         return [(np.ones(DIMENSION, np.float32), augmentation) for augmentation in asked.values()]
 
-    async def passage_vectors(self, documents: Sequence[Document], _experts: object) -> list[np.ndarray | str]:
+    async def passage_vectors(self, documents: Sequence[Document], _experts: object) -> list[Read | str]:
         self.embedded += [each.id for each in documents]
-        vector = np.ones(DIMENSION, np.float32)
-        return ["cannot be embedded" if each.id in self.refused else vector for each in documents]
+        return ["cannot be embedded" if each.id in self.refused else self.read(each.text) for each in documents]
+
+    async def span_vectors(self, spans: Sequence[tuple[Document, Span]], _experts: object) -> list[Read | str]:
+        self.cut += [(document.id, span) for document, span in spans]
+        return [self.read(document.text[slice(*span)]) for document, span in spans]
+
+    def read(self, text: str) -> Read:
+        """Of every four characters a token."""
+        tokens = -(-len(text) // 4)
+        return Read(np.ones(DIMENSION, np.float32), min(tokens, self.window), tokens > self.window)
 
     async def link(self, documents: Sequence[Document]) -> list[tuple[str, ...]]:
         return [()] * len(documents)

@@ -32,6 +32,7 @@ from attune.services.search.document_log.applying import DocumentApplier, Servic
 from attune.services.search.document_log.metrics import DocumentLogMetrics
 from attune.services.search.document_log.settings import DocumentLogSettings
 from attune.services.search.document_log.worker import document_worker
+from attune.services.search.gateway import Read
 from attune.services.search.index.port import Document, Index, IndexedDocument, Version
 from attune.services.search.indexing import Indexer, LinksUnavailableError
 
@@ -61,7 +62,7 @@ class Remembering(Services):
             self.linked |= dict.fromkeys(document_ids)
         return await super().unlink(document_ids)
 
-    async def passage_vectors(self, documents: Sequence[Document], experts: object) -> list[np.ndarray | str]:
+    async def passage_vectors(self, documents: Sequence[Document], experts: object) -> list[Read | str]:
         self.meanwhile.pop("embedding", lambda: None)()
         if self.away:
             raise grpc.aio.AioRpcError(self.away, grpc.aio.Metadata(), grpc.aio.Metadata(), details="too much")

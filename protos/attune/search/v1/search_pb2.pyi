@@ -135,7 +135,9 @@ class Document(_message.Message):
     title: _builtins.str
     """Its title."""
     text: _builtins.str
-    """Its text, UTF-8, at most 1 MiB. The vector is computed of what the model reads of title and text."""
+    """Its text, UTF-8, at most 1 MiB. The vector is computed of what the model reads of title and text at once; a longer one
+    is cut into passages that overlap, each with a vector of its own, and is as near to a query as the nearest of them.
+    """
     domain: _builtins.str
     """The domain whose expert embeds it, and by which a search can be narrowed. The general expert embeds a document of
     a domain that no expert is trained for; the response's notices say so.
@@ -645,6 +647,7 @@ class SearchRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     PRINCIPALS_FIELD_NUMBER: _builtins.int
     LANGUAGES_FIELD_NUMBER: _builtins.int
+    BOOSTS_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """What is searched for."""
     user_id: _builtins.str
@@ -652,7 +655,10 @@ class SearchRequest(_message.Message):
     page_size: _builtins.int
     """At most so many hits; 0 means 10."""
     page_token: _builtins.str
-    """next_page_token of the previous page. Every other field must be as it was then."""
+    """next_page_token of the previous page. Every other field must be as it was then. The page goes on in the ranking of
+    the first page, whatever was indexed, deleted or clicked since; documents that are gone are passed over. Where that
+    ranking is not kept any more, it is made anew without what was shown, and a notice says so.
+    """
     augmentation: _embedding_pb2.Augmentation.ValueType
     """How the query's vector is changed by its tokens. An expert that does not have it gets the plain query."""
     @_builtins.property
@@ -679,6 +685,10 @@ class SearchRequest(_message.Message):
         as in each of them; without any, as in English.
         """
 
+    @_builtins.property
+    def boosts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Boost]:
+        """Boosts to count beside the default ones, or to count with other weights. A name that no file declares is refused."""
+
     def __init__(
         self,
         *,
@@ -692,14 +702,43 @@ class SearchRequest(_message.Message):
         filter: Global___Filter | None = ...,
         principals: _abc.Iterable[_builtins.str] | None = ...,
         languages: _abc.Iterable[_builtins.str] | None = ...,
+        boosts: _abc.Iterable[Global___Boost] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmentation", b"augmentation", "context", b"context", "domains", b"domains", "filter", b"filter", "languages", b"languages", "page_size", b"page_size", "page_token", b"page_token", "principals", b"principals", "query", b"query", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmentation", b"augmentation", "boosts", b"boosts", "context", b"context", "domains", b"domains", "filter", b"filter", "languages", b"languages", "page_size", b"page_size", "page_token", b"page_token", "principals", b"principals", "query", b"query", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchRequest: _TypeAlias = SearchRequest  # noqa: Y015
+
+@_typing.final
+class Boost(_message.Message):
+    """A formula over a field of documents that adds to the score for everybody alike."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name in the file of ATTUNE_SEARCH_BOOSTS_PATH."""
+    weight: _builtins.float
+    """What it counts instead of its declared weight; 0: it does not count, also where it does by default."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        weight: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "weight", b"weight"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_weight", b"_weight", "name", b"name", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__weight: _TypeAlias = _typing.Literal["weight"]  # noqa: Y015
+    _WhichOneofArgType__weight: _TypeAlias = _typing.Literal["_weight", b"_weight"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__weight) -> _WhichOneofReturnType__weight | None: ...
+
+Global___Boost: _TypeAlias = Boost  # noqa: Y015
 
 @_typing.final
 class ScorePart(_message.Message):
@@ -712,13 +751,15 @@ class ScorePart(_message.Message):
     RANK_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """"dense", "bm25" or "personal"."""
+    """"dense", "bm25", "quote", "personal", or "boost:" and the name of a boost."""
     contribution: _builtins.float
     """What it adds to the score."""
     rank: _builtins.int
-    """Its place in that ranking, one-based; absent for "personal", or where that ranking does not hold the document."""
+    """Its place in that ranking, one-based; absent for what is no ranking, or where that ranking does not hold the document."""
     value: _builtins.float
-    """Its score there: a cosine, a BM25 score, or an affinity between 0 and 1."""
+    """Its score there: a cosine, a BM25 score, or an affinity between 0 and 1; of a boost, what its formula makes of the
+    document, before the weight.
+    """
     def __init__(
         self,
         *,
@@ -829,6 +870,7 @@ class Hit(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     EXPLANATION_FIELD_NUMBER: _builtins.int
     ENTITY_IDS_FIELD_NUMBER: _builtins.int
+    PASSAGE_FIELD_NUMBER: _builtins.int
     score: _builtins.float
     """Higher is better; comparable within one response."""
     @_builtins.property
@@ -843,6 +885,12 @@ class Hit(_message.Message):
     def entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The entities that were found in the document, whoever knows them."""
 
+    @_builtins.property
+    def passage(self) -> Global___Passage:
+        """Of a document that is too long to be read at once: the passage that answers best by what it means. Absent for others,
+        and where the document's expert was not searched.
+        """
+
     def __init__(
         self,
         *,
@@ -850,14 +898,49 @@ class Hit(_message.Message):
         score: _builtins.float = ...,
         explanation: Global___Explanation | None = ...,
         entity_ids: _abc.Iterable[_builtins.str] | None = ...,
+        passage: Global___Passage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "explanation", b"explanation"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "explanation", b"explanation", "passage", b"passage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "entity_ids", b"entity_ids", "explanation", b"explanation", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "entity_ids", b"entity_ids", "explanation", b"explanation", "passage", b"passage", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Hit: _TypeAlias = Hit  # noqa: Y015
+
+@_typing.final
+class Passage(_message.Message):
+    """A part of a document's text, from one end of a sentence to another as far as possible."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    start: _builtins.int
+    """Where it starts in Document.text, in characters: Unicode code points, the first being 0."""
+    end: _builtins.int
+    """Where it ends: the first character after it."""
+    text: _builtins.str
+    """The text between them."""
+    score: _builtins.float
+    """Its cosine to the query."""
+    def __init__(
+        self,
+        *,
+        start: _builtins.int = ...,
+        end: _builtins.int = ...,
+        text: _builtins.str = ...,
+        score: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "score", b"score", "start", b"start", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Passage: _TypeAlias = Passage  # noqa: Y015
 
 @_typing.final
 class PersonalizationReport(_message.Message):

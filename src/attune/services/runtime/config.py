@@ -190,6 +190,18 @@ class Config(BaseSettings):
         description="Start though another model wrote the index: `attune index DIR --rebuild` mends it, and until then "
         "searches are refused.",
     )
+    search_passages: int = Field(
+        64, ge=0, le=1000, description="How many passages a document has at most that the model cannot read at once."
+    )
+    search_boosts_path: Path | None = Field(
+        None, description="A JSON file that declares boosts by recency, numbers and keywords; without it, none."
+    )
+    search_rankings_kept: int = Field(
+        500, ge=0, description="How many rankings are kept in memory for their further pages; 0: pages are ranked anew."
+    )
+    search_rankings_kept_s: float = Field(
+        600, gt=0, description="How long a ranking is kept after it was last read, in seconds."
+    )
     ranker_path: Path | None = Field(
         None, description="A ranker of suggestions, as `attune train ranker` writes it; without it, the packaged one."
     )

@@ -4,6 +4,7 @@ from attune.search.v1 import search_pb2 as pb
 from attune.services.search.filtering import to_value
 from attune.services.search.index.fields import FieldValue
 from attune.services.search.index.generations import Generation, GenerationState
+from attune.services.search.index.passages import Passage
 from attune.services.search.index.port import Document
 
 _STATES = {
@@ -65,3 +66,11 @@ def _field_value(value: FieldValue) -> pb.FieldValue:
     found = pb.FieldValue()
     found.time.FromDatetime(value)
     return found
+
+
+def passage_message(document: Document, passage: Passage | None) -> pb.Passage | None:
+    """A passage with its text."""
+    if passage is None:
+        return None
+    start, end = passage.span
+    return pb.Passage(start=start, end=end, text=document.text[start:end], score=passage.score)

@@ -55,18 +55,24 @@ def _because(known: Acquaintance) -> str:
 
 
 def _plain_parts(ranked: Ranked) -> list[pb.ScorePart]:
-    """The plain score divided among the rankings, as each contributed to the fusion."""
+    """The score of the fusion divided among the rankings, as each contributed to it; and what was added to it."""
     shares = {name: reciprocal_rank(rank) for name, rank in ranked.fused.ranks.items()}
     total = sum(shares.values())
-    return [
+    fusion = ranked.plain - sum(part.contribution for part in ranked.fused.added)
+    fused = [
         pb.ScorePart(
             name=name,
-            contribution=ranked.plain * share / total,
+            contribution=fusion * share / total,
             rank=ranked.fused.ranks[name],
             value=ranked.fused.scores[name],
         )
         for name, share in sorted(shares.items())
     ]
+    added = [
+        pb.ScorePart(name=part.name, contribution=part.contribution, value=part.value, rank=part.rank)
+        for part in ranked.fused.added
+    ]
+    return fused + added
 
 
 def _personal_part(ranked: Ranked) -> pb.ScorePart:

@@ -11,6 +11,16 @@ K = 60
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What a later stage adds to a document's plain score, of which value, and the place that it gives it, if any."""
+
+    name: str
+    contribution: float
+    value: float
+    rank: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Fused:
     """A document of the fused ranking: its rank (1 is the best) and its score in each ranking that found it."""
 
@@ -18,6 +28,22 @@ class Fused:
     score: float
     ranks: Mapping[str, int]
     scores: Mapping[str, float]
+    added: tuple[Part, ...] = ()
+
+    def plain(self, best: float) -> float:
+        """The score for anybody: that of the fusion, where the best one is 1, and what was added to it."""
+        return self.score / best + sum(part.contribution for part in self.added)
+
+
+def best_score(fused: Sequence[Fused]) -> float:
+    """The best score of the fusion, whatever was added to which; 1 where there is none."""
+    return max((each.score for each in fused), default=1.0)
+
+
+def in_plain_order(fused: Sequence[Fused]) -> list[Fused]:
+    """By falling plain score, equal ones as they were."""
+    best = best_score(fused)
+    return sorted(fused, key=lambda each: -each.plain(best))
 
 
 def reciprocal_rank(rank: int, k: int = K) -> float:

@@ -20,6 +20,7 @@ from attune.services.runtime.config import ConfigError
 from attune.services.runtime.errors import invalid
 from attune.services.runtime.outgoing import onward
 from attune.services.runtime.vectors import to_matrix
+from attune.services.search.index.passages import Span
 from attune.services.search.index.port import Document
 from attune.services.search.person import Acquaintance, Person
 from attune.services.search.spaces import GENERAL
@@ -47,6 +48,15 @@ class Expert:
         """What to ask of it where `wanted` is; nothing, if it does not have that."""
         always = (embedding.AUGMENTATION_UNSPECIFIED, embedding.AUGMENTATION_NONE)
         return wanted if wanted in always or wanted in self.augmentations else embedding.AUGMENTATION_NONE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Read:
+    """The unit vector [d] of a text, of how many tokens it is made, and whether the text had more."""
+
+    vector: NDArray[np.float32]
+    tokens: int = 0
+    is_cut: bool = False
 
 
 _KNOWLEDGE_S = 2.0
@@ -103,19 +113,25 @@ class Gateway:
         matrix = to_matrix(answer.vectors)
         return [(matrix[item.row], item.augmentation) for item in answer.items]
 
-    async def passage_vectors(
-        self, documents: Sequence[Document], experts: Collection[str]
-    ) -> list[NDArray[np.float32] | str]:
-        """For each document its unit vector [d], or why it has none.
+    async def passage_vectors(self, documents: Sequence[Document], experts: Collection[str]) -> list[Read | str]:
+        """For each document its vector, of as much as the model reads, or why it has none.
 
         A document of a domain without an expert gets the general one's: a domain is a label to narrow searches by, too.
         """
-        request = embedding.EmbedRequest(
-            inputs=[_passage(each, experts) for each in documents], lane=embedding.LANE_BULK
-        )
+        return await self._read([_passage(each, each.text, experts) for each in documents])
+
+    async def span_vectors(self, spans: Sequence[tuple[Document, Span]], experts: Collection[str]) -> list[Read | str]:
+        """The same for passages of documents, each with its document's title before it."""
+        return await self._read([_passage(each, each.text[slice(*span)], experts) for each, span in spans])
+
+    async def _read(self, inputs: Sequence[embedding.TextInput]) -> list[Read | str]:
+        request = embedding.EmbedRequest(inputs=inputs, lane=embedding.LANE_BULK)
         answer = await self._embedding.Embed(request, **onward())
         matrix = to_matrix(answer.vectors)
-        return [item.error.message if item.HasField("error") else matrix[item.row] for item in answer.items]
+        return [
+            item.error.message if item.HasField("error") else Read(matrix[item.row], item.token_count, item.truncated)
+            for item in answer.items
+        ]
 
     async def link(self, documents: Sequence[Document]) -> list[tuple[str, ...]]:
         """The entity ids of each document, remembered for the events that will name it."""
@@ -194,8 +210,8 @@ def _expert(domain: embedding.Domain) -> Expert:
     return Expert(key, frozenset(each.augmentation for each in domain.augmenters))
 
 
-def _passage(document: Document, experts: Collection[str]) -> embedding.TextInput:
-    text = f"{document.title}\n{document.text}".strip()[:_READ_CHARACTERS]
+def _passage(document: Document, words: str, experts: Collection[str]) -> embedding.TextInput:
+    text = f"{document.title}\n{words}".strip()[:_READ_CHARACTERS]
     domain = document.domain if document.domain in experts else GENERAL
     return embedding.TextInput(text=text, domain=domain, role=embedding.ROLE_PASSAGE)
 

@@ -16,12 +16,15 @@ from attune.services.runtime.validation import Validation
 from attune.services.search.batches import BATCH, REPORTED, Batch, Placed, Report
 from attune.services.search.convert import from_message
 from attune.services.search.filtering import problem_of, to_value
-from attune.services.search.gateway import Gateway
+from attune.services.search.gateway import Gateway, Read
 from attune.services.search.index.fields import NO_FIELDS, DeclaredFields
 from attune.services.search.index.port import Index, IndexedDocument, Target, Version
+from attune.services.search.long_documents import PassageMaker
 from attune.services.search.notices import GeneralistCount
 
 _log = structlog.get_logger("attune.search")
+PASSAGES = 64
+"""Of 1,000 characters: 8,000 words. What a document has beyond them is found by its words."""
 _UNLINKED = 1000
 """As many ids as UnlinkObjects takes."""
 _T = TypeVar("_T")
@@ -38,14 +41,29 @@ class Indexer:
     """Brings documents into the index, and takes them out of it."""
 
     def __init__(
-        self, index: Index, gateway: Gateway, fields: DeclaredFields = NO_FIELDS, into: Target | None = None
+        self,
+        index: Index,
+        gateway: Gateway,
+        *,
+        fields: DeclaredFields = NO_FIELDS,
+        passages: int = PASSAGES,
+        into: Target | None = None,
     ) -> None:
-        """`into`: a generation that is being built, for documents that are no news; `index` for all others."""
+        """`fields`: what documents can be filtered by. `passages`: how many a document that is too long to be read at
+        once has at most. `into`: a generation that is being built, for documents that are no news; else `index`.
+        """
         self._index = index
         self._into: Target = index if into is None else into
-        self._fields = fields
+        self.fields = fields
         self._gateway = gateway
+        self._passages = PassageMaker(gateway, passages)
         self._validation = Validation()
+
+    def feeding(self, into: Target) -> "Indexer":
+        """The same, for documents that are no news, into a generation that is being built."""
+        made = Indexer(self._index, self._gateway, fields=self.fields, into=into)
+        made._passages = self._passages
+        return made
 
     async def index(self, messages: AsyncIterator[pb.Document]) -> Report:
         """Everything that is valid is durable and searchable when this returns."""
@@ -146,17 +164,28 @@ class Indexer:
             return
         documents = [each.document for each in changed]
         vectors = await self._gateway.passage_vectors(documents, report.generalist.experts)
-        ready, rows = [], []
+        ready: list[tuple[Placed, Read]] = []
         for placed, vector in zip(changed, vectors, strict=True):
             if isinstance(vector, str):
                 report.reject(placed.place, placed.document.id, FieldViolation("document.text", vector))
             else:
-                ready.append(_indexed(placed, report))
-                rows.append(vector)
+                ready.append((placed, vector))
                 report.generalist.add(placed.document.domain)
         if ready:
-            await asyncio.to_thread(self._into.upsert, current_call().tenant, ready, np.stack(rows))
+            await self._put(ready, report)
         report.indexed += len(ready)
+
+    async def _put(self, ready: Sequence[tuple[Placed, Read]], report: Report) -> None:
+        """Write documents that have a vector, with the passages of the long ones."""
+        read = [(placed.document, vector) for placed, vector in ready]
+        passages = await self._passages.passages(read, report.generalist.experts)
+        indexed = [_indexed(placed, report) for placed, _ in ready]
+        marked = [
+            replace(each, digest=self._passages.digest(each.digest)) if each.document.id in passages else each
+            for each in indexed
+        ]
+        rows = np.stack([vector.vector for _, vector in ready])
+        await asyncio.to_thread(self._into.upsert, current_call().tenant, marked, rows, passages)
 
     async def _linked(self, documents: Sequence[Placed]) -> list[Placed]:
         """The documents with their entities. Unchanged ones too: the catalog or the knowledge store may be new."""
@@ -173,10 +202,11 @@ class Indexer:
         changed, same = [], []
         for each in documents:
             indexed = _indexed(each, report)
-            if known.get(each.document.id) != indexed.digest:
+            digest = known.get(each.document.id, "")
+            if digest not in (indexed.digest, self._passages.digest(indexed.digest)):
                 changed.append(each)
             elif each.version:
-                same.append(indexed)
+                same.append(replace(indexed, digest=digest))
         if same:
             await asyncio.to_thread(self._into.confirm, tenant, same)
         return changed
@@ -193,7 +223,7 @@ class Indexer:
     def _undeclared(self, message: pb.Document) -> FieldViolation | None:
         """A field that searches could not be filtered by."""
         for name, value in message.fields.items():
-            if problem := problem_of(name, to_value(value), self._fields):
+            if problem := problem_of(name, to_value(value), self.fields):
                 return FieldViolation(f"document.fields[{name}]", problem)
         return None
 

@@ -1,6 +1,7 @@
 """The search role: the one place that constructs it."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.outgoing import connect
 from attune.services.runtime.server import Role
 from attune.services.runtime.stores import open_source
+from attune.services.search.boosts.declared import DeclaredBoosts
 from attune.services.search.document_log.metrics import DocumentLogMetrics
 from attune.services.search.document_log.settings import DocumentLogSettings
 from attune.services.search.document_log.worker import document_worker
@@ -22,12 +24,14 @@ from attune.services.search.index.declaring import declared_fields
 from attune.services.search.index.opening import open_index
 from attune.services.search.index.port import Index
 from attune.services.search.indexing import Indexer
+from attune.services.search.rankings import KeptRankings
 from attune.services.search.service import SearchServicer
 
 
 async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock, index: Index | None = None) -> Role:
     """The search service. Its index is bound to the model that the embedding service has, which must be up."""
     fields = declared_fields(config)
+    boosts = DeclaredBoosts.read(config.search_boosts_path)
     gateway = Gateway(
         *(
             connect(config.address(role), max_message_bytes=config.max_message_bytes)
@@ -37,9 +41,11 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
     if index is None:
         model = await gateway.model(config.service_token.get_secret_value())
         index = await asyncio.to_thread(open_index, config, model.model_id, model.dimension)
-    servicer = SearchServicer(index, gateway, clock, metrics, fields)
+    rankings = KeptRankings(config.search_rankings_kept, config.search_rankings_kept_s, clock=time.monotonic)
+    indexer = Indexer(index, gateway, fields=fields, passages=config.search_passages)
+    servicer = SearchServicer(index, gateway, clock, metrics, indexer=indexer, rankings=rankings, boosts=boosts)
     try:
-        documents = await _documents(config, metrics, clock, index, Indexer(index, gateway, fields))
+        documents = await _documents(config, metrics, clock, index, indexer)
     except BaseException:
         await asyncio.to_thread(index.close)
         raise

@@ -1,7 +1,7 @@
 """Personal ranking: the plain score plus the user's affinity to a document, weighted by how much the query leaves open.
 
     score(d) = plain(d) + w * affinity(d)
-    plain(d) = rrf(d) / max rrf                                       in (0, 1]
+    plain(d) = rrf(d) / max rrf, in (0, 1], and what boosts and a cross-encoder add
     affinity(d) = tanh(sum over the user's entities e of d: strength(e) * rarity(e))   in [0, 1)
     rarity(e) = log(1 + n / n_e) / log(1 + n)                         n candidates, n_e of them with e
     w = MOST * wanted * (1 - coverage * (1 - spread)) * (1 - lead)
@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from attune.services.search.fusion import Fused
+from attune.services.search.fusion import Fused, best_score
 from attune.services.search.person import Acquaintance, Person
 
 MOST = 0.35
@@ -103,12 +103,12 @@ def personal_ranking(
         page_size: how many hits a page has.
     """
     holders = Counter(each for ids in entities for each in set(ids))
-    best = fused[0].score if fused else 1.0
+    best = best_score(fused)
     ranked = []
     for place, (candidate, ids) in enumerate(zip(fused, entities, strict=True), start=1):
         evidence = _evidence(ids, person, holders, len(fused))
         affinity = math.tanh(sum(each.contribution for each in evidence))
-        ranked.append(Ranked(candidate, place, candidate.score / best, affinity, weight * affinity, evidence))
+        ranked.append(Ranked(candidate, place, candidate.plain(best), affinity, weight * affinity, evidence))
     ranked.sort(key=lambda each: (-each.score, each.plain_rank))
     return _keep_winner(ranked, page_size)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import grpc
@@ -11,11 +11,15 @@ import structlog
 from attune.embedding.v1.embedding_pb2 import AUGMENTATION_UNSPECIFIED
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import current_call
+from attune.services.runtime.clock import Clock, system_clock
 from attune.services.search import quotes
+from attune.services.search.boosts.boosting import boosted
+from attune.services.search.boosts.declared import Boost
 from attune.services.search.fusion import Fused, reciprocal_rank_fusion
 from attune.services.search.gateway import Augmentation, Expert, Gateway, is_without_answer
 from attune.services.search.index.bm25 import terms_of
 from attune.services.search.index.narrowing import PUBLIC, Within
+from attune.services.search.index.passages import Passage
 from attune.services.search.index.port import Candidate, Document, FloatVector, Index
 from attune.services.search.person import NOBODY, Person
 from attune.services.search.personal import Ranked, Weight, personal_ranking, weigh
@@ -39,6 +43,8 @@ class Wish:
     page_size: int
     augmentation: Augmentation = AUGMENTATION_UNSPECIFIED
     within: Within = PUBLIC
+    boosts: tuple[Boost, ...] = ()
+    """Those that count."""
 
     @property
     def personalization(self) -> float:
@@ -62,14 +68,19 @@ class Found:
     empty_domains: Sequence[str] = ()
     """The domains asked for that no document has, in the order asked."""
     milliseconds: dict[str, float] = field(default_factory=dict)
+    notices: Sequence[str] = ()
+    """What the caller should know of it, a sentence each."""
+    vectors: Mapping[str, FloatVector] = field(default_factory=dict)
+    """Of the query, by the key of the space that it was embedded for."""
 
 
 class Searcher:
     """Ranks documents for a query and a user."""
 
-    def __init__(self, index: Index, gateway: Gateway) -> None:
+    def __init__(self, index: Index, gateway: Gateway, clock: Clock = system_clock) -> None:
         self._index = index
         self._gateway = gateway
+        self._clock = clock
 
     async def search(self, wish: Wish) -> Found:
         """All candidates of both rankings, the best for the user first."""
@@ -88,6 +99,7 @@ class Searcher:
             embedded = await self._gateway.query_vectors(wish.query, asked)
             vectors = [vector for vector, _ in embedded]
             augmentations = [augmentation for _, augmentation in embedded]
+            by_space = {space.key or "": vector for space, vector in zip(spaces, vectors, strict=True)}
             times["embed_ms"] = _since(started)
             started = time.monotonic()
             dense, bm25 = await asyncio.gather(self._dense(tenant, wish, spaces, vectors), by_words)
@@ -98,11 +110,28 @@ class Searcher:
         empty_domains = await self._empty_domains(tenant, wish, documents)
         times["retrieve_ms"] = _since(started)
         started = time.monotonic()
+        fused, notices = boosted(wish.boosts, fused, documents, self._clock())
         entities = [documents[each.id].entity_ids for each in fused]
         person, weight = await self._weighed(wish, fused, entities)
         ranked = personal_ranking(fused, entities, person, weight.value, wish.page_size)
         times["personalize_ms"] = _since(started)
-        return Found(ranked, documents, weight, spaces, augmentations, empty_domains, times)
+        return Found(ranked, documents, weight, spaces, augmentations, empty_domains, times, notices, by_space)
+
+    async def documents(self, wish: Wish, ids: Sequence[str]) -> dict[str, Document]:
+        """Those of a ranking's documents that are still there and may be seen, as they are now."""
+        return await asyncio.to_thread(self._index.documents, current_call().tenant, ids, wish.within.principals)
+
+    async def passages(self, vectors: Mapping[str, FloatVector], documents: Iterable[Document]) -> dict[str, Passage]:
+        """By document id, the passage nearest to the query, whose `vectors` are by space; of those documents that have
+        passages in a space that was searched.
+        """
+        spans = {each.id: each.spans for each in documents if each.spans}
+        if not spans:
+            return {}
+        kept = await asyncio.to_thread(self._index.passages, current_call().tenant, list(spans))
+        # A document that was replaced in between has other passages.
+        same = {id_: each for id_, each in kept.items() if tuple(each.spans) == spans[id_]}
+        return {id_: each.best(vectors[each.space]) for id_, each in same.items() if each.space in vectors}
 
     async def _spaces(
         self, tenant: str, wish: Wish, known: Mapping[str, Expert], by_words: Awaitable[Sequence[Candidate]]

@@ -1,7 +1,6 @@
 """SearchService: converts, searches or indexes, converts."""
 
 import asyncio
-import json
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -17,16 +16,19 @@ from attune.services.runtime.call import current_call
 from attune.services.runtime.clock import Clock
 from attune.services.runtime.errors import invalid, not_found
 from attune.services.runtime.metrics import Metrics
-from attune.services.runtime.paging import decode_token, encode_token, fingerprint
-from attune.services.search.convert import of_generation, to_message
+from attune.services.runtime.paging import fingerprint
+from attune.services.search.boosts.declared import DeclaredBoosts
+from attune.services.search.convert import of_generation, passage_message, to_message
 from attune.services.search.explain import explain
 from attune.services.search.filtering import to_filter
 from attune.services.search.gateway import Gateway
-from attune.services.search.index.fields import NO_FIELDS, DeclaredFields
+from attune.services.search.index.fields import DeclaredFields
 from attune.services.search.index.narrowing import Within
 from attune.services.search.index.port import Index
 from attune.services.search.indexing import Indexer
 from attune.services.search.notices import of_augmentation, of_empty_domains
+from attune.services.search.paging import Page, Pages
+from attune.services.search.rankings import KeptRankings
 from attune.services.search.refusals import tells_of_the_index
 from attune.services.search.searching import Found, Searcher, Wish
 
@@ -40,15 +42,24 @@ class SearchServicer(SearchServiceServicer):
     """The gRPC face of search."""
 
     def __init__(
-        self, index: Index, gateway: Gateway, clock: Clock, metrics: Metrics, fields: DeclaredFields = NO_FIELDS
+        self,
+        index: Index,
+        gateway: Gateway,
+        clock: Clock,
+        metrics: Metrics,
+        *,
+        indexer: Indexer | None = None,
+        rankings: KeptRankings | None = None,
+        boosts: DeclaredBoosts | None = None,
     ) -> None:
         self._index = index
         self._gateway = gateway
         self._clock = clock
         self._metrics = metrics
-        self._fields = fields
-        self._indexer = Indexer(index, gateway, fields)
-        self._searcher = Searcher(index, gateway)
+        self._indexer = indexer or Indexer(index, gateway)
+        kept = KeptRankings(clock=time.monotonic) if rankings is None else rankings
+        self._pages = Pages(Searcher(index, gateway, clock), kept)
+        self._boosts = boosts or DeclaredBoosts()
 
     async def IndexDocuments(
         self, request_iterator: AsyncIterator[pb.IndexDocumentsRequest], context: Context
@@ -110,8 +121,7 @@ class SearchServicer(SearchServiceServicer):
     async def _indexer_of(self, generation: str) -> Indexer:
         if not generation:
             return self._indexer
-        feed = await asyncio.to_thread(self._index.feed, generation)
-        return Indexer(self._index, self._gateway, self._fields, feed)
+        return self._indexer.feeding(await asyncio.to_thread(self._index.feed, generation))
 
     async def GetDocument(self, request: pb.GetDocumentRequest, context: Context) -> pb.GetDocumentResponse:
         """One document."""
@@ -126,11 +136,10 @@ class SearchServicer(SearchServiceServicer):
         started = time.monotonic()
         if not request.query.strip():
             raise invalid("query", "has no words; say what is searched for")
-        wish = _wish(request, self._fields)
-        offset, made_for = _page(request, wish)
-        found = await self._searcher.search(wish)
-        response = _response(found, offset, wish.page_size, made_for)
-        response.notices.extend(_notices_of_augmentation(wish, found))
+        wish = _wish(request, self._indexer.fields, self._boosts)
+        page = await self._pages.page(request, wish)
+        response = _response(page)
+        response.notices.extend([*_notices_of_augmentation(wish, page.found), *page.found.notices, *page.notices])
         response.query_id = uuid.uuid4().hex
         response.timings.total_ms = (time.monotonic() - started) * 1000
         return response
@@ -160,7 +169,7 @@ async def _documents(
             yield request.document
 
 
-def _wish(request: pb.SearchRequest, fields: DeclaredFields) -> Wish:
+def _wish(request: pb.SearchRequest, fields: DeclaredFields, boosts: DeclaredBoosts) -> Wish:
     return Wish(
         query=request.query,
         user=request.user_id,
@@ -173,30 +182,8 @@ def _wish(request: pb.SearchRequest, fields: DeclaredFields) -> Wish:
             tuple(request.languages),
             to_filter(request.filter, fields) if request.HasField("filter") else None,
         ),
+        boosts=boosts.chosen(request.boosts),
     )
-
-
-def _page(request: pb.SearchRequest, wish: Wish) -> tuple[int, str]:
-    """Where the page starts, and the fingerprint that its successor's token will bear."""
-    made_for = fingerprint(
-        [
-            "Search",
-            current_call().tenant,
-            wish.query,
-            wish.user,
-            *wish.domains,
-            str(wish.page_size),
-            str(wish.augmentation),
-            request.context.SerializeToString(deterministic=True).hex(),
-            request.filter.SerializeToString(deterministic=True).hex(),
-            json.dumps([sorted(request.principals), list(request.languages)]),
-        ]
-    )
-    return decode_token(request.page_token, made_for, _is_offset) or 0, made_for
-
-
-def _is_offset(position: Any) -> bool:
-    return type(position) is int and position >= 0
 
 
 def _notices_of_augmentation(wish: Wish, found: Found) -> list[str]:
@@ -208,8 +195,10 @@ def _notices_of_augmentation(wish: Wish, found: Found) -> list[str]:
     return of_augmentation(name, [space.domain or "general" for space in found.spaces])
 
 
-def _response(found: Found, offset: int, size: int, made_for: str) -> pb.SearchResponse:
+def _response(page: Page) -> pb.SearchResponse:
+    found = page.found
     response = pb.SearchResponse(
+        next_page_token=page.next_token,
         personalization=pb.PersonalizationReport(
             applied=any(each.personal > 0 for each in found.ranked),
             weight=found.weight.value,
@@ -222,14 +211,12 @@ def _response(found: Found, offset: int, size: int, made_for: str) -> pb.SearchR
             for space, augmentation in zip(found.spaces, found.augmentations, strict=True)
         ],
     )
-    for each in found.ranked[offset : offset + size]:
-        document = found.documents[each.fused.id]
+    for each, document in page.hits:
         response.hits.add(
             document=to_message(document),
             score=each.score,
             explanation=explain(each),
             entity_ids=document.entity_ids,
+            passage=passage_message(document, page.passages.get(document.id)),
         )
-    if offset + size < len(found.ranked):
-        response.next_page_token = encode_token(offset + size, made_for)
     return response

@@ -59,7 +59,11 @@ def test_the_collection_is_made_for_tenants_and_bm25(client: QdrantClient) -> No
     assert config.metadata == {"schema": 1, "model_id": "model-a", "dimension": 8, "bm25_average_length": 100.0} | {
         "fields": {}
     }
-    assert config.params.vectors == {"dense": models.VectorParams(size=8, distance=models.Distance.COSINE)}
+    best_row = models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
+    assert config.params.vectors == {
+        "dense": models.VectorParams(size=8, distance=models.Distance.COSINE),
+        "passages": models.VectorParams(size=8, distance=models.Distance.COSINE, multivector_config=best_row),
+    }
     assert config.params.sparse_vectors == {"bm25": models.SparseVectorParams(modifier=models.Modifier.IDF)}
 
 

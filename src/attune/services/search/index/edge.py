@@ -13,13 +13,25 @@ until then every dense search is exact.
 import threading
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import cast
 
 import qdrant_edge as edge
 
 from attune.services.search.index.bm25 import SparseWeights
 from attune.services.search.index.edge_messages import graves, no_news, of_scope, older_than, payload_indexes, to_point
 from attune.services.search.index.fields import DeclaredFields
-from attune.services.search.index.points import BM25, DENSE, DIGEST, ID, TENANT, IndexPoint, Payload, of_version
+from attune.services.search.index.passages import PASSAGES
+from attune.services.search.index.points import (
+    BM25,
+    DENSE,
+    DIGEST,
+    ID,
+    SPACE,
+    TENANT,
+    IndexPoint,
+    Payload,
+    of_version,
+)
 from attune.services.search.index.port import Candidate, Scope, Version
 from attune.services.search.index.settings import IndexSettings
 
@@ -90,8 +102,13 @@ class EdgeEngine:
     def holds(self, scopes: Sequence[Scope]) -> list[bool]:
         return [bool(self._shard.scroll(_any_point_of(scope))[0]) for scope in scopes]
 
-    def nearest(self, scope: Scope, vector: list[float], limit: int) -> list[Candidate]:
-        return self._search(edge.Query.Nearest(vector, using=DENSE), scope, limit, self._params)
+    def passages(self, point_ids: Collection[str]) -> list[tuple[Payload, list[list[float]]]]:
+        fields = [ID, TENANT, SPACE, PASSAGES]
+        records = self._shard.retrieve(list(point_ids), with_payload=fields, with_vector=[PASSAGES])
+        return [(record.payload or {}, rows) for record in records if (rows := _rows(record))]
+
+    def nearest(self, scope: Scope, vector: list[float], limit: int, using: str) -> list[Candidate]:
+        return self._search(edge.Query.Nearest(vector, using=using), scope, limit, self._params)
 
     def matching(self, scope: Scope, weights: SparseWeights, limit: int) -> list[Candidate]:
         query = edge.Query.Nearest(edge.SparseVector(weights.indices, weights.values), using=BM25)
@@ -120,9 +137,15 @@ def make_shard(path: Path, dimension: int, settings: IndexSettings) -> None:
     edge.EdgeShard.create(str(path), _config(dimension, settings)).close()
 
 
-def load_shard(path: Path, fields: DeclaredFields) -> edge.EdgeShard:
+def load_shard(path: Path, dimension: int, fields: DeclaredFields) -> edge.EdgeShard:
     """Open a shard, with what indexes and graph are missing."""
     shard = edge.EdgeShard.load(str(path))
+    # One of before passages has no such vector; where there is one, this changes nothing.
+    shard.update(
+        edge.UpdateOperation.create_dense_vector(
+            PASSAGES, dimension, edge.Distance.Cosine, multivector_config=_best_row()
+        )
+    )
     _index_payload(shard, fields)
     shard.optimize()
     return shard
@@ -139,7 +162,10 @@ def _index_payload(shard: edge.EdgeShard, fields: DeclaredFields) -> None:
 
 def _config(dimension: int, settings: IndexSettings) -> edge.EdgeConfig:
     return edge.EdgeConfig(
-        vectors={DENSE: edge.EdgeVectorParams(dimension, edge.Distance.Cosine)},
+        vectors={
+            DENSE: edge.EdgeVectorParams(dimension, edge.Distance.Cosine),
+            PASSAGES: edge.EdgeVectorParams(dimension, edge.Distance.Cosine, multivector_config=_best_row()),
+        },
         sparse_vectors={BM25: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
         # Every search is within a tenant: links within it (payload_m) instead of across all of them (m).
         hnsw_config=edge.HnswIndexConfig(
@@ -157,6 +183,16 @@ def _search_params(settings: IndexSettings) -> edge.SearchParams:
     if settings.is_quantized:
         quantization = edge.QuantizationSearchParams(rescore=True, oversampling=settings.oversampling)
     return edge.SearchParams(hnsw_ef=settings.search_width, quantization=quantization)
+
+
+def _rows(record: edge.Record) -> list[list[float]]:
+    """The vectors of its passages; none where it has no passages."""
+    vectors = record.vector if isinstance(record.vector, dict) else {}
+    return cast("list[list[float]]", vectors.get(PASSAGES) or [])
+
+
+def _best_row() -> edge.MultiVectorConfig:
+    return edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim)
 
 
 def _any_point_of(scope: Scope) -> edge.ScrollRequest:

@@ -6,6 +6,7 @@ import qdrant_edge as edge
 
 from attune.services.search.index.conditions import scope_conditions
 from attune.services.search.index.fields import DeclaredFields, FieldType
+from attune.services.search.index.passages import PASSAGES
 from attune.services.search.index.points import (
     BM25,
     DENSE,
@@ -81,6 +82,8 @@ def to_point(point: IndexPoint) -> edge.Point:
         vectors[DENSE] = point.dense
     if point.bm25 is not None:
         vectors[BM25] = edge.SparseVector(point.bm25.indices, point.bm25.values)
+    if point.passages is not None:
+        vectors[PASSAGES] = point.passages
     return edge.Point(point.id, vectors, point.payload)
 
 

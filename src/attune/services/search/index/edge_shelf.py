@@ -72,7 +72,7 @@ class EdgeShelf:
         path = self._directory.shard(name)
         if not path.exists():
             self._make(name)
-        shard: edge.EdgeShard = load_shard(path, self._fields)
+        shard: edge.EdgeShard = load_shard(path, self._identity.dimension, self._fields)
         return QdrantIndex(EdgeEngine(shard, self._settings), self._identity, self._fields)
 
     def all(self) -> list[Generation]:

@@ -1,9 +1,10 @@
 """Documents of before, brought into a generation that is being built: what was written meanwhile is news, and stays."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from attune.services.search.index.port import FloatMatrix, IndexedDocument
+from attune.services.search.index.passages import Passages
+from attune.services.search.index.port import NO_PASSAGES, FloatMatrix, IndexedDocument
 from attune.services.search.index.qdrant import QdrantIndex
 
 T = TypeVar("T")
@@ -25,8 +26,14 @@ class Feed:
     def overtaken(self, _tenant: str, _ids: Sequence[str]) -> frozenset[str]:
         return self._do(lambda index: index.written_live(_tenant, _ids))
 
-    def upsert(self, tenant: str, documents: Sequence[IndexedDocument], vectors: FloatMatrix) -> None:
-        self._do(lambda index: index.feed(tenant, documents, vectors))
+    def upsert(
+        self,
+        tenant: str,
+        documents: Sequence[IndexedDocument],
+        vectors: FloatMatrix,
+        passages: Mapping[str, Passages] = NO_PASSAGES,
+    ) -> None:
+        self._do(lambda index: index.feed(tenant, documents, vectors, passages))
 
     def confirm(self, tenant: str, documents: Sequence[IndexedDocument]) -> None:
         """Nothing to do: what is fed has no versions."""

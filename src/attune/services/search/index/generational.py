@@ -17,7 +17,9 @@ from attune.services.search.index.generations import (
     Standing,
 )
 from attune.services.search.index.narrowing import EVERYTHING, Within
+from attune.services.search.index.passages import Passages
 from attune.services.search.index.port import (
+    NO_PASSAGES,
     Candidate,
     Document,
     FloatMatrix,
@@ -57,8 +59,14 @@ class GenerationalIndex:
 
     # Writing
 
-    def upsert(self, tenant: str, documents: Sequence[IndexedDocument], vectors: FloatMatrix) -> None:
-        self._write(lambda index, live: index.upsert(tenant, documents, vectors, live=live))
+    def upsert(
+        self,
+        tenant: str,
+        documents: Sequence[IndexedDocument],
+        vectors: FloatMatrix,
+        passages: Mapping[str, Passages] = NO_PASSAGES,
+    ) -> None:
+        self._write(lambda index, live: index.upsert(tenant, documents, vectors, passages, live=live))
 
     def delete(self, tenant: str, ids: Sequence[str]) -> int:
         return self._write(lambda index, live: index.bury(tenant, ids) if live else index.delete(tenant, ids))
@@ -106,6 +114,9 @@ class GenerationalIndex:
         self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None
     ) -> dict[str, Document]:
         return self._read(lambda index: index.documents(tenant, ids, principals))
+
+    def passages(self, tenant: str, ids: Sequence[str]) -> dict[str, Passages]:
+        return self._read(lambda index: index.passages(tenant, ids))
 
     def count(self, tenant: str) -> int:
         return self._read(lambda index: index.count(tenant))

@@ -12,6 +12,7 @@ from attune.services.search.index.bm25 import Bm25Encoder, SparseWeights
 from attune.services.search.index.errors import InvalidVectorError
 from attune.services.search.index.fields import FieldType, from_stored, to_stored
 from attune.services.search.index.languages import stored_tags
+from attune.services.search.index.passages import PASSAGES, Passages, to_spans
 from attune.services.search.index.port import Document, FloatMatrix, FloatVector, IndexedDocument, Version
 
 DENSE = "dense"
@@ -73,6 +74,7 @@ class IndexPoint:
     """Where it has one, it takes the place of older versions alone."""
     fed: bool = False
     """Then it takes the place of others that were fed alone."""
+    passages: list[list[float]] | None = None
 
 
 def point_id(tenant: str, document_id: str) -> str:
@@ -88,6 +90,7 @@ def to_point(
     indexed: IndexedDocument,
     vector: FloatVector,
     encoder: Bm25Encoder,
+    passages: Passages | None = None,
     origin: Origin = Origin.ANY,
 ) -> IndexPoint:
     document = indexed.document
@@ -109,9 +112,12 @@ def to_point(
         payload |= of_version(indexed.version)
     if origin is Origin.LIVE:
         payload[LIVE] = 1
+    if passages:
+        payload[PASSAGES] = [list(span) for span in passages.spans]
     bm25 = encoder.document(document.title, document.text, document.language)
+    rows = passages.vectors.tolist() if passages else None
     is_fed = origin is Origin.FED
-    return IndexPoint(point_id(tenant, document.id), payload, vector.tolist(), bm25, indexed.version, is_fed)
+    return IndexPoint(point_id(tenant, document.id), payload, vector.tolist(), bm25, indexed.version, is_fed, rows)
 
 
 def _optional(document: Document) -> Payload:
@@ -130,6 +136,16 @@ def to_mark(tenant: str, document_id: str, version: Version) -> IndexPoint:
 def to_grave(tenant: str, document_id: str) -> IndexPoint:
     """What stays of a document that was deleted while its generation was being built: it cannot be fed any more."""
     return IndexPoint(point_id(tenant, document_id), {ID: document_id, LIVE: 1})
+
+
+def to_passages_mark(tenant: str) -> IndexPoint:
+    """Says that documents of this tenant may have passages."""
+    return IndexPoint(passages_mark_id(tenant), {PASSAGES: True})
+
+
+def passages_mark_id(tenant: str) -> str:
+    """The id of that point. No tenant can be named so."""
+    return point_id("/passages/", tenant)
 
 
 def to_log_offset(partition: int, offset: int) -> IndexPoint:
@@ -169,6 +185,7 @@ def to_document(payload: Mapping[str, Any], types: Mapping[str, FieldType]) -> D
         fields={name: from_stored(value, types.get(name)) for name, value in fields.items()},
         principals=tuple(payload.get(PRINCIPALS, ())),
         language=payload.get(LANGUAGE, ""),
+        spans=to_spans(payload),
     )
 
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol, Self, TypeAlias
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from attune.services.search.index.fields import FieldValue, to_stored
 from attune.services.search.index.generations import Generation
 from attune.services.search.index.narrowing import EVERYTHING, Within
+from attune.services.search.index.passages import Passages, Span
 
 FloatVector: TypeAlias = npt.NDArray[np.float32]
 """One dense vector, shape [dimension]."""
@@ -41,6 +43,8 @@ class Document:
     """Who may see it; none: everybody of the tenant."""
     language: str = ""
     """A BCP 47 tag; empty: as in English."""
+    spans: tuple[Span, ...] = ()
+    """Of a document that is indexed: its passages, where it was too long to be read at once."""
 
 
 def content_digest(document: Document, space: str = "") -> str:
@@ -117,6 +121,9 @@ class Scope:
     within: Within = EVERYTHING
 
 
+NO_PASSAGES: Mapping[str, Passages] = MappingProxyType({})
+
+
 class Target(Protocol):
     """What documents are indexed into. See `Index`."""
 
@@ -125,7 +132,13 @@ class Target(Protocol):
     def overtaken(self, _tenant: str, _ids: Sequence[str]) -> frozenset[str]:
         """Those of the ids whose documents it has newer ones of, or has seen deleted: they are not to be written."""
 
-    def upsert(self, tenant: str, documents: Sequence[IndexedDocument], vectors: FloatMatrix) -> None: ...
+    def upsert(
+        self,
+        tenant: str,
+        documents: Sequence[IndexedDocument],
+        vectors: FloatMatrix,
+        passages: Mapping[str, Passages] = NO_PASSAGES,
+    ) -> None: ...
 
     def confirm(self, tenant: str, documents: Sequence[IndexedDocument]) -> None: ...
 
@@ -133,8 +146,15 @@ class Target(Protocol):
 class Index(Protocol):
     """One search index. Rankings are ordered by falling score, equal scores by document id."""
 
-    def upsert(self, tenant: str, documents: Sequence[IndexedDocument], vectors: FloatMatrix) -> None:
-        """Write documents, replacing those with the same id; row i of `vectors` embeds document i.
+    def upsert(
+        self,
+        tenant: str,
+        documents: Sequence[IndexedDocument],
+        vectors: FloatMatrix,
+        passages: Mapping[str, Passages] = NO_PASSAGES,
+    ) -> None:
+        """Write documents, replacing those with the same id; row i of `vectors` embeds document i. Those of long ones
+        have `passages` too, by document id.
 
         Once it returns, the documents survive the death of this process. Of several documents with one id the last
         wins, but one with a version never replaces one of the same version or a later one, nor its deletion, whoever
@@ -142,7 +162,8 @@ class Index(Protocol):
         it.
 
         Raises:
-            InvalidVectorError: `vectors` is not a finite [documents, dimension] matrix; nothing was written.
+            InvalidVectorError: `vectors`, or those of passages, are not a finite [documents, dimension] matrix; nothing
+                was written.
         """
 
     def digests(self, tenant: str, ids: Sequence[str]) -> dict[str, str]:
@@ -179,6 +200,9 @@ class Index(Protocol):
     ) -> dict[str, Document]:
         """These documents by id, without those that are not indexed, or that such a caller may not see."""
 
+    def passages(self, tenant: str, ids: Sequence[str]) -> dict[str, Passages]:
+        """The passages of those of these documents that have some."""
+
     def count(self, tenant: str) -> int:
         """How many documents this tenant has."""
 
@@ -201,7 +225,8 @@ class Index(Protocol):
     ) -> list[Candidate]:
         """The documents nearest to `vector` [dimension] by cosine, of those with vectors in `space` (None: in any).
 
-        What narrows the search does so before documents are ranked: as many come as there are, up to `limit`.
+        What narrows the search does so before documents are ranked: as many come as there are, up to `limit`. Each is
+        as near as its own vector or the nearest of its passages.
 
         Raises:
             InvalidVectorError: `vector` has another dimension than the index, or is not finite.

@@ -3,22 +3,28 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+import numpy as np
+
 from attune.services.search.index.bm25 import Bm25Encoder, SparseWeights
 from attune.services.search.index.errors import InvalidQueryError
 from attune.services.search.index.fields import DeclaredFields
 from attune.services.search.index.identity import IndexIdentity
 from attune.services.search.index.narrowing import EVERYTHING, Within, may_see
+from attune.services.search.index.passages import PASSAGES, Passages, require_passages, to_spans
 from attune.services.search.index.points import (
+    DENSE,
     DIGEST,
     ID,
     LIVE,
     PRINCIPALS,
+    SPACE,
     TENANT,
     VERSION,
     IndexPoint,
     Origin,
     Payload,
     log_offset_id,
+    passages_mark_id,
     point_id,
     require_matrix,
     require_vector,
@@ -26,10 +32,12 @@ from attune.services.search.index.points import (
     to_grave,
     to_log_offset,
     to_mark,
+    to_passages_mark,
     to_point,
     to_version,
 )
 from attune.services.search.index.port import (
+    NO_PASSAGES,
     Candidate,
     Document,
     FloatMatrix,
@@ -76,7 +84,11 @@ class Engine(Protocol):
     def holds(self, scopes: Sequence[Scope]) -> list[bool]:
         """For each scope, whether any point is in it."""
 
-    def nearest(self, scope: Scope, vector: list[float], limit: int) -> list[Candidate]: ...
+    def passages(self, point_ids: Collection[str]) -> list[tuple[Payload, list[list[float]]]]:
+        """Of those of the points that have passages: id, tenant, space and spans, and the passages' vectors."""
+
+    def nearest(self, scope: Scope, vector: list[float], limit: int, using: str) -> list[Candidate]:
+        """Points by one of their vectors, DENSE or PASSAGES; by the nearest row, where it has several."""
 
     def matching(self, scope: Scope, weights: SparseWeights, limit: int) -> list[Candidate]: ...
 
@@ -93,23 +105,52 @@ class QdrantIndex:
         self._fields = fields
         self._dimension = identity.dimension
         self._encoder = Bm25Encoder(identity.bm25_average_length)
+        self._with_passages: set[str] = set()
+        """Tenants that are known to have some."""
 
     def upsert(
-        self, tenant: str, documents: Sequence[IndexedDocument], vectors: FloatMatrix, *, live: bool = False
+        self,
+        tenant: str,
+        documents: Sequence[IndexedDocument],
+        vectors: FloatMatrix,
+        passages: Mapping[str, Passages] = NO_PASSAGES,
+        *,
+        live: bool = False,
     ) -> None:
         """See `port.Index.upsert`. `live`: this is being built, and what is fed to it must not replace these."""
-        self._put(tenant, documents, vectors, Origin.LIVE if live else Origin.ANY)
+        self._put(tenant, documents, vectors, passages, Origin.LIVE if live else Origin.ANY)
 
-    def feed(self, tenant: str, documents: Sequence[IndexedDocument], vectors: FloatMatrix) -> None:
+    def feed(
+        self,
+        tenant: str,
+        documents: Sequence[IndexedDocument],
+        vectors: FloatMatrix,
+        passages: Mapping[str, Passages] = NO_PASSAGES,
+    ) -> None:
         """The same with documents that are no news: they replace neither what was written live, nor its deletion."""
-        self._put(tenant, documents, vectors, Origin.FED)
+        self._put(tenant, documents, vectors, passages, Origin.FED)
 
-    def _put(self, tenant: str, documents: Sequence[IndexedDocument], vectors: FloatMatrix, origin: Origin) -> None:
+    def _put(
+        self,
+        tenant: str,
+        documents: Sequence[IndexedDocument],
+        vectors: FloatMatrix,
+        passages: Mapping[str, Passages],
+        origin: Origin,
+    ) -> None:
         require_matrix(documents, vectors, self._dimension)
+        require_passages(passages, self._dimension)
+        if passages and not self._may_have_passages(tenant):
+            self._engine.put([to_passages_mark(tenant)])
         for start in range(0, len(documents), _BATCH):
             batch = slice(start, start + _BATCH)
             rows = zip(documents[batch], vectors[batch], strict=True)
-            self._engine.put([to_point(tenant, indexed, row, self._encoder, origin) for indexed, row in rows])
+            self._engine.put(
+                [
+                    to_point(tenant, indexed, row, self._encoder, passages.get(indexed.document.id), origin)
+                    for indexed, row in rows
+                ]
+            )
 
     def digests(self, tenant: str, ids: Sequence[str]) -> dict[str, str]:
         return {payload[ID]: payload[DIGEST] for payload in self._payloads(tenant, ids, (ID, DIGEST, TENANT))}
@@ -172,6 +213,13 @@ class QdrantIndex:
             if may_see(principals, payload.get(PRINCIPALS, ()))
         }
 
+    def passages(self, tenant: str, ids: Sequence[str]) -> dict[str, Passages]:
+        found = self._engine.passages(_point_ids(tenant, ids)) if ids else []
+        return {
+            payload[ID]: Passages(to_spans(payload), np.array(rows, np.float32), payload.get(SPACE, ""))
+            for payload, rows in found
+        }
+
     def count(self, tenant: str) -> int:
         return self._engine.count(tenant)
 
@@ -196,7 +244,11 @@ class QdrantIndex:
     ) -> list[Candidate]:
         _require_limit(limit)
         require_vector(vector, self._dimension)
-        return _ranked(self._engine.nearest(Scope(tenant, tuple(domains), space, within), vector.tolist(), limit))
+        scope = Scope(tenant, tuple(domains), space, within)
+        found = _ranked(self._engine.nearest(scope, vector.tolist(), limit, DENSE))
+        if not self._may_have_passages(tenant):
+            return found
+        return _best_of([*found, *self._engine.nearest(scope, vector.tolist(), limit, PASSAGES)], limit)
 
     def bm25(
         self, tenant: str, text: str, limit: int, domains: Sequence[str] = (), within: Within = EVERYTHING
@@ -212,6 +264,12 @@ class QdrantIndex:
 
     def close(self) -> None:
         self._engine.close()
+
+    def _may_have_passages(self, tenant: str) -> bool:
+        """Costs a look-up until there are some; a search of vectors that nobody has looks at every point."""
+        if tenant not in self._with_passages and self._engine.payloads([passages_mark_id(tenant)], (PASSAGES,)):
+            self._with_passages.add(tenant)
+        return tenant in self._with_passages
 
     def _having(self, names: Sequence[str], scopes: Sequence[Scope]) -> frozenset[str]:
         found = self._engine.holds(scopes) if scopes else []
@@ -234,6 +292,14 @@ def _seen_by(principals: Sequence[str] | None) -> Within:
 def _require_limit(limit: int) -> None:
     if limit < 1:
         raise InvalidQueryError(f"limit is {limit}: ask for at least 1 candidate")
+
+
+def _best_of(candidates: Sequence[Candidate], limit: int) -> list[Candidate]:
+    """Each document once, by the better of its scores."""
+    best: dict[str, float] = {}
+    for each in candidates:
+        best[each.id] = max(each.score, best.get(each.id, each.score))
+    return _ranked([Candidate(id_, score) for id_, score in best.items()])[:limit]
 
 
 def _ranked(candidates: Sequence[Candidate]) -> list[Candidate]:

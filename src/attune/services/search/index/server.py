@@ -7,6 +7,7 @@ a tenant's documents within each shard.
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 from qdrant_client import QdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
@@ -16,7 +17,8 @@ from attune.services.search.index.bm25 import SparseWeights
 from attune.services.search.index.errors import IndexMismatchError, IndexUnavailableError
 from attune.services.search.index.fields import DeclaredFields
 from attune.services.search.index.identity import IndexIdentity, known_fields, require_same
-from attune.services.search.index.points import BM25, DENSE, FIELDS, ID, TENANT, IndexPoint, Payload, of_version
+from attune.services.search.index.passages import PASSAGES
+from attune.services.search.index.points import BM25, DENSE, FIELDS, ID, SPACE, TENANT, IndexPoint, Payload, of_version
 from attune.services.search.index.port import Candidate, Scope, Version
 from attune.services.search.index.server_messages import (
     graves,
@@ -107,8 +109,16 @@ class ServerEngine:
             responses = self._client.query_batch_points(self._collection, requests)
         return [bool(response.points) for response in responses]
 
-    def nearest(self, scope: Scope, vector: list[float], limit: int) -> list[Candidate]:
-        return self._search(vector, DENSE, scope, limit, self._params)
+    def passages(self, point_ids: Collection[str]) -> list[tuple[Payload, list[list[float]]]]:
+        fields = [ID, TENANT, SPACE, PASSAGES]
+        with answering(self._collection):
+            records = self._client.retrieve(
+                self._collection, list(point_ids), with_payload=fields, with_vectors=[PASSAGES]
+            )
+        return [(record.payload or {}, rows) for record in records if (rows := _rows(record))]
+
+    def nearest(self, scope: Scope, vector: list[float], limit: int, using: str) -> list[Candidate]:
+        return self._search(vector if using == DENSE else [vector], using, scope, limit, self._params)
 
     def matching(self, scope: Scope, weights: SparseWeights, limit: int) -> list[Candidate]:
         query = models.SparseVector(indices=weights.indices, values=weights.values)
@@ -123,7 +133,7 @@ class ServerEngine:
 
     def _search(
         self,
-        query: list[float] | models.SparseVector,
+        query: list[float] | list[list[float]] | models.SparseVector,
         using: str,
         scope: Scope,
         limit: int,
@@ -149,6 +159,12 @@ def _search_params(settings: IndexSettings) -> models.SearchParams:
     return models.SearchParams(hnsw_ef=settings.search_width, quantization=quantization)
 
 
+def _rows(record: models.Record) -> list[list[float]]:
+    """The vectors of its passages; none where it has no passages."""
+    vectors = record.vector if isinstance(record.vector, dict) else {}
+    return cast("list[list[float]]", vectors.get(PASSAGES) or [])
+
+
 @contextmanager
 def answering(collection: str) -> Iterator[None]:
     """Errors of the server, in a sentence."""
@@ -168,7 +184,12 @@ def create_collection(
     try:
         client.create_collection(
             collection,
-            vectors_config={DENSE: models.VectorParams(size=identity.dimension, distance=models.Distance.COSINE)},
+            vectors_config={
+                DENSE: models.VectorParams(size=identity.dimension, distance=models.Distance.COSINE),
+                PASSAGES: models.VectorParams(
+                    size=identity.dimension, distance=models.Distance.COSINE, multivector_config=_best_row()
+                ),
+            },
             sparse_vectors_config={BM25: models.SparseVectorParams(modifier=models.Modifier.IDF)},
             # Every search is within a tenant: links within it (payload_m) instead of across all of them (m).
             hnsw_config=models.HnswConfigDiff(m=0, payload_m=settings.links, ef_construct=settings.build_width),
@@ -207,3 +228,26 @@ def index_payload(client: QdrantClient, collection: str, fields: DeclaredFields,
     for key, kind in wanted.items():
         if key not in schema:
             client.create_payload_index(collection, key, kind)
+
+
+def _best_row() -> models.MultiVectorConfig:
+    return models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
+
+
+def add_passages(client: QdrantClient, collection: str, identity: IndexIdentity) -> None:
+    """A collection of before passages has no such vector; another replica of this service may add it at this moment."""
+    if _has_passages(client, collection):
+        return
+    vector = models.DenseVectorConfig(
+        size=identity.dimension, distance=models.Distance.COSINE, multivector_config=_best_row()
+    )
+    try:
+        client.create_vector_name(collection, PASSAGES, models.DenseVectorNameConfig(dense=vector))
+    except ApiException:
+        if not _has_passages(client, collection):
+            raise
+
+
+def _has_passages(client: QdrantClient, collection: str) -> bool:
+    vectors = client.get_collection(collection).config.params.vectors
+    return isinstance(vectors, dict) and PASSAGES in vectors

@@ -7,6 +7,7 @@ from qdrant_client import models
 
 from attune.services.search.index.conditions import scope_conditions
 from attune.services.search.index.fields import DeclaredFields, FieldType
+from attune.services.search.index.passages import PASSAGES
 from attune.services.search.index.points import (
     BM25,
     DENSE,
@@ -27,11 +28,13 @@ from attune.services.search.index.port import Scope, Version
 
 def to_struct(point: IndexPoint) -> models.PointStruct:
     """A point with the vectors that it has."""
-    vectors: dict[str, list[float] | models.SparseVector] = {}
+    vectors: dict[str, list[float] | list[list[float]] | models.SparseVector] = {}
     if point.dense is not None:
         vectors[DENSE] = point.dense
     if point.bm25 is not None:
         vectors[BM25] = models.SparseVector(indices=point.bm25.indices, values=point.bm25.values)
+    if point.passages is not None:
+        vectors[PASSAGES] = point.passages
     return models.PointStruct(id=point.id, vector=vectors, payload=point.payload)
 
 

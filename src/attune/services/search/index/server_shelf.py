@@ -18,6 +18,7 @@ from attune.services.search.index.identity import IndexIdentity, of_manifest
 from attune.services.search.index.qdrant import QdrantIndex
 from attune.services.search.index.server import (
     ServerEngine,
+    add_passages,
     answering,
     create_collection,
     index_payload,
@@ -104,6 +105,7 @@ class ServerShelf:
             if name == self._name and not self._client.collection_exists(name):
                 create_collection(self._client, name, self._identity, self._fields, self._settings)
             require_identity(self._client, name, self._identity, MEND)
+            add_passages(self._client, name, self._identity)
             index_payload(self._client, name, self._fields, MEND)
         return QdrantIndex(ServerEngine(self._client, name, self._settings), self._identity, self._fields)
 
