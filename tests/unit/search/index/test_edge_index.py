@@ -188,3 +188,18 @@ def test_the_log_shrinks_by_itself_while_writing(tmp_path: Path, monkeypatch: py
     log = sum(each.stat().st_size for each in (tmp_path / "shard" / "wal").iterdir())
     assert log < 120 << 20  # Unflushed, these 128 MB take 160 MiB.
     index.close()
+
+
+def test_int8_vectors_are_scored_again_by_the_whole_ones(tmp_path: Path) -> None:
+    identity, settings = IndexIdentity("model-a", 128), IndexSettings(scanned_mib=1, is_quantized=True)
+    vectors = np.random.default_rng(0).standard_normal((3000, 128)).astype(np.float32)
+    index = open_edge_index(tmp_path, identity, settings=settings)
+    index.upsert("acme", [IndexedDocument.of(document(str(i))) for i in range(3000)], vectors)
+    index.close()
+    index = open_edge_index(tmp_path, identity, settings=settings)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    for query in unit[:5]:
+        found = index.dense("acme", query, 10)
+        np.testing.assert_allclose([each.score for each in found], np.sort(unit @ query)[:-11:-1], atol=1e-5)
+    index.close()
+    assert any(each.name.startswith("quantized") for each in tmp_path.rglob("*"))
