@@ -68,7 +68,10 @@ class Log:
 def logs_of(entries: Entries, at_most_users: int, seed: int) -> dict[str, Log]:
     """The cases of each tenant that has any, or of so many of its users at random. Raises CorpusError for none."""
     if not entries.by_tenant:
-        raise CorpusError(f"{entries.name}: holds no query; `attune eval suggestion --help` says what is one")
+        raise CorpusError(
+            f"{entries.name}: holds no query ({entries.left_out} are left out, of users who were forgotten, do not "
+            "allow it, or have removed them); `attune eval suggestion --help` says what is one"
+        )
     found = {tenant: _log(of_tenant, at_most_users, seed) for tenant, of_tenant in entries.by_tenant.items()}
     told = {tenant: log for tenant, log in found.items() if log.users}
     if not told:

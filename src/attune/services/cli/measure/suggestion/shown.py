@@ -1,10 +1,8 @@
 """Suggestions' events, of a file or of the event log, as lists that were shown."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from attune.events.v1.events_pb2 import InteractionEvent
 from attune.services.cli.corpora.model import CorpusError
 from attune.services.cli.logs.event_log import Wanted, suggestions_in_log
 from attune.services.cli.logs.reading import LogFile
@@ -31,27 +29,29 @@ def shown_in_file(path: Path, tenant: str | None = None, *, skip_invalid: bool =
         CorpusError: a line is no event, or no list was shown.
     """
     file = LogFile(path, tenant or DEFAULT_TENANT, skip_invalid=skip_invalid)
-    learned = _learned((each for each in file.events() if tenant in (None, each.tenant_id)), str(path))
-    return ShownLists(learned, records_skipped=file.skipped)
+    learned = lists_of(each for each in file.events() if tenant in (None, each.tenant_id))
+    return _told(str(path), ShownLists(learned, records_skipped=file.skipped))
 
 
 def shown_in_log(wanted: Wanted) -> ShownLists:
     """The same of the event log. Raises CorpusError where no list was shown, and as `suggestions_in_log` does."""
     with suggestions_in_log(wanted) as found:
-        learned = _learned((each.event for each in found), "the event log")
-        return ShownLists(learned, found.left_out, found.skipped)
+        learned = lists_of(each.event for each in found)
+        return _told("the event log", ShownLists(learned, found.left_out, found.skipped))
 
 
-def _learned(events: Iterable[InteractionEvent], name: str) -> Learned:
-    found = lists_of(events)
+def _told(name: str, shown: ShownLists) -> ShownLists:
+    learned = shown.learned
     passed_over = (
-        f"{found.skipped} without a suggestion_token that this version reads, {found.without_list} without a query_id"
+        f"{learned.skipped} without a suggestion_token that this version reads, {learned.without_list} without a "
+        "query_id"
     )
-    if not found.lists:
+    if not learned.lists:
         raise CorpusError(
-            f"{name}: no suggestion_shown event to learn from ({passed_over}); put the token of each suggestion into "
-            "attributes of its events, and the suggestions_id of its list into query_id"
+            f"{name}: no suggestion_shown event to learn from ({passed_over}, {shown.left_out} of users who were "
+            "forgotten, do not allow it, or have removed them); put the token of each suggestion into attributes of "
+            "its events, and the suggestions_id of its list into query_id"
         )
-    if found.skipped or found.without_list:
+    if learned.skipped or learned.without_list:
         progress_console.print(f"{name}: events passed over: {passed_over}", style="yellow", markup=False)
-    return found
+    return shown
