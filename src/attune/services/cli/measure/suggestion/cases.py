@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from attune.services.cli.corpora.model import CorpusError
 from attune.services.cli.measure.suggestion.logs import Entries, Entry
+from attune.services.suggestion.queries.sessions import SESSION
 
 _LEAST = 3
 _NAMED = 3
-VISIT_S = 30 * 60.0
+VISIT_S = SESSION.total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,25 +104,25 @@ def _log(entries: Sequence[Entry], at_most_users: int, seed: int) -> Log:
         chosen = set(random.Random(seed).sample(fit, at_most_users))  # noqa: S311 - no secret
         fit = [user for user in fit if user in chosen]
     cases = [case for user in fit for case in _cases(sequences[user], asked[user])]
-    pool = dict.fromkeys(query_of(each) for user in fit for each in sequences[user])
+    pool = dict.fromkeys(query_of(each.text) for user in fit for each in sequences[user])
     return Log(tuple(cases), tuple(pool), tuple(fit), tuple(each for each in entries if not each.is_page))
 
 
-def query_of(entry: Entry) -> str:
-    """The text that a query counts by."""
-    return entry.text.strip().casefold()
+def query_of(text: str) -> str:
+    """What a query counts by."""
+    return text.strip().casefold()
 
 
 def _queries(entries: Sequence[Entry]) -> list[Entry]:
     found: list[Entry] = []
     for each in entries:
-        if not each.is_page and (not found or query_of(found[-1]) != query_of(each)):
+        if not each.is_page and (not found or query_of(found[-1].text) != query_of(each.text)):
             found.append(each)
     return found
 
 
 def _cases(queries: Sequence[Entry], entries: Sequence[Entry]) -> list[Case]:
-    texts, times = [query_of(each) for each in queries], [each.at for each in queries]
+    texts, times = [query_of(each.text) for each in queries], [each.at for each in queries]
     return [
         Case(
             user=queries[0].user,

@@ -46,9 +46,9 @@ def read_cases(path: Path, limit_users: int) -> Cases:
         CorpusError: a line is wrong, as logs/reading.py says.
     """
     by_user: dict[UserKey, list[tuple[datetime, str]]] = defaultdict(list)
-    for each in AskedInFile(path):
-        if query := normalised(each.text):
-            by_user[each.user].append((each.at, query))
+    for row in AskedInFile(path):
+        if query := normalised(row.text):
+            by_user[row.user].append((row.at, query))
     asked = {user: [query for _, query in sorted(rows)] for user, rows in by_user.items()}
     told = {user: queries for user, queries in asked.items() if len(set(queries)) >= _LEAST_QUERIES}
     pool = sorted({query for queries in told.values() for query in queries})
