@@ -14,10 +14,10 @@ from attune.services.cli.corpora.model import CorpusError
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.logs.options import SkipInvalid
 from attune.services.cli.logs.reading import AskedInFile
+from attune.services.cli.measure.catalogs import labelled_catalog
 from attune.services.cli.measure.completion.replay import ARMS, Case, Measure, reciprocal, replay, saved
 from attune.services.cli.measure.earlier import MOST_LETTERS
 from attune.services.cli.measure.report import Row, make_report, show, write
-from attune.services.cli.measure.store_quality.command import labelled_catalog
 from attune.services.cli.measure.tables import page_of
 from attune.services.cli.options import Json
 from attune.services.cli.output import progress
