@@ -146,7 +146,10 @@ async def test_a_count_with_vectors_of_another_model_ends_no_suggestions() -> No
 
 async def test_the_least_used_text_is_forgotten_first() -> None:
     embedder = Embedder()
-    encoder = Encoder(embedder, kept=2)
+    measure = Encoder(embedder)
+    await measure.texts([], [("a", None), ("b", None)])
+    embedder.calls.clear()
+    encoder = Encoder(embedder, most_bytes=measure._kept.bytes)  # so much as two take
     for text in ("a", "b", "a", "c", "a"):
         await encoder.texts([], [(text, None)])
     assert embedder.calls == [["a"], ["b"], ["c"]]

@@ -11,7 +11,6 @@ from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.loaded import LoadedCatalog
 from attune.knowledge_store.model import UserKey
 from attune.services.cli.main import app
-from attune.services.cli.measure.completion.earlier import Earlier
 from attune.services.cli.measure.completion.replay import reciprocal, replay, saved
 from attune.services.suggestion.queries.asked import Asked
 
@@ -50,17 +49,6 @@ def test_of_the_users_own_session_the_personal_order_knows_and_anothers_does_not
     assert case.ranks["popular"][0] == 2
     assert case.ranks["personal"][0] == 1
     assert case.ranks["another"][0] == 2
-
-
-def test_earlier_queries_are_told_from_k_others_on():
-    earlier = Earlier(lambda _text: (), 2)
-    for each in (asked("a", "x y", 0), asked("b", "X  Y", 1), asked("b", "z", 2), asked("a", "z", 3)):
-        earlier.add(each)
-    assert [earlier.without(user).users_of("x y") for user in ("a", "b", "c")] == [0, 0, 2]
-    others = earlier.without("c")
-    assert [each.text for each in others.next_after("x y", 5)] == ["z"]
-    assert [each.text for each in others.containing(["y"], 5)] == ["x y"]
-    assert others.total == 2
 
 
 def rows(file: Path) -> str:

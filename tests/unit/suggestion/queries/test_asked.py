@@ -15,7 +15,8 @@ from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.eventlog.port import Entry
 from attune.services.runtime.events import TOPIC, to_entry
 from attune.services.runtime.records.admission import Admission
-from attune.services.suggestion.queries.asked import Allowed, AskedInLog
+from attune.services.suggestion.logged import Allowed, EventsInLog
+from attune.services.suggestion.queries.asked import ASKING, AskedInLog
 from attune.services.suggestion.queries.counting import Plan, Report, count_queries
 from attune.services.suggestion.screening import Screen
 
@@ -45,7 +46,7 @@ def append(event_log: LocalEventLog, *events: InteractionEvent, at: datetime = S
 
 
 def counted(event_log: LocalEventLog, store: MemoryStore, directory: Path) -> tuple[Report, Allowed, AskedInLog]:
-    source = AskedInLog(event_log, Admission())
+    source = AskedInLog(EventsInLog(event_log, Admission(), ASKING))
     allowed = Allowed(source, store)
     return count_queries(allowed, directory, Screen(), LATER, Plan(3)), allowed, source
 

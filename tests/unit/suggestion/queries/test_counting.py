@@ -23,6 +23,7 @@ from tests.unit.suggestion.queries.asking import (
 )
 
 from attune.services.suggestion.known import normalised
+from attune.services.suggestion.queries import counting
 from attune.services.suggestion.queries.asked import Asked
 from attune.services.suggestion.queries.counting import Plan, count_queries
 from attune.services.suggestion.queries.schema import QueriesError
@@ -187,6 +188,23 @@ def test_what_must_not_be_suggested_is_not_kept(tmp_path):
     )
     assert (report.asked, report.screened, report.queries) == (21, 2, {"acme": 1})
     assert texts(statistics_of(tmp_path).beginning("", MANY)) == ["fine"]
+
+
+def test_what_is_remembered_of_judging_may_be_forgotten_in_between(tmp_path, monkeypatch):
+    """Each text is judged again then, and counts once all the same."""
+    monkeypatch.setattr(counting, "_REMEMBERED", 1)
+    log = [
+        each
+        for tenant in ("acme", "other")
+        for number in range(4)
+        for text in ("ada@example.com", "bo@example.com", "Fine", "fine", "good")
+        for each in [asked(f"u{number}", text, number, tenant=tenant)]
+    ]
+    report = count(tmp_path / "few", log)
+    assert (report.screened, report.queries) == (4, {"acme": 2, "other": 2})
+    monkeypatch.undo()
+    assert count(tmp_path / "many", log) == report
+    assert content(tmp_path / "few") == content(tmp_path / "many")
 
 
 def test_entities_and_vectors_are_kept_with_the_queries(tmp_path):

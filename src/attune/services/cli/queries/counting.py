@@ -15,26 +15,22 @@ from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.loaded import LoadedCatalog
 from attune.knowledge_store.store import StoreError
 from attune.services.cli.failures import told_plainly
+from attune.services.cli.logs.event_log import watched
+from attune.services.cli.logs.options import SkipInvalid, tenant_name
+from attune.services.cli.logs.reading import AskedInFile
 from attune.services.cli.options import Json, Token, connect
-from attune.services.cli.output import console, print_json, progress
-from attune.services.cli.queries.logs import AskedInFile
+from attune.services.cli.output import console, print_json
 from attune.services.client import Client
-from attune.services.runtime.auth import is_tenant
 from attune.services.runtime.call import DEFAULT_TENANT
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import Config
 from attune.services.runtime.records.admission import Admission
 from attune.services.runtime.stores import open_event_log, open_existing_store
-from attune.services.suggestion.queries.asked import Allowed, Asked, AskedInLog
+from attune.services.suggestion.logged import Allowed, EventsInLog
+from attune.services.suggestion.queries.asked import ASKING, Asked, AskedInLog
 from attune.services.suggestion.queries.counting import Plan, Report, count_queries
 from attune.services.suggestion.queries.model import K
 from attune.services.suggestion.screening import Screen
-
-
-def _tenant(name: str) -> str:
-    if not is_tenant(name):
-        raise typer.BadParameter(f"{name!r} is no tenant: write 1 to 64 of the characters A-Z, a-z, 0-9, '.', '_', '-'")
-    return name
 
 
 def count(
@@ -43,12 +39,12 @@ def count(
     window: Annotated[int | None, typer.Option(min=1, help="Only what was asked in the last so many days.")] = None,
     log: Annotated[
         Path | None,
-        typer.Option(help="A JSONL file instead of the event log: events, or rows of user, ts and query."),
+        typer.Option(help="A file instead of the event log: rows of user, time and query, events, sessions."),
     ] = None,
     tenant: Annotated[
-        str, typer.Option(help="Whose the file's lines are that name no tenant_id.", callback=_tenant)
+        str, typer.Option(help="Whose the file's lines are that name no tenant_id.", callback=tenant_name)
     ] = DEFAULT_TENANT,
-    skip_invalid: Annotated[bool, typer.Option("--skip-invalid", help="Leave out lines that are wrong.")] = False,
+    skip_invalid: SkipInvalid = False,
     vectors: Annotated[
         bool, typer.Option("--vectors", help="Keep a vector of each query; needs the embedding service.")
     ] = False,
@@ -68,11 +64,11 @@ def count(
     started = system_clock()
     with told_plainly(), ExitStack() as stack:
         config = Config()
-        stack.enter_context(progress()).add_task("counting", total=None)
+        watch = stack.enter_context(watched("counting"))
         source: AskedInLog | AskedInFile
         if log is None:
             event_log = stack.enter_context(closing(open_event_log(config)))
-            source = AskedInLog(event_log, Admission.of(config))
+            source = AskedInLog(EventsInLog(event_log, Admission.of(config), ASKING, watch))
         else:
             source = AskedInFile(log, tenant, skip_invalid=skip_invalid)
         allowed = _allowed(source, config, stack, is_file=log is not None)

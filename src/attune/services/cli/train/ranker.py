@@ -1,83 +1,82 @@
-"""`attune train ranker`: the weights of the suggestion ranker, from a log of queries or from what was accepted."""
+"""`attune train ranker`: the weights of the suggestion ranker, from what was asked next or from what was accepted."""
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from attune.embeddings.errors import SettingError
 from attune.services.cli.failures import told_plainly
-from attune.services.cli.measure.suggestion.cases import cases_of
-from attune.services.cli.measure.suggestion.ladder import PAGE, SERVED, lessons_of
-from attune.services.cli.measure.suggestion.logs import read_log
-from attune.services.cli.measure.suggestion.shown import read_shown
-from attune.services.cli.measure.suggestion.world import make_world, read_entities
+from attune.services.cli.logs.event_log import FromLog
+from attune.services.cli.logs.options import OneTenant, SkipInvalid, Window, wanted
+from attune.services.cli.measure.suggestion.logs import entries_in_file, entries_in_log
+from attune.services.cli.measure.suggestion.shown import shown_in_file, shown_in_log
 from attune.services.cli.options import Json
 from attune.services.cli.output import console, print_json
+from attune.services.cli.train.ranker_sources import Sources
 from attune.services.runtime.clock import system_clock
-from attune.services.suggestion.ranking import learning
 from attune.services.suggestion.ranking.features import FEATURES
 from attune.services.suggestion.ranking.model import RankerModel
-from attune.services.suggestion.ranking.training import Lesson, fit
 
 
-def ranker(
+def ranker(  # noqa: PLR0913 - options of a command
     *,
     out: Annotated[Path, typer.Option(help="The JSON file to write; ATTUNE_RANKER_PATH names it to the service.")],
     log: Annotated[Path | None, typer.Option(help="Queries of users, as for `attune eval suggestion`.")] = None,
     events: Annotated[
         Path | None, typer.Option(help="suggestion_shown and suggestion_accepted events in JSON, with their tokens.")
     ] = None,
+    from_log: Annotated[
+        list[FromLog] | None,
+        typer.Option(help="The same of the event log of the services, in place of a file; may be given twice."),
+    ] = None,
+    tenant: OneTenant = None,
+    window: Window = None,
+    skip_invalid: SkipInvalid = False,
     catalog: Annotated[Path | None, typer.Option(help="JSONL of entities, for what a log tells of them.")] = None,
     model: Annotated[Path | None, typer.Option(help="A model directory; without it, the packaged one.")] = None,
-    at_most_users: Annotated[int, typer.Option(min=1, help="Of a larger log, so many users at random.")] = 2000,
+    at_most_users: Annotated[
+        int, typer.Option(min=1, help="Of a larger log, so many users of a tenant at random.")
+    ] = 2000,
     seed: Annotated[int, typer.Option(help="Of the users drawn.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Learn to rank suggestions: of each list, the one that was asked next, or accepted, above the others.
 
-    Of a log it learns from next queries; of events from accepted suggestions alone, against those shown above them.
-    Both may be given. The file holds a weight for each feature, and no text.
+    Of queries it learns from next ones; of suggestions' events from what was accepted alone, against what was shown
+    above it. Several sources may be given, and users of several tenants stay strangers to each other. The file holds a
+    weight for each feature, and no text.
+
+    With --from-log, nothing is learned of users who were forgotten or have withdrawn consent to statistics, nor from
+    what happened while its user did not allow learning or was removed from suggestions since.
+
+    Example: attune train ranker --from-log suggestions --out ranker.json
 
     Example: attune train ranker --log queries.jsonl --out ranker.json
     """
     with told_plainly():
-        lessons, told = _lessons(log, events, catalog, model, at_most_users, seed)
-        made = fit(lessons, told | {"lists": len(lessons), "date": system_clock().date().isoformat()})
+        of_log, taken = wanted(tenant, window, system_clock(), from_log), set(from_log or ())
+        sources = Sources()
+        if events is not None:
+            sources.add_shown(events.name, shown_in_file(events, tenant, skip_invalid=skip_invalid))
+        if FromLog.SUGGESTIONS in taken:
+            sources.add_shown("event log", shown_in_log(of_log))
+        read = [entries_in_file(log, tenant, skip_invalid=skip_invalid)] if log is not None else []
+        read += [entries_in_log(of_log)] if FromLog.QUERIES in taken else []
+        for each in read:
+            sources.add_queries(each, catalog, model, at_most_users, seed)
+        made = sources.fitted()
         made.save(out)
     if as_json:
-        print_json(json.loads(out.read_text(encoding="utf-8")) | {"version": made.version})
+        print_json(json.loads(out.read_text(encoding="utf-8")) | {"version": made.version} | sources.passed_over)
     else:
-        _show(made, out, len(lessons))
+        _show(made, out, sources)
 
 
-def _lessons(
-    log: Path | None, events: Path | None, catalog: Path | None, model: Path | None, at_most_users: int, seed: int
-) -> tuple[list[Lesson], dict[str, Any]]:
-    if log is None and events is None:
-        raise SettingError("give --log, a file of queries, or --events, a file of suggestions' events, or both")
-    lessons: list[Lesson] = []
-    told: dict[str, Any] = {}
-    if events is not None:
-        lessons += learning.lessons_of(read_shown(events).lists)
-        told["events"] = events.name
-    if log is not None:
-        lessons += _of_log(log, catalog, model, at_most_users, seed)
-        told["log"] = log.name
-    return lessons, told
-
-
-def _of_log(log: Path, catalog: Path | None, model: Path | None, at_most_users: int, seed: int) -> list[Lesson]:
-    from attune.embeddings.embedder import Embedder  # noqa: PLC0415 - torch, which no other command waits for
-
-    cases = cases_of(read_log(log), str(log), at_most_users, seed)
-    world = make_world(cases, read_entities(catalog), Embedder.load(str(model) if model else None))
-    inputs = SERVED if world.entities is not None else PAGE
-    return [lesson for _, lesson in lessons_of(world, inputs)]
-
-
-def _show(made: RankerModel, out: Path, lists: int) -> None:
-    console.print(f"{out}: ranker {made.version}, learned from {lists} lists", markup=False)
+def _show(made: RankerModel, out: Path, sources: Sources) -> None:
+    console.print(f"{out}: ranker {made.version}, learned from {len(sources.lessons)} lists", markup=False)
+    passed_over = ", ".join(f"{name} {count}" for name, count in sources.passed_over.items() if count)
+    if passed_over:
+        console.print(f"passed over: {passed_over}", markup=False)
     for name, weight in sorted(zip(FEATURES, made.weights, strict=True), key=lambda each: -abs(each[1])):
         console.print(f"  {name}: {weight:+.3f}", markup=False)

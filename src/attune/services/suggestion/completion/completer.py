@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import grpc
 
@@ -19,6 +20,7 @@ from attune.services.suggestion.queries.live import LiveQueries
 from attune.services.suggestion.screening import Screen
 from attune.services.suggestion.suppression import Suppression
 
+T = TypeVar("T")
 _SHORTEST_FOR_TITLES = 3
 """Fewer letters are in most titles: search would find any."""
 _PATIENCE_S = 5.0
@@ -100,14 +102,11 @@ class Completer:
         session = [turn.query for turn in context.turns if normalised(turn.query)]
         if not user:
             return _Wishes(Person.of((), session))
-        try:
-            suppression, acquainted = await asyncio.gather(
-                self._gateway.suppression(user, self._budget_s), self._acquainted(user, context)
-            )
-        except grpc.aio.AioRpcError as error:
-            if error.code() in _LATE:
-                return None
-            raise
+        suppression, acquainted = await asyncio.gather(
+            _in_time(self._gateway.suppression(user, self._budget_s)), self._acquainted(user, context)
+        )
+        if suppression is None:
+            return None
         if acquainted is None:
             return _Wishes(Person.of((), session), suppression, _UNACQUAINTED)
         person = Person.of(suppression.usable(acquainted.entities), session)
@@ -117,12 +116,7 @@ class Completer:
         """None where it cannot be told in time: unlike removals, it can be done without."""
         if context.HasField("personalization") and context.personalization == 0:
             return Acquainted()
-        try:
-            return await self._gateway.own_entities(user, self._budget_s)
-        except grpc.aio.AioRpcError as error:
-            if error.code() in _LATE:
-                return None
-            raise
+        return await _in_time(self._gateway.own_entities(user, self._budget_s))
 
     async def _titles(self, typed: str, completed: Completed) -> Sequence[str]:
         """Titles of documents that the text finds; none where search is slow, and was so a moment ago."""
@@ -140,3 +134,13 @@ class Completer:
                 self._search_again_at = self._clock() + _PATIENCE_S
                 completed.notices.append(_NO_TITLES)
             return ()
+
+
+async def _in_time(asked: Awaitable[T]) -> T | None:
+    """The answer; None where there is none in time."""
+    try:
+        return await asked
+    except grpc.aio.AioRpcError as error:
+        if error.code() in _LATE:
+            return None
+        raise

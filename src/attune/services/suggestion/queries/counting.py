@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from attune.services.suggestion.queries.writing import write_queries
 from attune.services.suggestion.screening import Screen
 
 _EMBEDDED_AT_ONCE = 256
+_REMEMBERED = 65_536
+"""Texts that were judged last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,8 @@ def count_queries(
     """Count anew, and put a file for each tenant into the directory, in place of all that was counted before.
 
     The same queries give the same files, whatever order they come in and however often each comes. They are sorted on
-    disk, in the directory, which needs some 100 bytes for each. Memory grows with the different texts that k users
-    asked, and not with the queries: each of these texts is held while it is looked up once whether it may be suggested.
+    disk, in the directory, which needs some 100 bytes for each. Memory grows neither with the queries nor with the
+    texts that are kept: of these, 65,536 are held at a time, so that most of them are judged once.
 
     Args:
         asked: read twice.
@@ -107,16 +110,20 @@ def _counting(asked: Iterable[Asked], since: datetime | None) -> Iterator[Asked]
 
 def _collect(tally: Tally, asked: Iterable[Asked], screen: Screen) -> int:
     """How many texts, as they would be kept, must not be suggested."""
-    judged: dict[tuple[str, str], bool] = {}
+
+    @lru_cache(_REMEMBERED)
+    def settle(tenant: str, text: str) -> None:
+        """Once for each text, or again where it was long ago: that changes nothing."""
+        if screen.allows(text):
+            tally.collect(tenant, text)
+        else:
+            tally.refuse(tenant, text)
+
     for each in asked:
         text = tally.wanted(each)
-        key = (each.user.tenant, text or "")
-        if text is None or key in judged:
-            continue
-        judged[key] = screen.allows(text)
-        if judged[key]:
-            tally.collect(each.user.tenant, text)
-    return sum(not allowed for allowed in judged.values())
+        if text is not None:
+            settle(each.user.tenant, text)
+    return tally.refused()
 
 
 def _completed(queries: Iterable[tuple[str, int]], plan: Plan) -> Iterator[Counted]:

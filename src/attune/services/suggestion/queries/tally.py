@@ -35,6 +35,7 @@ CREATE TABLE kept (
     number INTEGER PRIMARY KEY, tenant TEXT, folded BLOB, users INTEGER, text TEXT, plain TEXT, UNIQUE (folded, tenant)
 );
 CREATE TABLE forms (number INTEGER, form BLOB, PRIMARY KEY (number, form)) WITHOUT ROWID;
+CREATE TABLE refused (tenant TEXT, form BLOB, PRIMARY KEY (form, tenant)) WITHOUT ROWID;
 CREATE TABLE pairs (first INTEGER, second INTEGER, user INTEGER);
 CREATE TABLE ranked (number INTEGER PRIMARY KEY, rank INTEGER);
 """
@@ -76,7 +77,7 @@ SELECT first, place, second, users FROM (
 
 
 class Tally:
-    """One count, in a temporary file that goes with it: `add` all, `keep`, `collect` all again, `rank`, read."""
+    """One count, in a temporary file that goes with it: `add` all, `keep`, `collect` or `refuse`, `rank`, read."""
 
     def __init__(self, file: Path, k: int) -> None:
         self._file = file
@@ -120,12 +121,24 @@ class Tally:
         return self._collected(asked.user.tenant, _spaced(asked.text))
 
     def collect(self, tenant: str, text: str) -> None:
-        """Take a text that is `wanted`, in clear. Of several forms with equally many users, the first by its text."""
+        """Take a text that is `wanted`, in clear, any number of times.
+
+        Of several forms with equally many users, the first by its text.
+        """
         plain = normalised(text)
         self._db.execute(
             "UPDATE kept SET text = min(coalesce(text, ?1), ?1), plain = ?2 WHERE folded = ?3 AND tenant = ?4",
             (text, plain, self._digest(plain), tenant),
         )
+
+    def refuse(self, tenant: str, text: str) -> None:
+        """Take note of a text that is `wanted` and must not be suggested; any number of times."""
+        self._db.execute("INSERT OR IGNORE INTO refused VALUES (?, ?)", (tenant, self._digest(text)))
+
+    def refused(self) -> int:
+        """How many texts are."""
+        (found,) = self._db.execute("SELECT count(*) FROM refused").fetchone()
+        return int(found)
 
     def rank(self) -> None:
         """Number what was collected, and pair what users asked one after the other."""

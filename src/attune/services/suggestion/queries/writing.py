@@ -121,13 +121,13 @@ def restored(stored: bytes) -> NDArray[np.float32]:
 
 
 def _put_in_place(draft: Path, file: Path) -> None:
-    descriptor = os.open(draft, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    _make_durable(draft)
     draft.replace(file)
-    descriptor = os.open(file.parent, os.O_RDONLY)
+    _make_durable(file.parent)
+
+
+def _make_durable(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

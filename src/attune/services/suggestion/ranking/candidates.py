@@ -15,6 +15,7 @@ from attune.knowledge_store.retrieval import Mode
 from attune.services.suggestion.known import KnownEntity, Situation, Source, normalised, visible
 from attune.services.suggestion.queries.model import NO_QUERIES, Counted, QueryStatistics
 from attune.services.suggestion.ranking.features import NOTHING_ELSE, Facts
+from attune.services.suggestion.reasons import TO_USER, reason
 
 MAX_CANDIDATES = 96
 _MAX_WORDS = 12
@@ -55,8 +56,8 @@ def _next(situation: Situation, queries: QueryStatistics) -> Iterator[Candidate]
     if situation.query.strip():
         for each in queries.next_after(situation.query, _NEXT):
             facts = Facts(each.entity_ids, next_users=each.users, users=queries.users_of(each.text))
-            reason = "Many who asked what you asked went on with this."
-            yield Candidate(each.text, reason, Source.OTHER_USERS, facts, each.vector)
+            why = "Many who asked what you asked went on with this."
+            yield Candidate(each.text, why, Source.OTHER_USERS, facts, each.vector)
 
 
 def _of_others(situation: Situation, queries: QueryStatistics) -> Iterator[Candidate]:
@@ -69,46 +70,28 @@ def _of_others(situation: Situation, queries: QueryStatistics) -> Iterator[Candi
         yield _asked(each, "Many ask this, which is close to what you asked.")
 
 
-def _asked(counted: Counted, reason: str) -> Candidate:
+def _asked(counted: Counted, why: str) -> Candidate:
     facts = Facts(counted.entity_ids, users=counted.users)
-    return Candidate(counted.text, reason, Source.OTHER_USERS, facts, counted.vector)
+    return Candidate(counted.text, why, Source.OTHER_USERS, facts, counted.vector)
 
 
 def _of_entities(situation: Situation) -> Iterator[Candidate]:
     for entity in situation.entities:
         text = f"{situation.query} {entity.label}" if _can_join(situation.query, entity) else entity.label
-        yield Candidate(text, _reason(entity), Source.ENTITY, Facts((entity.entity_id,)))
+        yield Candidate(text, reason(entity, TO_USER), Source.ENTITY, Facts((entity.entity_id,)))
 
 
 def _lapsed(situation: Situation) -> Iterator[Candidate]:
     """The user's own topics of before, which need have nothing to do with the context."""
     for entity in situation.own:
         if entity.mode is Mode.LAPSED:
-            yield Candidate(entity.label, _reason(entity), Source.ENTITY, Facts((entity.entity_id,)))
+            yield Candidate(entity.label, reason(entity, TO_USER), Source.ENTITY, Facts((entity.entity_id,)))
 
 
 def _of_titles(situation: Situation) -> Iterator[Candidate]:
     for rank, title in enumerate(situation.titles[:_TITLES], start=1):
         if title and len(title.split()) <= _MAX_WORDS:
             yield Candidate(title, "It answers what you asked.", Source.DOCUMENT, Facts(document_rank=rank))
-
-
-def _reason(entity: KnownEntity) -> str:
-    """Why this entity, in a sentence for the user. From this user's store; of others, only that they are many."""
-    times = {0: "", 1: " once"}.get(entity.count, f" {entity.count} times")
-    when = f", last on {entity.last_seen:%-d %B %Y}" if entity.last_seen else ""
-    via = f"{entity.via_label}, which you know" if entity.via_label else "what you know"
-    match entity.mode:
-        case Mode.FAMILIAR:
-            return f"You came across {entity.label}{times}{when}."
-        case Mode.LAPSED:
-            return f"You came across {entity.label}{times}, but not lately{when}."
-        case Mode.NEIGHBOUR if entity.via_users:
-            return f"Others who care about {via}{',' if entity.via_label else ''} care about {entity.label} too."
-        case Mode.NEIGHBOUR:
-            return f"{entity.label} is close to {via}."
-        case Mode.UNFAMILIAR:
-            return f"{entity.label} belongs to what you asked, and is new to you."
 
 
 def _can_join(query: str, entity: KnownEntity) -> bool:

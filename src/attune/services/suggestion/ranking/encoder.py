@@ -3,7 +3,6 @@
 What users ask is not kept: no text of theirs stays in a service.
 """
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,7 +11,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from attune.services.suggestion.known import normalised
+from attune.services.suggestion.ranking.kept import MOST_BYTES, KeptTexts
 from attune.services.suggestion.ranking.texts import Text
 
 _log = structlog.get_logger("attune.suggestion")
@@ -30,7 +29,6 @@ Embed = Callable[[Sequence[str]], Awaitable[Embedded | None]]
 """Embeds n texts; None where that cannot be had."""
 MOST_COLD = 24
 """So many candidates are embedded in a call; the others are ranked without vectors, and are warm another time."""
-_KEPT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +46,10 @@ class Encoded:
 class Encoder:
     """One a service; only its event loop may call it."""
 
-    def __init__(self, embed: Embed, kept: int = _KEPT) -> None:
+    def __init__(self, embed: Embed, most_bytes: int = MOST_BYTES) -> None:
+        """`most_bytes` is how much memory the texts of candidates may take."""
         self._embed = embed
-        self._most = kept
-        self._kept: OrderedDict[str, Text] = OrderedDict()
+        self._kept = KeptTexts(most_bytes)
         self._model_id = ""
         """Of the model that computed what is kept; empty until the embedder was asked."""
         self._ignored: set[tuple[str, str]] = set()
@@ -64,7 +62,7 @@ class Encoder:
         `counted_by`; where the embedder has another one, or that is not known, they count for nothing.
         """
         is_known = bool(counted_by) and (counted_by == self._model_id or (not self._model_id and bool(needed)))
-        unknown = [text for text, vector in wanted if not (is_known and vector is not None) and not self._is_warm(text)]
+        unknown = [text for text, vector in wanted if not (is_known and vector is not None) and text not in self._kept]
         cold = list(dict.fromkeys(unknown))[:MOST_COLD]
         asked = list(dict.fromkeys([*needed, *cold]))
         vectors = await self._vectors(asked)
@@ -75,7 +73,7 @@ class Encoder:
         embedded = {text: self._keep(text, vectors[text]) for text in cold}
         return Encoded(
             [Text.of(text, vectors[text]) for text in needed],
-            [embedded.get(text) or self._warm(text) or self._given(text, vector) for text, vector in wanted],
+            [embedded.get(text) or self._kept.use(text) or self._given(text, vector) for text, vector in wanted],
         )
 
     async def _vectors(self, texts: Sequence[str]) -> dict[str, NDArray[np.float32]] | None:
@@ -108,18 +106,7 @@ class Encoder:
     def _given(self, text: str, vector: NDArray[np.float32] | None) -> Text:
         return Text.of(text) if vector is None else self._keep(text, vector)
 
-    def _is_warm(self, text: str) -> bool:
-        return normalised(text) in self._kept
-
-    def _warm(self, text: str) -> Text | None:
-        key = normalised(text)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        return self._kept.get(key)
-
     def _keep(self, text: str, vector: NDArray[np.float32]) -> Text:
         made = Text.of(text, vector)
-        self._kept[normalised(text)] = made
-        if len(self._kept) > self._most:
-            self._kept.popitem(last=False)
+        self._kept.keep(made)
         return made

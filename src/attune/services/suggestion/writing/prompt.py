@@ -2,8 +2,8 @@
 
 import json
 
-from attune.knowledge_store.retrieval import Mode
 from attune.services.suggestion.known import KnownEntity, Situation
+from attune.services.suggestion.reasons import TO_MODEL, reason
 from attune.services.suggestion.writing.template import PromptStyle, Template
 
 PAGE_CHARACTERS = 1200
@@ -44,28 +44,12 @@ def label_of(entity: KnownEntity) -> str:
     return entity.label[:_OTHER_CHARACTERS]
 
 
-def reason(entity: KnownEntity) -> str:
-    """How the user knows an entity, from this user's store. Of other users, only that they are many."""
-    times = {0: "", 1: " once"}.get(entity.count, f" {entity.count} times")
-    when = f", last on {entity.last_seen:%-d %B %Y}" if entity.last_seen else ""
-    match entity.mode:
-        case Mode.FAMILIAR:
-            return f"met{times}{when}"
-        case Mode.LAPSED:
-            return f"met{times}, but not lately{when}"
-        case Mode.NEIGHBOUR:
-            via = f"{entity.via_label}, which the user knows" if entity.via_label else "what the user knows"
-            return f"close to {via}"
-        case Mode.UNFAMILIAR:
-            return "new to the user"
-
-
 def _told(entity: KnownEntity, priority: float) -> dict[str, str | float]:
     return {
         "entity": label_of(entity),
         "priority": round(priority, 2),
         "known": entity.mode.value,
-        "why": reason(entity)[:_OTHER_CHARACTERS],
+        "why": reason(entity, TO_MODEL)[:_OTHER_CHARACTERS],
     }
 
 

@@ -7,11 +7,12 @@ from pydantic import ValidationError
 
 from attune.services.runtime.llm import LlmError, LlmFailure
 from attune.services.suggestion.known import KnownEntity, normalised
+from attune.services.suggestion.reasons import TO_MODEL, reason
 from attune.services.suggestion.screening import Screen
 from attune.services.suggestion.writing.answer import OPENING, Suggested, Unfolding
 from attune.services.suggestion.writing.checking import Checks
 from attune.services.suggestion.writing.model import Task, Written
-from attune.services.suggestion.writing.prompt import by_priority, label_of, reason
+from attune.services.suggestion.writing.prompt import by_priority, label_of
 
 _OTHER_JSON = "the language model did not answer with the JSON that it was asked for"
 _ANSWER_SHOWN = 2000
@@ -98,4 +99,4 @@ class Reading:
     def _rationale(self, given: Suggested, known: Sequence[KnownEntity]) -> str:
         """The model's, or what is known of its first entity."""
         shown = self._checks.rationale(given.rationale)
-        return shown or (self._checks.rationale(f"{known[0].label}: {reason(known[0])}.") if known else "")
+        return shown or (self._checks.rationale(f"{known[0].label}: {reason(known[0], TO_MODEL)}.") if known else "")

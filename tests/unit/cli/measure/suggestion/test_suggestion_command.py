@@ -76,7 +76,9 @@ def test_without_a_log_the_options_are_named(tmp_path: Path) -> None:
 def test_a_wrong_line_and_a_file_without_tokens_are_told(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.jsonl"
     wrong.write_text('{"action_name": "dance"}')
-    assert "line 1, field action_name" in RUN.invoke(app, ["eval", "suggestion", "--off-policy", str(wrong)]).stderr
+    assert (
+        "line 1: action_name: is none of" in RUN.invoke(app, ["eval", "suggestion", "--off-policy", str(wrong)]).stderr
+    )
     wrong.write_text('{"action_name": "suggestion_shown", "user_id": "a", "timestamp": 5}')
     found = RUN.invoke(app, ["eval", "suggestion", "--off-policy", str(wrong)])
     assert found.exit_code == 1

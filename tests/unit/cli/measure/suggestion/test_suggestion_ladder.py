@@ -7,9 +7,9 @@ import pytest
 
 from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.model import Entity
-from attune.services.cli.measure.suggestion.cases import cases_of
+from attune.services.cli.measure.suggestion.cases import logs_of
 from attune.services.cli.measure.suggestion.ladder import World
-from attune.services.cli.measure.suggestion.logs import Entry
+from attune.services.cli.measure.suggestion.logs import Entries, Entry
 from attune.services.cli.measure.suggestion.moments import Entities, moment_of, walked
 from attune.services.cli.measure.suggestion.report import measured
 from attune.services.cli.measure.suggestion.scores import rank_of
@@ -48,7 +48,7 @@ def world(users: int, entities: Entities | None = None) -> World:
         for user in range(users)
         for step in range(6)
     ]
-    log, vectors = cases_of(entries, "made", 99, 0), Vectors()
+    log, vectors = logs_of(Entries("made", {"": entries}), 99, 0)[""], Vectors()
     known = {id(case): moment_of(case, *rest) for case, *rest in walked(log.cases, log.entries, None)}
     block = Block([vectors[text] for text in log.pool])
     places = {text: place for place, text in enumerate(log.pool)}

@@ -12,14 +12,15 @@ from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.loaded import LoadedCatalog
 from attune.services.cli.corpora.model import CorpusError
 from attune.services.cli.failures import told_plainly
-from attune.services.cli.measure.completion.earlier import MOST_LETTERS
+from attune.services.cli.logs.options import SkipInvalid
+from attune.services.cli.logs.reading import AskedInFile
+from attune.services.cli.measure.catalogs import labelled_catalog
 from attune.services.cli.measure.completion.replay import ARMS, Case, Measure, reciprocal, replay, saved
+from attune.services.cli.measure.earlier import MOST_LETTERS
 from attune.services.cli.measure.report import Row, make_report, show, write
-from attune.services.cli.measure.store_quality.command import labelled_catalog
 from attune.services.cli.measure.tables import page_of
 from attune.services.cli.options import Json
 from attune.services.cli.output import progress
-from attune.services.cli.queries.logs import AskedInFile
 from attune.services.runtime.clock import system_clock
 
 _MEASURES: dict[str, Measure] = {"mrr": reciprocal, "keys_saved": saved}
@@ -28,13 +29,13 @@ _COMPARED = (("personal", "popular"), ("personal", "nobody"), ("personal", "anot
 
 def completion(
     *,
-    log: Annotated[Path, typer.Option(help="A JSONL file: events, or rows of user, ts and query.")],
+    log: Annotated[Path, typer.Option(help="A file of rows of user, time and query, of events, or of sessions.")],
     catalog: Annotated[
         Path | None,
         typer.Option(help="JSONL of entities with id (or qid) and label; without it, only the session is personal."),
     ] = None,
     at_least: Annotated[int, typer.Option(min=1, help="A query counts when so many other users asked it.")] = 1,
-    skip_invalid: Annotated[bool, typer.Option("--skip-invalid", help="Leave out lines that are wrong.")] = False,
+    skip_invalid: SkipInvalid = False,
     seed: Annotated[int, typer.Option(help="Of who stands in for whom.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the report to this JSON file, and tables beside it.")] = None,
     as_json: Json = False,

@@ -16,7 +16,7 @@ from attune.knowledge_store.loaded import LoadedCatalog
 from attune.knowledge_store.model import EventKind, Interaction, UserKey
 from attune.knowledge_store.retrieval import Mode
 from attune.knowledge_store.store_memory import MemoryStore
-from attune.services.cli.measure.completion.earlier import MOST_LETTERS, Earlier
+from attune.services.cli.measure.earlier import MOST_LETTERS, Earlier
 from attune.services.suggestion.completion.candidates import candidates
 from attune.services.suggestion.completion.ordering import BY_POPULARITY, WEIGHTS, Weights, ordered
 from attune.services.suggestion.completion.person import Person
@@ -89,15 +89,15 @@ def replay(asked: Iterable[Asked], loaded: LoadedCatalog, k: int, seed: int) -> 
     log = sorted(asked, key=lambda each: (each.at, each.user, each.text))
     others = _others(log, seed)
     history = History(loaded)
-    earlier = Earlier(history.link, k)
+    earlier = Earlier(history.link)
     last: dict[str, str] = {}
     for number, each in enumerate(log):
         user, text = each.user.user, normalised(each.text)
         if history.has_asked(user) and last[user] != text:
-            yield _case(each, text, history, earlier.without(user), UserKey(each.user.tenant, others[user]))
+            yield _case(each, text, history, earlier.without(user, k), UserKey(each.user.tenant, others[user]))
         last[user] = text
         history.add(each, number)
-        earlier.add(each)
+        earlier.add(user, each.text, each.at.timestamp())
 
 
 def _others(log: Sequence[Asked], seed: int) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """`attune eval store`: what the store learns from real users' logs, and how much of it is junk."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +12,8 @@ from attune.knowledge_store.junk import RULES
 from attune.knowledge_store.linking import Linker
 from attune.knowledge_store.loaded import LoadedCatalog
 from attune.knowledge_store.model import Interaction
-from attune.services.cli.corpora.jsonlines import read_json_lines
 from attune.services.cli.failures import told_plainly
+from attune.services.cli.measure.catalogs import labelled_catalog
 from attune.services.cli.measure.report import Row, make_report, show, write
 from attune.services.cli.measure.store_quality.logs import read_sets
 from attune.services.cli.measure.store_quality.prompts import (
@@ -66,15 +65,6 @@ def store(
         if out is not None:
             write(made, out, page_of("What the store learns from real users", made))
     show(made, as_json=as_json)
-
-
-def labelled_catalog(path: Path) -> Catalog:
-    """As `Catalog.load`, where collections of Wikidata entities call the id a qid; those without a label are left out:
-    nobody could say whether they are a user's.
-    """
-    fields = (line.fields for line in read_json_lines(path))
-    named = ({"id": each.get("qid"), **each} for each in fields if each.get("label"))
-    return Catalog.load(json.dumps(each) for each in named)
 
 
 def _row(name: str, replayed: Replayed) -> Row:

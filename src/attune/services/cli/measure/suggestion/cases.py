@@ -6,14 +6,16 @@ query where they agree but for case and outer blanks.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from attune.services.cli.corpora.model import CorpusError
-from attune.services.cli.measure.suggestion.logs import Entry
+from attune.services.cli.measure.suggestion.logs import Entries, Entry
+from attune.services.suggestion.queries.sessions import SESSION
 
 _LEAST = 3
-VISIT_S = 30 * 60.0
+_NAMED = 3
+VISIT_S = SESSION.total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,40 +66,63 @@ class Log:
     """All queries of all users, the others' too, by time."""
 
 
-def cases_of(entries: Sequence[Entry], name: str, at_most_users: int, seed: int) -> Log:
-    """The cases of a log, or of so many of its users at random. Raises CorpusError where there is none."""
+def logs_of(entries: Entries, at_most_users: int, seed: int) -> dict[str, Log]:
+    """The cases of each tenant that has any, or of so many of its users at random. Raises CorpusError for none."""
+    if not entries.by_tenant:
+        raise CorpusError(
+            f"{entries.name}: holds no query ({entries.left_out} are left out, of users who were forgotten, do not "
+            "allow it, or have removed them); `attune eval suggestion --help` says what is one"
+        )
+    found = {tenant: _log(of_tenant, at_most_users, seed) for tenant, of_tenant in entries.by_tenant.items()}
+    told = {tenant: log for tenant, log in found.items() if log.users}
+    if not told:
+        raise CorpusError(
+            f"{entries.name}: no user asked three queries or more, none of them twice in a row; give a longer log"
+        )
+    return told
+
+
+def log_of_one(logs: Mapping[str, Log], name: str) -> Log:
+    """That of the only tenant. Raises CorpusError where there are several."""
+    if len(logs) > 1:
+        raise CorpusError(f"{name}: has queries of {len(logs)} tenants, {_first(logs)}; name one with --tenant")
+    return next(iter(logs.values()))
+
+
+def _first(names: Iterable[str]) -> str:
+    listed = sorted(names)
+    return ", ".join(listed[:_NAMED]) + (", ..." if len(listed) > _NAMED else "")
+
+
+def _log(entries: Sequence[Entry], at_most_users: int, seed: int) -> Log:
     asked: dict[str, list[Entry]] = {}
     for each in entries:
         asked.setdefault(each.user, []).append(each)
     sequences = {user: _queries(found) for user, found in asked.items()}
     fit = [user for user, found in sequences.items() if len(found) >= _LEAST]
-    if not fit:
-        raise CorpusError(
-            f"{name}: no user asked three queries or more, none of them twice in a row; give a longer log"
-        )
     if len(fit) > at_most_users:
         chosen = set(random.Random(seed).sample(fit, at_most_users))  # noqa: S311 - no secret
         fit = [user for user in fit if user in chosen]
     cases = [case for user in fit for case in _cases(sequences[user], asked[user])]
-    pool = dict.fromkeys(query_of(each) for user in fit for each in sequences[user])
+    pool = dict.fromkeys(query_of(each.text) for user in fit for each in sequences[user])
     return Log(tuple(cases), tuple(pool), tuple(fit), tuple(each for each in entries if not each.is_page))
 
 
-def query_of(entry: Entry) -> str:
-    """The text that a query counts by."""
-    return entry.text.strip().casefold()
+def query_of(text: str) -> str:
+    """What a query counts by."""
+    return text.strip().casefold()
 
 
 def _queries(entries: Sequence[Entry]) -> list[Entry]:
     found: list[Entry] = []
     for each in entries:
-        if not each.is_page and (not found or query_of(found[-1]) != query_of(each)):
+        if not each.is_page and (not found or query_of(found[-1].text) != query_of(each.text)):
             found.append(each)
     return found
 
 
 def _cases(queries: Sequence[Entry], entries: Sequence[Entry]) -> list[Case]:
-    texts, times = [query_of(each) for each in queries], [each.at for each in queries]
+    texts, times = [query_of(each.text) for each in queries], [each.at for each in queries]
     return [
         Case(
             user=queries[0].user,

@@ -1,15 +1,14 @@
 """Candidates that the system makes itself, not those of the closed pool: are they what the user asks next, or near it?
 
-They are made by the service's code, from less: from what others asked until then, after the query or with words of it,
-and from the user's entities. There are no titles of documents, as there is no search here, and no queries of others by
-the entities that they name, as the log has no index of these. The entities are the best of the user's whole store,
-where the service looks up those of the context first. And the first ten are as they were ordered: the ranker's cut of
-suggestions that are like one another is left out. What the learned order gains or loses here is therefore no measure of
-the whole service. Of a small log no query has the five users that the service asks for: how many it takes here is an
-option, and 1 is the least that says anything of a log with few users.
+They are made by the service's code, from less: from what others asked until then, after the query, with words of it or
+about the user's entities, and from these. There are no titles of documents, as there is no search here. The entities
+are the best of the user's whole store, where the service looks up those of the context first. And the first ten are as
+they were ordered: the ranker's cut of suggestions that are like one another is left out. What the learned order gains
+or loses here is therefore no measure of the whole service. Of a small log no query has the five users that the service
+asks for: how many it takes here is an option, and 1 is the least that says anything of a log with few users.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,74 +17,14 @@ from attune.knowledge_store.retrieval import Mode
 from attune.services.cli.measure.report import Row
 from attune.services.cli.measure.suggestion.cases import Case
 from attune.services.cli.measure.suggestion.ladder import CrossFitted, Inputs, World
-from attune.services.cli.measure.suggestion.moments import Counts, Entities, Known, walked
+from attune.services.cli.measure.suggestion.moments import Known, walked
 from attune.services.suggestion.known import KnownEntity, Situation
-from attune.services.suggestion.queries.model import Counted
 from attune.services.suggestion.ranking.candidates import Candidate, candidates
 from attune.services.suggestion.ranking.features import Seen, features
 from attune.services.suggestion.ranking.texts import Block
 
 _SHOWN = 10
 _PER_MODE = 8
-
-
-class LogQueries:
-    """The statistics of queries that a service would have had at a moment, this user's own left out."""
-
-    vectors_by = ""
-
-    def __init__(self, counts: Counts, user: str, least: int, entities: Entities | None) -> None:
-        self._counts = counts
-        self._user = user
-        self._least = least
-        self._entities = entities
-
-    @property
-    def total(self) -> int:
-        """How many queries there are, of however few users."""
-        return len(self._counts.users)
-
-    def next_after(self, query: str, limit: int) -> Sequence[Counted]:
-        """What others asked right after."""
-        found = self._counts.next_by_others(query, self._user)
-        return self._most(found.items(), limit)
-
-    def naming(self, entity_ids: Sequence[str], limit: int) -> Sequence[Counted]:
-        """None: what the log's queries name is not indexed here; those with words of the query are found by these."""
-        del entity_ids, limit
-        return ()
-
-    def beginning(self, prefix: str, limit: int) -> Sequence[Counted]:
-        """Queries with a prefix."""
-        users = self._counts.users
-        return self._most(((text, self._others(text)) for text in users if text.startswith(prefix)), limit)
-
-    def containing(self, words: Sequence[str], limit: int) -> Sequence[Counted]:
-        """Those that have most of the words first, then those of most users."""
-        having: dict[str, int] = {}
-        for word in words:
-            for text in self._counts.by_word.get(word, ()):
-                having[text] = having.get(text, 0) + 1
-        asked = {text: self._others(text) for text in having}
-        known = [text for text, users in asked.items() if users >= self._least]
-        best = sorted(known, key=lambda text: (-having[text], -asked[text], text))
-        return [self._counted(text, asked[text]) for text in best[:limit]]
-
-    def users_of(self, query: str) -> int:
-        """How many others asked it."""
-        users = self._others(query)
-        return users if users >= self._least else 0
-
-    def _others(self, text: str) -> int:
-        return self._counts.others(text, self._user)
-
-    def _most(self, found: Iterable[tuple[str, int]], limit: int) -> list[Counted]:
-        enough = [(text, users) for text, users in found if users >= self._least]
-        best = sorted(enough, key=lambda each: (-each[1], each[0]))
-        return [self._counted(text, users) for text, users in best[:limit]]
-
-    def _counted(self, text: str, users: int) -> Counted:
-        return Counted(text, users, self._entities.named(text) if self._entities else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +40,9 @@ def generated(world: World, fitted: CrossFitted, inputs: Inputs, least_users: in
     """A row for each ranker of the candidates: the learned one, by the query's cosine, and as they were made."""
     cases = [case for case in world.log.cases if case.is_judged and case.is_new]
     made = []
-    for case, counts, stores in walked(cases, world.log.entries, world.entities):
+    for case, earlier, stores in walked(cases, world.log.entries, world.entities):
         situation = _situation(world, case, stores.known(case.user, case.at))
-        found = candidates(situation, LogQueries(counts, case.user, least_users, world.entities))
+        found = candidates(situation, earlier.without(case.user, least_users))
         made.append((case, stores.known(case.user, case.at), found))
     world.encoded.prepare(each.text for _, _, found in made for each in found)
     ordered = [_ordered(world, fitted, inputs, *each) for each in made]

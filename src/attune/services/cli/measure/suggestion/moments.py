@@ -3,7 +3,6 @@
 The log is walked through once, by time. Whatever has the time of a case, or a later one, is not known in it.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,12 +14,12 @@ from attune.knowledge_store.linking import Linker
 from attune.knowledge_store.model import EventKind, Interaction, UserKey
 from attune.knowledge_store.retrieval import Mode
 from attune.knowledge_store.store_memory import MemoryStore
-from attune.services.cli.measure.suggestion.cases import VISIT_S, Case, query_of
+from attune.services.cli.measure.earlier import Earlier
+from attune.services.cli.measure.suggestion.cases import Case, query_of
 from attune.services.cli.measure.suggestion.logs import Entry
 
 Known = Mapping[str, tuple[Mode, float]]
 MODES = (Mode.FAMILIAR, Mode.LAPSED, Mode.NEIGHBOUR)
-_WORD = re.compile(r"\w+")
 _TENANT = "measured"
 _PER_MODE = 64
 
@@ -88,66 +87,26 @@ class Stores:
         return known
 
 
-def words_of(text: str) -> list[str]:
-    """Its words, in the order of the text."""
-    return _WORD.findall(text.casefold())
-
-
-class Counts:
-    """Who asked what, and what after what, in the log until now."""
-
-    def __init__(self) -> None:
-        self.users: dict[str, set[str]] = {}
-        self.shared: set[str] = set()
-        """Queries of several users."""
-        self.by_word: dict[str, set[str]] = {}
-        """Queries that have a word."""
-        self._next: dict[str, dict[str, set[str]]] = {}
-        self._last: dict[str, Entry] = {}
-
-    def learn(self, entry: Entry) -> None:
-        """The next query of the log."""
-        query, last = query_of(entry), self._last.get(entry.user)
-        for word in words_of(query) if query not in self.users else ():
-            self.by_word.setdefault(word, set()).add(query)
-        users = self.users.setdefault(query, set())
-        users.add(entry.user)
-        if len(users) > 1:
-            self.shared.add(query)
-        if last is not None and entry.at - last.at <= VISIT_S and query_of(last) != query:
-            self._next.setdefault(query_of(last), {}).setdefault(query, set()).add(entry.user)
-        self._last[entry.user] = entry
-
-    def others(self, query: str, user: str) -> int:
-        """How many users but this one asked it."""
-        users = self.users.get(query, set())
-        return len(users) - (user in users)
-
-    def next_by_others(self, query: str, user: str) -> dict[str, int]:
-        """How many users but this one asked what right after a query, within half an hour."""
-        following = {each: len(users) - (user in users) for each, users in self._next.get(query, {}).items()}
-        return {each: count for each, count in following.items() if count}
-
-
 def walked(
     cases: Sequence[Case], entries: Sequence[Entry], entities: Entities | None
-) -> Iterator[tuple[Case, Counts, Stores]]:
+) -> Iterator[tuple[Case, Earlier, Stores]]:
     """Each case by time, with what others asked and what is known of users before it; both go on with the log."""
-    counts, stores, place = Counts(), Stores(entities), 0
+    earlier = Earlier(fold=query_of) if entities is None else Earlier(entities.named, query_of)
+    stores, place = Stores(entities), 0
     for case in sorted(cases, key=lambda each: each.at):
         start = place
         while place < len(entries) and entries[place].at < case.at:
-            counts.learn(entries[place])
+            earlier.add(entries[place].user, entries[place].text, entries[place].at)
             place += 1
         if place > start:
             stores.learn(entries[start:place])
-        yield case, counts, stores
+        yield case, earlier, stores
 
 
-def moment_of(case: Case, counts: Counts, stores: Stores) -> Moment:
+def moment_of(case: Case, earlier: Earlier, stores: Stores) -> Moment:
     """What is known before a case."""
-    users = {query: counts.others(query, case.user) for query in counts.shared}
-    following = counts.next_by_others(case.query, case.user)
+    users = {query: earlier.others(query, case.user) for query in earlier.shared}
+    following = earlier.next_by_others(case.query, case.user)
     return Moment(stores.known(case.user, case.at), _of_several(users), _of_several(following))
 
 

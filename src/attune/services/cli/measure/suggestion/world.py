@@ -1,11 +1,9 @@
 """A log, made ready: what was known at each moment, and vectors of all texts."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attune.knowledge_store.catalog import Catalog
-from attune.services.cli.corpora.jsonlines import read_json_lines
+from attune.services.cli.measure.catalogs import labelled_catalog
 from attune.services.cli.measure.suggestion.cases import Log
 from attune.services.cli.measure.suggestion.encoding import Encoded
 from attune.services.cli.measure.suggestion.ladder import World
@@ -17,12 +15,8 @@ if TYPE_CHECKING:
 
 
 def read_entities(path: Path | None) -> Entities | None:
-    """A catalog, whose entities may be called id or qid; those without a label are left out. None without a file."""
-    if path is None:
-        return None
-    fields = (line.fields for line in read_json_lines(path))
-    named = ({"id": each.get("qid"), **each} for each in fields if each.get("label"))
-    return Entities(Catalog.load(json.dumps(each) for each in named))
+    """A catalog; None without a file."""
+    return None if path is None else Entities(labelled_catalog(path))
 
 
 def make_world(log: Log, entities: Entities | None, embedder: "Embedder") -> World:

@@ -1,13 +1,15 @@
-"""Next queries that users really asked, drawn from a log of (user, ts, query) rows: one of each user, split by time."""
+"""Next queries that users really asked, drawn from a log: one of each user, split by time."""
 
 import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 
-from attune.services.cli.corpora.jsonlines import read_json_lines
+from attune.knowledge_store.model import UserKey
+from attune.services.cli.logs.reading import AskedInFile
 from attune.services.suggestion.known import normalised
 
 _MOST_HISTORY = 8
@@ -41,13 +43,12 @@ def read_cases(path: Path, limit_users: int) -> Cases:
     """The last such moment of each user, of at most so many users; the same ones each time.
 
     Raises:
-        CorpusError: a line lacks user, ts or query.
+        CorpusError: a line is wrong, as logs/reading.py says.
     """
-    by_user: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for line in read_json_lines(path):
-        query = normalised(line.text("query"))
-        if query:
-            by_user[line.text("user", required=True)].append((line.text("ts", required=True), query))
+    by_user: dict[UserKey, list[tuple[datetime, str]]] = defaultdict(list)
+    for row in AskedInFile(path):
+        if query := normalised(row.text):
+            by_user[row.user].append((row.at, query))
     asked = {user: [query for _, query in sorted(rows)] for user, rows in by_user.items()}
     told = {user: queries for user, queries in asked.items() if len(set(queries)) >= _LEAST_QUERIES}
     pool = sorted({query for queries in told.values() for query in queries})
@@ -59,13 +60,13 @@ def read_cases(path: Path, limit_users: int) -> Cases:
     return Cases(mated[:limit_users], pool)
 
 
-def _last(user: str, queries: Sequence[str]) -> Case | None:
+def _last(user: UserKey, queries: Sequence[str]) -> Case | None:
     for place, (query, following) in reversed(list(enumerate(pairwise(queries)))):
         before = [each for each in dict.fromkeys(reversed(queries[: place + 1])) if each != query]
         if following not in queries[: place + 1] and len(before) > 1:
-            return Case(user, query, before[:_MOST_HISTORY], (), frozenset(queries[: place + 1]), following)
+            return Case(user.user, query, before[:_MOST_HISTORY], (), frozenset(queries[: place + 1]), following)
     return None
 
 
-def _shuffled(user: str) -> str:
-    return hashlib.sha256(user.encode()).hexdigest()
+def _shuffled(user: UserKey) -> str:
+    return hashlib.sha256(user.user.encode()).hexdigest()

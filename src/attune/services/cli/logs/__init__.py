@@ -1,0 +1,1 @@
+"""Logs of what users did: files in whatever form, and the event log."""
