@@ -33,7 +33,8 @@ from attune.services.search.document_log.metrics import DocumentLogMetrics
 from attune.services.search.document_log.settings import DocumentLogSettings
 from attune.services.search.document_log.worker import document_worker
 from attune.services.search.gateway import Read
-from attune.services.search.index.port import Document, Index, IndexedDocument, Version
+from attune.services.search.index.generations import LogBehindError
+from attune.services.search.index.port import Document, Index, IndexedDocument, Target, Version
 from attune.services.search.indexing import Indexer, LinksUnavailableError
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
@@ -298,3 +299,40 @@ async def test_what_became_of_records_is_counted(reading: Reading, metrics: Metr
     outcomes = ("indexed", "superseded", "deleted", "dead_letter")
     assert [counted(outcome) for outcome in outcomes] == [1, 1, 1, 1]
     assert metrics.registry.get_sample_value("attune_document_log_lag_records", {"partition": "0"}) == 0
+
+
+async def test_a_new_generation_is_read_from_the_logs_beginning_by_the_worker_at_work(reading: Reading) -> None:
+    worker = reading.worker()
+    reading.append(put("1", "one"), put("2", "two"), delete("2"))
+    await reading.read(worker)
+    building = reading.index.create_generation()
+    with pytest.raises(LogBehindError, match="partition 0 to 0 of 3"):
+        reading.index.activate_generation(building.name)
+    put_before(reading.index.feed(building.name), "2", "of a file")
+    reading.append(put("3", "three"))
+    while await reading.read(worker):
+        pass
+    assert [reading.text(each) for each in "123"] == ["one", None, "three"]
+    reading.index.activate_generation(building.name)
+    assert [reading.text(each) for each in "123"] == ["one", None, "three"]
+    assert reading.index.count("acme") == 2
+    reading.append(put("2", "back"))
+    while await reading.read(worker):
+        pass
+    assert reading.text("2") == "back"
+    worker.stop()
+
+
+async def test_a_document_with_a_field_that_is_not_declared_is_a_dead_letter(reading: Reading) -> None:
+    message = Message(document_id="1", text="one")
+    message.fields["colour"].keyword = "blue"
+    reading.append(put_entry("acme", message), put("2", "two"))
+    await reading.read()
+    (letter,) = dead_letters(reading.log, DOCUMENT_DEAD_LETTER_TOPIC)
+    assert "put.fields[colour]: no field 'colour' is declared" in str(letter)
+    assert reading.text("2") == "two"
+
+
+def put_before(into: Target, document_id: str, text: str) -> None:
+    document = IndexedDocument.of(Document(document_id, "", text, ""))
+    into.upsert("acme", [document], np.ones((1, DIMENSION), np.float32))
