@@ -1,0 +1,57 @@
+"""Queries with what their user was just asking about and had read strictly before, and the judgements of both worlds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+Texts = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One query of a user."""
+
+    user: str
+    query: str
+    grades: Mapping[str, int]
+    session: str = ""
+    """The last answer of the session or, where there was none, its last query; empty for the first query."""
+    histories: Mapping[str, Texts] = field(default_factory=dict)
+    """What the user cares about, by the kind of evidence: statements, documents, entities."""
+    pool: Texts = ()
+    """The ids of the documents to rank; none means the whole corpus."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A document of a corpus."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class CaseSet:
+    """A corpus and its queries. Strangers' sets have nobody's own context, only that of others."""
+
+    name: str
+    corpus: Sequence[Passage]
+    cases: Sequence[Case]
+    is_strangers: bool = False
+
+    @property
+    def users(self) -> list[str]:
+        """In the order of the cases."""
+        return list(dict.fromkeys(case.user for case in self.cases))
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of history that its users have."""
+        return list(dict.fromkeys(kind for case in self.cases for kind in case.histories))
+
+    def others(self, place: int) -> Case:
+        """A case of another user, always the same one, about as far in that user's session and history."""
+        case, users = self.cases[place], self.users
+        other = users[(users.index(case.user) + max(1, len(users) // 5)) % len(users)]
+        own = [each for each in self.cases if each.user == case.user]
+        theirs = [each for each in self.cases if each.user == other]
+        return theirs[min(own.index(case), len(theirs) - 1)]
