@@ -52,6 +52,9 @@ class Services:
     ) -> list[tuple[np.ndarray, Augmentation]]:
         return [(np.ones(DIMENSION, np.float32), augmentation) for augmentation in asked.values()]
 
+    async def said_vector(self, _text: str, _domain: str) -> np.ndarray | None:
+        return np.ones(DIMENSION, np.float32)
+
     async def passage_vectors(self, documents: Sequence[Document], _experts: object) -> list[np.ndarray | str]:
         self.embedded += [each.id for each in documents]
         vector = np.ones(DIMENSION, np.float32)

@@ -16,6 +16,9 @@ from attune.services.search.fusion import Fused, reciprocal_rank_fusion
 from attune.services.search.gateway import Augmentation, Expert, Gateway, is_without_answer
 from attune.services.search.index.bm25 import terms_of
 from attune.services.search.index.port import Candidate, Document, FloatVector, Index
+from attune.services.search.leaning.gates import Gates
+from attune.services.search.leaning.said import SaidVectors, said
+from attune.services.search.leaning.session import Near, SessionWeight, found_beside, near, weigh_session
 from attune.services.search.person import NOBODY, Person
 from attune.services.search.personal import Ranked, Weight, personal_ranking, weigh
 from attune.services.search.spaces import EVERYTHING, Space, merge, with_hits, worth_searching
@@ -40,9 +43,12 @@ class Wish:
 
     @property
     def personalization(self) -> float:
-        """How much of it is wanted; 1 is the default, 0 none."""
-        if not self.user:
-            return 0.0
+        """How much of what is known of the user is wanted; 1 is the default, 0 none."""
+        return self.session if self.user else 0.0
+
+    @property
+    def session(self) -> float:
+        """How much of what the caller says of the session is wanted: of a user that is not named, too."""
         return self.context.personalization if self.context.HasField("personalization") else 1.0
 
 
@@ -60,14 +66,18 @@ class Found:
     empty_domains: Sequence[str] = ()
     """The domains asked for that no document has, in the order asked."""
     milliseconds: dict[str, float] = field(default_factory=dict)
+    session: SessionWeight = field(default_factory=SessionWeight)
+    """How much what was said before counts."""
 
 
 class Searcher:
     """Ranks documents for a query and a user."""
 
-    def __init__(self, index: Index, gateway: Gateway) -> None:
+    def __init__(self, index: Index, gateway: Gateway, gates: Gates | None = None) -> None:
         self._index = index
         self._gateway = gateway
+        self._gates = gates or Gates.packaged()
+        self._said = SaidVectors(gateway.said_vector)
 
     async def search(self, wish: Wish) -> Found:
         """All candidates of both rankings, the best for the user first."""
@@ -83,24 +93,32 @@ class Searcher:
             asked = {
                 space.domain: experts.get(space.domain, Expert()).augmentation(wish.augmentation) for space in spaces
             }
-            embedded = await self._gateway.query_vectors(wish.query, asked)
+            embedded, session = await asyncio.gather(
+                self._gateway.query_vectors(wish.query, asked), self._session(tenant, wish, spaces[0])
+            )
             vectors = [vector for vector, _ in embedded]
             augmentations = [augmentation for _, augmentation in embedded]
             times["embed_ms"] = _since(started)
             started = time.monotonic()
-            dense, bm25 = await asyncio.gather(self._dense(tenant, wish.domains, spaces, vectors), by_words)
+            dense, bm25, near_by = await asyncio.gather(
+                self._dense(tenant, wish.domains, spaces, vectors),
+                by_words,
+                near(self._index, tenant, wish.domains, spaces[0].key, (vectors[0], session), CANDIDATES),
+            )
         except BaseException:
             by_words.cancel()  # else nobody would hear of its failure
             raise
-        fused, documents = await self._documents(tenant, wish.query, dense, bm25)
+        fused, documents = await self._documents(tenant, wish.query, dense, bm25, near_by)
         empty_domains = await self._empty_domains(tenant, wish.domains, documents)
         times["retrieve_ms"] = _since(started)
         started = time.monotonic()
+        said = await self._said_before(tenant, wish, bm25, near_by, fused)
+        fused = [each for each in fused if each.ranks or said.parts]
         entities = [documents[each.id].entity_ids for each in fused]
         person, weight = await self._weighed(wish, fused, entities)
-        ranked = personal_ranking(fused, entities, person, weight.value, wish.page_size)
+        ranked = personal_ranking(fused, entities, person, weight.value, wish.page_size, said.parts)
         times["personalize_ms"] = _since(started)
-        return Found(ranked, documents, weight, spaces, augmentations, empty_domains, times)
+        return Found(ranked, documents, weight, spaces, augmentations, empty_domains, times, said)
 
     async def _spaces(
         self, tenant: str, query: str, known: Mapping[str, Expert], by_words: Awaitable[Sequence[Candidate]]
@@ -140,11 +158,32 @@ class Searcher:
         )
         return merge(list(zip(spaces, found, strict=True)), CANDIDATES)
 
+    async def _session(self, tenant: str, wish: Wish, space: Space) -> FloatVector | None:
+        """The vector of what was said before, where that is wanted."""
+        if wish.session <= 0:
+            return None
+        return await self._said.of(tenant, said(wish.context), space.domain, space.key or "")
+
+    async def _said_before(
+        self, tenant: str, wish: Wish, bm25: Sequence[Candidate], near_by: Near | None, fused: Sequence[Fused]
+    ) -> SessionWeight:
+        plain = {each.id: each.score / fused[0].score for each in fused}
+        best_words = bm25[0].score if bm25 else 0.0
+        return await weigh_session(
+            self._index, tenant, wish.query, best_words, near_by, plain, self._gates, wish.session
+        )
+
     async def _documents(
-        self, tenant: str, query: str, dense: Sequence[Candidate], bm25: Sequence[Candidate]
+        self,
+        tenant: str,
+        query: str,
+        dense: Sequence[Candidate],
+        bm25: Sequence[Candidate],
+        near_by: Near | None,
     ) -> tuple[list[Fused], dict[str, Document]]:
         quote = await asyncio.to_thread(self._quoted, tenant, query, bm25)
         fused = reciprocal_rank_fusion({"dense": dense, "bm25": bm25, quotes.RANKING: quote})
+        fused += found_beside(near_by, fused)
         documents = await asyncio.to_thread(self._index.documents, tenant, [each.id for each in fused])
         # A document deleted since it was found is no answer any more.
         return [each for each in fused if each.id in documents], documents

@@ -14,6 +14,7 @@ import shutil
 import threading
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import cast
 
 import qdrant_edge as edge
 
@@ -104,6 +105,11 @@ class EdgeEngine:
         records = self._shard.retrieve(list(point_ids), with_payload=wanted, with_vector=False)
         return [record.payload or {} for record in records]
 
+    def vectors(self, point_ids: Collection[str]) -> list[tuple[Payload, list[float]]]:
+        fields = [ID, TENANT, SPACE]
+        records = self._shard.retrieve(list(point_ids), with_payload=fields, with_vector=[DENSE])
+        return [(record.payload or {}, vector) for record in records if (vector := _dense(record))]
+
     def count(self, tenant: str) -> int:
         return self._shard.count(edge.CountRequest(exact=True, filter=_filter(Scope(tenant))))
 
@@ -155,6 +161,12 @@ def _config(dimension: int) -> edge.EdgeConfig:
         hnsw_config=edge.HnswIndexConfig(m=0, payload_m=16, ef_construct=100, full_scan_threshold=10_000),
         optimizers=edge.EdgeOptimizersConfig(indexing_threshold=_SCANNED_KIB),
     )
+
+
+def _dense(record: edge.Record) -> list[float]:
+    """Empty for what is no document."""
+    vectors = record.vector if isinstance(record.vector, dict) else {}
+    return cast("list[float]", vectors.get(DENSE) or [])
 
 
 def _to_edge(point: IndexPoint) -> edge.Point:

@@ -146,6 +146,9 @@ class Index(Protocol):
     def documents(self, tenant: str, ids: Sequence[str]) -> dict[str, Document]:
         """These documents by id, without those that are not indexed."""
 
+    def vectors(self, tenant: str, ids: Sequence[str], space: str | None = None) -> dict[str, FloatVector]:
+        """The unit vectors of those of these documents that have theirs in `space` (None: in any)."""
+
     def count(self, tenant: str) -> int:
         """How many documents this tenant has."""
 

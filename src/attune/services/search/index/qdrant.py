@@ -3,12 +3,15 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+import numpy as np
+
 from attune.services.search.index.bm25 import Bm25Encoder, SparseWeights
 from attune.services.search.index.errors import InvalidQueryError
 from attune.services.search.index.identity import IndexIdentity
 from attune.services.search.index.points import (
     DIGEST,
     ID,
+    SPACE,
     TENANT,
     VERSION,
     IndexPoint,
@@ -56,6 +59,9 @@ class Engine(Protocol):
 
     def payloads(self, point_ids: Collection[str], fields: Sequence[str] | None) -> list[Payload]:
         """`fields` (None: all) of the points that exist, in any order."""
+
+    def vectors(self, point_ids: Collection[str]) -> list[tuple[Payload, list[float]]]:
+        """Of those of the points that are documents: id, tenant and space, and the dense vector."""
 
     def count(self, tenant: str) -> int: ...
 
@@ -115,6 +121,14 @@ class QdrantIndex:
 
     def documents(self, tenant: str, ids: Sequence[str]) -> dict[str, Document]:
         return {payload[ID]: to_document(payload) for payload in self._payloads(tenant, ids, None)}
+
+    def vectors(self, tenant: str, ids: Sequence[str], space: str | None = None) -> dict[str, FloatVector]:
+        found = self._engine.vectors(_point_ids(tenant, ids)) if ids else []
+        return {
+            payload[ID]: np.asarray(vector, np.float32)
+            for payload, vector in found
+            if space is None or payload.get(SPACE, "") == space
+        }
 
     def count(self, tenant: str) -> int:
         return self._engine.count(tenant)

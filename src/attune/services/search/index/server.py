@@ -8,6 +8,7 @@ there. With several shards, BM25's term statistics are those of a tenant's docum
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 from qdrant_client import QdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
@@ -16,7 +17,7 @@ from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 from attune.services.search.index.bm25 import SparseWeights
 from attune.services.search.index.errors import IndexMismatchError, IndexUnavailableError
 from attune.services.search.index.identity import IndexIdentity, require_same
-from attune.services.search.index.points import BM25, DENSE, DOMAIN, ID, TENANT, IndexPoint, Payload, of_version
+from attune.services.search.index.points import BM25, DENSE, DOMAIN, ID, SPACE, TENANT, IndexPoint, Payload, of_version
 from attune.services.search.index.port import Candidate, Scope, Version
 from attune.services.search.index.qdrant import QdrantIndex
 from attune.services.search.index.server_messages import of_scope, older_than, point_to_mark, to_struct
@@ -105,6 +106,14 @@ class ServerEngine:
         with _answering(self._collection):
             records = self._client.retrieve(self._collection, list(point_ids), with_payload=wanted)
         return [record.payload or {} for record in records]
+
+    def vectors(self, point_ids: Collection[str]) -> list[tuple[Payload, list[float]]]:
+        with _answering(self._collection):
+            records = self._client.retrieve(
+                self._collection, list(point_ids), with_payload=[ID, TENANT, SPACE], with_vectors=[DENSE]
+            )
+        found = [(each.payload or {}, each.vector) for each in records]
+        return [(payload, cast("list[float]", own[DENSE])) for payload, own in found if isinstance(own, dict) and own]
 
     def count(self, tenant: str) -> int:
         with _answering(self._collection):

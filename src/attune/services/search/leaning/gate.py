@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 
 from attune.services.search.leaning.mixing import TOP, Beside, Scores
 
-FEATURES = ("terms", "refers", "context_cosine", "gain", "cost", "overlap", "best_cosine", "words")
+FEATURES = ("terms", "refers", "context_cosine", "gain", "cost", "overlap", "support", "best_cosine", "words")
 MOST = 0.85
 RISE = 0.15
 
 _WORD = re.compile(r"\w+")
-_REFERRING = frozenset(
+_WORDS = (
     "it its they them their theirs this that these those he him his she her hers there here one ones then such same "
-    "other others another else more both either neither former latter first second".split()
+    "other others another else more both either neither former latter first second"
 )
+_REFERRING = frozenset(_WORDS.split())
 """English words that point to something said before."""
 
 
@@ -44,7 +45,8 @@ def features(asked: Asked, base: Scores, ranking: Beside, context_cosine: float)
     """[len(FEATURES)], in their order.
 
     `gain` is how much nearer to the context the ten best are than those without it, `cost` how much farther from the
-    query; `overlap` the share of the ten that are the same. `context_cosine` is the query's cosine to the context.
+    query; `overlap` the share of the ten that are the same; `support` how near the nearest of them is to the context, 1
+    being a document that the user has read. `context_cosine` is the query's cosine to the context.
     """
     plain, other = np.argsort(-base, kind="stable")[:TOP], np.argsort(ranking.ranks, kind="stable")[:TOP]
     words = _WORD.findall(asked.text.casefold())
@@ -55,6 +57,7 @@ def features(asked: Asked, base: Scores, ranking: Beside, context_cosine: float)
         "gain": ranking.support[other].mean() - ranking.support[plain].mean(),
         "cost": ranking.cosines[plain].mean() - ranking.cosines[other].mean(),
         "overlap": len(set(plain.tolist()) & set(other.tolist())) / max(1, len(plain)),
+        "support": ranking.support[other].max(),
         "best_cosine": ranking.cosines.max(),
         "words": asked.best_words / max(1, asked.terms),
     }
@@ -83,5 +86,5 @@ class Gate:
         return np.asarray(1 / (1 + np.exp(-z)), np.float64)
 
     def weight(self, values: NDArray[np.float64]) -> float:
-        """g of one query's features."""
+        """The weight of the context, for one query's features."""
         return float(MOST * np.clip((self.probability(values) - self.threshold) / RISE, 0, 1))

@@ -1,7 +1,7 @@
 """The two gates in a JSON file that anybody can read.
 
-    {"format": 1, "session": {"bias", "threshold", "features": {"terms": {"weight", "mean", "scale"}, ...}}, "user": ...,
-     "provenance": {...}}
+{"format": 1, "session": {"bias", "threshold", "features": {"terms": {"weight", "mean", "scale"}, ...}}, "user": ...,
+ "provenance": {...}}
 """
 
 import json

@@ -10,6 +10,7 @@ from attune.services.search.leaning.gates import Gates
 from attune.services.search.leaning.mixing import (
     SESSION_SHARE,
     USER_SHARE,
+    Beside,
     Candidates,
     Scores,
     Vector,
@@ -33,8 +34,9 @@ class Interests:
 
 @dataclass(frozen=True)
 class Step:
-    """What one context makes of the scores: its gate's inputs and weight, and what it adds to each document [n]."""
+    """What one context makes of the scores: its ranking, its gate's inputs and weight, its additions [n]."""
 
+    ranking: Beside
     values: NDArray[np.float64]
     weight: float
     parts: Scores
@@ -95,8 +97,7 @@ def _of_session(
 ) -> Step:
     ranking = beside(candidates, query, candidates.cosines(session), SESSION_SHARE)
     values = features(asked, candidates.base, ranking, float(query @ session))
-    weight = min(1.0, wanted * gate.weight(values))
-    return Step(values, weight, leaned(candidates.base, ranking, weight), leaned(candidates.base, ranking, 1.0))
+    return _step(candidates, ranking, values, min(1.0, wanted * gate.weight(values)))
 
 
 def _of_user(
@@ -105,7 +106,15 @@ def _of_user(
     support, which = nearest_interest(candidates, interests.vectors, interests.strengths)
     ranking = beside(candidates, query, support, USER_SHARE)
     values = features(asked, candidates.base, ranking, float((interests.vectors @ query).max()))
-    weight = min(1.0, wanted * gate.weight(values))
-    parts, full = leaned(candidates.base, ranking, weight), leaned(candidates.base, ranking, 1.0)
-    return Step(values, weight, parts, full, which)
+    return _step(candidates, ranking, values, min(1.0, wanted * gate.weight(values)), which)
 
+
+def _step(
+    candidates: Candidates,
+    ranking: Beside,
+    values: NDArray[np.float64],
+    weight: float,
+    nearest: NDArray[np.intp] | None = None,
+) -> Step:
+    parts, full = leaned(candidates, ranking, weight), leaned(candidates, ranking, 1.0)
+    return Step(ranking, values, weight, parts, full, nearest)

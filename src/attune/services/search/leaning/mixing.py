@@ -5,10 +5,10 @@
     support(d)  = max over what the user cares about: strength * cos(it, d)      of the user
     score(d)    = base(d) + g * (61 / (60 + rank of d by beside) - base(d))      in (0, 1]
 
-base is the plain score, or what the session has made of it; g is between 0 and 1, from the gate. So at g = 0 the ranking
-is the base one, whatever else is known, and what a context adds to a document, or takes from it, is told apart from
-the rest of its score. The formulas are ours; why similarity enters here and not as an addend to the score, and why the
-nearest interest counts and not their mean, is in docs/search.md.
+base is the plain score, or what the session has made of it; g is between 0 and 1, from the gate. So at g = 0 the
+ranking is the base one, whatever else is known, and what a context adds to a document, or takes from it, is told apart
+from the rest of its score. The formulas are ours; why similarity enters here and not as an addend to the score, and why
+the nearest interest counts and not their mean, is in docs/search-personal.md.
 """
 
 from dataclasses import dataclass
@@ -36,6 +36,11 @@ class Candidates:
 
     vectors: NDArray[np.float32]
     base: Scores
+
+    @property
+    def comparable(self) -> NDArray[np.bool_]:
+        """[n]: whether a document has a vector."""
+        return np.asarray(self.vectors.any(axis=1), np.bool_)
 
     def cosines(self, vector: Vector) -> Scores:
         """[n]: to a vector [d]."""
@@ -75,9 +80,9 @@ def nearest_interest(
     return np.asarray(near[np.arange(len(near)), which], np.float64), which
 
 
-def leaned(base: Scores, ranking: Beside, weight: float) -> Scores:
-    """What the context adds to each score, or takes from it."""
-    return np.asarray(weight * (ranking.shares - base), np.float64)
+def leaned(candidates: Candidates, ranking: Beside, weight: float) -> Scores:
+    """What the context adds to each score, or takes from it; nothing where it cannot be compared."""
+    return np.asarray(weight * np.where(candidates.comparable, ranking.shares - candidates.base, 0.0), np.float64)
 
 
 def mixed(query: Vector, context: Vector, share: float = SESSION_SHARE) -> Vector:

@@ -1,7 +1,8 @@
-"""Queries with what their user was just asking about and had read strictly before, and the judgements of both worlds."""
+"""Queries, with what their user was told, asked and read strictly before, and with judgements of documents."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 Texts = tuple[str, ...]
 
@@ -50,8 +51,13 @@ class CaseSet:
 
     def others(self, place: int) -> Case:
         """A case of another user, always the same one, about as far in that user's session and history."""
-        case, users = self.cases[place], self.users
-        other = users[(users.index(case.user) + max(1, len(users) // 5)) % len(users)]
-        own = [each for each in self.cases if each.user == case.user]
-        theirs = [each for each in self.cases if each.user == other]
-        return theirs[min(own.index(case), len(theirs) - 1)]
+        user, users = self.cases[place].user, list(self._places)
+        theirs = self._places[users[(users.index(user) + max(1, len(users) // 5)) % len(users)]]
+        return self.cases[theirs[min(self._places[user].index(place), len(theirs) - 1)]]
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for place, case in enumerate(self.cases):
+            found.setdefault(case.user, []).append(place)
+        return found

@@ -27,11 +27,14 @@ def personalization(
     data: Annotated[Path, typer.Option(help="The directory that has retrieval/ and users/.")],
     sets: Annotated[
         list[str] | None,
-        typer.Option("--set", help="ikat, ikat-rewritten, acm_cr, cosobe, or a judged corpus of data; may be repeated."),
+        typer.Option(
+            "--set", help="ikat, ikat-rewritten, acm_cr, cosobe, or a judged corpus of data; may be repeated."
+        ),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="A model directory; without it, the packaged one.")] = None,
     at_most_documents: Annotated[
-        int, typer.Option(min=0, help="Of a larger corpus, those that are judged or read and the best by words; 0: all.")
+        int,
+        typer.Option(min=0, help="Of a larger corpus, those that are judged or read and the best by words; 0: all."),
     ] = 0,
     vectors: Annotated[
         Path | None, typer.Option(help="Keep vectors in this file, and do not compute again what it has.")
@@ -95,9 +98,7 @@ def _read(data: Path, name: str) -> "CaseSet":
     return sets.strangers(data, name)
 
 
-def _grounds(
-    chosen: "Sequence[CaseSet]", model: Path | None, most: int, vectors: Path | None
-) -> "list[Grounds]":
+def _grounds(chosen: "Sequence[CaseSet]", model: Path | None, most: int, vectors: Path | None) -> "list[Grounds]":
     from attune.embeddings.embedder import Embedder  # noqa: PLC0415 - torch, which no other command waits for
     from attune.embeddings.stored_vectors import StoredVectors  # noqa: PLC0415
     from attune.services.cli.measure.personalization.ground import Grounds, Texts, within  # noqa: PLC0415

@@ -89,9 +89,7 @@ class Grounds:
         order = np.argsort(-scores, kind="stable")[:10]
         return ndcg([self.ids[places[each]] for each in order], case.grades)
 
-    def _ground(
-        self, case: Case, query: Vector, ranked: Sequence[Candidate], quote: Sequence[Candidate]
-    ) -> Ground:
+    def _ground(self, case: Case, query: Vector, ranked: Sequence[Candidate], quote: Sequence[Candidate]) -> Ground:
         dense: Iterable[int] = self.nearest(query)
         if case.pool:
             pool = {self._place[each] for each in case.pool}
@@ -104,7 +102,6 @@ class Grounds:
         asked = Asked(case.query, len(terms_of(case.query)), ranked[0].score if ranked else 0.0)
         quality = ndcg([self.ids[int(each.id)] for each in by_meaning[:10]], case.grades)
         return Ground(case, query, asked, places, plain, quality)
-
 
 
 def within(cases: CaseSet, most: int) -> CaseSet:
@@ -120,4 +117,4 @@ def within(cases: CaseSet, most: int) -> CaseSet:
     ranked = WordIndex([each.text for each in cases.corpus]).ranked([case.query for case in cases.cases])
     for depth in range(DEPTH):
         kept |= dict.fromkeys(int(found[depth].id) for found in ranked if depth < len(found) and len(kept) < most)
-    return replace(cases, corpus=[cases.corpus[number] for number in sorted(list(kept)[:max(most, 1)])])
+    return replace(cases, corpus=[cases.corpus[number] for number in sorted(list(kept)[: max(most, 1)])])

@@ -1,4 +1,4 @@
-"""The ladder: each step sees more than the one before; controls get another user's session or history and must not gain.
+"""The ladder: each step sees more; controls get another user's session or history, and must not gain by it.
 
 Gates are cross-fitted: nobody is ranked by a gate that has learned from any of their queries. Strangers' sets teach
 nothing; they are ranked by gates that have learned from all users.
@@ -16,7 +16,7 @@ from attune.services.search.leaning.gate import MOST, Gate
 from attune.services.search.leaning.gates import Gates
 from attune.services.search.leaning.leaned import Interests, Leaned, lean
 from attune.services.search.leaning.mixing import mixed
-from attune.services.search.leaning.teaching import Lessons, teach
+from attune.services.search.leaning.teaching import SESSION_THRESHOLD, USER_THRESHOLD, Lessons, teach
 
 FOLDS = 10
 _OTHERS_COUNT = 0.4
@@ -38,8 +38,11 @@ class Inputs:
 
     @property
     def name(self) -> str:
-        parts = [f"{self.session} session" if self.session else "", f"{self.history} {self.kind}" if self.history else ""]
-        return " + ".join(each for each in parts if each) or "plain"
+        parts = [
+            f"{self.session} session" if self.session else "",
+            f"{self.history} {self.kind}" if self.history else "",
+        ]
+        return " + ".join(each for each in parts if each) or self.kind or "plain"
 
 
 PLAIN = Inputs()
@@ -131,10 +134,10 @@ def fitted(learned: Sequence[Lesson], leave_out: int | None = None) -> Gates:
     chosen = {
         name: [each for each in learned if each.step == name and each.fold != leave_out] for name in ("session", "user")
     }
-    return Gates(*(_taught(each) for each in chosen.values()))
+    return Gates(_taught(chosen["session"], SESSION_THRESHOLD), _taught(chosen["user"], USER_THRESHOLD))
 
 
-def _taught(learned: Sequence[Lesson]) -> Gate:
+def _taught(learned: Sequence[Lesson], threshold: float) -> Gate:
     if not learned:
         return Gate.closed()
     return teach(
@@ -142,6 +145,6 @@ def _taught(learned: Sequence[Lesson]) -> Gate:
             np.stack([each.values for each in learned]),
             np.array([each.gain for each in learned]),
             np.array([each.count for each in learned]),
-        )
+        ),
+        threshold,
     )
-

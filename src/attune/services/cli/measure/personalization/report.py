@@ -157,7 +157,7 @@ def _harm(found: Sequence[Measured]) -> dict[str, float]:
     judged = [
         each
         for each in steps
-        if each.set in {"ikat rewritten", "cosobe"} and each.inputs.is_own or each.set not in _OWN_SETS
+        if (each.set in {"ikat rewritten", "cosobe"} and each.inputs.is_own) or each.set not in _OWN_SETS
     ]
     if not judged:
         return {}

@@ -16,6 +16,7 @@ from attune.services.cli.corpora.keywords import split_keywords
 from attune.services.cli.corpora.model import CorpusError
 from attune.services.cli.measure.personalization.cases import Case, CaseSet, Passage, Texts
 from attune.services.cli.measure.suggestion.moments import Entities
+from attune.services.search.leaning.said import MOST_CHARACTERS
 
 _READ_CHARACTERS = 16_384
 """As the search service reads of a document."""
@@ -41,7 +42,7 @@ def ikat(data: Path, *, rewritten: bool = False) -> CaseSet:
             said = line.text("text") if rewritten else _metadata(line)["utterance"]
             if line.fields["_id"] in qrels:
                 cases.append(Case(user, said, qrels[line.fields["_id"]], last, histories))
-            last = _metadata(line).get("response") or said
+            last = (_metadata(line).get("response") or said)[:MOST_CHARACTERS]
     return CaseSet("ikat rewritten" if rewritten else "ikat", _corpus(directory), cases)
 
 
@@ -61,7 +62,9 @@ def acm_cr(data: Path) -> CaseSet:
     cases = [
         case
         for paper, paragraphs in papers.items()
-        for case in _paragraphs(paper, [line for _, line in sorted(paragraphs, key=lambda each: each[0])], qrels, texts, keywords)
+        for case in _paragraphs(
+            paper, [line for _, line in sorted(paragraphs, key=lambda each: each[0])], qrels, texts, keywords
+        )
     ]
     return CaseSet("acm_cr", [Passage(*each) for each in texts.items()], cases)
 
@@ -86,8 +89,12 @@ def cosobe(data: Path) -> CaseSet:
             judged = {results[rank][0]: grade for rank, grade in own.items() if rank in results}
             if read and judged:
                 pool = tuple(url for url, _ in results.values())
-                cases.append(Case(line.fields["session"], each["query"], judged, last, {"documents": tuple(read)}, pool))
-            clicked = [results[int(click["rank"])][1] for click in each.get("clicks", []) if int(click["rank"]) in results]
+                cases.append(
+                    Case(line.fields["session"], each["query"], judged, last, {"documents": tuple(read)}, pool)
+                )
+            clicked = [
+                results[int(click["rank"])][1] for click in each.get("clicks", []) if int(click["rank"]) in results
+            ]
             read += [title for title in clicked if title not in read]
             last = clicked[-1] if clicked else each["query"]
     return CaseSet("cosobe", [Passage(*each) for each in corpus.items()], cases)
@@ -113,7 +120,7 @@ def strangers(data: Path, name: str, seed: int = 0) -> CaseSet:
         ]
         histories = {"documents": tuple(read), "statements": personas[place % len(personas)]}
         query = line.fields["_id"]
-        cases.append(Case(query, line.text("text"), qrels[query], read[0] if read else "", histories))
+        cases.append(Case(query, line.text("text"), qrels[query], read[0][:MOST_CHARACTERS] if read else "", histories))
     return CaseSet(name, corpus, cases, is_strangers=True)
 
 
@@ -133,7 +140,7 @@ def _paragraphs(
             histories = {"documents": tuple(texts[each] for each in cited), "entities": tuple(named)}
             yield Case(paper, line.text("text"), grades, last, histories)
         cited |= dict.fromkeys(each for each, grade in (grades or {}).items() if grade > 0 and each in texts)
-        last = line.text("text")
+        last = line.text("text")[:MOST_CHARACTERS]
 
 
 def _personas(path: Path) -> dict[str, Texts]:
