@@ -50,6 +50,23 @@ def test_a_document_comes_back_as_it_went_in(index: Index) -> None:
     assert index.documents("acme", ["7", "8"]) == {"7": full}
 
 
+def test_vectors_come_back_with_length_one_of_documents_in_the_space_asked(index: Index) -> None:
+    documents = [document("1"), document("2"), document("gone")]
+    vectors = vectors_for(3)
+    spaces = ["", "law@1", ""]
+    rows = [IndexedDocument.of(each, space) for each, space in zip(documents, spaces, strict=True)]
+    index.upsert("acme", rows, vectors)
+    index.delete("acme", ["gone"])
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = index.vectors("acme", ["1", "2", "gone", "never"])
+    assert sorted(found) == ["1", "2"]
+    np.testing.assert_allclose(found["1"], unit[0], atol=1e-6)
+    assert sorted(index.vectors("acme", ["1", "2"], "")) == ["1"]
+    assert sorted(index.vectors("acme", ["1", "2"], "law@1")) == ["2"]
+    assert index.vectors("acme", []) == {}
+    assert index.vectors("globex", ["1", "2"]) == {}
+
+
 def test_what_is_not_indexed_is_absent(index: Index) -> None:
     put(index, "acme", document("1"))
     assert index.get("acme", "2") is None

@@ -57,6 +57,9 @@ class Services:
     ) -> list[tuple[np.ndarray, Augmentation]]:
         return [(np.ones(DIMENSION, np.float32), augmentation) for augmentation in asked.values()]
 
+    async def said_vector(self, _text: str, _domain: str) -> np.ndarray | None:
+        return np.ones(DIMENSION, np.float32)
+
     async def passage_vectors(self, documents: Sequence[Document], _experts: object) -> list[Read | str]:
         self.embedded += [each.id for each in documents]
         return ["cannot be embedded" if each.id in self.refused else self.read(each.text) for each in documents]

@@ -7,6 +7,7 @@ import pytest
 from attune.services.search.explain import explain
 from attune.services.search.fusion import Fused, reciprocal_rank, reciprocal_rank_fusion
 from attune.services.search.index.port import Candidate
+from attune.services.search.leaning.session import FromSession
 from attune.services.search.person import Acquaintance
 from attune.services.search.personal import Evidence, Ranked
 
@@ -77,3 +78,33 @@ def test_the_plain_score_is_divided_as_the_fusion_made_it() -> None:
 
 def test_at_most_five_entities_are_named() -> None:
     assert len(explain(ranked({"dense": 1}, *(reading(reads=1) for _ in range(9)))).entities) == 5
+
+
+def after(contribution: float, *evidence: Evidence, personal: float = 0.0) -> Ranked:
+    fused = Fused("d", 0.03, {"dense": 1}, {"dense": 0.7})
+    return Ranked(fused, 4, 0.9, 0.5, personal, evidence, FromSession(contribution, 2, 0.6))
+
+
+def test_the_session_is_a_part_and_a_reason() -> None:
+    found = explain(after(0.2))
+    assert found.summary == "because it goes on from what you were just asking about"
+    part = next(each for each in found.parts if each.name == "session")
+    assert (part.contribution, part.rank, part.value) == (0.2, 2, 0.6)
+
+
+def test_a_session_that_speaks_against_a_hit_is_no_reason_for_it_but_a_part() -> None:
+    found = explain(after(-0.2))
+    assert found.summary.startswith("matches")
+    assert sum(each.contribution for each in found.parts) == pytest.approx(0.7)
+
+
+def test_the_stronger_of_session_and_history_is_told() -> None:
+    assert "goes on" in explain(after(0.3, reading(reads=2), personal=0.1)).summary
+    assert "you read about" in explain(after(0.1, reading(reads=2), personal=0.3)).summary
+
+
+def test_a_hit_of_the_session_alone_has_no_other_part() -> None:
+    ranked = Ranked(Fused("d", 0.0, {}, {}), 120, 0.0, 0.0, 0.0, (), FromSession(0.005, 90, 0.2))
+    found = explain(ranked)
+    assert found.summary == "is near what you were just asking about"
+    assert [each.name for each in found.parts] == ["session", "personal"]

@@ -651,7 +651,7 @@ class SearchRequest(_message.Message):
     query: _builtins.str
     """What is searched for."""
     user_id: _builtins.str
-    """For whom; empty means: nobody in particular, and no personalization."""
+    """For whom; empty means: nobody in particular, and nothing that is known of a user counts."""
     page_size: _builtins.int
     """At most so many hits; 0 means 10."""
     page_token: _builtins.str
@@ -663,7 +663,9 @@ class SearchRequest(_message.Message):
     """How the query's vector is changed by its tokens. An expert that does not have it gets the plain query."""
     @_builtins.property
     def context(self) -> _context_pb2.Context:
-        """What the user is in the middle of, and how much personalization is wanted."""
+        """What the user is in the middle of, and how much personalization is wanted. What the last turn answered, or asked,
+        counts where the query goes on from it.
+        """
 
     @_builtins.property
     def domains(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -751,14 +753,14 @@ class ScorePart(_message.Message):
     RANK_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """"dense", "bm25", "quote", "personal", or "boost:" and the name of a boost."""
+    """"dense", "bm25", "quote", "session", "personal", or "boost:" and the name of a boost."""
     contribution: _builtins.float
-    """What it adds to the score."""
+    """What it adds to the score; of "session" it may be below 0, where what was said before speaks against the document."""
     rank: _builtins.int
     """Its place in that ranking, one-based; absent for what is no ranking, or where that ranking does not hold the document."""
     value: _builtins.float
-    """Its score there: a cosine, a BM25 score, or an affinity between 0 and 1; of a boost, what its formula makes of the
-    document, before the weight.
+    """Its score there: a cosine (of "session" to what was said before), a BM25 score, or an affinity between 0 and 1; of a
+    boost, what its formula makes of the document, before the weight.
     """
     def __init__(
         self,
@@ -951,6 +953,8 @@ class PersonalizationReport(_message.Message):
     APPLIED_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    SESSION_WEIGHT_FIELD_NUMBER: _builtins.int
+    SESSION_REASON_FIELD_NUMBER: _builtins.int
     applied: _builtins.bool
     """Whether the store moved anything."""
     weight: _builtins.float
@@ -959,16 +963,22 @@ class PersonalizationReport(_message.Message):
     """Why this weight, in words: also that the user does not allow ranking by what is known of them, or that the knowledge
     service did not answer.
     """
+    session_weight: _builtins.float
+    """How much what was said before in the session (context.turns) counted in this query, between 0 and 1."""
+    session_reason: _builtins.str
+    """Why this weight, in words."""
     def __init__(
         self,
         *,
         applied: _builtins.bool = ...,
         weight: _builtins.float = ...,
         reason: _builtins.str = ...,
+        session_weight: _builtins.float = ...,
+        session_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "reason", b"reason", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "reason", b"reason", "session_reason", b"session_reason", "session_weight", b"session_weight", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -17,6 +17,7 @@ from attune.services.cli.measure.linking import linking
 from attune.services.cli.measure.llm_speed.command import llm
 from attune.services.cli.measure.merged import merge
 from attune.services.cli.measure.pairs import pairs
+from attune.services.cli.measure.personalization.command import personalization
 from attune.services.cli.measure.retrieval import retrieval
 from attune.services.cli.measure.routing import routing
 from attune.services.cli.measure.search_speed import search as bench_search
@@ -64,6 +65,7 @@ evaluate.command(name="store")(stored)
 evaluate.command()(completion)
 evaluate.command()(suggestion)
 evaluate.command(name="suggestion-llm")(suggestion_llm)
+evaluate.command()(personalization)
 app.add_typer(evaluate, name="eval")
 training = typer.Typer(help="Train on your own texts.", no_args_is_help=True)
 training.command()(expert)

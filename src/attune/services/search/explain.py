@@ -19,16 +19,19 @@ def explain(ranked: Ranked) -> pb.Explanation:
     """The parts of a hit's score, the entities behind its personal part, and all of it in a sentence."""
     return pb.Explanation(
         summary=_summary(ranked),
-        parts=[*_plain_parts(ranked), _personal_part(ranked)],
+        parts=[*_plain_parts(ranked), *_session_parts(ranked), _personal_part(ranked)],
         entities=[_reason(each) for each in ranked.evidence[:_MOST_ENTITIES]],
         plain_rank=ranked.plain_rank,
     )
 
 
 def _summary(ranked: Ranked) -> str:
-    if ranked.personal < _WORTH_SAYING or not ranked.evidence:
-        return _plain_sentence(ranked.fused)
-    return _because(ranked.evidence[0].acquaintance)
+    session = ranked.session.contribution if ranked.session else 0.0
+    if ranked.evidence and ranked.personal >= max(_WORTH_SAYING, session):
+        return _because(ranked.evidence[0].acquaintance)
+    if session >= _WORTH_SAYING:
+        return "because it goes on from what you were just asking about"
+    return _plain_sentence(ranked.fused)
 
 
 def _plain_sentence(fused: Fused) -> str:
@@ -39,7 +42,9 @@ def _plain_sentence(fused: Fused) -> str:
         return f"matches what your query means (place {means}) and its words (place {says})"
     if means:
         return f"matches what your query means (place {means})"
-    return f"matches the words of your query (place {says})"
+    if says:
+        return f"matches the words of your query (place {says})"
+    return "is near what you were just asking about"
 
 
 def _because(known: Acquaintance) -> str:
@@ -73,6 +78,14 @@ def _plain_parts(ranked: Ranked) -> list[pb.ScorePart]:
         for part in ranked.fused.added
     ]
     return fused + added
+
+
+def _session_parts(ranked: Ranked) -> list[pb.ScorePart]:
+    """None where the session does not count."""
+    found = ranked.session
+    if found is None:
+        return []
+    return [pb.ScorePart(name="session", contribution=found.contribution, rank=found.rank, value=found.cosine)]
 
 
 def _personal_part(ranked: Ranked) -> pb.ScorePart:

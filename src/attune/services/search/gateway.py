@@ -113,6 +113,16 @@ class Gateway:
         matrix = to_matrix(answer.vectors)
         return [(matrix[item.row], item.augmentation) for item in answer.items]
 
+    async def said_vector(self, text: str, domain: str) -> NDArray[np.float32] | None:
+        """The unit vector [d] of what was said, by the expert of `domain`; None if it cannot be embedded."""
+        request = embedding.EmbedRequest(
+            inputs=[embedding.TextInput(text=text, domain=domain, role=embedding.ROLE_PASSAGE)],
+            lane=embedding.LANE_INTERACTIVE,
+        )
+        answer = await self._embedding.Embed(request, **onward())
+        item = answer.items[0]
+        return None if item.HasField("error") else to_matrix(answer.vectors)[item.row]
+
     async def passage_vectors(self, documents: Sequence[Document], experts: Collection[str]) -> list[Read | str]:
         """For each document its vector, of as much as the model reads, or why it has none.
 

@@ -1,6 +1,6 @@
-"""Personal ranking: the plain score plus the user's affinity to a document, weighted by how much the query leaves open.
+"""Personal ranking: the plain score, what the session makes of it, and the user's affinity to a document.
 
-    score(d) = plain(d) + w * affinity(d)
+    score(d) = plain(d) + session(d) + w * affinity(d)
     plain(d) = rrf(d) / max rrf, in (0, 1], and what boosts and a cross-encoder add
     affinity(d) = tanh(sum over the user's entities e of d: strength(e) * rarity(e))   in [0, 1)
     rarity(e) = log(1 + n / n_e) / log(1 + n)                         n candidates, n_e of them with e
@@ -8,19 +8,22 @@
 
 The formula is ours. History helps vague queries and harms specific ones, so w falls to 0 where the query is made of
 names (coverage) that few of the best documents bear (spread): "asyncio.gather" is specific, "kids" is not; and where
-one document leads the others by far in the dense ranking (lead).
+one document leads the others by far in the dense ranking (lead). session(d) is from leaning/.
 """
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from attune.services.search.fusion import Fused, best_score
+from attune.services.search.leaning.session import FromSession
 from attune.services.search.person import Acquaintance, Person
 
 MOST = 0.35
 """The largest weight: enough for a document about the user's subject to climb over about ten places."""
+NO_SESSION: Mapping[str, FromSession] = MappingProxyType({})
 _BEST = 20
 """How many of the best documents tell how widely the query's names are spread."""
 _CLEAR_LEAD = 0.25
@@ -50,11 +53,13 @@ class Ranked:
     personal: float
     """What the affinity adds to the score."""
     evidence: tuple[Evidence, ...]
+    session: FromSession | None = None
+    """What was said before in the session adds to the score, or takes from it, where it counts."""
 
     @property
     def score(self) -> float:
         """The sum that the ranking is by."""
-        return self.plain + self.personal
+        return self.plain + (self.session.contribution if self.session else 0.0) + self.personal
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +96,12 @@ def weigh(person: Person, fused: Sequence[Fused], entities: Sequence[Sequence[st
 
 
 def personal_ranking(
-    fused: Sequence[Fused], entities: Sequence[Sequence[str]], person: Person, weight: float, page_size: int
+    fused: Sequence[Fused],
+    entities: Sequence[Sequence[str]],
+    person: Person,
+    weight: float,
+    page_size: int,
+    session: Mapping[str, FromSession] = NO_SESSION,
 ) -> list[Ranked]:
     """All candidates by personal score. The plain winner never leaves the first page.
 
@@ -101,6 +111,7 @@ def personal_ranking(
         person: the user's acquaintance with them.
         weight: of the affinity, from `weigh`.
         page_size: how many hits a page has.
+        session: by document id, what the session adds.
     """
     holders = Counter(each for ids in entities for each in set(ids))
     best = best_score(fused)
@@ -108,7 +119,17 @@ def personal_ranking(
     for place, (candidate, ids) in enumerate(zip(fused, entities, strict=True), start=1):
         evidence = _evidence(ids, person, holders, len(fused))
         affinity = math.tanh(sum(each.contribution for each in evidence))
-        ranked.append(Ranked(candidate, place, candidate.plain(best), affinity, weight * affinity, evidence))
+        ranked.append(
+            Ranked(
+                candidate,
+                place,
+                candidate.plain(best),
+                affinity,
+                weight * affinity,
+                evidence,
+                session.get(candidate.id),
+            )
+        )
     ranked.sort(key=lambda each: (-each.score, each.plain_rank))
     return _keep_winner(ranked, page_size)
 

@@ -15,12 +15,15 @@ from attune.services.runtime.clock import Clock, system_clock
 from attune.services.search import quotes
 from attune.services.search.boosts.boosting import boosted
 from attune.services.search.boosts.declared import Boost
-from attune.services.search.fusion import Fused, reciprocal_rank_fusion
+from attune.services.search.fusion import Fused, best_score, reciprocal_rank_fusion
 from attune.services.search.gateway import Augmentation, Expert, Gateway, is_without_answer
 from attune.services.search.index.bm25 import terms_of
 from attune.services.search.index.narrowing import PUBLIC, Within
 from attune.services.search.index.passages import Passage
-from attune.services.search.index.port import Candidate, Document, FloatVector, Index
+from attune.services.search.index.port import Candidate, Document, FloatVector, Index, Scope
+from attune.services.search.leaning.gates import Gates
+from attune.services.search.leaning.said import SaidVectors, said
+from attune.services.search.leaning.session import Near, SessionWeight, found_beside, near, weigh_session
 from attune.services.search.person import NOBODY, Person
 from attune.services.search.personal import Ranked, Weight, personal_ranking, weigh
 from attune.services.search.spaces import EVERYTHING, Space, merge, with_hits, worth_searching
@@ -48,9 +51,12 @@ class Wish:
 
     @property
     def personalization(self) -> float:
-        """How much of it is wanted; 1 is the default, 0 none."""
-        if not self.user:
-            return 0.0
+        """How much of what is known of the user is wanted; 1 is the default, 0 none."""
+        return self.session if self.user else 0.0
+
+    @property
+    def session(self) -> float:
+        """How much of what the caller says of the session is wanted: of a user that is not named, too."""
         return self.context.personalization if self.context.HasField("personalization") else 1.0
 
 
@@ -72,15 +78,19 @@ class Found:
     """What the caller should know of it, a sentence each."""
     vectors: Mapping[str, FloatVector] = field(default_factory=dict)
     """Of the query, by the key of the space that it was embedded for."""
+    session: SessionWeight = field(default_factory=SessionWeight)
+    """How much what was said before counts."""
 
 
 class Searcher:
     """Ranks documents for a query and a user."""
 
-    def __init__(self, index: Index, gateway: Gateway, clock: Clock = system_clock) -> None:
+    def __init__(self, index: Index, gateway: Gateway, clock: Clock = system_clock, gates: Gates | None = None) -> None:
         self._index = index
         self._gateway = gateway
         self._clock = clock
+        self._gates = gates or Gates.packaged()
+        self._said = SaidVectors(gateway.said_vector)
 
     async def search(self, wish: Wish) -> Found:
         """All candidates of both rankings, the best for the user first."""
@@ -96,26 +106,34 @@ class Searcher:
             asked = {
                 space.domain: experts.get(space.domain, Expert()).augmentation(wish.augmentation) for space in spaces
             }
-            embedded = await self._gateway.query_vectors(wish.query, asked)
+            embedded, session = await asyncio.gather(
+                self._gateway.query_vectors(wish.query, asked), self._session(tenant, wish, spaces[0])
+            )
             vectors = [vector for vector, _ in embedded]
             augmentations = [augmentation for _, augmentation in embedded]
             by_space = {space.key or "": vector for space, vector in zip(spaces, vectors, strict=True)}
             times["embed_ms"] = _since(started)
             started = time.monotonic()
-            dense, bm25 = await asyncio.gather(self._dense(tenant, wish, spaces, vectors), by_words)
+            dense, bm25, near_by = await asyncio.gather(
+                self._dense(tenant, wish, spaces, vectors),
+                by_words,
+                near(self._index, self._scope(tenant, wish, spaces[0]), (vectors[0], session), CANDIDATES),
+            )
         except BaseException:
             by_words.cancel()  # else nobody would hear of its failure
             raise
-        fused, documents = await self._documents(tenant, wish, dense, bm25)
+        fused, documents = await self._documents(tenant, wish, dense, bm25, near_by)
         empty_domains = await self._empty_domains(tenant, wish, documents)
         times["retrieve_ms"] = _since(started)
         started = time.monotonic()
         fused, notices = boosted(wish.boosts, fused, documents, self._clock())
+        said = await self._said_before(tenant, wish, bm25, near_by, fused)
+        fused = [each for each in fused if each.ranks or said.parts]
         entities = [documents[each.id].entity_ids for each in fused]
         person, weight = await self._weighed(wish, fused, entities)
-        ranked = personal_ranking(fused, entities, person, weight.value, wish.page_size)
+        ranked = personal_ranking(fused, entities, person, weight.value, wish.page_size, said.parts)
         times["personalize_ms"] = _since(started)
-        return Found(ranked, documents, weight, spaces, augmentations, empty_domains, times, notices, by_space)
+        return Found(ranked, documents, weight, spaces, augmentations, empty_domains, times, notices, by_space, said)
 
     async def documents(self, wish: Wish, ids: Sequence[str]) -> dict[str, Document]:
         """Those of a ranking's documents that are still there and may be seen, as they are now."""
@@ -172,11 +190,32 @@ class Searcher:
         )
         return merge(list(zip(spaces, found, strict=True)), CANDIDATES)
 
+    @staticmethod
+    def _scope(tenant: str, wish: Wish, space: Space) -> Scope:
+        return Scope(tenant, wish.domains, space.key, wish.within)
+
+    async def _session(self, tenant: str, wish: Wish, space: Space) -> FloatVector | None:
+        """The vector of what was said before, where that is wanted."""
+        if wish.session <= 0:
+            return None
+        return await self._said.of(tenant, said(wish.context), space.domain, space.key or "")
+
+    async def _said_before(
+        self, tenant: str, wish: Wish, bm25: Sequence[Candidate], near_by: Near | None, fused: Sequence[Fused]
+    ) -> SessionWeight:
+        best = best_score(fused)
+        plain = {each.id: each.plain(best) for each in fused}
+        best_words = bm25[0].score if bm25 else 0.0
+        return await weigh_session(
+            self._index, tenant, wish.query, best_words, near_by, plain, self._gates, wish.session
+        )
+
     async def _documents(
-        self, tenant: str, wish: Wish, dense: Sequence[Candidate], bm25: Sequence[Candidate]
+        self, tenant: str, wish: Wish, dense: Sequence[Candidate], bm25: Sequence[Candidate], near_by: Near | None
     ) -> tuple[list[Fused], dict[str, Document]]:
         quote = await asyncio.to_thread(self._quoted, tenant, wish, bm25)
         fused = reciprocal_rank_fusion({"dense": dense, "bm25": bm25, quotes.RANKING: quote})
+        fused += found_beside(near_by, fused)
         ids = [each.id for each in fused]
         documents = await asyncio.to_thread(self._index.documents, tenant, ids, wish.within.principals)
         # A document deleted since it was found is no answer any more.

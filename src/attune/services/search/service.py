@@ -203,6 +203,8 @@ def _response(page: Page) -> pb.SearchResponse:
             applied=any(each.personal > 0 for each in found.ranked),
             weight=found.weight.value,
             reason=found.weight.reason,
+            session_weight=found.session.value,
+            session_reason=found.session.reason,
         ),
         timings=pb.SearchTimings(**found.milliseconds),
         notices=of_empty_domains(found.empty_domains),

@@ -88,6 +88,11 @@ class EdgeEngine:
         records = self._shard.retrieve(list(point_ids), with_payload=wanted, with_vector=False)
         return [record.payload or {} for record in records]
 
+    def vectors(self, point_ids: Collection[str]) -> list[tuple[Payload, list[float]]]:
+        fields = [ID, TENANT, SPACE]
+        records = self._shard.retrieve(list(point_ids), with_payload=fields, with_vector=[DENSE])
+        return [(record.payload or {}, vector) for record in records if (vector := _dense(record))]
+
     def count(self, tenant: str) -> int:
         return self._shard.count(edge.CountRequest(exact=True, filter=of_scope(Scope(tenant))))
 
@@ -183,6 +188,12 @@ def _search_params(settings: IndexSettings) -> edge.SearchParams:
     if settings.is_quantized:
         quantization = edge.QuantizationSearchParams(rescore=True, oversampling=settings.oversampling)
     return edge.SearchParams(hnsw_ef=settings.search_width, quantization=quantization)
+
+
+def _dense(record: edge.Record) -> list[float]:
+    """Empty for what is no document."""
+    vectors = record.vector if isinstance(record.vector, dict) else {}
+    return cast("list[float]", vectors.get(DENSE) or [])
 
 
 def _rows(record: edge.Record) -> list[list[float]]:

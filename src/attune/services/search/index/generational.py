@@ -115,6 +115,9 @@ class GenerationalIndex:
     ) -> dict[str, Document]:
         return self._read(lambda index: index.documents(tenant, ids, principals))
 
+    def vectors(self, tenant: str, ids: Sequence[str], space: str | None = None) -> dict[str, FloatVector]:
+        return self._read(lambda index: index.vectors(tenant, ids, space))
+
     def passages(self, tenant: str, ids: Sequence[str]) -> dict[str, Passages]:
         return self._read(lambda index: index.passages(tenant, ids))
 

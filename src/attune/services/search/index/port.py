@@ -203,6 +203,9 @@ class Index(Protocol):
     def passages(self, tenant: str, ids: Sequence[str]) -> dict[str, Passages]:
         """The passages of those of these documents that have some."""
 
+    def vectors(self, tenant: str, ids: Sequence[str], space: str | None = None) -> dict[str, FloatVector]:
+        """The unit vectors of those of these documents that have theirs in `space` (None: in any)."""
+
     def count(self, tenant: str) -> int:
         """How many documents this tenant has."""
 

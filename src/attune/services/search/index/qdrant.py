@@ -73,6 +73,9 @@ class Engine(Protocol):
     def payloads(self, point_ids: Collection[str], fields: Sequence[str] | None) -> list[Payload]:
         """`fields` (None: all) of the points that exist, in any order."""
 
+    def vectors(self, point_ids: Collection[str]) -> list[tuple[Payload, list[float]]]:
+        """Of those of the points that are documents: id, tenant and space, and the dense vector."""
+
     def count(self, tenant: str) -> int: ...
 
     def tenants(self) -> dict[str, int]:
@@ -218,6 +221,14 @@ class QdrantIndex:
         return {
             payload[ID]: Passages(to_spans(payload), np.array(rows, np.float32), payload.get(SPACE, ""))
             for payload, rows in found
+        }
+
+    def vectors(self, tenant: str, ids: Sequence[str], space: str | None = None) -> dict[str, FloatVector]:
+        found = self._engine.vectors(_point_ids(tenant, ids)) if ids else []
+        return {
+            payload[ID]: np.asarray(vector, np.float32)
+            for payload, vector in found
+            if space is None or payload.get(SPACE, "") == space
         }
 
     def count(self, tenant: str) -> int:

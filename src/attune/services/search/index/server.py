@@ -90,6 +90,13 @@ class ServerEngine:
             records = self._client.retrieve(self._collection, list(point_ids), with_payload=wanted)
         return [record.payload or {} for record in records]
 
+    def vectors(self, point_ids: Collection[str]) -> list[tuple[Payload, list[float]]]:
+        with answering(self._collection):
+            records = self._client.retrieve(
+                self._collection, list(point_ids), with_payload=[ID, TENANT, SPACE], with_vectors=[DENSE]
+            )
+        return [(record.payload or {}, vector) for record in records if (vector := _dense(record))]
+
     def count(self, tenant: str) -> int:
         with answering(self._collection):
             return self._client.count(self._collection, count_filter=of_scope(Scope(tenant)), exact=True).count
@@ -157,6 +164,12 @@ def _search_params(settings: IndexSettings) -> models.SearchParams:
     if settings.is_quantized:
         quantization = models.QuantizationSearchParams(rescore=True, oversampling=settings.oversampling)
     return models.SearchParams(hnsw_ef=settings.search_width, quantization=quantization)
+
+
+def _dense(record: models.Record) -> list[float]:
+    """Empty for what is no document."""
+    vectors = record.vector if isinstance(record.vector, dict) else {}
+    return cast("list[float]", vectors.get(DENSE) or [])
 
 
 def _rows(record: models.Record) -> list[list[float]]:

@@ -35,6 +35,12 @@ class WordIndex:
             for own, places in zip(scores, best(scores, above=0.0), strict=True)
         ]
 
+    def among(self, query: str, places: Sequence[int]) -> list[Candidate]:
+        """Those of some passages that have a word of the query."""
+        own = self._scores([query])[0]
+        found = sorted((place for place in places if own[place] > 0), key=lambda place: (-own[place], place))
+        return [Candidate(str(place), float(own[place])) for place in found]
+
     def quoted(self, queries: Sequence[str], ranked: Sequence[Sequence[Candidate]]) -> list[list[Candidate]]:
         """For each query the passage that it quotes, if it does."""
         return [
