@@ -152,6 +152,10 @@ class Config(BaseSettings):
         description="What searches can be filtered by: name:type, with types keyword, number, time and boolean, "
         "as in year:number,topics:keyword.",
     )
+    learn_simulated: bool = Field(
+        False,
+        description='Whether the knowledge store learns from events whose origin is "simulated", too: for evaluation.',
+    )
     qdrant_url: str = Field("", description="A Qdrant server or cluster; empty: the engine embedded in this process.")
     qdrant_api_key: SecretStr = Field(SecretStr(""), description="Its API key.")
     qdrant_shards: int | None = Field(

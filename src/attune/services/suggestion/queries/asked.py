@@ -16,6 +16,7 @@ from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.store import Store
 from attune.services.runtime.eventlog.port import LogReader, Record
 from attune.services.runtime.events import TOPIC, logged_at, user_of
+from attune.services.runtime.origins import is_simulated
 from attune.services.runtime.records.admission import Admission
 from attune.services.runtime.records.decoding import decode
 from attune.services.runtime.records.refusal import InvalidRecordError
@@ -69,7 +70,8 @@ class AskedInLog:
 
     def _asked(self, record: Record) -> Asked | None:
         """Only queries are held against all rules: most events of a log are none."""
-        if decode(record).type not in ASKING:
+        event = decode(record)
+        if event.type not in ASKING or is_simulated(event):
             return None
         return asked_of_event(self._admission.event(record, self._validation), logged_at(record))
 
