@@ -197,6 +197,25 @@ class Config(BaseSettings):
     ranker_path: Path | None = Field(
         None, description="A ranker of suggestions, as `attune train ranker` writes it; without it, the packaged one."
     )
+    search_ranker_path: Path | None = Field(
+        None,
+        description="A ranker of search, as `attune train ranker --for search` writes it, by which searches are ranked "
+        "then; without it, the formula.",
+    )
+    search_challenger_path: Path | None = Field(
+        None, description="Another one, to be compared: the ranking named challenger."
+    )
+    search_compare: str = Field(
+        "",
+        description="Two rankings to compare, such as personal,plain (of plain, personal, learned, challenger); empty: "
+        "none.",
+    )
+    search_compare_by: Literal["interleaving", "users"] = Field(
+        "interleaving", description="How: both in one list, or the second one for some of the users."
+    )
+    search_compare_share: float = Field(
+        0.5, ge=0, le=1, description="In which share of the sessions, or for which share of the users."
+    )
     suggestion_exploration: float = Field(
         0,
         ge=0,
