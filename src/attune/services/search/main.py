@@ -22,12 +22,14 @@ from attune.services.search.index.declaring import declared_fields
 from attune.services.search.index.opening import open_index
 from attune.services.search.index.port import Index
 from attune.services.search.indexing import Indexer
+from attune.services.search.ranking.configured import configured_rankings
 from attune.services.search.service import SearchServicer
 
 
 async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock, index: Index | None = None) -> Role:
     """The search service. Its index is bound to the model that the embedding service has, which must be up."""
     fields = declared_fields(config)
+    rankings = configured_rankings(config)
     gateway = Gateway(
         *(
             connect(config.address(role), max_message_bytes=config.max_message_bytes)
@@ -37,7 +39,7 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
     if index is None:
         model = await gateway.model(config.service_token.get_secret_value())
         index = await asyncio.to_thread(open_index, config, model.model_id, model.dimension)
-    servicer = SearchServicer(index, gateway, clock, metrics, fields)
+    servicer = SearchServicer(index, gateway, clock, metrics, fields, rankings)
     try:
         documents = await _documents(config, metrics, clock, index, Indexer(index, gateway, fields))
     except BaseException:

@@ -12,6 +12,8 @@ from attune.embedding.v1.embedding_pb2 import AUGMENTATION_UNSPECIFIED
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import current_call
 from attune.services.search import quotes
+from attune.services.search.feedback.mending import embedded_query
+from attune.services.search.feedback.parts import Replacement
 from attune.services.search.fusion import Fused, reciprocal_rank_fusion
 from attune.services.search.gateway import Augmentation, Expert, Gateway, is_without_answer
 from attune.services.search.index.bm25 import terms_of
@@ -39,6 +41,10 @@ class Wish:
     page_size: int
     augmentation: Augmentation = AUGMENTATION_UNSPECIFIED
     within: Within = PUBLIC
+    replacements: tuple[Replacement, ...] = ()
+    """What the user meant instead of parts that were taken out of the query, which may be empty then."""
+    not_about: frozenset[str] = frozenset()
+    """Entities that the user does not mean."""
 
     @property
     def personalization(self) -> float:
@@ -85,7 +91,7 @@ class Searcher:
             asked = {
                 space.domain: experts.get(space.domain, Expert()).augmentation(wish.augmentation) for space in spaces
             }
-            embedded = await self._gateway.query_vectors(wish.query, asked)
+            embedded = await embedded_query(self._gateway, wish.query, wish.replacements, asked, experts)
             vectors = [vector for vector, _ in embedded]
             augmentations = [augmentation for _, augmentation in embedded]
             times["embed_ms"] = _since(started)
@@ -114,7 +120,7 @@ class Searcher:
         keys = list(experts.values())
         inhabited = await asyncio.to_thread(self._index.inhabited_spaces, tenant, keys, wish.within.principals)
         found = {domain: key for domain, key in experts.items() if key in inhabited}
-        if not found:
+        if not found or not wish.query:
             return worth_searching({}, {})
         probabilities, hits = await asyncio.gather(self._gateway.route(wish.query), by_words)
         return worth_searching(
@@ -135,13 +141,14 @@ class Searcher:
     async def _dense(
         self, tenant: str, wish: Wish, spaces: Sequence[Space], vectors: Sequence[FloatVector]
     ) -> list[Candidate]:
+        known = [(space, vector) for space, vector in zip(spaces, vectors, strict=True) if vector.any()]
         found = await asyncio.gather(
             *(
                 asyncio.to_thread(self._index.dense, tenant, vector, CANDIDATES, wish.domains, space.key, wish.within)
-                for space, vector in zip(spaces, vectors, strict=True)
+                for space, vector in known
             )
         )
-        return merge(list(zip(spaces, found, strict=True)), CANDIDATES)
+        return merge(list(zip((space for space, _ in known), found, strict=True)), CANDIDATES)
 
     async def _documents(
         self, tenant: str, wish: Wish, dense: Sequence[Candidate], bm25: Sequence[Candidate]
@@ -185,7 +192,9 @@ class Searcher:
         if wish.personalization <= 0:
             return NOBODY
         wanted = list(dict.fromkeys(each for ids in entities for each in ids))
-        return await self._gateway.person(wish.user, wish.query, wish.context, wanted) if wanted else NOBODY
+        if not wanted:
+            return NOBODY
+        return (await self._gateway.person(wish.user, wish.query, wish.context, wanted)).without(wish.not_about)
 
 
 def _since(started: float) -> float:

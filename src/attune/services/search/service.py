@@ -4,13 +4,14 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
 
 from attune.embedding.v1 import embedding_pb2 as embedding
-from attune.events.v1.events_pb2 import EVENT_TYPE_FEEDBACK, InteractionEvent
 from attune.search.v1 import search_pb2 as pb
 from attune.search.v1.search_pb2_grpc import SearchServiceServicer
 from attune.services.runtime.call import current_call
@@ -18,8 +19,12 @@ from attune.services.runtime.clock import Clock
 from attune.services.runtime.errors import invalid, not_found
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.paging import decode_token, encode_token, fingerprint
+from attune.services.search.answering import assigned, feedback_report, hit, ordered, ranking_report
+from attune.services.search.comparing.plan import Assignment
 from attune.services.search.convert import of_generation, to_message
-from attune.services.search.explain import explain
+from attune.services.search.feedback.memory import NO_FEEDBACK, SessionFeedback, SessionKey, SessionMemory
+from attune.services.search.feedback.mending import mend
+from attune.services.search.feedback.submitting import FeedbackDesk
 from attune.services.search.filtering import to_filter
 from attune.services.search.gateway import Gateway
 from attune.services.search.index.fields import NO_FIELDS, DeclaredFields
@@ -27,11 +32,18 @@ from attune.services.search.index.narrowing import Within
 from attune.services.search.index.port import Index
 from attune.services.search.indexing import Indexer
 from attune.services.search.notices import of_augmentation, of_empty_domains
+from attune.services.search.ordering import Draw, Placed
+from attune.services.search.personal import Weight
+from attune.services.search.ranking.configured import Rankings
+from attune.services.search.ranking.rankings import PLAIN
 from attune.services.search.refusals import tells_of_the_index
 from attune.services.search.searching import Found, Searcher, Wish
 
 _DEFAULT_PAGE = 10
-_VERDICTS = {pb.VERDICT_RELEVANT: "relevant", pb.VERDICT_IRRELEVANT: "irrelevant"}
+_NOTHING_LEFT = "all of the query was taken out by feedback in this session: nothing was searched for"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_LATEST_US = 253_402_300_799_000_000  # the last second of the year 9999
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -40,7 +52,13 @@ class SearchServicer(SearchServiceServicer):
     """The gRPC face of search."""
 
     def __init__(
-        self, index: Index, gateway: Gateway, clock: Clock, metrics: Metrics, fields: DeclaredFields = NO_FIELDS
+        self,
+        index: Index,
+        gateway: Gateway,
+        clock: Clock,
+        metrics: Metrics,
+        fields: DeclaredFields = NO_FIELDS,
+        rankings: Rankings | None = None,
     ) -> None:
         self._index = index
         self._gateway = gateway
@@ -49,6 +67,9 @@ class SearchServicer(SearchServiceServicer):
         self._fields = fields
         self._indexer = Indexer(index, gateway, fields)
         self._searcher = Searcher(index, gateway)
+        self._rankings = rankings or Rankings()
+        self._memory = SessionMemory()
+        self._desk = FeedbackDesk(index, gateway, self._memory, clock)
 
     async def IndexDocuments(
         self, request_iterator: AsyncIterator[pb.IndexDocumentsRequest], context: Context
@@ -127,28 +148,63 @@ class SearchServicer(SearchServiceServicer):
         if not request.query.strip():
             raise invalid("query", "has no words; say what is searched for")
         wish = _wish(request, self._fields)
-        offset, made_for = _page(request, wish)
-        found = await self._searcher.search(wish)
-        response = _response(found, offset, wish.page_size, made_for)
+        assignment = assigned(self._rankings, request.rankings, current_call().tenant, wish)
+        place, made_for = _page(request, wish, self._clock())
+        feedback = self._feedback(wish, place)
+        mended = mend(wish.query, wish.context, feedback.parts, self._memory.key)
+        wish = replace(
+            wish,
+            query=mended.query,
+            context=mended.context,
+            replacements=mended.replacements,
+            not_about=feedback.not_about,
+        )
+        if mended.query or mended.replacements:
+            found = await self._searcher.search(wish)
+        else:
+            found = Found([], {}, Weight(0.0, _NOTHING_LEFT))
+        made = ordered(found, Draw(wish.page_size, place.query_id), assignment, self._rankings, feedback)
+        hits = made.hits(place.offset, place.offset + wish.page_size)
+        response = _response(found, made.assignment, place, hits)
+        if place.offset + wish.page_size < len(made):
+            response.next_page_token = place.next(wish.page_size).token(made_for)
+        if not feedback.is_empty:
+            response.session_feedback.CopyFrom(feedback_report(made, hits, mended))
+        if not (mended.query or mended.replacements):
+            response.notices.append(_NOTHING_LEFT)
         response.notices.extend(_notices_of_augmentation(wish, found))
-        response.query_id = uuid.uuid4().hex
         response.timings.total_ms = (time.monotonic() - started) * 1000
         return response
 
+    def _feedback(self, wish: Wish, place: "_Place") -> SessionFeedback:
+        """What the user said in this session until the list's first page was made; without personalization nothing."""
+        if wish.personalization <= 0 or not wish.context.session_id:
+            return NO_FEEDBACK
+        key = SessionKey(current_call().tenant, wish.user, wish.context.session_id)
+        return self._memory.of(key, self._clock(), place.until)
+
     async def SubmitFeedback(self, request: pb.SubmitFeedbackRequest, context: Context) -> pb.SubmitFeedbackResponse:
-        """A verdict becomes an event; user and request_id make the event's id, so that a repetition counts once."""
-        event = InteractionEvent(
-            event_id=f"feedback/{fingerprint([request.user_id, request.request_id])}",
-            user_id=request.user_id,
-            session_id=request.session_id,
-            query_id=request.query_id,
-            object_id=request.document_id,
-            type=EVENT_TYPE_FEEDBACK,
-            attributes={"verdict": _VERDICTS[request.verdict]},
-        )
-        event.occurred_at.FromDatetime(self._clock())
-        await self._gateway.record(event)
-        return pb.SubmitFeedbackResponse()
+        """A verdict or a correction: an event of the log, and a correction holds in the session at once."""
+        made = await self._desk.submit(request)
+        return pb.SubmitFeedbackResponse(recorded=made.recorded, in_session=made.in_session)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a page starts in which list: drawn by the name of the search, by the feedback until then."""
+
+    offset: int
+    query_id: str
+    until: datetime
+
+    def next(self, size: int) -> "_Place":
+        """Where the page after this one starts, which has `size` hits."""
+        return replace(self, offset=self.offset + size)
+
+    def token(self, made_for: str) -> str:
+        """For the request with that fingerprint."""
+        until_us = (self.until - _EPOCH) // _MICROSECOND
+        return encode_token([self.offset, self.query_id, until_us], made_for)
 
 
 async def _documents(
@@ -176,7 +232,7 @@ def _wish(request: pb.SearchRequest, fields: DeclaredFields) -> Wish:
     )
 
 
-def _page(request: pb.SearchRequest, wish: Wish) -> tuple[int, str]:
+def _page(request: pb.SearchRequest, wish: Wish, now: datetime) -> tuple[_Place, str]:
     """Where the page starts, and the fingerprint that its successor's token will bear."""
     made_for = fingerprint(
         [
@@ -190,13 +246,24 @@ def _page(request: pb.SearchRequest, wish: Wish) -> tuple[int, str]:
             request.context.SerializeToString(deterministic=True).hex(),
             request.filter.SerializeToString(deterministic=True).hex(),
             json.dumps([sorted(request.principals), list(request.languages)]),
+            *request.rankings,
+            request.query_id,
         ]
     )
-    return decode_token(request.page_token, made_for, _is_offset) or 0, made_for
+    position = decode_token(request.page_token, made_for, _is_place)
+    if position is None:
+        return _Place(0, request.query_id or uuid.uuid4().hex, now), made_for
+    offset, query_id, until_us = position
+    return _Place(offset, query_id, _EPOCH + timedelta(microseconds=until_us)), made_for
 
 
-def _is_offset(position: Any) -> bool:
-    return type(position) is int and position >= 0
+def _is_place(position: Any) -> bool:
+    return (
+        isinstance(position, list)
+        and [type(each) for each in position] == [int, str, int]
+        and position[0] >= 0
+        and 0 <= position[2] <= _LATEST_US
+    )
 
 
 def _notices_of_augmentation(wish: Wish, found: Found) -> list[str]:
@@ -208,10 +275,12 @@ def _notices_of_augmentation(wish: Wish, found: Found) -> list[str]:
     return of_augmentation(name, [space.domain or "general" for space in found.spaces])
 
 
-def _response(found: Found, offset: int, size: int, made_for: str) -> pb.SearchResponse:
-    response = pb.SearchResponse(
+def _response(found: Found, assignment: Assignment, place: _Place, hits: Sequence[Placed]) -> pb.SearchResponse:
+    return pb.SearchResponse(
+        hits=[hit(each, found) for each in hits],
+        query_id=place.query_id,
         personalization=pb.PersonalizationReport(
-            applied=any(each.personal > 0 for each in found.ranked),
+            applied=assignment.names != (PLAIN,) and any(each.personal > 0 for each in found.ranked),
             weight=found.weight.value,
             reason=found.weight.reason,
         ),
@@ -221,15 +290,5 @@ def _response(found: Found, offset: int, size: int, made_for: str) -> pb.SearchR
             pb.SearchedExpert(domain=space.domain, weight=space.weight, augmentation=augmentation)
             for space, augmentation in zip(found.spaces, found.augmentations, strict=True)
         ],
+        ranking=ranking_report(assignment),
     )
-    for each in found.ranked[offset : offset + size]:
-        document = found.documents[each.fused.id]
-        response.hits.add(
-            document=to_message(document),
-            score=each.score,
-            explanation=explain(each),
-            entity_ids=document.entity_ids,
-        )
-    if offset + size < len(found.ranked):
-        response.next_page_token = encode_token(offset + size, made_for)
-    return response

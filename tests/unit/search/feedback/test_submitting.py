@@ -48,8 +48,8 @@ class Services:
 
 
 class Documents:
-    def get(self, _tenant: str, document_id: str) -> Document | None:
-        return DOCUMENTS.get(document_id)
+    def get(self, _tenant: str, document_id: str, principals: Sequence[str] | None = None) -> Document | None:
+        return DOCUMENTS.get(document_id) if principals is not None else None
 
 
 @dataclass

@@ -132,8 +132,12 @@ class FeedbackDesk:
         return _Said([events.on_subject(request, self._clock(), known)], held)
 
     async def _subject(self, document_id: str) -> list[str]:
-        """A document's main entity: the first of its own, which are the most salient first."""
-        document = await asyncio.to_thread(self._index.get, current_call().tenant, document_id)
+        """A document's main entity: the first of its own, which are the most salient first.
+
+        Nobody says here what the caller may see, so documents that not everybody may see are none.
+        """
+        public: tuple[str, ...] = ()
+        document = await asyncio.to_thread(self._index.get, current_call().tenant, document_id, public)
         if document is None or not document.entity_ids:
             what = "is no document of the index" if document is None else "has no entities"
             raise invalid("document_id", f"{what}; name not_about.entity_ids")
