@@ -1,4 +1,4 @@
-"""Who is behind an event: a person, or a program that plays one. What is learned from people is kept clear of programs."""
+"""Who is behind an event: a person, or a program that plays one. Nothing that people use learns from programs."""
 
 from attune.events.v1.events_pb2 import InteractionEvent
 

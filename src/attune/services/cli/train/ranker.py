@@ -1,6 +1,10 @@
-"""`attune train ranker`: the weights of the suggestion ranker, from a log of queries or from what was accepted."""
+"""`attune train ranker`: the weights of a ranker.
+
+That of suggestions is learned from a log of queries or from what was accepted; that of search from what was clicked.
+"""
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +19,7 @@ from attune.services.cli.measure.suggestion.shown import read_shown
 from attune.services.cli.measure.suggestion.world import make_world, read_entities
 from attune.services.cli.options import Json
 from attune.services.cli.output import console, print_json
+from attune.services.cli.train.search_ranker import search_ranker
 from attune.services.runtime.clock import system_clock
 from attune.services.suggestion.ranking import learning
 from attune.services.suggestion.ranking.features import FEATURES
@@ -22,26 +27,53 @@ from attune.services.suggestion.ranking.model import RankerModel
 from attune.services.suggestion.ranking.training import Lesson, fit
 
 
-def ranker(
+class Purpose(StrEnum):
+    """What a ranker ranks."""
+
+    SUGGESTION = "suggestion"
+    SEARCH = "search"
+
+
+def ranker(  # noqa: PLR0913 - one parameter an option
     *,
-    out: Annotated[Path, typer.Option(help="The JSON file to write; ATTUNE_RANKER_PATH names it to the service.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="The JSON file to write; ATTUNE_RANKER_PATH, or ATTUNE_SEARCH_RANKER_PATH, names it to the service."
+        ),
+    ],
+    purpose: Annotated[Purpose, typer.Option("--for", help="What it ranks.")] = Purpose.SUGGESTION,
     log: Annotated[Path | None, typer.Option(help="Queries of users, as for `attune eval suggestion`.")] = None,
     events: Annotated[
-        Path | None, typer.Option(help="suggestion_shown and suggestion_accepted events in JSON, with their tokens.")
+        Path | None,
+        typer.Option(
+            help="Events in JSON, with their tokens: suggestion_shown and suggestion_accepted; or, for search, "
+            "impression, click and feedback. For search, without it: the event log."
+        ),
     ] = None,
     catalog: Annotated[Path | None, typer.Option(help="JSONL of entities, for what a log tells of them.")] = None,
     model: Annotated[Path | None, typer.Option(help="A model directory; without it, the packaged one.")] = None,
     at_most_users: Annotated[int, typer.Option(min=1, help="Of a larger log, so many users at random.")] = 2000,
     seed: Annotated[int, typer.Option(help="Of the users drawn.")] = 0,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="Learn from programs that play users, too; for search.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Learn to rank suggestions: of each list, the one that was asked next, or accepted, above the others.
+    """Learn to rank: of each list, the one that was asked next, accepted or clicked above the others.
 
-    Of a log it learns from next queries; of events from accepted suggestions alone, against those shown above them.
-    Both may be given. The file holds a weight for each feature, and no text.
+    For suggestions: of a log it learns from next queries; of events from accepted suggestions alone, against those
+    shown above them. Both may be given. For search: from clicks and feedback, each counted by how seldom users look at
+    its place, which is learned from the log too. The file holds a weight for each feature, and no text.
 
     Example: attune train ranker --log queries.jsonl --out ranker.json
     """
+    if purpose is Purpose.SEARCH:
+        with told_plainly():
+            if log is not None:
+                raise SettingError("--log: is of queries, from which no ranker of search is learned; give --events")
+            search_ranker(out, events, simulated=simulated, as_json=as_json)
+        return
     with told_plainly():
         lessons, told = _lessons(log, events, catalog, model, at_most_users, seed)
         made = fit(lessons, told | {"lists": len(lessons), "date": system_clock().date().isoformat()})
