@@ -16,7 +16,7 @@ from attune.knowledge.v1 import knowledge_pb2 as knowledge
 from attune.knowledge.v1.context_pb2 import Context, Turn
 from attune.search.v1 import search_pb2 as search
 from attune.services.cli.system import System
-from attune.services.client import Client, interaction
+from attune.services.client import Client, feedback, interaction
 from attune.services.runtime.config import RoleName
 from attune.suggestion.v1 import suggestion_pb2 as suggestion
 
@@ -132,6 +132,20 @@ BAD_REQUESTS: list[tuple[RoleName, str, Any, str]] = [
         search.SubmitFeedbackRequest(request_id="r", user_id="u", document_id="d"),
         "verdict",
     ),
+    (RoleName.SEARCH, "SubmitFeedback", feedback("u", verdict="relevant"), "document_id"),
+    (RoleName.SEARCH, "SubmitFeedback", feedback("u", document="d", placement="pinned"), "session_id"),
+    (RoleName.SEARCH, "SubmitFeedback", feedback("u", session="s", replacement="x"), "query.part"),
+    (RoleName.SEARCH, "SubmitFeedback", feedback("u", session="s", part="?!"), "query.part"),
+    (RoleName.SEARCH, "SubmitFeedback", feedback("u", session="s", not_about=["nothing"]), "not_about.entity_ids"),
+    (
+        RoleName.SEARCH,
+        "SubmitFeedback",
+        feedback("u", document="d", hit_token="x" * 1025, verdict="relevant"),
+        "hit_token",
+    ),
+    (RoleName.SEARCH, "Search", search.SearchRequest(query="x", rankings=["best"]), "rankings[0]"),
+    (RoleName.SEARCH, "Search", search.SearchRequest(query="x", rankings=["plain", "plain"]), "rankings"),
+    (RoleName.SEARCH, "Search", search.SearchRequest(query="x", rankings=["learned"]), "rankings[0]"),
     (RoleName.SUGGESTION, "SuggestQueries", suggestion.SuggestQueriesRequest(query="x" * 9000), "query"),
     (RoleName.SUGGESTION, "SuggestQueries", suggestion.SuggestQueriesRequest(limit=51), "limit"),
     (RoleName.SUGGESTION, "SuggestQueries", suggestion.SuggestQueriesRequest(path=8), "path"),  # type: ignore[arg-type]

@@ -170,11 +170,11 @@ def _projected(
     suggestion: list[str] = []
     if observes_query(interaction.kind):
         query = _query_entities(interaction, loaded.linker)
+    elif observes_suggestion(interaction):
+        suggestion = _known_entities(interaction, loaded.catalog)
     elif observes_document(interaction.kind):
         object_key = (interaction.user.tenant, interaction.object_id)
         document = known.get(object_key) or _title_entities(interaction, loaded.linker)
-    elif observes_suggestion(interaction.kind):
-        suggestion = _known_entities(interaction, loaded.catalog)
     observations = _with_other_ids(project(interaction, query, document, suggestion), loaded.catalog.redirects)
     return Projected(
         interaction.event_id, interaction.user, interaction.occurred_at, interaction.logged_at, observations

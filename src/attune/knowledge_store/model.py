@@ -37,7 +37,7 @@ class EventKind(StrEnum):
 
 
 class Source(StrEnum):
-    """Where an entity was seen: in the user's words, in a document that the user read, or in what was suggested."""
+    """Where an entity was seen: in the user's words, in a document that the user read, or in what attune proposed."""
 
     QUERY = "query"
     DOCUMENT = "document"
@@ -103,7 +103,7 @@ class Interaction:
     previous_query_id: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
     entity_ids: tuple[str, ...] = ()
-    """What a removed suggestion was about."""
+    """What a removed suggestion was about, or the entities that feedback is on."""
 
     def __post_init__(self) -> None:
         require_identifier(self.event_id, "event_id")

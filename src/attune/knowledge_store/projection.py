@@ -8,6 +8,7 @@
 | view | the document's entities | 0.5, times salience |
 | dwell | the document's entities | min(dwell, 60 s) / 60 s, times salience |
 | feedback | the document's entities | 1 relevant, -1 irrelevant (attribute "verdict"), times salience |
+| irrelevant feedback with entity_ids | these entities | -1, in equal shares |
 | suggestion_removed | the suggestion's entities | -1, in equal shares |
 | impression, suggestion_shown | none | the system's own output teaches it nothing |
 
@@ -16,7 +17,8 @@ first is often clicked because it is the first (Joachims et al., "Accurately Int
 2005). The slope and the bound are ours.
 
 Who removes a suggestion rejects something that it was about, and does not tell what: so its entities share the weight
-that an accepted suggestion has.
+that an accepted suggestion has. So it is with who says that a subject, or what a part of a query was taken for, is not
+meant: the system had proposed it.
 """
 
 import math
@@ -45,10 +47,10 @@ def project(
     if query_weight:
         weights = dict.fromkeys(query_entities, query_weight)
         return _observations(interaction, Source.QUERY, weights)
-    if document_weight:
+    if document_weight and not observes_suggestion(interaction):
         weights = {linked.entity_id: document_weight * linked.salience for linked in document_entities}
         return _observations(interaction, Source.DOCUMENT, weights)
-    if observes_suggestion(interaction.kind):
+    if observes_suggestion(interaction):
         rejected = set(suggestion_entities)
         weights = {entity_id: _REMOVED / len(rejected) for entity_id in suggestion_entities}
         return _observations(interaction, Source.SUGGESTION, weights)
@@ -65,9 +67,11 @@ def observes_document(kind: EventKind) -> bool:
     return kind in _DOCUMENT_WEIGHTS or kind in {EventKind.DWELL, EventKind.FEEDBACK}
 
 
-def observes_suggestion(kind: EventKind) -> bool:
-    """Whether the entities of the suggestion matter for this kind."""
-    return kind is EventKind.SUGGESTION_REMOVED
+def observes_suggestion(interaction: Interaction) -> bool:
+    """Whether the entities that the event names matter: those of a suggestion, or those that feedback is on."""
+    if interaction.kind is EventKind.FEEDBACK:
+        return bool(interaction.entity_ids) and interaction.attributes.get("verdict") == "irrelevant"
+    return interaction.kind is EventKind.SUGGESTION_REMOVED
 
 
 def _document_weight(interaction: Interaction) -> float:

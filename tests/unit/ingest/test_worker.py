@@ -18,6 +18,7 @@ from attune.knowledge_store.store import StoreBusyError
 from attune.knowledge_store.store_memory import MemoryStore
 from attune.knowledge_store.store_model import Applied, Removal
 from attune.knowledge_store.store_sqlite import SqliteStore
+from attune.services.ingest.batch import sort_out
 from attune.services.ingest.metrics import IngestMetrics
 from attune.services.ingest.settings import IngestSettings
 from attune.services.ingest.worker import IngestWorker, prepare
@@ -29,7 +30,9 @@ from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.eventlog.port import Entry, Position, Record
 from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, log_key, to_entry
 from attune.services.runtime.metrics import Metrics
+from attune.services.runtime.records.admission import Admission
 from attune.services.runtime.removals import append_removal
+from attune.services.runtime.validation import Validation
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
 ADA = UserKey("acme", "ada")
@@ -88,6 +91,23 @@ def test_events_reach_the_store_and_the_offset_moves_with_them(log: LocalEventLo
     assert knowledge.profile(ADA).events == 2
     assert knowledge.store.position(TOPIC, 0) == 2
     assert worker(log, knowledge).step(0) == 0
+
+
+def test_what_a_program_did_in_the_place_of_a_user_never_reaches_the_store(
+    log: LocalEventLog, knowledge: Knowledge
+) -> None:
+    played = query("e1", attributes={"origin": "simulated"})
+    append(log, to_entry(played), to_entry(query("e2")))
+    assert worker(log, knowledge).step(0) == 2
+    assert knowledge.profile(ADA).events == 1
+    assert dead_letters(log) == []
+
+
+def test_what_a_program_did_counts_where_that_is_asked_for(log: LocalEventLog) -> None:
+    append(log, to_entry(query("e1", attributes={"origin": "simulated"})))
+    found = log.poll(TOPIC, 0, 0, 100, 1 << 20, 0)
+    asked = sort_out(found, Validation(), Admission(learn_simulated=True))
+    assert [len(each.interactions) for each in (asked, sort_out(found, Validation()))] == [1, 0]
 
 
 def test_a_new_worker_goes_on_where_the_store_says(log: LocalEventLog, knowledge: Knowledge) -> None:

@@ -53,6 +53,14 @@ def test_feedback_counts_by_its_verdict(verdict, weight):
     assert weights(EventKind.FEEDBACK, attributes={"verdict": verdict}).get("b") == weight
 
 
+def test_feedback_on_entities_counts_against_them_and_against_nothing_else():
+    named = {"entity_ids": ("c", "d"), "object_id": "d1", "attributes": {"verdict": "irrelevant"}}
+    assert weights(EventKind.FEEDBACK, **named) == {"c": -0.5, "d": -0.5}
+    assert weights(EventKind.FEEDBACK, **named | {"attributes": {"verdict": "relevant"}}) == {"b": 1.0, "c": 0.5}
+    (seen,) = project(interaction("e", EventKind.FEEDBACK, **named), [], DOCUMENT, ["c"])
+    assert (seen.source, seen.weight) == (Source.SUGGESTION, -1.0)
+
+
 def test_observations_carry_kind_source_and_the_time_of_the_event():
     (seen, _) = project(interaction("e", EventKind.CLICK, at=days(3)), [], DOCUMENT, [])
     assert (seen.kind, seen.source, seen.at) == (EventKind.CLICK, Source.DOCUMENT, days(3))
@@ -68,12 +76,11 @@ attributes = st.dictionaries(st.sampled_from(["verdict", "title"]), st.sampled_f
 @untimed
 @given(st.sampled_from(EventKind), attributes, st.one_of(st.none(), st.integers(0, 10**7)))
 def test_no_entity_twice_no_weight_of_zero_and_none_beyond_one(kind, attributes, dwell_ms):
-    seen = project(
-        interaction("e", kind, attributes=attributes, dwell_ms=dwell_ms), QUERY * 2, DOCUMENT, SUGGESTION * 2
-    )
+    event = interaction("e", kind, attributes=attributes, dwell_ms=dwell_ms)
+    seen = project(event, QUERY * 2, DOCUMENT, SUGGESTION * 2)
     assert len({one.entity_id for one in seen}) == len(seen)
     assert all(0 < abs(one.weight) <= 1 for one in seen)
-    observed = [observes(kind) for observes in (observes_query, observes_document, observes_suggestion)]
+    observed = [observes_query(kind), observes_document(kind), observes_suggestion(event)]
     assert not seen or sum(observed) == 1
 
 

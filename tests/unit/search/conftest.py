@@ -1,6 +1,6 @@
 """A small index on the embedded engine, and the other services as search sees them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,8 +18,11 @@ from attune.services.search.index.identity import IndexIdentity
 from attune.services.search.index.passages import Span
 from attune.services.search.index.port import Document, Index
 from attune.services.search.person import NOBODY, Person
+from attune.services.search.ranking.features import NAMES
+from attune.services.search.ranking.model import SearchRanker
 
 DIMENSION = 8
+MakeRanker = Callable[..., SearchRanker]
 
 
 @dataclass
@@ -106,3 +109,14 @@ def log_lines() -> Iterator[list[EventDict]]:
     with capture_logs() as lines:
         yield lines
     structlog.configure(**before)
+
+
+@pytest.fixture(scope="session")
+def make_ranker() -> MakeRanker:
+    """A ranker with these weights for features as they are; the others weigh nothing."""
+
+    def make(**weights: float) -> SearchRanker:
+        found = np.array([weights.get(name, 0.0) for name in NAMES], np.float64)
+        return SearchRanker(found, np.zeros(len(NAMES)), np.ones(len(NAMES)), {"made": "by hand"})
+
+    return make

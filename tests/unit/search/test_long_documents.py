@@ -223,6 +223,6 @@ async def test_a_document_replaced_meanwhile_has_no_passage_of_another_text(
     rows = np.stack([vector_of("delta")] * 2)
     written = IndexedDocument.of(Document("long", "", LONG[:1000], ""))
     small_index.upsert("acme", [written], rows[:1], {"long": Passages([(0, 9), (5, 12)], rows)})
-    searcher = SearchServicer(small_index, reading, lambda: datetime.now(UTC), Metrics())._pages._searcher  # type: ignore[arg-type]
+    searcher = SearchServicer(small_index, reading, lambda: datetime.now(UTC), Metrics())._pages._lists.searcher  # type: ignore[arg-type]
     enter_call(Call("Search", "acme", float("inf")))
     assert await searcher.passages({"": vector_of("delta")}, [before]) == {}

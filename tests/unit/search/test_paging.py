@@ -16,14 +16,22 @@ from attune.search.v1 import search_pb2 as pb
 from attune.services.runtime.call import Call, enter_call
 from attune.services.runtime.errors import ServiceError
 from attune.services.runtime.metrics import Metrics
+from attune.services.search.comparing.plan import Assignment
+from attune.services.search.feedback.memory import SessionMemory
+from attune.services.search.feedback.mending import Mended
 from attune.services.search.fusion import Fused
 from attune.services.search.index.passages import Passage
 from attune.services.search.index.port import Document, Index, IndexedDocument
+from attune.services.search.listing import Listed, Lists
+from attune.services.search.ordering import Draw, Ordering
 from attune.services.search.paging import RANKED_ANEW, Page, Pages
 from attune.services.search.personal import Ranked, Weight
+from attune.services.search.ranking.configured import Rankings
 from attune.services.search.rankings import KeptRankings
 from attune.services.search.searching import Found, Wish
 from attune.services.search.service import SearchServicer
+
+NOW = datetime(2026, 11, 3, tzinfo=UTC)
 
 
 class World:
@@ -37,12 +45,12 @@ class World:
         self.searches += 1
         order = sorted(self.scores, key=lambda each: (-self.scores[each], each))
         ranked = [Ranked(Fused(each, 1.0, {}, {}), 1, 1.0, 0.0, 0.0, ()) for each in order]
-        return Found(ranked, await self.documents(order), Weight(0.0, ""))
+        return Found(ranked, await self.documents(_wish, order), Weight(0.0, ""))
 
     async def passages(self, _vectors: object, _documents: Iterable[Document]) -> dict[str, Passage]:
         return {}
 
-    async def documents(self, ids: Iterable[str]) -> dict[str, Document]:
+    async def documents(self, _wish: Wish, ids: Iterable[str]) -> dict[str, Document]:
         return {each: Document(each, each, "", "") for each in ids if each in self.scores}
 
 
@@ -59,7 +67,8 @@ class Reader:
         self.is_at_end = False
 
     def restart(self) -> None:
-        self._pages = Pages(self.world, KeptRankings(self._most, clock=lambda: 0.0))  # type: ignore[arg-type]
+        lists = Lists(self.world, Rankings(), SessionMemory(), lambda: NOW)  # type: ignore[arg-type]
+        self._pages = Pages(lists, KeptRankings(self._most, clock=lambda: 0.0), lambda: NOW)
 
     async def next(self) -> Page:
         enter_call(Call("Search", "acme", float("inf")))
@@ -149,6 +158,11 @@ async def test_after_a_restart_the_rest_is_ranked_anew_and_said_so() -> None:
     assert reader.seen[4:] == ["d3", "d4"]
 
 
+def listed(found: Found) -> Listed:
+    order = Ordering([], [], Rankings().by_name).whole(Draw(10, "name"), Assignment(("plain",)), "plain")
+    return Listed(found, order, "name", Mended("words", Context()), has_feedback=False)
+
+
 class Watch:
     """A clock that is set by hand."""
 
@@ -162,7 +176,7 @@ class Watch:
 def test_a_ranking_is_kept_until_nobody_has_read_it_for_a_while() -> None:
     watch = Watch()
     kept = KeptRankings(10, 60.0, clock=watch)
-    found = Found([], {}, Weight(0.0, ""))
+    found = listed(Found([], {}, Weight(0.0, "")))
     read, unread = kept.keep("request", found), kept.keep("request", found)
     watch.now = 59.0
     assert kept.find("request", read) is not None
@@ -176,7 +190,7 @@ def test_a_ranking_is_kept_until_nobody_has_read_it_for_a_while() -> None:
 
 def test_of_too_many_rankings_the_least_lately_read_goes() -> None:
     kept = KeptRankings(2, clock=lambda: 0.0)
-    found = Found([], {}, Weight(0.0, ""))
+    found = listed(Found([], {}, Weight(0.0, "")))
     first, second = kept.keep("r", found), kept.keep("r", found)
     assert kept.find("r", first) is not None
     third = kept.keep("r", found)
@@ -185,11 +199,12 @@ def test_of_too_many_rankings_the_least_lately_read_goes() -> None:
 
 def test_a_ranking_is_found_by_its_own_request_only_and_without_documents() -> None:
     kept = KeptRankings(clock=lambda: 0.0)
-    name = kept.keep("r", Found([], {"d": Document("d", "a", "text", "")}, Weight(0.0, ""), milliseconds={"a": 1}))
+    with_texts = Found([], {"d": Document("d", "a", "text", "")}, Weight(0.0, ""), milliseconds={"a": 1})
+    name = kept.keep("r", listed(with_texts))
     assert kept.find("another", name) is None
     found = kept.find("r", name)
     assert found is not None
-    assert (found.documents, found.milliseconds) == ({}, {})
+    assert (found.found.documents, found.found.milliseconds) == ({}, {})
 
 
 # The service
@@ -252,7 +267,17 @@ def forged(token: str, position: object) -> str:
 
 @pytest.mark.parametrize(
     "position",
-    [3, None, [], ["x", -1, ""], ["x", True, ""], ["x", 0, "?"], ["x", 0, "YQ=="], [1, 0, ""], ["x", 0.5, ""]],
+    [
+        *[3, None, [], ["x"], ["q", 0, "x", -1, ""], ["q", 0, "x", True, ""], ["q", False, "x", 0, ""]],
+        *[
+            ["q", 0, "x", 0, "?"],
+            ["q", 0, "x", 0, "YQ=="],
+            [1, 0, "x", 0, ""],
+            ["q", 0, 1, 0, ""],
+            ["q", 0, "x", 0.5, ""],
+        ],
+        *[["q", -1, "x", 0, ""], ["q", 10**18, "x", 0, ""]],
+    ],
 )
 async def test_a_damaged_token_is_refused(servicer: SearchServicer, position: object) -> None:
     token = (await ask(servicer, FIRST)).next_page_token
@@ -263,8 +288,8 @@ async def test_a_damaged_token_is_refused(servicer: SearchServicer, position: ob
 
 async def test_a_start_beyond_the_end_finds_nothing(servicer: SearchServicer) -> None:
     token = (await ask(servicer, FIRST)).next_page_token
-    _, (ranking, _, shown) = json.loads(base64.urlsafe_b64decode(token))
-    answer = await ask(servicer, changed(forged(token, [ranking, 10**9, shown])))
+    _, (query_id, until, ranking, _, shown) = json.loads(base64.urlsafe_b64decode(token))
+    answer = await ask(servicer, changed(forged(token, [query_id, until, ranking, 10**9, shown])))
     assert (list(answer.hits), answer.next_page_token) == ([], "")
 
 
@@ -287,6 +312,7 @@ async def test_a_page_of_a_kept_ranking_tells_the_same_as_the_first(servicer: Se
     second = await ask(servicer, changed(first.next_page_token))
     assert second.personalization == first.personalization
     assert list(second.experts) == list(first.experts)
+    assert second.query_id == first.query_id
     assert second.hits[0].score <= first.hits[-1].score
     assert second.hits[0].explanation.plain_rank == 4
 

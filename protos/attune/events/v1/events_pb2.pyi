@@ -45,7 +45,10 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     EVENT_TYPE_SUGGESTION_ACCEPTED: _EventType.ValueType  # 8
     """The user took a suggested query, which user_query holds."""
     EVENT_TYPE_FEEDBACK: _EventType.ValueType  # 9
-    """The user judged an object: attributes["verdict"] is "relevant" or "irrelevant"."""
+    """The user judged an object: attributes["verdict"] is "relevant" or "irrelevant". Or judged entities: entity_ids, all
+    of which are then irrelevant. attributes["stage"] says of which stage of a search it is: "result", "query" (a part of
+    the query was wrong, and entity_ids is what it was about; it may be about none) or "subject".
+    """
     EVENT_TYPE_SUGGESTION_REMOVED: _EventType.ValueType  # 10
     """The user wants a suggestion no more: entity_ids says what it was about, and nothing says how it read. It counts
     against these entities.
@@ -73,7 +76,10 @@ EVENT_TYPE_SUGGESTION_SHOWN: EventType.ValueType  # 7
 EVENT_TYPE_SUGGESTION_ACCEPTED: EventType.ValueType  # 8
 """The user took a suggested query, which user_query holds."""
 EVENT_TYPE_FEEDBACK: EventType.ValueType  # 9
-"""The user judged an object: attributes["verdict"] is "relevant" or "irrelevant"."""
+"""The user judged an object: attributes["verdict"] is "relevant" or "irrelevant". Or judged entities: entity_ids, all
+of which are then irrelevant. attributes["stage"] says of which stage of a search it is: "result", "query" (a part of
+the query was wrong, and entity_ids is what it was about; it may be about none) or "subject".
+"""
 EVENT_TYPE_SUGGESTION_REMOVED: EventType.ValueType  # 10
 """The user wants a suggestion no more: entity_ids says what it was about, and nothing says how it read. It counts
 against these entities.
@@ -155,12 +161,15 @@ class InteractionEvent(_message.Message):
 
     @_builtins.property
     def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Everything else. Known keys: "title" (of the object, linked together with the query), "verdict" (of feedback)."""
+        """Everything else. Known keys: "title" (of the object, linked together with the query), "verdict" and "stage" (of
+        feedback), "search_token" (of a hit), "suggestion_token", "origin" ("simulated": a program plays the user, and nothing
+        is learned from it unless that is asked for).
+        """
 
     @_builtins.property
     def entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """For removed suggestions: the entities that the suggestion was about. Those that the catalog does not have teach
-        nothing. Events of other types are linked, and this is not read.
+        """For removed suggestions: the entities that the suggestion was about. For feedback: the entities that were judged.
+        Those that the catalog does not have teach nothing. Events of other types are linked, and this is not read.
         """
 
     def __init__(

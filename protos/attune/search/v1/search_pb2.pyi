@@ -46,6 +46,86 @@ VERDICT_IRRELEVANT: Verdict.ValueType  # 2
 """This is not about what I was looking for."""
 Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
 
+class _Placement:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PlacementEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Placement.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PLACEMENT_UNSPECIFIED: _Placement.ValueType  # 0
+    """Not a place: refused."""
+    PLACEMENT_PINNED: _Placement.ValueType  # 1
+    """First, wherever it answers a query of the session at all; of several, the one pinned last."""
+    PLACEMENT_REJECTED: _Placement.ValueType  # 2
+    """Nowhere in this session."""
+    PLACEMENT_NONE: _Placement.ValueType  # 3
+    """Where the ranking has it: takes back what was said before."""
+
+class Placement(_Placement, metaclass=_PlacementEnumTypeWrapper):
+    """Where the user wants a document."""
+
+PLACEMENT_UNSPECIFIED: Placement.ValueType  # 0
+"""Not a place: refused."""
+PLACEMENT_PINNED: Placement.ValueType  # 1
+"""First, wherever it answers a query of the session at all; of several, the one pinned last."""
+PLACEMENT_REJECTED: Placement.ValueType  # 2
+"""Nowhere in this session."""
+PLACEMENT_NONE: Placement.ValueType  # 3
+"""Where the ranking has it: takes back what was said before."""
+Global___Placement: _TypeAlias = Placement  # noqa: Y015
+
+class _FeedbackSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FeedbackSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FeedbackSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FEEDBACK_SOURCE_UNSPECIFIED: _FeedbackSource.ValueType  # 0
+    """A person."""
+    FEEDBACK_SOURCE_PERSON: _FeedbackSource.ValueType  # 1
+    """A person."""
+    FEEDBACK_SOURCE_SIMULATED: _FeedbackSource.ValueType  # 2
+    """A program that plays a user. Its events are marked in the log (attributes["origin"] is "simulated"); neither the
+    knowledge store nor a ranker learns from them, unless that is asked for. It needs sessions of its own.
+    """
+
+class FeedbackSource(_FeedbackSource, metaclass=_FeedbackSourceEnumTypeWrapper):
+    """Who gives feedback. The two are never mixed."""
+
+FEEDBACK_SOURCE_UNSPECIFIED: FeedbackSource.ValueType  # 0
+"""A person."""
+FEEDBACK_SOURCE_PERSON: FeedbackSource.ValueType  # 1
+"""A person."""
+FEEDBACK_SOURCE_SIMULATED: FeedbackSource.ValueType  # 2
+"""A program that plays a user. Its events are marked in the log (attributes["origin"] is "simulated"); neither the
+knowledge store nor a ranker learns from them, unless that is asked for. It needs sessions of its own.
+"""
+Global___FeedbackSource: _TypeAlias = FeedbackSource  # noqa: Y015
+
+class _ComparisonMethod:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ComparisonMethodEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ComparisonMethod.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COMPARISON_METHOD_UNSPECIFIED: _ComparisonMethod.ValueType  # 0
+    """Nothing is compared: one ranking."""
+    COMPARISON_METHOD_INTERLEAVING: _ComparisonMethod.ValueType  # 1
+    """Both in one list, by team draft; each hit says from which it is."""
+    COMPARISON_METHOD_USERS: _ComparisonMethod.ValueType  # 2
+    """One of them, chosen by the user's id: an A/B test."""
+
+class ComparisonMethod(_ComparisonMethod, metaclass=_ComparisonMethodEnumTypeWrapper):
+    """What compares two rankings with each other."""
+
+COMPARISON_METHOD_UNSPECIFIED: ComparisonMethod.ValueType  # 0
+"""Nothing is compared: one ranking."""
+COMPARISON_METHOD_INTERLEAVING: ComparisonMethod.ValueType  # 1
+"""Both in one list, by team draft; each hit says from which it is."""
+COMPARISON_METHOD_USERS: ComparisonMethod.ValueType  # 2
+"""One of them, chosen by the user's id: an A/B test."""
+Global___ComparisonMethod: _TypeAlias = ComparisonMethod  # noqa: Y015
+
 class _GenerationState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -648,6 +728,8 @@ class SearchRequest(_message.Message):
     PRINCIPALS_FIELD_NUMBER: _builtins.int
     LANGUAGES_FIELD_NUMBER: _builtins.int
     BOOSTS_FIELD_NUMBER: _builtins.int
+    RANKINGS_FIELD_NUMBER: _builtins.int
+    QUERY_ID_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """What is searched for."""
     user_id: _builtins.str
@@ -661,6 +743,10 @@ class SearchRequest(_message.Message):
     """
     augmentation: _embedding_pb2.Augmentation.ValueType
     """How the query's vector is changed by its tokens. An expert that does not have it gets the plain query."""
+    query_id: _builtins.str
+    """The caller's own name for this search, to group its events by; without one it gets a random one. What is drawn is
+    drawn by it: the same search under the same name is interleaved alike. Later pages keep the name of the first.
+    """
     @_builtins.property
     def context(self) -> _context_pb2.Context:
         """What the user is in the middle of, and how much personalization is wanted. What the last turn answered, or asked,
@@ -691,6 +777,13 @@ class SearchRequest(_message.Message):
     def boosts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Boost]:
         """Boosts to count beside the default ones, or to count with other weights. A name that no file declares is refused."""
 
+    @_builtins.property
+    def rankings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """By which ranking: "plain" (without personalization), "personal" (the default formula), "learned" (the ranker of
+        ATTUNE_SEARCH_RANKER_PATH) or "challenger" (that of ATTUNE_SEARCH_CHALLENGER_PATH). Two are interleaved by team
+        draft. None: what the service is configured with.
+        """
+
     def __init__(
         self,
         *,
@@ -705,10 +798,12 @@ class SearchRequest(_message.Message):
         principals: _abc.Iterable[_builtins.str] | None = ...,
         languages: _abc.Iterable[_builtins.str] | None = ...,
         boosts: _abc.Iterable[Global___Boost] | None = ...,
+        rankings: _abc.Iterable[_builtins.str] | None = ...,
+        query_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmentation", b"augmentation", "boosts", b"boosts", "context", b"context", "domains", b"domains", "filter", b"filter", "languages", b"languages", "page_size", b"page_size", "page_token", b"page_token", "principals", b"principals", "query", b"query", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmentation", b"augmentation", "boosts", b"boosts", "context", b"context", "domains", b"domains", "filter", b"filter", "languages", b"languages", "page_size", b"page_size", "page_token", b"page_token", "principals", b"principals", "query", b"query", "query_id", b"query_id", "rankings", b"rankings", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -873,8 +968,17 @@ class Hit(_message.Message):
     EXPLANATION_FIELD_NUMBER: _builtins.int
     ENTITY_IDS_FIELD_NUMBER: _builtins.int
     PASSAGE_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    RANKING_FIELD_NUMBER: _builtins.int
     score: _builtins.float
     """Higher is better; comparable within one response."""
+    token: _builtins.str
+    """What is to be learned from: send it back as attributes["search_token"] of the hit's impression and click events, and
+    as hit_token of feedback. Opaque: numbers that the ranking saw, where the hit stood and for which ranking. No text,
+    and no id of anybody.
+    """
+    ranking: _builtins.str
+    """The ranking that put it here, where two were interleaved and would have put different documents here."""
     @_builtins.property
     def document(self) -> Global___Document:
         """The document."""
@@ -901,10 +1005,12 @@ class Hit(_message.Message):
         explanation: Global___Explanation | None = ...,
         entity_ids: _abc.Iterable[_builtins.str] | None = ...,
         passage: Global___Passage | None = ...,
+        token: _builtins.str = ...,
+        ranking: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "explanation", b"explanation", "passage", b"passage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "entity_ids", b"entity_ids", "explanation", b"explanation", "passage", b"passage", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "entity_ids", b"entity_ids", "explanation", b"explanation", "passage", b"passage", "ranking", b"ranking", "score", b"score", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -943,6 +1049,72 @@ class Passage(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Passage: _TypeAlias = Passage  # noqa: Y015
+
+@_typing.final
+class RankingReport(_message.Message):
+    """By which rankings the hits were put in order."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    method: Global___ComparisonMethod.ValueType
+    """What is being compared, if anything."""
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """One, or the two that were interleaved."""
+
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        method: Global___ComparisonMethod.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["method", b"method", "names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RankingReport: _TypeAlias = RankingReport  # noqa: Y015
+
+@_typing.final
+class SessionFeedbackReport(_message.Message):
+    """What the user's feedback in this session did to this search."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PINNED_FIELD_NUMBER: _builtins.int
+    REJECTED_FIELD_NUMBER: _builtins.int
+    LOWERED_FIELD_NUMBER: _builtins.int
+    PARTS_REMOVED_FIELD_NUMBER: _builtins.int
+    PARTS_REPLACED_FIELD_NUMBER: _builtins.int
+    pinned: _builtins.int
+    """Hits that were pinned."""
+    rejected: _builtins.int
+    """Documents that would have been hits and were rejected."""
+    lowered: _builtins.int
+    """Documents of which an entity counted against them."""
+    parts_removed: _builtins.int
+    """Parts of the query, and turns of the context, that were left out."""
+    parts_replaced: _builtins.int
+    """Those among them in whose place something else was searched for, by its meaning."""
+    def __init__(
+        self,
+        *,
+        pinned: _builtins.int = ...,
+        rejected: _builtins.int = ...,
+        lowered: _builtins.int = ...,
+        parts_removed: _builtins.int = ...,
+        parts_replaced: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lowered", b"lowered", "parts_removed", b"parts_removed", "parts_replaced", b"parts_replaced", "pinned", b"pinned", "rejected", b"rejected"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SessionFeedbackReport: _TypeAlias = SessionFeedbackReport  # noqa: Y015
 
 @_typing.final
 class PersonalizationReport(_message.Message):
@@ -1031,6 +1203,8 @@ class SearchResponse(_message.Message):
     TIMINGS_FIELD_NUMBER: _builtins.int
     NOTICES_FIELD_NUMBER: _builtins.int
     EXPERTS_FIELD_NUMBER: _builtins.int
+    RANKING_FIELD_NUMBER: _builtins.int
+    SESSION_FEEDBACK_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty on the last page."""
     query_id: _builtins.str
@@ -1060,6 +1234,14 @@ class SearchResponse(_message.Message):
         of the others can be found by their words only.
         """
 
+    @_builtins.property
+    def ranking(self) -> Global___RankingReport:
+        """By which rankings the hits were put in order."""
+
+    @_builtins.property
+    def session_feedback(self) -> Global___SessionFeedbackReport:
+        """What the user's feedback in this session did; absent where there was none."""
+
     def __init__(
         self,
         *,
@@ -1070,10 +1252,12 @@ class SearchResponse(_message.Message):
         timings: Global___SearchTimings | None = ...,
         notices: _abc.Iterable[_builtins.str] | None = ...,
         experts: _abc.Iterable[Global___SearchedExpert] | None = ...,
+        ranking: Global___RankingReport | None = ...,
+        session_feedback: Global___SessionFeedbackReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["personalization", b"personalization", "timings", b"timings"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["personalization", b"personalization", "ranking", b"ranking", "session_feedback", b"session_feedback", "timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experts", b"experts", "hits", b"hits", "next_page_token", b"next_page_token", "notices", b"notices", "personalization", b"personalization", "query_id", b"query_id", "timings", b"timings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experts", b"experts", "hits", b"hits", "next_page_token", b"next_page_token", "notices", b"notices", "personalization", b"personalization", "query_id", b"query_id", "ranking", b"ranking", "session_feedback", b"session_feedback", "timings", b"timings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1323,8 +1507,64 @@ class DeleteGenerationResponse(_message.Message):
 Global___DeleteGenerationResponse: _TypeAlias = DeleteGenerationResponse  # noqa: Y015
 
 @_typing.final
+class QueryCorrection(_message.Message):
+    """What a user says of a result.
+    A part of what was searched for is wrong: words of the query, or a turn of the context.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PART_FIELD_NUMBER: _builtins.int
+    REPLACEMENT_FIELD_NUMBER: _builtins.int
+    part: _builtins.str
+    """The part, as it was sent: consecutive words of the query, or the whole query, title or text of a turn. Where it
+    comes again in this session, it is left out.
+    """
+    replacement: _builtins.str
+    """What to search for instead; empty: nothing. The session keeps its vectors and not its words: send these with the next
+    query, if they shall be found as words too.
+    """
+    def __init__(
+        self,
+        *,
+        part: _builtins.str = ...,
+        replacement: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["part", b"part", "replacement", b"replacement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueryCorrection: _TypeAlias = QueryCorrection  # noqa: Y015
+
+@_typing.final
+class SubjectCorrection(_message.Message):
+    """The user does not mean this subject."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTITY_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The entities; none: all of the document's (document_id)."""
+
+    def __init__(
+        self,
+        *,
+        entity_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_ids", b"entity_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubjectCorrection: _TypeAlias = SubjectCorrection  # noqa: Y015
+
+@_typing.final
 class SubmitFeedbackRequest(_message.Message):
-    """What a user says of a result."""
+    """What a user says of a search: a verdict on a result, a correction of one stage, or both."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1334,6 +1574,11 @@ class SubmitFeedbackRequest(_message.Message):
     DOCUMENT_ID_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    PLACEMENT_FIELD_NUMBER: _builtins.int
+    NOT_ABOUT_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
+    HIT_TOKEN_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Makes a repetition harmless: the same request_id counts once."""
     user_id: _builtins.str
@@ -1341,11 +1586,25 @@ class SubmitFeedbackRequest(_message.Message):
     query_id: _builtins.str
     """The search that returned it."""
     document_id: _builtins.str
-    """The document."""
+    """The document. Required for a verdict, for a placement, and for not_about without entities."""
     verdict: Global___Verdict.ValueType
-    """What the user thinks of it."""
+    """What the user thinks of the document. Beside a placement it must agree with it: pinned is relevant, rejected is not."""
     session_id: _builtins.str
-    """The visit."""
+    """The visit. Required for a correction: it holds in this session."""
+    placement: Global___Placement.ValueType
+    """Ranking: the document belongs elsewhere."""
+    source: Global___FeedbackSource.ValueType
+    """Who says so."""
+    hit_token: _builtins.str
+    """The hit's token, so that a ranker can learn from it."""
+    @_builtins.property
+    def query(self) -> Global___QueryCorrection:
+        """Understanding: a part of the query or its context is wrong."""
+
+    @_builtins.property
+    def not_about(self) -> Global___SubjectCorrection:
+        """Personalization: the user does not mean this."""
+
     def __init__(
         self,
         *,
@@ -1355,27 +1614,43 @@ class SubmitFeedbackRequest(_message.Message):
         document_id: _builtins.str = ...,
         verdict: Global___Verdict.ValueType = ...,
         session_id: _builtins.str = ...,
+        query: Global___QueryCorrection | None = ...,
+        placement: Global___Placement.ValueType = ...,
+        not_about: Global___SubjectCorrection | None = ...,
+        source: Global___FeedbackSource.ValueType = ...,
+        hit_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["correction", b"correction", "not_about", b"not_about", "placement", b"placement", "query", b"query"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "query_id", b"query_id", "request_id", b"request_id", "session_id", b"session_id", "user_id", b"user_id", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correction", b"correction", "document_id", b"document_id", "hit_token", b"hit_token", "not_about", b"not_about", "placement", b"placement", "query", b"query", "query_id", b"query_id", "request_id", b"request_id", "session_id", b"session_id", "source", b"source", "user_id", b"user_id", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_correction: _TypeAlias = _typing.Literal["query", "placement", "not_about"]  # noqa: Y015
+    _WhichOneofArgType_correction: _TypeAlias = _typing.Literal["correction", b"correction"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_correction) -> _WhichOneofReturnType_correction | None: ...
 
 Global___SubmitFeedbackRequest: _TypeAlias = SubmitFeedbackRequest  # noqa: Y015
 
 @_typing.final
 class SubmitFeedbackResponse(_message.Message):
-    """It is in the event log."""
+    """What became of it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    RECORDED_FIELD_NUMBER: _builtins.int
+    IN_SESSION_FIELD_NUMBER: _builtins.int
+    recorded: _builtins.bool
+    """It is in the event log. False for a correction of a user who does not allow learning, and for one that takes back."""
+    in_session: _builtins.bool
+    """It holds in the session, in this process: another replica, or this one after a restart, does not know it."""
     def __init__(
         self,
+        *,
+        recorded: _builtins.bool = ...,
+        in_session: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["in_session", b"in_session", "recorded", b"recorded"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

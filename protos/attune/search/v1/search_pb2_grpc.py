@@ -149,7 +149,8 @@ class SearchServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SubmitFeedback(self, request, context):
-        """What the user says of a result. It becomes an event of the log. Idempotent by request_id.
+        """What the user says of a result, of the query or of a subject, per stage of the search. A correction takes effect in
+        the session at once; all of it becomes an event of the log. Idempotent by request_id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

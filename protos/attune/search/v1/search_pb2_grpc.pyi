@@ -59,7 +59,9 @@ class SearchServiceStub:
     DeleteGeneration: _grpc.UnaryUnaryMultiCallable[_search_pb2.DeleteGenerationRequest, _search_pb2.DeleteGenerationResponse]
     """Deletes a generation that does not serve. FAILED_PRECONDITION: it serves, or there is no such one."""
     SubmitFeedback: _grpc.UnaryUnaryMultiCallable[_search_pb2.SubmitFeedbackRequest, _search_pb2.SubmitFeedbackResponse]
-    """What the user says of a result. It becomes an event of the log. Idempotent by request_id."""
+    """What the user says of a result, of the query or of a subject, per stage of the search. A correction takes effect in
+    the session at once; all of it becomes an event of the log. Idempotent by request_id.
+    """
 
 @_typing.type_check_only
 class SearchServiceAsyncStub(SearchServiceStub):
@@ -92,7 +94,9 @@ class SearchServiceAsyncStub(SearchServiceStub):
     DeleteGeneration: _aio.UnaryUnaryMultiCallable[_search_pb2.DeleteGenerationRequest, _search_pb2.DeleteGenerationResponse]  # type: ignore[assignment]
     """Deletes a generation that does not serve. FAILED_PRECONDITION: it serves, or there is no such one."""
     SubmitFeedback: _aio.UnaryUnaryMultiCallable[_search_pb2.SubmitFeedbackRequest, _search_pb2.SubmitFeedbackResponse]  # type: ignore[assignment]
-    """What the user says of a result. It becomes an event of the log. Idempotent by request_id."""
+    """What the user says of a result, of the query or of a subject, per stage of the search. A correction takes effect in
+    the session at once; all of it becomes an event of the log. Idempotent by request_id.
+    """
 
 class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
     """Indexes documents and searches them: dense and BM25, fused, then ranked for the user."""
@@ -176,6 +180,8 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _search_pb2.SubmitFeedbackRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_search_pb2.SubmitFeedbackResponse, _abc.Awaitable[_search_pb2.SubmitFeedbackResponse]]:
-        """What the user says of a result. It becomes an event of the log. Idempotent by request_id."""
+        """What the user says of a result, of the query or of a subject, per stage of the search. A correction takes effect in
+        the session at once; all of it becomes an event of the log. Idempotent by request_id.
+        """
 
 def add_SearchServiceServicer_to_server(servicer: SearchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -6,6 +6,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from attune.knowledge.v1.context_pb2 import Context
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.field_values import to_filter
 from attune.services.cli.options import Json, Token, User, connect, known_augmentation
@@ -15,8 +16,9 @@ from attune.services.cli.session import page_text as text_of_page
 from attune.suggestion.v1 import suggestion_pb2 as suggestion
 
 
-def search(  # noqa: PLR0913, PLR0917 - options of a command
+def search(  # noqa: PLR0913 - one parameter an option
     text: Annotated[str, typer.Argument(help="What is searched for.")],
+    *,
     user: User = "",
     domain: Annotated[list[str] | None, typer.Option(help="Only documents of this domain; may be repeated.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="At most so many hits.")] = 10,
@@ -38,6 +40,13 @@ def search(  # noqa: PLR0913, PLR0917 - options of a command
     language: Annotated[
         list[str] | None, typer.Option(help="Only documents in this language, such as de; may be repeated.")
     ] = None,
+    session: Annotated[str, typer.Option(help="The visit, in which `attune feedback` holds.")] = "",
+    ranking: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="plain, personal, learned or challenger; two of them are interleaved. Default: as configured."
+        ),
+    ] = None,
     token: Token = "",
     as_json: Json = False,
 ) -> None:
@@ -50,9 +59,11 @@ def search(  # noqa: PLR0913, PLR0917 - options of a command
         answer = client.search(
             text,
             user=user,
+            context=Context(session_id=session),
             domains=domain or [],
             page_size=limit,
             augmentation=augmentation,
+            rankings=ranking or [],
             filter=to_filter(only),
             principals=principal or [],
             languages=language or [],

@@ -16,6 +16,7 @@ from attune.services.cli.corpora.model import CorpusError
 from attune.services.runtime.config import ConfigError
 from attune.services.runtime.eventlog.errors import EventLogError
 from attune.services.search.index.errors import SearchIndexError
+from attune.services.search.ranking.errors import RankerError as SearchRankerError
 from attune.services.suggestion.ranking.errors import RankerError
 
 _MENDABLE = (
@@ -27,6 +28,7 @@ _MENDABLE = (
     EventLogError,
     SearchIndexError,
     RankerError,
+    SearchRankerError,
 )
 _UNREACHABLE = "is the server up? `attune up` starts one, ATTUNE_*_ADDRESS says where to look"
 

@@ -7,12 +7,14 @@ from attune.services.cli.catalog.group import catalog
 from attune.services.cli.demo.command import demo
 from attune.services.cli.events import events
 from attune.services.cli.experts import experts
+from attune.services.cli.feedback import feedback
 from attune.services.cli.generations import generations
 from attune.services.cli.indexing import index
 from attune.services.cli.measure.completion import completion
 from attune.services.cli.measure.embedding import embedding
 from attune.services.cli.measure.finegrained import augmentation, finegrained
 from attune.services.cli.measure.ingest import ingest
+from attune.services.cli.measure.interleaving.command import interleaving
 from attune.services.cli.measure.linking import linking
 from attune.services.cli.measure.llm_speed.command import llm
 from attune.services.cli.measure.merged import merge
@@ -50,6 +52,7 @@ app.add_typer(events, name="events")
 app.command()(search)
 app.command()(suggest)
 app.command()(complete)
+app.command()(feedback)
 app.add_typer(experts, name="experts")
 app.add_typer(queries, name="queries")
 app.add_typer(user, name="user")
@@ -64,6 +67,7 @@ evaluate.command()(merge)
 evaluate.command(name="store")(stored)
 evaluate.command()(completion)
 evaluate.command()(suggestion)
+evaluate.command()(interleaving)
 evaluate.command(name="suggestion-llm")(suggestion_llm)
 evaluate.command()(personalization)
 app.add_typer(evaluate, name="eval")

@@ -3,6 +3,7 @@
 from attune.services.client.channels import Addresses
 from attune.services.client.client import Client
 from attune.services.client.events import interaction
+from attune.services.client.feedback import feedback
 from attune.services.client.paths import path_name
 from attune.services.client.records import EventRecord, deletion_record, document_record, event_record
 from attune.services.client.suggesting import SuggestionStream
@@ -15,6 +16,7 @@ __all__ = [
     "deletion_record",
     "document_record",
     "event_record",
+    "feedback",
     "interaction",
     "path_name",
 ]

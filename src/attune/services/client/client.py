@@ -179,10 +179,13 @@ class Client:
         filter: search_pb2.Filter | None = None,  # noqa: A002 - as the request names it
         principals: Sequence[str] = (),
         languages: Sequence[str] = (),
+        rankings: Sequence[str] = (),
+        query_id: str = "",
     ) -> search_pb2.SearchResponse:
         """The documents that answer a query, the best for `user` first; `augmentation` is as in `embed`.
 
-        `principals` are who asks, as documents name who may see them.
+        `principals` are who asks, as documents name who may see them. Two `rankings` ("plain", "personal", "learned",
+        "challenger") are interleaved.
         """
         request = search_pb2.SearchRequest(
             query=query,
@@ -195,12 +198,14 @@ class Client:
             filter=filter,
             principals=principals,
             languages=languages,
+            rankings=rankings,
+            query_id=query_id,
         )
         return self._search.Search(request, timeout=self._timeout_s, metadata=self._metadata)
 
-    def submit_feedback(self, request: search_pb2.SubmitFeedbackRequest) -> None:
-        """Say what a user thinks of a result."""
-        self._search.SubmitFeedback(request, timeout=self._timeout_s, metadata=self._metadata)
+    def submit_feedback(self, request: search_pb2.SubmitFeedbackRequest) -> search_pb2.SubmitFeedbackResponse:
+        """Say what a user thinks of a result, or what a search got wrong; `feedback` makes the request."""
+        return self._search.SubmitFeedback(request, timeout=self._timeout_s, metadata=self._metadata)
 
     def suggest(
         self, query: str, *, user: str = "", context: Context | None = None, limit: int = 5, path: str = ""

@@ -1,4 +1,7 @@
-"""One batch of log records: which are events, and which are dead letters with a reason."""
+"""One batch of log records: which are events, and which are dead letters with a reason.
+
+Events of programs that play users are neither: they are read, and pass without a trace, unless they are asked for.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,6 +12,7 @@ from attune.knowledge_store.model import Interaction
 from attune.services.runtime.dead_letters import dead_letter
 from attune.services.runtime.eventlog.port import Entry, Record
 from attune.services.runtime.events import has_a_time, logged_at, to_interaction
+from attune.services.runtime.origins import is_simulated
 from attune.services.runtime.records.admission import Admission
 from attune.services.runtime.records.refusal import InvalidRecordError
 from attune.services.runtime.validation import Validation
@@ -30,12 +34,13 @@ class Batch:
 
 
 def sort_out(records: Sequence[Record], validation: Validation, admission: Admission = _ANY) -> Batch:
-    """Make each record an interaction or a dead letter, whatever it holds."""
+    """Make each record an interaction or a dead letter, whatever it holds; or nothing, where it is simulated."""
     batch = Batch()
     for record in records:
         try:
             event = admission.event(record, validation)
-            batch.interactions.append(to_interaction(event, logged_at(record)))
+            if admission.learn_simulated or not is_simulated(event):
+                batch.interactions.append(to_interaction(event, logged_at(record)))
         except InvalidRecordError as error:
             batch.dead_letters.append(dead_letter(record, error))
             batch.dead_since.append(taken_at(record))

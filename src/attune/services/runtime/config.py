@@ -152,6 +152,10 @@ class Config(BaseSettings):
         description="What searches can be filtered by: name:type, with types keyword, number, time and boolean, "
         "as in year:number,topics:keyword.",
     )
+    learn_simulated: bool = Field(
+        False,
+        description='Whether the knowledge store learns from events whose origin is "simulated", too: for evaluation.',
+    )
     qdrant_url: str = Field("", description="A Qdrant server or cluster; empty: the engine embedded in this process.")
     qdrant_api_key: SecretStr = Field(SecretStr(""), description="Its API key.")
     qdrant_shards: int | None = Field(
@@ -204,6 +208,25 @@ class Config(BaseSettings):
     )
     ranker_path: Path | None = Field(
         None, description="A ranker of suggestions, as `attune train ranker` writes it; without it, the packaged one."
+    )
+    search_ranker_path: Path | None = Field(
+        None,
+        description="A ranker of search, as `attune train ranker --for search` writes it, by which searches are ranked "
+        "then; without it, the formula.",
+    )
+    search_challenger_path: Path | None = Field(
+        None, description="Another one, to be compared: the ranking named challenger."
+    )
+    search_compare: str = Field(
+        "",
+        description="Two rankings to compare, such as personal,plain (of plain, personal, learned, challenger); empty: "
+        "none.",
+    )
+    search_compare_by: Literal["interleaving", "users"] = Field(
+        "interleaving", description="How: both in one list, or the second one for some of the users."
+    )
+    search_compare_share: float = Field(
+        0.5, ge=0, le=1, description="In which share of the sessions, or for which share of the users."
     )
     suggestion_exploration: float = Field(
         0,

@@ -32,6 +32,7 @@ _MET = (
 )
 _READ_CHARACTERS = 16_384
 """More of a text than any encoder here reads."""
+_MOST_SPACES_KEPT = 8
 
 
 Augmentation: TypeAlias = embedding.Augmentation.ValueType
@@ -182,13 +183,36 @@ class Gateway:
                 met[known.entity_id] = known
         return Person(met, frozenset(answer.query_entity_ids), answer.query_coverage, answer.withheld)
 
-    async def record(self, event: InteractionEvent) -> None:
-        """Append an event to the log.
+    async def vectors_by_space(self, text: str) -> dict[str, NDArray[np.float32]]:
+        """The unit vector [d] of a query by each expert, at most the general one and 7 more, by their spaces' keys.
 
         Raises:
-            ServiceError: INVALID_ARGUMENT, where the log refuses it.
+            ServiceError: INVALID_ARGUMENT, where the text cannot be embedded.
         """
-        requests = [knowledge.RecordInteractionsRequest(event=event)]
+        experts = await self.experts()
+        kept = [GENERAL, *(domain for domain, expert in experts.items() if expert.key)][:_MOST_SPACES_KEPT]
+        found = await self.query_vectors(text, dict.fromkeys(kept, embedding.AUGMENTATION_UNSPECIFIED))
+        keys = ["" if domain == GENERAL else experts[domain].key for domain in kept]
+        return {key: vector for key, (vector, _) in zip(keys, found, strict=True)}
+
+    async def linked_texts(self, texts: Sequence[str]) -> list[list[str]]:
+        """The entity ids of each text, each once. Nothing is remembered."""
+        request = knowledge.LinkEntitiesRequest(inputs=[knowledge.LinkInput(text=text) for text in texts])
+        answer = await self._knowledge.LinkEntities(request, **onward())
+        return [list(dict.fromkeys(mention.entity_id for mention in each.mentions)) for each in answer.texts]
+
+    async def known_ids(self, user: str, entity_ids: Sequence[str]) -> list[str]:
+        """Those that the catalog has, each once, as it calls them now."""
+        request = knowledge.RetrieveEntitiesRequest(user_id=user, entity_ids=entity_ids, limit=1)
+        return list((await self._knowledge.RetrieveEntities(request, **onward())).known_entity_ids)
+
+    async def record(self, *events: InteractionEvent) -> None:
+        """Append events to the log.
+
+        Raises:
+            ServiceError: INVALID_ARGUMENT, where the log refuses one.
+        """
+        requests = [knowledge.RecordInteractionsRequest(event=event) for event in events]
         answer = await self._knowledge.RecordInteractions(iter(requests), **onward())
         if answer.rejected_count:
             raise invalid(answer.rejected[0].field, answer.rejected[0].reason)

@@ -24,6 +24,7 @@ from attune.services.search.index.declaring import declared_fields
 from attune.services.search.index.opening import open_index
 from attune.services.search.index.port import Index
 from attune.services.search.indexing import Indexer
+from attune.services.search.ranking.configured import configured_rankings
 from attune.services.search.rankings import KeptRankings
 from attune.services.search.service import SearchServicer
 
@@ -32,6 +33,7 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
     """The search service. Its index is bound to the model that the embedding service has, which must be up."""
     fields = declared_fields(config)
     boosts = DeclaredBoosts.read(config.search_boosts_path)
+    rankings = configured_rankings(config)
     gateway = Gateway(
         *(
             connect(config.address(role), max_message_bytes=config.max_message_bytes)
@@ -41,9 +43,11 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
     if index is None:
         model = await gateway.model(config.service_token.get_secret_value())
         index = await asyncio.to_thread(open_index, config, model.model_id, model.dimension)
-    rankings = KeptRankings(config.search_rankings_kept, config.search_rankings_kept_s, clock=time.monotonic)
+    kept = KeptRankings(config.search_rankings_kept, config.search_rankings_kept_s, clock=time.monotonic)
     indexer = Indexer(index, gateway, fields=fields, passages=config.search_passages)
-    servicer = SearchServicer(index, gateway, clock, metrics, indexer=indexer, rankings=rankings, boosts=boosts)
+    servicer = SearchServicer(
+        index, gateway, clock, metrics, indexer=indexer, kept=kept, boosts=boosts, rankings=rankings
+    )
     try:
         documents = await _documents(config, metrics, clock, index, indexer)
     except BaseException:

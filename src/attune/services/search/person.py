@@ -1,7 +1,7 @@
 """What the ranking knows of a user: the entities of the candidates that this user has met, or nearly."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 
@@ -40,6 +40,13 @@ class Person:
     """How much of the query they cover, between 0 and 1."""
     is_withheld: bool = False
     """The user does not allow search to rank by any of it."""
+
+    def without(self, entity_ids: Collection[str]) -> "Person":
+        """The same, as if not acquainted with these entities."""
+        if not entity_ids:
+            return self
+        kept = {each: known for each, known in self.acquaintances.items() if each not in entity_ids}
+        return replace(self, acquaintances=kept)
 
 
 NOBODY = Person()

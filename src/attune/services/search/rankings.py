@@ -6,9 +6,9 @@ What is kept has ids, scores and the names of entities; neither queries nor docu
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from attune.services.search.searching import Found
+from attune.services.search.listing import Listed
 
 RANKINGS = 500
 """A ranking of 200 hits takes about 130 kB."""
@@ -18,7 +18,7 @@ _NAME_BYTES = 9
 
 @dataclass(slots=True)
 class _Kept:
-    found: Found
+    listed: Listed
     used_at: float
 
 
@@ -36,7 +36,7 @@ class KeptRankings:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def keep(self, made_for: str, found: Found) -> str:
+    def keep(self, made_for: str, listed: Listed) -> str:
         """Keep a ranking, without its documents, for the request with that fingerprint; return the name to find it by.
 
         Where none are kept at all, the name is empty.
@@ -45,12 +45,12 @@ class KeptRankings:
         if not self._most:
             return ""
         name = secrets.token_urlsafe(_NAME_BYTES)
-        self._kept[made_for, name] = _Kept(replace(found, documents={}, milliseconds={}), self._clock())
+        self._kept[made_for, name] = _Kept(listed.without_documents(), self._clock())
         while len(self._kept) > self._most:
             self._kept.popitem(last=False)
         return name
 
-    def find(self, made_for: str, name: str) -> Found | None:
+    def find(self, made_for: str, name: str) -> Listed | None:
         """The ranking of that name, if it is of that request and still there."""
         self._drop_expired()
         kept = self._kept.get((made_for, name))
@@ -58,7 +58,7 @@ class KeptRankings:
             return None
         kept.used_at = self._clock()
         self._kept.move_to_end((made_for, name))
-        return kept.found
+        return kept.listed
 
     def _drop_expired(self) -> None:
         """The least lately used come first."""

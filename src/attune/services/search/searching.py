@@ -15,6 +15,8 @@ from attune.services.runtime.clock import Clock, system_clock
 from attune.services.search import quotes
 from attune.services.search.boosts.boosting import boosted
 from attune.services.search.boosts.declared import Boost
+from attune.services.search.feedback.mending import embedded_query
+from attune.services.search.feedback.parts import Replacement
 from attune.services.search.fusion import Fused, best_score, reciprocal_rank_fusion
 from attune.services.search.gateway import Augmentation, Expert, Gateway, is_without_answer
 from attune.services.search.index.bm25 import terms_of
@@ -46,8 +48,14 @@ class Wish:
     page_size: int
     augmentation: Augmentation = AUGMENTATION_UNSPECIFIED
     within: Within = PUBLIC
+    rankings: tuple[str, ...] = ()
+    """By which rankings, if the caller names any."""
     boosts: tuple[Boost, ...] = ()
     """Those that count."""
+    replacements: tuple[Replacement, ...] = ()
+    """What the user meant instead of parts that were taken out of the query, which may be empty then."""
+    not_about: frozenset[str] = frozenset()
+    """Entities that the user does not mean."""
 
     @property
     def personalization(self) -> float:
@@ -107,11 +115,12 @@ class Searcher:
                 space.domain: experts.get(space.domain, Expert()).augmentation(wish.augmentation) for space in spaces
             }
             embedded, session = await asyncio.gather(
-                self._gateway.query_vectors(wish.query, asked), self._session(tenant, wish, spaces[0])
+                embedded_query(self._gateway, wish.query, wish.replacements, asked, experts),
+                self._session(tenant, wish, spaces[0]),
             )
             vectors = [vector for vector, _ in embedded]
             augmentations = [augmentation for _, augmentation in embedded]
-            by_space = {space.key or "": vector for space, vector in zip(spaces, vectors, strict=True)}
+            by_space = {space.key or "": vector for space, vector in zip(spaces, vectors, strict=True) if vector.any()}
             times["embed_ms"] = _since(started)
             started = time.monotonic()
             dense, bm25, near_by = await asyncio.gather(
@@ -161,7 +170,7 @@ class Searcher:
         keys = list(experts.values())
         inhabited = await asyncio.to_thread(self._index.inhabited_spaces, tenant, keys, wish.within.principals)
         found = {domain: key for domain, key in experts.items() if key in inhabited}
-        if not found:
+        if not found or not wish.query:
             return worth_searching({}, {})
         probabilities, hits = await asyncio.gather(self._gateway.route(wish.query), by_words)
         return worth_searching(
@@ -182,13 +191,14 @@ class Searcher:
     async def _dense(
         self, tenant: str, wish: Wish, spaces: Sequence[Space], vectors: Sequence[FloatVector]
     ) -> list[Candidate]:
+        known = [(space, vector) for space, vector in zip(spaces, vectors, strict=True) if vector.any()]
         found = await asyncio.gather(
             *(
                 asyncio.to_thread(self._index.dense, tenant, vector, CANDIDATES, wish.domains, space.key, wish.within)
-                for space, vector in zip(spaces, vectors, strict=True)
+                for space, vector in known
             )
         )
-        return merge(list(zip(spaces, found, strict=True)), CANDIDATES)
+        return merge(list(zip((space for space, _ in known), found, strict=True)), CANDIDATES)
 
     @staticmethod
     def _scope(tenant: str, wish: Wish, space: Space) -> Scope:
@@ -253,7 +263,9 @@ class Searcher:
         if wish.personalization <= 0:
             return NOBODY
         wanted = list(dict.fromkeys(each for ids in entities for each in ids))
-        return await self._gateway.person(wish.user, wish.query, wish.context, wanted) if wanted else NOBODY
+        if not wanted:
+            return NOBODY
+        return (await self._gateway.person(wish.user, wish.query, wish.context, wanted)).without(wish.not_about)
 
 
 def _since(started: float) -> float:

@@ -2,38 +2,38 @@
 
 import asyncio
 import time
-import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 
 from attune.embedding.v1 import embedding_pb2 as embedding
-from attune.events.v1.events_pb2 import EVENT_TYPE_FEEDBACK, InteractionEvent
 from attune.search.v1 import search_pb2 as pb
 from attune.search.v1.search_pb2_grpc import SearchServiceServicer
 from attune.services.runtime.call import current_call
 from attune.services.runtime.clock import Clock
 from attune.services.runtime.errors import invalid, not_found
 from attune.services.runtime.metrics import Metrics
-from attune.services.runtime.paging import fingerprint
+from attune.services.search.answering import answer
 from attune.services.search.boosts.declared import DeclaredBoosts
-from attune.services.search.convert import of_generation, passage_message, to_message
-from attune.services.search.explain import explain
+from attune.services.search.convert import of_generation, to_message
+from attune.services.search.feedback.memory import SessionMemory
+from attune.services.search.feedback.submitting import FeedbackDesk
 from attune.services.search.filtering import to_filter
 from attune.services.search.gateway import Gateway
 from attune.services.search.index.fields import DeclaredFields
 from attune.services.search.index.narrowing import Within
 from attune.services.search.index.port import Index
 from attune.services.search.indexing import Indexer
-from attune.services.search.notices import of_augmentation, of_empty_domains
-from attune.services.search.paging import Page, Pages
+from attune.services.search.listing import Lists
+from attune.services.search.notices import of_augmentation
+from attune.services.search.paging import Pages
+from attune.services.search.ranking.configured import Rankings
 from attune.services.search.rankings import KeptRankings
 from attune.services.search.refusals import tells_of_the_index
 from attune.services.search.searching import Found, Searcher, Wish
 
 _DEFAULT_PAGE = 10
-_VERDICTS = {pb.VERDICT_RELEVANT: "relevant", pb.VERDICT_IRRELEVANT: "irrelevant"}
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -49,16 +49,19 @@ class SearchServicer(SearchServiceServicer):
         metrics: Metrics,
         *,
         indexer: Indexer | None = None,
-        rankings: KeptRankings | None = None,
+        kept: KeptRankings | None = None,
         boosts: DeclaredBoosts | None = None,
+        rankings: Rankings | None = None,
     ) -> None:
         self._index = index
         self._gateway = gateway
         self._clock = clock
         self._metrics = metrics
         self._indexer = indexer or Indexer(index, gateway)
-        kept = KeptRankings(clock=time.monotonic) if rankings is None else rankings
-        self._pages = Pages(Searcher(index, gateway, clock), kept)
+        memory = SessionMemory()
+        lists = Lists(Searcher(index, gateway, clock), rankings or Rankings(), memory, clock)
+        self._pages = Pages(lists, KeptRankings(clock=time.monotonic) if kept is None else kept, clock)
+        self._desk = FeedbackDesk(index, gateway, memory, clock)
         self._boosts = boosts or DeclaredBoosts()
 
     async def IndexDocuments(
@@ -138,26 +141,15 @@ class SearchServicer(SearchServiceServicer):
             raise invalid("query", "has no words; say what is searched for")
         wish = _wish(request, self._indexer.fields, self._boosts)
         page = await self._pages.page(request, wish)
-        response = _response(page)
-        response.notices.extend([*_notices_of_augmentation(wish, page.found), *page.found.notices, *page.notices])
-        response.query_id = uuid.uuid4().hex
+        response = answer(page)
+        response.notices.extend(_notices_of_augmentation(wish, page.listed.found))
         response.timings.total_ms = (time.monotonic() - started) * 1000
         return response
 
     async def SubmitFeedback(self, request: pb.SubmitFeedbackRequest, context: Context) -> pb.SubmitFeedbackResponse:
-        """A verdict becomes an event; user and request_id make the event's id, so that a repetition counts once."""
-        event = InteractionEvent(
-            event_id=f"feedback/{fingerprint([request.user_id, request.request_id])}",
-            user_id=request.user_id,
-            session_id=request.session_id,
-            query_id=request.query_id,
-            object_id=request.document_id,
-            type=EVENT_TYPE_FEEDBACK,
-            attributes={"verdict": _VERDICTS[request.verdict]},
-        )
-        event.occurred_at.FromDatetime(self._clock())
-        await self._gateway.record(event)
-        return pb.SubmitFeedbackResponse()
+        """A verdict or a correction: an event of the log, and a correction holds in the session at once."""
+        made = await self._desk.submit(request)
+        return pb.SubmitFeedbackResponse(recorded=made.recorded, in_session=made.in_session)
 
 
 async def _documents(
@@ -182,6 +174,7 @@ def _wish(request: pb.SearchRequest, fields: DeclaredFields, boosts: DeclaredBoo
             tuple(request.languages),
             to_filter(request.filter, fields) if request.HasField("filter") else None,
         ),
+        rankings=tuple(request.rankings),
         boosts=boosts.chosen(request.boosts),
     )
 
@@ -193,32 +186,3 @@ def _notices_of_augmentation(wish: Wish, found: Found) -> list[str]:
     if wish.augmentation in found.augmentations:
         return []
     return of_augmentation(name, [space.domain or "general" for space in found.spaces])
-
-
-def _response(page: Page) -> pb.SearchResponse:
-    found = page.found
-    response = pb.SearchResponse(
-        next_page_token=page.next_token,
-        personalization=pb.PersonalizationReport(
-            applied=any(each.personal > 0 for each in found.ranked),
-            weight=found.weight.value,
-            reason=found.weight.reason,
-            session_weight=found.session.value,
-            session_reason=found.session.reason,
-        ),
-        timings=pb.SearchTimings(**found.milliseconds),
-        notices=of_empty_domains(found.empty_domains),
-        experts=[
-            pb.SearchedExpert(domain=space.domain, weight=space.weight, augmentation=augmentation)
-            for space, augmentation in zip(found.spaces, found.augmentations, strict=True)
-        ],
-    )
-    for each, document in page.hits:
-        response.hits.add(
-            document=to_message(document),
-            score=each.score,
-            explanation=explain(each),
-            entity_ids=document.entity_ids,
-            passage=passage_message(document, page.passages.get(document.id)),
-        )
-    return response

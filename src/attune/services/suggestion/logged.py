@@ -14,6 +14,7 @@ from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.store import Store
 from attune.services.runtime.eventlog.port import LogReader, Record
 from attune.services.runtime.events import TOPIC, logged_at, user_of
+from attune.services.runtime.origins import is_simulated
 from attune.services.runtime.records.admission import Admission
 from attune.services.runtime.records.decoding import decode
 from attune.services.runtime.records.refusal import InvalidRecordError
@@ -70,7 +71,10 @@ class Logged:
 
 
 class EventsInLog:
-    """The event log's events of some types. May be read any number of times; what is no event is passed over."""
+    """The event log's events of some types, but not of programs that play users.
+
+    May be read any number of times; what is no event is passed over.
+    """
 
     def __init__(
         self,
@@ -105,7 +109,8 @@ class EventsInLog:
 
     def _logged(self, record: Record) -> Logged | None:
         """Only what is wanted is held against all rules: most events of a log are not."""
-        if decode(record).type not in self._types:
+        event = decode(record)
+        if event.type not in self._types or is_simulated(event):
             return None
         return Logged(self._admission.event(record, self._validation), logged_at(record))
 

@@ -62,6 +62,13 @@ def test_every_action_makes_a_valid_event(action: str) -> None:
     )
 
 
+def test_tokens_and_origin_are_kept() -> None:
+    fields = ubi("click")
+    named = {"search_token": "t1", "suggestion_token": "t2", "origin": "simulated"}
+    fields["event_attributes"] |= named | {"other": "left out"}
+    assert dict(event_of_ubi(fields, "").attributes) == {"title": "Waiting"} | named
+
+
 @pytest.mark.parametrize("action", ["purchase", "add_to_cart"])
 def test_who_takes_a_thing_has_judged_it(action: str) -> None:
     event = event_of_ubi(ubi(action), "")

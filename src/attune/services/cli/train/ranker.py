@@ -1,11 +1,16 @@
-"""`attune train ranker`: the weights of the suggestion ranker, from what was asked next or from what was accepted."""
+"""`attune train ranker`: the weights of a ranker.
+
+That of suggestions is learned from a log of queries or from what was accepted; that of search from what was clicked.
+"""
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from attune.embeddings.errors import SettingError
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.logs.event_log import FromLog
 from attune.services.cli.logs.options import OneTenant, SkipInvalid, Window, wanted
@@ -14,17 +19,35 @@ from attune.services.cli.measure.suggestion.shown import shown_in_file, shown_in
 from attune.services.cli.options import Json
 from attune.services.cli.output import console, print_json
 from attune.services.cli.train.ranker_sources import Sources
+from attune.services.cli.train.search_ranker import search_ranker
 from attune.services.runtime.clock import system_clock
 from attune.services.suggestion.ranking.features import FEATURES
 from attune.services.suggestion.ranking.model import RankerModel
 
 
-def ranker(  # noqa: PLR0913 - options of a command
+class Purpose(StrEnum):
+    """What a ranker ranks."""
+
+    SUGGESTION = "suggestion"
+    SEARCH = "search"
+
+
+def ranker(  # noqa: PLR0913 - one parameter an option
     *,
-    out: Annotated[Path, typer.Option(help="The JSON file to write; ATTUNE_RANKER_PATH names it to the service.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="The JSON file to write; ATTUNE_RANKER_PATH, or ATTUNE_SEARCH_RANKER_PATH, names it to the service."
+        ),
+    ],
+    purpose: Annotated[Purpose, typer.Option("--for", help="What it ranks.")] = Purpose.SUGGESTION,
     log: Annotated[Path | None, typer.Option(help="Queries of users, as for `attune eval suggestion`.")] = None,
     events: Annotated[
-        Path | None, typer.Option(help="suggestion_shown and suggestion_accepted events in JSON, with their tokens.")
+        Path | None,
+        typer.Option(
+            help="Events in JSON, with their tokens: suggestion_shown and suggestion_accepted; or, for search, "
+            "impression, click and feedback. For search, without it: the event log."
+        ),
     ] = None,
     from_log: Annotated[
         list[FromLog] | None,
@@ -39,21 +62,29 @@ def ranker(  # noqa: PLR0913 - options of a command
         int, typer.Option(min=1, help="Of a larger log, so many users of a tenant at random.")
     ] = 2000,
     seed: Annotated[int, typer.Option(help="Of the users drawn.")] = 0,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="Learn from programs that play users, too; for search.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Learn to rank suggestions: of each list, the one that was asked next, or accepted, above the others.
+    """Learn to rank: of each list, the one that was asked next, accepted or clicked above the others.
 
-    Of queries it learns from next ones; of suggestions' events from what was accepted alone, against what was shown
-    above it. Several sources may be given, and users of several tenants stay strangers to each other. The file holds a
-    weight for each feature, and no text.
-
+    For suggestions: of queries it learns from next ones; of suggestions' events from what was accepted alone, against
+    what was shown above it. Several sources may be given, and users of several tenants stay strangers to each other.
     With --from-log, nothing is learned of users who were forgotten or have withdrawn consent to statistics, nor from
     what happened while its user did not allow learning or was removed from suggestions since.
 
-    Example: attune train ranker --from-log suggestions --out ranker.json
+    For search: from clicks and feedback, each counted by how seldom users look at its place, which is learned from the
+    log too. The file holds a weight for each feature, and no text.
 
-    Example: attune train ranker --log queries.jsonl --out ranker.json
+    Example: attune train ranker --from-log suggestions --out ranker.json
     """
+    if purpose is Purpose.SEARCH:
+        with told_plainly():
+            if log is not None:
+                raise SettingError("--log: is of queries, from which no ranker of search is learned; give --events")
+            search_ranker(out, events, simulated=simulated, as_json=as_json)
+        return
     with told_plainly():
         of_log, taken = wanted(tenant, window, system_clock(), from_log), set(from_log or ())
         sources = Sources()

@@ -28,6 +28,8 @@ class Admission:
     """The tenants there are; None: any."""
     max_event_bytes: int = MAX_ENTRY_BYTES
     """The most that key, value and headers of a record may have together."""
+    learn_simulated: bool = False
+    """Whether the store learns from programs that play users, too."""
 
     @classmethod
     def of(cls, config: Config) -> Self:
@@ -36,7 +38,7 @@ class Admission:
         Raises:
             ConfigError: the token file cannot be read.
         """
-        return cls(Credentials.load(config.tokens_file).tenants, config.max_event_bytes)
+        return cls(Credentials.load(config.tokens_file).tenants, config.max_event_bytes, config.learn_simulated)
 
     def event(self, record: Record, validation: Validation) -> InteractionEvent:
         """The valid event of a record.

@@ -2,8 +2,8 @@
 
 After https://o19s.github.io/ubi/schema/1.3.0/event.schema.json (versions 1.0 to 1.3 differ in nothing that is read
 here). What UBI has no place for may stand in `event_attributes`: event_id, tenant_id, user_query, dwell_ms,
-previous_query_id, verdict, suggestion_token, and in its `object` the title. All else is left out: nothing would be
-learned from it.
+previous_query_id, verdict, suggestion_token, search_token, origin, and in its `object` the title. All else is left
+out: nothing would be learned from it.
 """
 
 import json
@@ -35,6 +35,7 @@ KINDS: Mapping[str, pb.EventType.ValueType] = {
 }
 _BOUGHT = {"add_to_cart", "purchase"}  # who buys a thing has judged it: feedback with the verdict "relevant"
 _WITH_WORDS = {pb.EVENT_TYPE_QUERY, pb.EVENT_TYPE_REFORMULATION, pb.EVENT_TYPE_SUGGESTION_ACCEPTED}
+_ATTRIBUTES = ("suggestion_token", "search_token", "origin")
 _MOST_POSITION = 2**32 - 1
 _MOST_MILLISECONDS = 2**63 - 1
 
@@ -67,15 +68,9 @@ def event_of_ubi(fields: Mapping[str, Any], event_id: str) -> pb.InteractionEven
         dwell_ms=_number(extra, "dwell_ms", _MOST_MILLISECONDS),
         previous_query_id=_text(extra, "previous_query_id"),
     )
-    token = _text(extra, "suggestion_token")
     verdict = "relevant" if action in _BOUGHT else _text(extra, "verdict")
-    event.attributes.update(
-        {
-            name: text
-            for name, text in (("title", _text(thing, "title")), ("verdict", verdict), ("suggestion_token", token))
-            if text
-        }
-    )
+    found = {"title": _text(thing, "title"), "verdict": verdict} | {name: _text(extra, name) for name in _ATTRIBUTES}
+    event.attributes.update({name: text for name, text in found.items() if text})
     return event
 
 

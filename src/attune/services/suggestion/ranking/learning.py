@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from attune.events.v1 import events_pb2 as pb
+from attune.services.runtime.origins import is_simulated
 from attune.services.suggestion.ranking.errors import RankerError
 from attune.services.suggestion.ranking.off_policy import Shown
 from attune.services.suggestion.ranking.token import Token
 from attune.services.suggestion.ranking.training import Lesson
 
 TOKEN = "suggestion_token"  # noqa: S105 - the name of an attribute
+_TYPES = (pb.EVENT_TYPE_SUGGESTION_SHOWN, pb.EVENT_TYPE_SUGGESTION_ACCEPTED)
 
 
 @dataclass
@@ -42,7 +44,7 @@ def lists_of(events: Iterable[pb.InteractionEvent]) -> Learned:
     lists: dict[tuple[str, str, str], _List] = {}
     skipped = without_list = 0
     for event in events:
-        if event.type not in (pb.EVENT_TYPE_SUGGESTION_SHOWN, pb.EVENT_TYPE_SUGGESTION_ACCEPTED):
+        if event.type not in _TYPES or is_simulated(event):
             continue
         if not event.query_id:
             without_list += 1

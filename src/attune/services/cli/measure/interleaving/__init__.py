@@ -1,0 +1,1 @@
+"""`attune eval interleaving`: which of two rankings users preferred."""
