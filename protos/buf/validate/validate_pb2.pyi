@@ -413,7 +413,9 @@ class MessageRules(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cel", b"cel", "cel_expression", b"cel_expression", "oneof", b"oneof"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "cel", b"cel", "cel_expression", b"cel_expression", "oneof", b"oneof"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -711,11 +713,140 @@ class FieldRules(_message.Message):
         field_mask: Global___FieldMaskRules | None = ...,
         timestamp: Global___TimestampRules | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["any", b"any", "bool", b"bool", "bytes", b"bytes", "double", b"double", "duration", b"duration", "enum", b"enum", "field_mask", b"field_mask", "fixed32", b"fixed32", "fixed64", b"fixed64", "float", b"float", "ignore", b"ignore", "int32", b"int32", "int64", b"int64", "map", b"map", "repeated", b"repeated", "required", b"required", "sfixed32", b"sfixed32", "sfixed64", b"sfixed64", "sint32", b"sint32", "sint64", b"sint64", "string", b"string", "timestamp", b"timestamp", "type", b"type", "uint32", b"uint32", "uint64", b"uint64"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "any",
+        b"any",
+        "bool",
+        b"bool",
+        "bytes",
+        b"bytes",
+        "double",
+        b"double",
+        "duration",
+        b"duration",
+        "enum",
+        b"enum",
+        "field_mask",
+        b"field_mask",
+        "fixed32",
+        b"fixed32",
+        "fixed64",
+        b"fixed64",
+        "float",
+        b"float",
+        "ignore",
+        b"ignore",
+        "int32",
+        b"int32",
+        "int64",
+        b"int64",
+        "map",
+        b"map",
+        "repeated",
+        b"repeated",
+        "required",
+        b"required",
+        "sfixed32",
+        b"sfixed32",
+        "sfixed64",
+        b"sfixed64",
+        "sint32",
+        b"sint32",
+        "sint64",
+        b"sint64",
+        "string",
+        b"string",
+        "timestamp",
+        b"timestamp",
+        "type",
+        b"type",
+        "uint32",
+        b"uint32",
+        "uint64",
+        b"uint64",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["any", b"any", "bool", b"bool", "bytes", b"bytes", "cel", b"cel", "cel_expression", b"cel_expression", "double", b"double", "duration", b"duration", "enum", b"enum", "field_mask", b"field_mask", "fixed32", b"fixed32", "fixed64", b"fixed64", "float", b"float", "ignore", b"ignore", "int32", b"int32", "int64", b"int64", "map", b"map", "repeated", b"repeated", "required", b"required", "sfixed32", b"sfixed32", "sfixed64", b"sfixed64", "sint32", b"sint32", "sint64", b"sint64", "string", b"string", "timestamp", b"timestamp", "type", b"type", "uint32", b"uint32", "uint64", b"uint64"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "any",
+        b"any",
+        "bool",
+        b"bool",
+        "bytes",
+        b"bytes",
+        "cel",
+        b"cel",
+        "cel_expression",
+        b"cel_expression",
+        "double",
+        b"double",
+        "duration",
+        b"duration",
+        "enum",
+        b"enum",
+        "field_mask",
+        b"field_mask",
+        "fixed32",
+        b"fixed32",
+        "fixed64",
+        b"fixed64",
+        "float",
+        b"float",
+        "ignore",
+        b"ignore",
+        "int32",
+        b"int32",
+        "int64",
+        b"int64",
+        "map",
+        b"map",
+        "repeated",
+        b"repeated",
+        "required",
+        b"required",
+        "sfixed32",
+        b"sfixed32",
+        "sfixed64",
+        b"sfixed64",
+        "sint32",
+        b"sint32",
+        "sint64",
+        b"sint64",
+        "string",
+        b"string",
+        "timestamp",
+        b"timestamp",
+        "type",
+        b"type",
+        "uint32",
+        b"uint32",
+        "uint64",
+        b"uint64",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_type: _TypeAlias = _typing.Literal["float", "double", "int32", "int64", "uint32", "uint64", "sint32", "sint64", "fixed32", "fixed64", "sfixed32", "sfixed64", "bool", "string", "bytes", "enum", "repeated", "map", "any", "duration", "field_mask", "timestamp"]  # noqa: Y015
+    _WhichOneofReturnType_type: _TypeAlias = _typing.Literal[
+        "float",
+        "double",
+        "int32",
+        "int64",
+        "uint32",
+        "uint64",
+        "sint32",
+        "sint64",
+        "fixed32",
+        "fixed64",
+        "sfixed32",
+        "sfixed64",
+        "bool",
+        "string",
+        "bytes",
+        "enum",
+        "repeated",
+        "map",
+        "any",
+        "duration",
+        "field_mask",
+        "timestamp",
+    ]  # noqa: Y015
     _WhichOneofArgType_type: _TypeAlias = _typing.Literal["type", b"type"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_type) -> _WhichOneofReturnType_type | None: ...
 
@@ -899,9 +1030,49 @@ class FloatRules(_message.Message):
         finite: _builtins.bool | None = ...,
         example: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "finite", b"finite", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "less_than", b"less_than", "lt", b"lt", "lte", b"lte"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "finite",
+        b"finite",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "example", b"example", "finite", b"finite", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "in", b"in", "less_than", b"less_than", "lt", b"lt", "lte", b"lte", "not_in", b"not_in"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "example",
+        b"example",
+        "finite",
+        b"finite",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "in",
+        b"in",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+        "not_in",
+        b"not_in",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_greater_than: _TypeAlias = _typing.Literal["gt", "gte"]  # noqa: Y015
     _WhichOneofArgType_greater_than: _TypeAlias = _typing.Literal["greater_than", b"greater_than"]  # noqa: Y015
@@ -1052,9 +1223,49 @@ class DoubleRules(_message.Message):
         finite: _builtins.bool | None = ...,
         example: _abc.Iterable[_builtins.float] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "finite", b"finite", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "less_than", b"less_than", "lt", b"lt", "lte", b"lte"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "finite",
+        b"finite",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "example", b"example", "finite", b"finite", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "in", b"in", "less_than", b"less_than", "lt", b"lt", "lte", b"lte", "not_in", b"not_in"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "example",
+        b"example",
+        "finite",
+        b"finite",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "in",
+        b"in",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+        "not_in",
+        b"not_in",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_greater_than: _TypeAlias = _typing.Literal["gt", "gte"]  # noqa: Y015
     _WhichOneofArgType_greater_than: _TypeAlias = _typing.Literal["greater_than", b"greater_than"]  # noqa: Y015
@@ -1199,9 +1410,45 @@ class Int32Rules(_message.Message):
         not_in: _abc.Iterable[_builtins.int] | None = ...,
         example: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "less_than", b"less_than", "lt", b"lt", "lte", b"lte"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "example", b"example", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "in", b"in", "less_than", b"less_than", "lt", b"lt", "lte", b"lte", "not_in", b"not_in"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "example",
+        b"example",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "in",
+        b"in",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+        "not_in",
+        b"not_in",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_greater_than: _TypeAlias = _typing.Literal["gt", "gte"]  # noqa: Y015
     _WhichOneofArgType_greater_than: _TypeAlias = _typing.Literal["greater_than", b"greater_than"]  # noqa: Y015
@@ -1346,9 +1593,45 @@ class Int64Rules(_message.Message):
         not_in: _abc.Iterable[_builtins.int] | None = ...,
         example: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "less_than", b"less_than", "lt", b"lt", "lte", b"lte"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "example", b"example", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "in", b"in", "less_than", b"less_than", "lt", b"lt", "lte", b"lte", "not_in", b"not_in"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "example",
+        b"example",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "in",
+        b"in",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+        "not_in",
+        b"not_in",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_greater_than: _TypeAlias = _typing.Literal["gt", "gte"]  # noqa: Y015
     _WhichOneofArgType_greater_than: _TypeAlias = _typing.Literal["greater_than", b"greater_than"]  # noqa: Y015
@@ -1493,9 +1776,45 @@ class UInt32Rules(_message.Message):
         not_in: _abc.Iterable[_builtins.int] | None = ...,
         example: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "less_than", b"less_than", "lt", b"lt", "lte", b"lte"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "example", b"example", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "in", b"in", "less_than", b"less_than", "lt", b"lt", "lte", b"lte", "not_in", b"not_in"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "example",
+        b"example",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "in",
+        b"in",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+        "not_in",
+        b"not_in",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_greater_than: _TypeAlias = _typing.Literal["gt", "gte"]  # noqa: Y015
     _WhichOneofArgType_greater_than: _TypeAlias = _typing.Literal["greater_than", b"greater_than"]  # noqa: Y015
@@ -1640,9 +1959,45 @@ class UInt64Rules(_message.Message):
         not_in: _abc.Iterable[_builtins.int] | None = ...,
         example: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "less_than", b"less_than", "lt", b"lt", "lte", b"lte"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "example", b"example", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "in", b"in", "less_than", b"less_than", "lt", b"lt", "lte", b"lte", "not_in", b"not_in"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "example",
+        b"example",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "in",
+        b"in",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+        "not_in",
+        b"not_in",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_greater_than: _TypeAlias = _typing.Literal["gt", "gte"]  # noqa: Y015
     _WhichOneofArgType_greater_than: _TypeAlias = _typing.Literal["greater_than", b"greater_than"]  # noqa: Y015
@@ -1785,9 +2140,45 @@ class SInt32Rules(_message.Message):
         not_in: _abc.Iterable[_builtins.int] | None = ...,
         example: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "less_than", b"less_than", "lt", b"lt", "lte", b"lte"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "example", b"example", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "in", b"in", "less_than", b"less_than", "lt", b"lt", "lte", b"lte", "not_in", b"not_in"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "example",
+        b"example",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "in",
+        b"in",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+        "not_in",
+        b"not_in",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_greater_than: _TypeAlias = _typing.Literal["gt", "gte"]  # noqa: Y015
     _WhichOneofArgType_greater_than: _TypeAlias = _typing.Literal["greater_than", b"greater_than"]  # noqa: Y015
@@ -1930,9 +2321,45 @@ class SInt64Rules(_message.Message):
         not_in: _abc.Iterable[_builtins.int] | None = ...,
         example: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "less_than", b"less_than", "lt", b"lt", "lte", b"lte"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "example", b"example", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "in", b"in", "less_than", b"less_than", "lt", b"lt", "lte", b"lte", "not_in", b"not_in"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "example",
+        b"example",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "in",
+        b"in",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+        "not_in",
+        b"not_in",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_greater_than: _TypeAlias = _typing.Literal["gt", "gte"]  # noqa: Y015
     _WhichOneofArgType_greater_than: _TypeAlias = _typing.Literal["greater_than", b"greater_than"]  # noqa: Y015
@@ -2075,9 +2502,45 @@ class Fixed32Rules(_message.Message):
         not_in: _abc.Iterable[_builtins.int] | None = ...,
         example: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "less_than", b"less_than", "lt", b"lt", "lte", b"lte"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "example", b"example", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "in", b"in", "less_than", b"less_than", "lt", b"lt", "lte", b"lte", "not_in", b"not_in"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "example",
+        b"example",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "in",
+        b"in",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+        "not_in",
+        b"not_in",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_greater_than: _TypeAlias = _typing.Literal["gt", "gte"]  # noqa: Y015
     _WhichOneofArgType_greater_than: _TypeAlias = _typing.Literal["greater_than", b"greater_than"]  # noqa: Y015
@@ -2220,9 +2683,45 @@ class Fixed64Rules(_message.Message):
         not_in: _abc.Iterable[_builtins.int] | None = ...,
         example: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "less_than", b"less_than", "lt", b"lt", "lte", b"lte"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "example", b"example", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "in", b"in", "less_than", b"less_than", "lt", b"lt", "lte", b"lte", "not_in", b"not_in"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "example",
+        b"example",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "in",
+        b"in",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+        "not_in",
+        b"not_in",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_greater_than: _TypeAlias = _typing.Literal["gt", "gte"]  # noqa: Y015
     _WhichOneofArgType_greater_than: _TypeAlias = _typing.Literal["greater_than", b"greater_than"]  # noqa: Y015
@@ -2365,9 +2864,45 @@ class SFixed32Rules(_message.Message):
         not_in: _abc.Iterable[_builtins.int] | None = ...,
         example: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "less_than", b"less_than", "lt", b"lt", "lte", b"lte"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "example", b"example", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "in", b"in", "less_than", b"less_than", "lt", b"lt", "lte", b"lte", "not_in", b"not_in"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "example",
+        b"example",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "in",
+        b"in",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+        "not_in",
+        b"not_in",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_greater_than: _TypeAlias = _typing.Literal["gt", "gte"]  # noqa: Y015
     _WhichOneofArgType_greater_than: _TypeAlias = _typing.Literal["greater_than", b"greater_than"]  # noqa: Y015
@@ -2510,9 +3045,45 @@ class SFixed64Rules(_message.Message):
         not_in: _abc.Iterable[_builtins.int] | None = ...,
         example: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "less_than", b"less_than", "lt", b"lt", "lte", b"lte"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "example", b"example", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "in", b"in", "less_than", b"less_than", "lt", b"lt", "lte", b"lte", "not_in", b"not_in"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "example",
+        b"example",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "in",
+        b"in",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+        "not_in",
+        b"not_in",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_greater_than: _TypeAlias = _typing.Literal["gt", "gte"]  # noqa: Y015
     _WhichOneofArgType_greater_than: _TypeAlias = _typing.Literal["greater_than", b"greater_than"]  # noqa: Y015
@@ -3200,11 +3771,181 @@ class StringRules(_message.Message):
         strict: _builtins.bool | None = ...,
         example: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "const", b"const", "contains", b"contains", "email", b"email", "host_and_port", b"host_and_port", "hostname", b"hostname", "ip", b"ip", "ip_prefix", b"ip_prefix", "ip_with_prefixlen", b"ip_with_prefixlen", "ipv4", b"ipv4", "ipv4_prefix", b"ipv4_prefix", "ipv4_with_prefixlen", b"ipv4_with_prefixlen", "ipv6", b"ipv6", "ipv6_prefix", b"ipv6_prefix", "ipv6_with_prefixlen", b"ipv6_with_prefixlen", "len", b"len", "len_bytes", b"len_bytes", "max_bytes", b"max_bytes", "max_len", b"max_len", "min_bytes", b"min_bytes", "min_len", b"min_len", "not_contains", b"not_contains", "pattern", b"pattern", "prefix", b"prefix", "protobuf_dot_fqn", b"protobuf_dot_fqn", "protobuf_fqn", b"protobuf_fqn", "strict", b"strict", "suffix", b"suffix", "tuuid", b"tuuid", "ulid", b"ulid", "uri", b"uri", "uri_ref", b"uri_ref", "uuid", b"uuid", "well_known", b"well_known", "well_known_regex", b"well_known_regex"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "address",
+        b"address",
+        "const",
+        b"const",
+        "contains",
+        b"contains",
+        "email",
+        b"email",
+        "host_and_port",
+        b"host_and_port",
+        "hostname",
+        b"hostname",
+        "ip",
+        b"ip",
+        "ip_prefix",
+        b"ip_prefix",
+        "ip_with_prefixlen",
+        b"ip_with_prefixlen",
+        "ipv4",
+        b"ipv4",
+        "ipv4_prefix",
+        b"ipv4_prefix",
+        "ipv4_with_prefixlen",
+        b"ipv4_with_prefixlen",
+        "ipv6",
+        b"ipv6",
+        "ipv6_prefix",
+        b"ipv6_prefix",
+        "ipv6_with_prefixlen",
+        b"ipv6_with_prefixlen",
+        "len",
+        b"len",
+        "len_bytes",
+        b"len_bytes",
+        "max_bytes",
+        b"max_bytes",
+        "max_len",
+        b"max_len",
+        "min_bytes",
+        b"min_bytes",
+        "min_len",
+        b"min_len",
+        "not_contains",
+        b"not_contains",
+        "pattern",
+        b"pattern",
+        "prefix",
+        b"prefix",
+        "protobuf_dot_fqn",
+        b"protobuf_dot_fqn",
+        "protobuf_fqn",
+        b"protobuf_fqn",
+        "strict",
+        b"strict",
+        "suffix",
+        b"suffix",
+        "tuuid",
+        b"tuuid",
+        "ulid",
+        b"ulid",
+        "uri",
+        b"uri",
+        "uri_ref",
+        b"uri_ref",
+        "uuid",
+        b"uuid",
+        "well_known",
+        b"well_known",
+        "well_known_regex",
+        b"well_known_regex",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "const", b"const", "contains", b"contains", "email", b"email", "example", b"example", "host_and_port", b"host_and_port", "hostname", b"hostname", "in", b"in", "ip", b"ip", "ip_prefix", b"ip_prefix", "ip_with_prefixlen", b"ip_with_prefixlen", "ipv4", b"ipv4", "ipv4_prefix", b"ipv4_prefix", "ipv4_with_prefixlen", b"ipv4_with_prefixlen", "ipv6", b"ipv6", "ipv6_prefix", b"ipv6_prefix", "ipv6_with_prefixlen", b"ipv6_with_prefixlen", "len", b"len", "len_bytes", b"len_bytes", "max_bytes", b"max_bytes", "max_len", b"max_len", "min_bytes", b"min_bytes", "min_len", b"min_len", "not_contains", b"not_contains", "not_in", b"not_in", "pattern", b"pattern", "prefix", b"prefix", "protobuf_dot_fqn", b"protobuf_dot_fqn", "protobuf_fqn", b"protobuf_fqn", "strict", b"strict", "suffix", b"suffix", "tuuid", b"tuuid", "ulid", b"ulid", "uri", b"uri", "uri_ref", b"uri_ref", "uuid", b"uuid", "well_known", b"well_known", "well_known_regex", b"well_known_regex"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "address",
+        b"address",
+        "const",
+        b"const",
+        "contains",
+        b"contains",
+        "email",
+        b"email",
+        "example",
+        b"example",
+        "host_and_port",
+        b"host_and_port",
+        "hostname",
+        b"hostname",
+        "in",
+        b"in",
+        "ip",
+        b"ip",
+        "ip_prefix",
+        b"ip_prefix",
+        "ip_with_prefixlen",
+        b"ip_with_prefixlen",
+        "ipv4",
+        b"ipv4",
+        "ipv4_prefix",
+        b"ipv4_prefix",
+        "ipv4_with_prefixlen",
+        b"ipv4_with_prefixlen",
+        "ipv6",
+        b"ipv6",
+        "ipv6_prefix",
+        b"ipv6_prefix",
+        "ipv6_with_prefixlen",
+        b"ipv6_with_prefixlen",
+        "len",
+        b"len",
+        "len_bytes",
+        b"len_bytes",
+        "max_bytes",
+        b"max_bytes",
+        "max_len",
+        b"max_len",
+        "min_bytes",
+        b"min_bytes",
+        "min_len",
+        b"min_len",
+        "not_contains",
+        b"not_contains",
+        "not_in",
+        b"not_in",
+        "pattern",
+        b"pattern",
+        "prefix",
+        b"prefix",
+        "protobuf_dot_fqn",
+        b"protobuf_dot_fqn",
+        "protobuf_fqn",
+        b"protobuf_fqn",
+        "strict",
+        b"strict",
+        "suffix",
+        b"suffix",
+        "tuuid",
+        b"tuuid",
+        "ulid",
+        b"ulid",
+        "uri",
+        b"uri",
+        "uri_ref",
+        b"uri_ref",
+        "uuid",
+        b"uuid",
+        "well_known",
+        b"well_known",
+        "well_known_regex",
+        b"well_known_regex",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_well_known: _TypeAlias = _typing.Literal["email", "hostname", "ip", "ipv4", "ipv6", "uri", "uri_ref", "address", "uuid", "tuuid", "ip_with_prefixlen", "ipv4_with_prefixlen", "ipv6_with_prefixlen", "ip_prefix", "ipv4_prefix", "ipv6_prefix", "host_and_port", "ulid", "protobuf_fqn", "protobuf_dot_fqn", "well_known_regex"]  # noqa: Y015
+    _WhichOneofReturnType_well_known: _TypeAlias = _typing.Literal[
+        "email",
+        "hostname",
+        "ip",
+        "ipv4",
+        "ipv6",
+        "uri",
+        "uri_ref",
+        "address",
+        "uuid",
+        "tuuid",
+        "ip_with_prefixlen",
+        "ipv4_with_prefixlen",
+        "ipv6_with_prefixlen",
+        "ip_prefix",
+        "ipv4_prefix",
+        "ipv6_prefix",
+        "host_and_port",
+        "ulid",
+        "protobuf_fqn",
+        "protobuf_dot_fqn",
+        "well_known_regex",
+    ]  # noqa: Y015
     _WhichOneofArgType_well_known: _TypeAlias = _typing.Literal["well_known", b"well_known"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_well_known) -> _WhichOneofReturnType_well_known | None: ...
 
@@ -3423,9 +4164,69 @@ class BytesRules(_message.Message):
         uuid: _builtins.bool | None = ...,
         example: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "contains", b"contains", "ip", b"ip", "ipv4", b"ipv4", "ipv6", b"ipv6", "len", b"len", "max_len", b"max_len", "min_len", b"min_len", "pattern", b"pattern", "prefix", b"prefix", "suffix", b"suffix", "uuid", b"uuid", "well_known", b"well_known"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "contains",
+        b"contains",
+        "ip",
+        b"ip",
+        "ipv4",
+        b"ipv4",
+        "ipv6",
+        b"ipv6",
+        "len",
+        b"len",
+        "max_len",
+        b"max_len",
+        "min_len",
+        b"min_len",
+        "pattern",
+        b"pattern",
+        "prefix",
+        b"prefix",
+        "suffix",
+        b"suffix",
+        "uuid",
+        b"uuid",
+        "well_known",
+        b"well_known",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "contains", b"contains", "example", b"example", "in", b"in", "ip", b"ip", "ipv4", b"ipv4", "ipv6", b"ipv6", "len", b"len", "max_len", b"max_len", "min_len", b"min_len", "not_in", b"not_in", "pattern", b"pattern", "prefix", b"prefix", "suffix", b"suffix", "uuid", b"uuid", "well_known", b"well_known"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "contains",
+        b"contains",
+        "example",
+        b"example",
+        "in",
+        b"in",
+        "ip",
+        b"ip",
+        "ipv4",
+        b"ipv4",
+        "ipv6",
+        b"ipv6",
+        "len",
+        b"len",
+        "max_len",
+        b"max_len",
+        "min_len",
+        b"min_len",
+        "not_in",
+        b"not_in",
+        "pattern",
+        b"pattern",
+        "prefix",
+        b"prefix",
+        "suffix",
+        b"suffix",
+        "uuid",
+        b"uuid",
+        "well_known",
+        b"well_known",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_well_known: _TypeAlias = _typing.Literal["ip", "ipv4", "ipv6", "uuid"]  # noqa: Y015
     _WhichOneofArgType_well_known: _TypeAlias = _typing.Literal["well_known", b"well_known"]  # noqa: Y015
@@ -3530,7 +4331,9 @@ class EnumRules(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "defined_only", b"defined_only"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "defined_only", b"defined_only", "example", b"example", "in", b"in", "not_in", b"not_in"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "const", b"const", "defined_only", b"defined_only", "example", b"example", "in", b"in", "not_in", b"not_in"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3614,9 +4417,13 @@ class RepeatedRules(_message.Message):
         unique: _builtins.bool | None = ...,
         items: Global___FieldRules | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "max_items", b"max_items", "min_items", b"min_items", "unique", b"unique"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "items", b"items", "max_items", b"max_items", "min_items", b"min_items", "unique", b"unique"
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "max_items", b"max_items", "min_items", b"min_items", "unique", b"unique"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "items", b"items", "max_items", b"max_items", "min_items", b"min_items", "unique", b"unique"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3701,9 +4508,13 @@ class MapRules(_message.Message):
         keys: Global___FieldRules | None = ...,
         values: Global___FieldRules | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["keys", b"keys", "max_pairs", b"max_pairs", "min_pairs", b"min_pairs", "values", b"values"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "keys", b"keys", "max_pairs", b"max_pairs", "min_pairs", b"min_pairs", "values", b"values"
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["keys", b"keys", "max_pairs", b"max_pairs", "min_pairs", b"min_pairs", "values", b"values"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "keys", b"keys", "max_pairs", b"max_pairs", "min_pairs", b"min_pairs", "values", b"values"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -3888,9 +4699,45 @@ class DurationRules(_message.Message):
         not_in: _abc.Iterable[_duration_pb2.Duration] | None = ...,
         example: _abc.Iterable[_duration_pb2.Duration] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "less_than", b"less_than", "lt", b"lt", "lte", b"lte"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "example", b"example", "greater_than", b"greater_than", "gt", b"gt", "gte", b"gte", "in", b"in", "less_than", b"less_than", "lt", b"lt", "lte", b"lte", "not_in", b"not_in"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "example",
+        b"example",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gte",
+        b"gte",
+        "in",
+        b"in",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lte",
+        b"lte",
+        "not_in",
+        b"not_in",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_greater_than: _TypeAlias = _typing.Literal["gt", "gte"]  # noqa: Y015
     _WhichOneofArgType_greater_than: _TypeAlias = _typing.Literal["greater_than", b"greater_than"]  # noqa: Y015
@@ -3972,7 +4819,9 @@ class FieldMaskRules(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["const", b"const"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "example", b"example", "in", b"in", "not_in", b"not_in"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "const", b"const", "example", b"example", "in", b"in", "not_in", b"not_in"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -4134,9 +4983,53 @@ class TimestampRules(_message.Message):
         within: _duration_pb2.Duration | None = ...,
         example: _abc.Iterable[_timestamp_pb2.Timestamp] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "greater_than", b"greater_than", "gt", b"gt", "gt_now", b"gt_now", "gte", b"gte", "less_than", b"less_than", "lt", b"lt", "lt_now", b"lt_now", "lte", b"lte", "within", b"within"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gt_now",
+        b"gt_now",
+        "gte",
+        b"gte",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lt_now",
+        b"lt_now",
+        "lte",
+        b"lte",
+        "within",
+        b"within",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["const", b"const", "example", b"example", "greater_than", b"greater_than", "gt", b"gt", "gt_now", b"gt_now", "gte", b"gte", "less_than", b"less_than", "lt", b"lt", "lt_now", b"lt_now", "lte", b"lte", "within", b"within"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "const",
+        b"const",
+        "example",
+        b"example",
+        "greater_than",
+        b"greater_than",
+        "gt",
+        b"gt",
+        "gt_now",
+        b"gt_now",
+        "gte",
+        b"gte",
+        "less_than",
+        b"less_than",
+        "lt",
+        b"lt",
+        "lt_now",
+        b"lt_now",
+        "lte",
+        b"lte",
+        "within",
+        b"within",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_greater_than: _TypeAlias = _typing.Literal["gt", "gte", "gt_now"]  # noqa: Y015
     _WhichOneofArgType_greater_than: _TypeAlias = _typing.Literal["greater_than", b"greater_than"]  # noqa: Y015
@@ -4304,9 +5197,13 @@ class Violation(_message.Message):
         message: _builtins.str | None = ...,
         for_key: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "for_key", b"for_key", "message", b"message", "rule", b"rule", "rule_id", b"rule_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "field", b"field", "for_key", b"for_key", "message", b"message", "rule", b"rule", "rule_id", b"rule_id"
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "for_key", b"for_key", "message", b"message", "rule", b"rule", "rule_id", b"rule_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "field", b"field", "for_key", b"for_key", "message", b"message", "rule", b"rule", "rule_id", b"rule_id"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -4412,11 +5309,59 @@ class FieldPathElement(_message.Message):
         uint_key: _builtins.int | None = ...,
         string_key: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["bool_key", b"bool_key", "field_name", b"field_name", "field_number", b"field_number", "field_type", b"field_type", "index", b"index", "int_key", b"int_key", "key_type", b"key_type", "string_key", b"string_key", "subscript", b"subscript", "uint_key", b"uint_key", "value_type", b"value_type"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "bool_key",
+        b"bool_key",
+        "field_name",
+        b"field_name",
+        "field_number",
+        b"field_number",
+        "field_type",
+        b"field_type",
+        "index",
+        b"index",
+        "int_key",
+        b"int_key",
+        "key_type",
+        b"key_type",
+        "string_key",
+        b"string_key",
+        "subscript",
+        b"subscript",
+        "uint_key",
+        b"uint_key",
+        "value_type",
+        b"value_type",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bool_key", b"bool_key", "field_name", b"field_name", "field_number", b"field_number", "field_type", b"field_type", "index", b"index", "int_key", b"int_key", "key_type", b"key_type", "string_key", b"string_key", "subscript", b"subscript", "uint_key", b"uint_key", "value_type", b"value_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "bool_key",
+        b"bool_key",
+        "field_name",
+        b"field_name",
+        "field_number",
+        b"field_number",
+        "field_type",
+        b"field_type",
+        "index",
+        b"index",
+        "int_key",
+        b"int_key",
+        "key_type",
+        b"key_type",
+        "string_key",
+        b"string_key",
+        "subscript",
+        b"subscript",
+        "uint_key",
+        b"uint_key",
+        "value_type",
+        b"value_type",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_subscript: _TypeAlias = _typing.Literal["index", "bool_key", "int_key", "uint_key", "string_key"]  # noqa: Y015
+    _WhichOneofReturnType_subscript: _TypeAlias = _typing.Literal[
+        "index", "bool_key", "int_key", "uint_key", "string_key"
+    ]  # noqa: Y015
     _WhichOneofArgType_subscript: _TypeAlias = _typing.Literal["subscript", b"subscript"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_subscript) -> _WhichOneofReturnType_subscript | None: ...
 

@@ -4,18 +4,15 @@
 # source: attune/embedding/v1/embedding.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
+
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
+
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC,
-    7,
-    35,
-    1,
-    '',
-    'attune/embedding/v1/embedding.proto'
+    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "attune/embedding/v1/embedding.proto"
 )
 # @@protoc_insertion_point(imports)
 
@@ -27,99 +24,135 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#attune/embedding/v1/embedding.proto\x12\x13\x61ttune.embedding.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/rpc/status.proto\"\xa8\x01\n\tTextInput\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x17\n\x06\x64omain\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x31\n\x04role\x18\x03 \x01(\x0e\x32\x19.attune.embedding.v1.RoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x41\n\x0c\x61ugmentation\x18\x04 \x01(\x0e\x32!.attune.embedding.v1.AugmentationB\x08\xbaH\x05\x82\x01\x02\x10\x01\"d\n\x0cOutputFormat\x12\x36\n\x05\x64type\x18\x01 \x01(\x0e\x32\x1d.attune.embedding.v1.DataTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1c\n\tdimension\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18\x80\x80\x04\"X\n\x0bVectorBatch\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12,\n\x05\x64type\x18\x02 \x01(\x0e\x32\x1d.attune.embedding.v1.DataType\x12\r\n\x05shape\x18\x03 \x03(\r\"\xfa\x01\n\x0c\x45mbeddedItem\x12\x10\n\x03row\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x0btoken_count\x18\x02 \x01(\r\x12\x11\n\ttruncated\x18\x03 \x01(\x08\x12\x0e\n\x06\x64omain\x18\x04 \x01(\t\x12!\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x12.google.rpc.Status\x12\x37\n\x0c\x61ugmentation\x18\x06 \x01(\x0e\x32!.attune.embedding.v1.Augmentation\x12<\n\x0b\x65xplanation\x18\x07 \x01(\x0b\x32\'.attune.embedding.v1.AugmentationReportB\x06\n\x04_row\">\n\x0eTokenInfluence\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\r\n\x05moved\x18\x03 \x01(\x01\"\\\n\x12\x41ugmentationReport\x12\r\n\x05moved\x18\x01 \x01(\x01\x12\x37\n\ninfluences\x18\x02 \x03(\x0b\x32#.attune.embedding.v1.TokenInfluence\"[\n\x0c\x45mbedTimings\x12\x10\n\x08queue_ms\x18\x01 \x01(\x01\x12\x13\n\x0btokenize_ms\x18\x02 \x01(\x01\x12\x12\n\ncompute_ms\x18\x03 \x01(\x01\x12\x10\n\x08total_ms\x18\x04 \x01(\x01\"\xd7\x01\n\x0c\x45mbedRequest\x12;\n\x06inputs\x18\x01 \x03(\x0b\x32\x1e.attune.embedding.v1.TextInputB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x08\x12\x31\n\x06output\x18\x02 \x01(\x0b\x32!.attune.embedding.v1.OutputFormat\x12\x13\n\x0brefuse_long\x18\x03 \x01(\x08\x12\x31\n\x04lane\x18\x04 \x01(\x0e\x32\x19.attune.embedding.v1.LaneB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x0f\n\x07\x65xplain\x18\x05 \x01(\x08\"\xba\x01\n\rEmbedResponse\x12\x31\n\x07vectors\x18\x01 \x01(\x0b\x32 .attune.embedding.v1.VectorBatch\x12\x30\n\x05items\x18\x02 \x03(\x0b\x32!.attune.embedding.v1.EmbeddedItem\x12\x32\n\x07timings\x18\x03 \x01(\x0b\x32!.attune.embedding.v1.EmbedTimings\x12\x10\n\x08model_id\x18\x04 \x01(\t\"P\n\x12\x45mbedStreamRequest\x12:\n\x07request\x18\x01 \x01(\x0b\x32!.attune.embedding.v1.EmbedRequestB\x06\xbaH\x03\xc8\x01\x01\"K\n\x13\x45mbedStreamResponse\x12\x34\n\x08response\x18\x01 \x01(\x0b\x32\".attune.embedding.v1.EmbedResponse\"1\n\x13RouteDomainsRequest\x12\x1a\n\x05texts\x18\x01 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x08\"8\n\x11\x44omainProbability\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x01\"F\n\x0b\x44omainRoute\x12\x37\n\x07\x64omains\x18\x01 \x03(\x0b\x32&.attune.embedding.v1.DomainProbability\"H\n\x14RouteDomainsResponse\x12\x30\n\x06routes\x18\x01 \x03(\x0b\x32 .attune.embedding.v1.DomainRoute\"Q\n\x12ListDomainsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"\x98\x01\n\x06\x44omain\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0e\n\x06\x65xpert\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x05 \x01(\x04\x12\x32\n\naugmenters\x18\x06 \x03(\x0b\x32\x1e.attune.embedding.v1.Augmenter\"|\n\tAugmenter\x12\x37\n\x0c\x61ugmentation\x18\x01 \x01(\x0e\x32!.attune.embedding.v1.Augmentation\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x02 \x01(\x08\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x04 \x01(\x04\"\\\n\x13ListDomainsResponse\x12,\n\x07\x64omains\x18\x01 \x03(\x0b\x32\x1b.attune.embedding.v1.Domain\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x16\n\x14ReloadDomainsRequest\"v\n\x15ReloadDomainsResponse\x12,\n\x07\x64omains\x18\x01 \x03(\x0b\x32\x1b.attune.embedding.v1.Domain\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x02 \x03(\t\x12\x0f\n\x07\x63hanged\x18\x03 \x03(\t\x12\x0f\n\x07removed\x18\x04 \x03(\t\"\x15\n\x13GetModelInfoRequest\"\x8c\x01\n\x14GetModelInfoResponse\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x11\n\tdimension\x18\x02 \x01(\r\x12\x12\n\nmax_tokens\x18\x03 \x01(\r\x12\x11\n\tprecision\x18\x04 \x01(\t\x12\x18\n\x10precision_reason\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x06 \x01(\t*>\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_QUERY\x10\x01\x12\x10\n\x0cROLE_PASSAGE\x10\x02*}\n\x08\x44\x61taType\x12\x19\n\x15\x44\x41TA_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT32\x10\x01\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT16\x10\x02\x12\x12\n\x0e\x44\x41TA_TYPE_INT8\x10\x03\x12\x14\n\x10\x44\x41TA_TYPE_BINARY\x10\x04*A\n\x04Lane\x12\x14\n\x10LANE_UNSPECIFIED\x10\x00\x12\x14\n\x10LANE_INTERACTIVE\x10\x01\x12\r\n\tLANE_BULK\x10\x02*\xc9\x01\n\x0c\x41ugmentation\x12\x1c\n\x18\x41UGMENTATION_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41UGMENTATION_NONE\x10\x01\x12\x1c\n\x18\x41UGMENTATION_STATISTICAL\x10\x02\x12\x18\n\x14\x41UGMENTATION_LEARNED\x10\x03\x12\x1b\n\x17\x41UGMENTATION_CONTEXTUAL\x10\x04\x12\x17\n\x13\x41UGMENTATION_PROBES\x10\x05\x12\x16\n\x12\x41UGMENTATION_TOWER\x10\x06\x32\xe4\x05\n\x10\x45mbeddingService\x12o\n\x05\x45mbed\x12!.attune.embedding.v1.EmbedRequest\x1a\".attune.embedding.v1.EmbedResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/embeddings:embed:\x01*\x12\x64\n\x0b\x45mbedStream\x12\'.attune.embedding.v1.EmbedStreamRequest\x1a(.attune.embedding.v1.EmbedStreamResponse(\x01\x30\x01\x12\x81\x01\n\x0cRouteDomains\x12(.attune.embedding.v1.RouteDomainsRequest\x1a).attune.embedding.v1.RouteDomainsResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/v1/domains:route:\x01*\x12u\n\x0bListDomains\x12\'.attune.embedding.v1.ListDomainsRequest\x1a(.attune.embedding.v1.ListDomainsResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/domains\x12\x85\x01\n\rReloadDomains\x12).attune.embedding.v1.ReloadDomainsRequest\x1a*.attune.embedding.v1.ReloadDomainsResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/v1/domains:reload:\x01*\x12v\n\x0cGetModelInfo\x12(.attune.embedding.v1.GetModelInfoRequest\x1a).attune.embedding.v1.GetModelInfoResponse\"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/modelb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
+    b'\n#attune/embedding/v1/embedding.proto\x12\x13\x61ttune.embedding.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x17google/rpc/status.proto"\xa8\x01\n\tTextInput\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x17\n\x06\x64omain\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x31\n\x04role\x18\x03 \x01(\x0e\x32\x19.attune.embedding.v1.RoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x41\n\x0c\x61ugmentation\x18\x04 \x01(\x0e\x32!.attune.embedding.v1.AugmentationB\x08\xbaH\x05\x82\x01\x02\x10\x01"d\n\x0cOutputFormat\x12\x36\n\x05\x64type\x18\x01 \x01(\x0e\x32\x1d.attune.embedding.v1.DataTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1c\n\tdimension\x18\x02 \x01(\rB\t\xbaH\x06*\x04\x18\x80\x80\x04"X\n\x0bVectorBatch\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x12,\n\x05\x64type\x18\x02 \x01(\x0e\x32\x1d.attune.embedding.v1.DataType\x12\r\n\x05shape\x18\x03 \x03(\r"\xfa\x01\n\x0c\x45mbeddedItem\x12\x10\n\x03row\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x13\n\x0btoken_count\x18\x02 \x01(\r\x12\x11\n\ttruncated\x18\x03 \x01(\x08\x12\x0e\n\x06\x64omain\x18\x04 \x01(\t\x12!\n\x05\x65rror\x18\x05 \x01(\x0b\x32\x12.google.rpc.Status\x12\x37\n\x0c\x61ugmentation\x18\x06 \x01(\x0e\x32!.attune.embedding.v1.Augmentation\x12<\n\x0b\x65xplanation\x18\x07 \x01(\x0b\x32\'.attune.embedding.v1.AugmentationReportB\x06\n\x04_row">\n\x0eTokenInfluence\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\r\n\x05moved\x18\x03 \x01(\x01"\\\n\x12\x41ugmentationReport\x12\r\n\x05moved\x18\x01 \x01(\x01\x12\x37\n\ninfluences\x18\x02 \x03(\x0b\x32#.attune.embedding.v1.TokenInfluence"[\n\x0c\x45mbedTimings\x12\x10\n\x08queue_ms\x18\x01 \x01(\x01\x12\x13\n\x0btokenize_ms\x18\x02 \x01(\x01\x12\x12\n\ncompute_ms\x18\x03 \x01(\x01\x12\x10\n\x08total_ms\x18\x04 \x01(\x01"\xd7\x01\n\x0c\x45mbedRequest\x12;\n\x06inputs\x18\x01 \x03(\x0b\x32\x1e.attune.embedding.v1.TextInputB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x08\x12\x31\n\x06output\x18\x02 \x01(\x0b\x32!.attune.embedding.v1.OutputFormat\x12\x13\n\x0brefuse_long\x18\x03 \x01(\x08\x12\x31\n\x04lane\x18\x04 \x01(\x0e\x32\x19.attune.embedding.v1.LaneB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x0f\n\x07\x65xplain\x18\x05 \x01(\x08"\xba\x01\n\rEmbedResponse\x12\x31\n\x07vectors\x18\x01 \x01(\x0b\x32 .attune.embedding.v1.VectorBatch\x12\x30\n\x05items\x18\x02 \x03(\x0b\x32!.attune.embedding.v1.EmbeddedItem\x12\x32\n\x07timings\x18\x03 \x01(\x0b\x32!.attune.embedding.v1.EmbedTimings\x12\x10\n\x08model_id\x18\x04 \x01(\t"P\n\x12\x45mbedStreamRequest\x12:\n\x07request\x18\x01 \x01(\x0b\x32!.attune.embedding.v1.EmbedRequestB\x06\xbaH\x03\xc8\x01\x01"K\n\x13\x45mbedStreamResponse\x12\x34\n\x08response\x18\x01 \x01(\x0b\x32".attune.embedding.v1.EmbedResponse"1\n\x13RouteDomainsRequest\x12\x1a\n\x05texts\x18\x01 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x08"8\n\x11\x44omainProbability\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12\x13\n\x0bprobability\x18\x02 \x01(\x01"F\n\x0b\x44omainRoute\x12\x37\n\x07\x64omains\x18\x01 \x03(\x0b\x32&.attune.embedding.v1.DomainProbability"H\n\x14RouteDomainsResponse\x12\x30\n\x06routes\x18\x01 \x03(\x0b\x32 .attune.embedding.v1.DomainRoute"Q\n\x12ListDomainsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04"\x98\x01\n\x06\x44omain\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x0e\n\x06\x65xpert\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x05 \x01(\x04\x12\x32\n\naugmenters\x18\x06 \x03(\x0b\x32\x1e.attune.embedding.v1.Augmenter"|\n\tAugmenter\x12\x37\n\x0c\x61ugmentation\x18\x01 \x01(\x0e\x32!.attune.embedding.v1.Augmentation\x12\x0f\n\x07\x64\x65\x66\x61ult\x18\x02 \x01(\x08\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x14\n\x0cmemory_bytes\x18\x04 \x01(\x04"\\\n\x13ListDomainsResponse\x12,\n\x07\x64omains\x18\x01 \x03(\x0b\x32\x1b.attune.embedding.v1.Domain\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t"\x16\n\x14ReloadDomainsRequest"v\n\x15ReloadDomainsResponse\x12,\n\x07\x64omains\x18\x01 \x03(\x0b\x32\x1b.attune.embedding.v1.Domain\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x02 \x03(\t\x12\x0f\n\x07\x63hanged\x18\x03 \x03(\t\x12\x0f\n\x07removed\x18\x04 \x03(\t"Q\n\x11ScorePairsRequest\x12\x19\n\x05query\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80@\x12!\n\x05texts\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x08\x01\x10\x64"\x06r\x04(\x80\x80@"L\n\tPairScore\x12\x12\n\x05score\x18\x01 \x01(\x01H\x00\x88\x01\x01\x12!\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusB\x08\n\x06_score"F\n\x0cScoreTimings\x12\x10\n\x08queue_ms\x18\x01 \x01(\x01\x12\x12\n\ncompute_ms\x18\x02 \x01(\x01\x12\x10\n\x08total_ms\x18\x03 \x01(\x01"\x8a\x01\n\x12ScorePairsResponse\x12.\n\x06scores\x18\x01 \x03(\x0b\x32\x1e.attune.embedding.v1.PairScore\x12\x32\n\x07timings\x18\x02 \x01(\x0b\x32!.attune.embedding.v1.ScoreTimings\x12\x10\n\x08model_id\x18\x03 \x01(\t"\x15\n\x13GetModelInfoRequest"\xa6\x01\n\x14GetModelInfoResponse\x12\x10\n\x08model_id\x18\x01 \x01(\t\x12\x11\n\tdimension\x18\x02 \x01(\r\x12\x12\n\nmax_tokens\x18\x03 \x01(\r\x12\x11\n\tprecision\x18\x04 \x01(\t\x12\x18\n\x10precision_reason\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x06 \x01(\t\x12\x18\n\x10\x63ross_encoder_id\x18\x07 \x01(\t*>\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n\nROLE_QUERY\x10\x01\x12\x10\n\x0cROLE_PASSAGE\x10\x02*}\n\x08\x44\x61taType\x12\x19\n\x15\x44\x41TA_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT32\x10\x01\x12\x15\n\x11\x44\x41TA_TYPE_FLOAT16\x10\x02\x12\x12\n\x0e\x44\x41TA_TYPE_INT8\x10\x03\x12\x14\n\x10\x44\x41TA_TYPE_BINARY\x10\x04*A\n\x04Lane\x12\x14\n\x10LANE_UNSPECIFIED\x10\x00\x12\x14\n\x10LANE_INTERACTIVE\x10\x01\x12\r\n\tLANE_BULK\x10\x02*\xc9\x01\n\x0c\x41ugmentation\x12\x1c\n\x18\x41UGMENTATION_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41UGMENTATION_NONE\x10\x01\x12\x1c\n\x18\x41UGMENTATION_STATISTICAL\x10\x02\x12\x18\n\x14\x41UGMENTATION_LEARNED\x10\x03\x12\x1b\n\x17\x41UGMENTATION_CONTEXTUAL\x10\x04\x12\x17\n\x13\x41UGMENTATION_PROBES\x10\x05\x12\x16\n\x12\x41UGMENTATION_TOWER\x10\x06\x32\xdf\x06\n\x10\x45mbeddingService\x12o\n\x05\x45mbed\x12!.attune.embedding.v1.EmbedRequest\x1a".attune.embedding.v1.EmbedResponse"\x1f\x82\xd3\xe4\x93\x02\x19"\x14/v1/embeddings:embed:\x01*\x12\x64\n\x0b\x45mbedStream\x12\'.attune.embedding.v1.EmbedStreamRequest\x1a(.attune.embedding.v1.EmbedStreamResponse(\x01\x30\x01\x12\x81\x01\n\x0cRouteDomains\x12(.attune.embedding.v1.RouteDomainsRequest\x1a).attune.embedding.v1.RouteDomainsResponse"\x1c\x82\xd3\xe4\x93\x02\x16"\x11/v1/domains:route:\x01*\x12u\n\x0bListDomains\x12\'.attune.embedding.v1.ListDomainsRequest\x1a(.attune.embedding.v1.ListDomainsResponse"\x13\x82\xd3\xe4\x93\x02\r\x12\x0b/v1/domains\x12\x85\x01\n\rReloadDomains\x12).attune.embedding.v1.ReloadDomainsRequest\x1a*.attune.embedding.v1.ReloadDomainsResponse"\x1d\x82\xd3\xe4\x93\x02\x17"\x12/v1/domains:reload:\x01*\x12y\n\nScorePairs\x12&.attune.embedding.v1.ScorePairsRequest\x1a\'.attune.embedding.v1.ScorePairsResponse"\x1a\x82\xd3\xe4\x93\x02\x14"\x0f/v1/pairs:score:\x01*\x12v\n\x0cGetModelInfo\x12(.attune.embedding.v1.GetModelInfoRequest\x1a).attune.embedding.v1.GetModelInfoResponse"\x11\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/modelb\x06proto3'
+)
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attune.embedding.v1.embedding_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "attune.embedding.v1.embedding_pb2", _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_TEXTINPUT'].fields_by_name['domain']._loaded_options = None
-  _globals['_TEXTINPUT'].fields_by_name['domain']._serialized_options = b'\272H\004r\002\030@'
-  _globals['_TEXTINPUT'].fields_by_name['role']._loaded_options = None
-  _globals['_TEXTINPUT'].fields_by_name['role']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_TEXTINPUT'].fields_by_name['augmentation']._loaded_options = None
-  _globals['_TEXTINPUT'].fields_by_name['augmentation']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_OUTPUTFORMAT'].fields_by_name['dtype']._loaded_options = None
-  _globals['_OUTPUTFORMAT'].fields_by_name['dtype']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_OUTPUTFORMAT'].fields_by_name['dimension']._loaded_options = None
-  _globals['_OUTPUTFORMAT'].fields_by_name['dimension']._serialized_options = b'\272H\006*\004\030\200\200\004'
-  _globals['_EMBEDREQUEST'].fields_by_name['inputs']._loaded_options = None
-  _globals['_EMBEDREQUEST'].fields_by_name['inputs']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\010'
-  _globals['_EMBEDREQUEST'].fields_by_name['lane']._loaded_options = None
-  _globals['_EMBEDREQUEST'].fields_by_name['lane']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_EMBEDSTREAMREQUEST'].fields_by_name['request']._loaded_options = None
-  _globals['_EMBEDSTREAMREQUEST'].fields_by_name['request']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_ROUTEDOMAINSREQUEST'].fields_by_name['texts']._loaded_options = None
-  _globals['_ROUTEDOMAINSREQUEST'].fields_by_name['texts']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\010'
-  _globals['_LISTDOMAINSREQUEST'].fields_by_name['page_size']._loaded_options = None
-  _globals['_LISTDOMAINSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
-  _globals['_LISTDOMAINSREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTDOMAINSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
-  _globals['_EMBEDDINGSERVICE'].methods_by_name['Embed']._loaded_options = None
-  _globals['_EMBEDDINGSERVICE'].methods_by_name['Embed']._serialized_options = b'\202\323\344\223\002\031\"\024/v1/embeddings:embed:\001*'
-  _globals['_EMBEDDINGSERVICE'].methods_by_name['RouteDomains']._loaded_options = None
-  _globals['_EMBEDDINGSERVICE'].methods_by_name['RouteDomains']._serialized_options = b'\202\323\344\223\002\026\"\021/v1/domains:route:\001*'
-  _globals['_EMBEDDINGSERVICE'].methods_by_name['ListDomains']._loaded_options = None
-  _globals['_EMBEDDINGSERVICE'].methods_by_name['ListDomains']._serialized_options = b'\202\323\344\223\002\r\022\013/v1/domains'
-  _globals['_EMBEDDINGSERVICE'].methods_by_name['ReloadDomains']._loaded_options = None
-  _globals['_EMBEDDINGSERVICE'].methods_by_name['ReloadDomains']._serialized_options = b'\202\323\344\223\002\027\"\022/v1/domains:reload:\001*'
-  _globals['_EMBEDDINGSERVICE'].methods_by_name['GetModelInfo']._loaded_options = None
-  _globals['_EMBEDDINGSERVICE'].methods_by_name['GetModelInfo']._serialized_options = b'\202\323\344\223\002\013\022\t/v1/model'
-  _globals['_ROLE']._serialized_start=2600
-  _globals['_ROLE']._serialized_end=2662
-  _globals['_DATATYPE']._serialized_start=2664
-  _globals['_DATATYPE']._serialized_end=2789
-  _globals['_LANE']._serialized_start=2791
-  _globals['_LANE']._serialized_end=2856
-  _globals['_AUGMENTATION']._serialized_start=2859
-  _globals['_AUGMENTATION']._serialized_end=3060
-  _globals['_TEXTINPUT']._serialized_start=145
-  _globals['_TEXTINPUT']._serialized_end=313
-  _globals['_OUTPUTFORMAT']._serialized_start=315
-  _globals['_OUTPUTFORMAT']._serialized_end=415
-  _globals['_VECTORBATCH']._serialized_start=417
-  _globals['_VECTORBATCH']._serialized_end=505
-  _globals['_EMBEDDEDITEM']._serialized_start=508
-  _globals['_EMBEDDEDITEM']._serialized_end=758
-  _globals['_TOKENINFLUENCE']._serialized_start=760
-  _globals['_TOKENINFLUENCE']._serialized_end=822
-  _globals['_AUGMENTATIONREPORT']._serialized_start=824
-  _globals['_AUGMENTATIONREPORT']._serialized_end=916
-  _globals['_EMBEDTIMINGS']._serialized_start=918
-  _globals['_EMBEDTIMINGS']._serialized_end=1009
-  _globals['_EMBEDREQUEST']._serialized_start=1012
-  _globals['_EMBEDREQUEST']._serialized_end=1227
-  _globals['_EMBEDRESPONSE']._serialized_start=1230
-  _globals['_EMBEDRESPONSE']._serialized_end=1416
-  _globals['_EMBEDSTREAMREQUEST']._serialized_start=1418
-  _globals['_EMBEDSTREAMREQUEST']._serialized_end=1498
-  _globals['_EMBEDSTREAMRESPONSE']._serialized_start=1500
-  _globals['_EMBEDSTREAMRESPONSE']._serialized_end=1575
-  _globals['_ROUTEDOMAINSREQUEST']._serialized_start=1577
-  _globals['_ROUTEDOMAINSREQUEST']._serialized_end=1626
-  _globals['_DOMAINPROBABILITY']._serialized_start=1628
-  _globals['_DOMAINPROBABILITY']._serialized_end=1684
-  _globals['_DOMAINROUTE']._serialized_start=1686
-  _globals['_DOMAINROUTE']._serialized_end=1756
-  _globals['_ROUTEDOMAINSRESPONSE']._serialized_start=1758
-  _globals['_ROUTEDOMAINSRESPONSE']._serialized_end=1830
-  _globals['_LISTDOMAINSREQUEST']._serialized_start=1832
-  _globals['_LISTDOMAINSREQUEST']._serialized_end=1913
-  _globals['_DOMAIN']._serialized_start=1916
-  _globals['_DOMAIN']._serialized_end=2068
-  _globals['_AUGMENTER']._serialized_start=2070
-  _globals['_AUGMENTER']._serialized_end=2194
-  _globals['_LISTDOMAINSRESPONSE']._serialized_start=2196
-  _globals['_LISTDOMAINSRESPONSE']._serialized_end=2288
-  _globals['_RELOADDOMAINSREQUEST']._serialized_start=2290
-  _globals['_RELOADDOMAINSREQUEST']._serialized_end=2312
-  _globals['_RELOADDOMAINSRESPONSE']._serialized_start=2314
-  _globals['_RELOADDOMAINSRESPONSE']._serialized_end=2432
-  _globals['_GETMODELINFOREQUEST']._serialized_start=2434
-  _globals['_GETMODELINFOREQUEST']._serialized_end=2455
-  _globals['_GETMODELINFORESPONSE']._serialized_start=2458
-  _globals['_GETMODELINFORESPONSE']._serialized_end=2598
-  _globals['_EMBEDDINGSERVICE']._serialized_start=3063
-  _globals['_EMBEDDINGSERVICE']._serialized_end=3803
+    DESCRIPTOR._loaded_options = None
+    _globals["_TEXTINPUT"].fields_by_name["domain"]._loaded_options = None
+    _globals["_TEXTINPUT"].fields_by_name["domain"]._serialized_options = b"\272H\004r\002\030@"
+    _globals["_TEXTINPUT"].fields_by_name["role"]._loaded_options = None
+    _globals["_TEXTINPUT"].fields_by_name["role"]._serialized_options = b"\272H\005\202\001\002\020\001"
+    _globals["_TEXTINPUT"].fields_by_name["augmentation"]._loaded_options = None
+    _globals["_TEXTINPUT"].fields_by_name["augmentation"]._serialized_options = b"\272H\005\202\001\002\020\001"
+    _globals["_OUTPUTFORMAT"].fields_by_name["dtype"]._loaded_options = None
+    _globals["_OUTPUTFORMAT"].fields_by_name["dtype"]._serialized_options = b"\272H\005\202\001\002\020\001"
+    _globals["_OUTPUTFORMAT"].fields_by_name["dimension"]._loaded_options = None
+    _globals["_OUTPUTFORMAT"].fields_by_name["dimension"]._serialized_options = b"\272H\006*\004\030\200\200\004"
+    _globals["_EMBEDREQUEST"].fields_by_name["inputs"]._loaded_options = None
+    _globals["_EMBEDREQUEST"].fields_by_name[
+        "inputs"
+    ]._serialized_options = b"\272H\010\222\001\005\010\001\020\200\010"
+    _globals["_EMBEDREQUEST"].fields_by_name["lane"]._loaded_options = None
+    _globals["_EMBEDREQUEST"].fields_by_name["lane"]._serialized_options = b"\272H\005\202\001\002\020\001"
+    _globals["_EMBEDSTREAMREQUEST"].fields_by_name["request"]._loaded_options = None
+    _globals["_EMBEDSTREAMREQUEST"].fields_by_name["request"]._serialized_options = b"\272H\003\310\001\001"
+    _globals["_ROUTEDOMAINSREQUEST"].fields_by_name["texts"]._loaded_options = None
+    _globals["_ROUTEDOMAINSREQUEST"].fields_by_name[
+        "texts"
+    ]._serialized_options = b"\272H\010\222\001\005\010\001\020\200\010"
+    _globals["_LISTDOMAINSREQUEST"].fields_by_name["page_size"]._loaded_options = None
+    _globals["_LISTDOMAINSREQUEST"].fields_by_name[
+        "page_size"
+    ]._serialized_options = b"\272H\007\032\005\030\350\007(\000"
+    _globals["_LISTDOMAINSREQUEST"].fields_by_name["page_token"]._loaded_options = None
+    _globals["_LISTDOMAINSREQUEST"].fields_by_name["page_token"]._serialized_options = b"\272H\005r\003\030\200\004"
+    _globals["_SCOREPAIRSREQUEST"].fields_by_name["query"]._loaded_options = None
+    _globals["_SCOREPAIRSREQUEST"].fields_by_name["query"]._serialized_options = b"\272H\007r\005\020\001(\200@"
+    _globals["_SCOREPAIRSREQUEST"].fields_by_name["texts"]._loaded_options = None
+    _globals["_SCOREPAIRSREQUEST"].fields_by_name[
+        "texts"
+    ]._serialized_options = b'\272H\017\222\001\014\010\001\020d"\006r\004(\200\200@'
+    _globals["_EMBEDDINGSERVICE"].methods_by_name["Embed"]._loaded_options = None
+    _globals["_EMBEDDINGSERVICE"].methods_by_name[
+        "Embed"
+    ]._serialized_options = b'\202\323\344\223\002\031"\024/v1/embeddings:embed:\001*'
+    _globals["_EMBEDDINGSERVICE"].methods_by_name["RouteDomains"]._loaded_options = None
+    _globals["_EMBEDDINGSERVICE"].methods_by_name[
+        "RouteDomains"
+    ]._serialized_options = b'\202\323\344\223\002\026"\021/v1/domains:route:\001*'
+    _globals["_EMBEDDINGSERVICE"].methods_by_name["ListDomains"]._loaded_options = None
+    _globals["_EMBEDDINGSERVICE"].methods_by_name[
+        "ListDomains"
+    ]._serialized_options = b"\202\323\344\223\002\r\022\013/v1/domains"
+    _globals["_EMBEDDINGSERVICE"].methods_by_name["ReloadDomains"]._loaded_options = None
+    _globals["_EMBEDDINGSERVICE"].methods_by_name[
+        "ReloadDomains"
+    ]._serialized_options = b'\202\323\344\223\002\027"\022/v1/domains:reload:\001*'
+    _globals["_EMBEDDINGSERVICE"].methods_by_name["ScorePairs"]._loaded_options = None
+    _globals["_EMBEDDINGSERVICE"].methods_by_name[
+        "ScorePairs"
+    ]._serialized_options = b'\202\323\344\223\002\024"\017/v1/pairs:score:\001*'
+    _globals["_EMBEDDINGSERVICE"].methods_by_name["GetModelInfo"]._loaded_options = None
+    _globals["_EMBEDDINGSERVICE"].methods_by_name[
+        "GetModelInfo"
+    ]._serialized_options = b"\202\323\344\223\002\013\022\t/v1/model"
+    _globals["_ROLE"]._serialized_start = 3000
+    _globals["_ROLE"]._serialized_end = 3062
+    _globals["_DATATYPE"]._serialized_start = 3064
+    _globals["_DATATYPE"]._serialized_end = 3189
+    _globals["_LANE"]._serialized_start = 3191
+    _globals["_LANE"]._serialized_end = 3256
+    _globals["_AUGMENTATION"]._serialized_start = 3259
+    _globals["_AUGMENTATION"]._serialized_end = 3460
+    _globals["_TEXTINPUT"]._serialized_start = 145
+    _globals["_TEXTINPUT"]._serialized_end = 313
+    _globals["_OUTPUTFORMAT"]._serialized_start = 315
+    _globals["_OUTPUTFORMAT"]._serialized_end = 415
+    _globals["_VECTORBATCH"]._serialized_start = 417
+    _globals["_VECTORBATCH"]._serialized_end = 505
+    _globals["_EMBEDDEDITEM"]._serialized_start = 508
+    _globals["_EMBEDDEDITEM"]._serialized_end = 758
+    _globals["_TOKENINFLUENCE"]._serialized_start = 760
+    _globals["_TOKENINFLUENCE"]._serialized_end = 822
+    _globals["_AUGMENTATIONREPORT"]._serialized_start = 824
+    _globals["_AUGMENTATIONREPORT"]._serialized_end = 916
+    _globals["_EMBEDTIMINGS"]._serialized_start = 918
+    _globals["_EMBEDTIMINGS"]._serialized_end = 1009
+    _globals["_EMBEDREQUEST"]._serialized_start = 1012
+    _globals["_EMBEDREQUEST"]._serialized_end = 1227
+    _globals["_EMBEDRESPONSE"]._serialized_start = 1230
+    _globals["_EMBEDRESPONSE"]._serialized_end = 1416
+    _globals["_EMBEDSTREAMREQUEST"]._serialized_start = 1418
+    _globals["_EMBEDSTREAMREQUEST"]._serialized_end = 1498
+    _globals["_EMBEDSTREAMRESPONSE"]._serialized_start = 1500
+    _globals["_EMBEDSTREAMRESPONSE"]._serialized_end = 1575
+    _globals["_ROUTEDOMAINSREQUEST"]._serialized_start = 1577
+    _globals["_ROUTEDOMAINSREQUEST"]._serialized_end = 1626
+    _globals["_DOMAINPROBABILITY"]._serialized_start = 1628
+    _globals["_DOMAINPROBABILITY"]._serialized_end = 1684
+    _globals["_DOMAINROUTE"]._serialized_start = 1686
+    _globals["_DOMAINROUTE"]._serialized_end = 1756
+    _globals["_ROUTEDOMAINSRESPONSE"]._serialized_start = 1758
+    _globals["_ROUTEDOMAINSRESPONSE"]._serialized_end = 1830
+    _globals["_LISTDOMAINSREQUEST"]._serialized_start = 1832
+    _globals["_LISTDOMAINSREQUEST"]._serialized_end = 1913
+    _globals["_DOMAIN"]._serialized_start = 1916
+    _globals["_DOMAIN"]._serialized_end = 2068
+    _globals["_AUGMENTER"]._serialized_start = 2070
+    _globals["_AUGMENTER"]._serialized_end = 2194
+    _globals["_LISTDOMAINSRESPONSE"]._serialized_start = 2196
+    _globals["_LISTDOMAINSRESPONSE"]._serialized_end = 2288
+    _globals["_RELOADDOMAINSREQUEST"]._serialized_start = 2290
+    _globals["_RELOADDOMAINSREQUEST"]._serialized_end = 2312
+    _globals["_RELOADDOMAINSRESPONSE"]._serialized_start = 2314
+    _globals["_RELOADDOMAINSRESPONSE"]._serialized_end = 2432
+    _globals["_SCOREPAIRSREQUEST"]._serialized_start = 2434
+    _globals["_SCOREPAIRSREQUEST"]._serialized_end = 2515
+    _globals["_PAIRSCORE"]._serialized_start = 2517
+    _globals["_PAIRSCORE"]._serialized_end = 2593
+    _globals["_SCORETIMINGS"]._serialized_start = 2595
+    _globals["_SCORETIMINGS"]._serialized_end = 2665
+    _globals["_SCOREPAIRSRESPONSE"]._serialized_start = 2668
+    _globals["_SCOREPAIRSRESPONSE"]._serialized_end = 2806
+    _globals["_GETMODELINFOREQUEST"]._serialized_start = 2808
+    _globals["_GETMODELINFOREQUEST"]._serialized_end = 2829
+    _globals["_GETMODELINFORESPONSE"]._serialized_start = 2832
+    _globals["_GETMODELINFORESPONSE"]._serialized_end = 2998
+    _globals["_EMBEDDINGSERVICE"]._serialized_start = 3463
+    _globals["_EMBEDDINGSERVICE"]._serialized_end = 4326
 # @@protoc_insertion_point(module_scope)

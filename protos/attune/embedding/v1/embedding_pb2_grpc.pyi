@@ -19,7 +19,6 @@ else:
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
-
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -47,10 +46,17 @@ class EmbeddingServiceStub:
     """Which domain each text belongs to, with probabilities. With the general expert alone, that expert is the answer."""
     ListDomains: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.ListDomainsRequest, _embedding_pb2.ListDomainsResponse]
     """The domains that have an expert, and its version."""
-    ReloadDomains: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.ReloadDomainsRequest, _embedding_pb2.ReloadDomainsResponse]
+    ReloadDomains: _grpc.UnaryUnaryMultiCallable[
+        _embedding_pb2.ReloadDomainsRequest, _embedding_pb2.ReloadDomainsResponse
+    ]
     """Loads the experts that the model directory names now: new ones, and those that changed; drops those that it names no
     more. Texts are embedded meanwhile, each wholly by one version. FAILED_PRECONDITION: an expert cannot be loaded, and all
     stays as it was. Idempotent.
+    """
+    ScorePairs: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.ScorePairsRequest, _embedding_pb2.ScorePairsResponse]
+    """Scores up to 100 texts by how well they answer a query, with the cross-encoder, which reads both together. A text that
+    cannot be scored gets a status of its own. FAILED_PRECONDITION: no cross-encoder is configured. RESOURCE_EXHAUSTED with
+    RetryInfo, DEADLINE_EXCEEDED and UNAVAILABLE with RetryInfo as for Embed.
     """
     GetModelInfo: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.GetModelInfoRequest, _embedding_pb2.GetModelInfoResponse]
     """The model behind the vectors: an index is bound to its id and dimension."""
@@ -74,10 +80,17 @@ class EmbeddingServiceAsyncStub(EmbeddingServiceStub):
     """Which domain each text belongs to, with probabilities. With the general expert alone, that expert is the answer."""
     ListDomains: _aio.UnaryUnaryMultiCallable[_embedding_pb2.ListDomainsRequest, _embedding_pb2.ListDomainsResponse]  # type: ignore[assignment]
     """The domains that have an expert, and its version."""
-    ReloadDomains: _aio.UnaryUnaryMultiCallable[_embedding_pb2.ReloadDomainsRequest, _embedding_pb2.ReloadDomainsResponse]  # type: ignore[assignment]
+    ReloadDomains: _aio.UnaryUnaryMultiCallable[
+        _embedding_pb2.ReloadDomainsRequest, _embedding_pb2.ReloadDomainsResponse
+    ]  # type: ignore[assignment]
     """Loads the experts that the model directory names now: new ones, and those that changed; drops those that it names no
     more. Texts are embedded meanwhile, each wholly by one version. FAILED_PRECONDITION: an expert cannot be loaded, and all
     stays as it was. Idempotent.
+    """
+    ScorePairs: _aio.UnaryUnaryMultiCallable[_embedding_pb2.ScorePairsRequest, _embedding_pb2.ScorePairsResponse]  # type: ignore[assignment]
+    """Scores up to 100 texts by how well they answer a query, with the cross-encoder, which reads both together. A text that
+    cannot be scored gets a status of its own. FAILED_PRECONDITION: no cross-encoder is configured. RESOURCE_EXHAUSTED with
+    RetryInfo, DEADLINE_EXCEEDED and UNAVAILABLE with RetryInfo as for Embed.
     """
     GetModelInfo: _aio.UnaryUnaryMultiCallable[_embedding_pb2.GetModelInfoRequest, _embedding_pb2.GetModelInfoResponse]  # type: ignore[assignment]
     """The model behind the vectors: an index is bound to its id and dimension."""
@@ -102,7 +115,9 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request_iterator: _MaybeAsyncIterator[_embedding_pb2.EmbedStreamRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_embedding_pb2.EmbedStreamResponse], _abc.AsyncIterator[_embedding_pb2.EmbedStreamResponse]]:
+    ) -> _typing.Union[
+        _abc.Iterator[_embedding_pb2.EmbedStreamResponse], _abc.AsyncIterator[_embedding_pb2.EmbedStreamResponse]
+    ]:
         """The same for any number of texts: one response per request message, in order. Reads no further than it computes;
         where there is no room for a message yet, it waits for it, as long as the deadline allows.
         """
@@ -135,6 +150,17 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ScorePairs(
+        self,
+        request: _embedding_pb2.ScorePairsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_embedding_pb2.ScorePairsResponse, _abc.Awaitable[_embedding_pb2.ScorePairsResponse]]:
+        """Scores up to 100 texts by how well they answer a query, with the cross-encoder, which reads both together. A text that
+        cannot be scored gets a status of its own. FAILED_PRECONDITION: no cross-encoder is configured. RESOURCE_EXHAUSTED with
+        RetryInfo, DEADLINE_EXCEEDED and UNAVAILABLE with RetryInfo as for Embed.
+        """
+
+    @_abc_1.abstractmethod
     def GetModelInfo(
         self,
         request: _embedding_pb2.GetModelInfoRequest,
@@ -142,4 +168,6 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_embedding_pb2.GetModelInfoResponse, _abc.Awaitable[_embedding_pb2.GetModelInfoResponse]]:
         """The model behind the vectors: an index is bound to its id and dimension."""
 
-def add_EmbeddingServiceServicer_to_server(servicer: EmbeddingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+def add_EmbeddingServiceServicer_to_server(
+    servicer: EmbeddingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]
+) -> None: ...

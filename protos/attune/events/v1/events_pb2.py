@@ -4,18 +4,15 @@
 # source: attune/events/v1/events.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
+
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
+
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC,
-    7,
-    35,
-    1,
-    '',
-    'attune/events/v1/events.proto'
+    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "attune/events/v1/events.proto"
 )
 # @@protoc_insertion_point(imports)
 
@@ -27,49 +24,65 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61ttune/events/v1/events.proto\x12\x10\x61ttune.events.v1\x1a\x1c\x61ttune/events/v1/rules.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x0c\n\x10InteractionEvent\x12-\n\ttenant_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[A-Za-z0-9._-]*$\x12\x1e\n\x07user_id\x18\x02 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12\x1c\n\nsession_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1b\n\tclient_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1a\n\x08query_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1c\n\x08\x65vent_id\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x35\n\x04type\x18\x07 \x01(\x0e\x32\x1b.attune.events.v1.EventTypeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12<\n\x0boccurred_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\xbaH\x08\xb2\x01\x02\x32\x00\xc8\x01\x01\x12\x1c\n\nuser_query\x18\t \x01(\tB\x08\xbaH\x05r\x03(\x80@\x12\x1b\n\tobject_id\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x15\n\x08position\x18\x0b \x01(\rH\x00\x88\x01\x01\x12!\n\x08\x64well_ms\x18\x0c \x01(\x04\x42\n\xbaH\x07\x32\x05\x18\x80\xb8\x99)H\x01\x88\x01\x01\x12#\n\x11previous_query_id\x18\r \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12_\n\nattributes\x18\x0e \x03(\x0b\x32\x32.attune.events.v1.InteractionEvent.AttributesEntryB\x17\xbaH\x14\x9a\x01\x11\x10 \"\x06r\x04\x10\x01\x18@*\x05r\x03(\x80 \x12%\n\nentity_ids\x18\x0f \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10@\"\x07r\x05\x10\x01\x18\x80\x04\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01:\xe4\x06\xbaH\xe0\x06\x1a\x94\x02\n\x10\x65vent.user_query\x12\x99\x01user_query is required for query, reformulation and suggestion_accepted events, and must be empty for suggestion_removed events, of which no text is kept\x1a\x64this.type in [1, 6, 8] ? this.user_query.size() > 0 : this.type != 10 || this.user_query.size() == 0\x1a\x9d\x01\n\x0f\x65vent.object_id\x12Lobject_id is required for impression, click, view, dwell and feedback events\x1a<!(this.type in [2, 3, 4, 5, 9]) || this.object_id.size() > 0\x1a\xce\x01\n\x10\x65vent.attributes\x12Lattributes[\'verdict\'] must be \'relevant\' or \'irrelevant\' for feedback events\x1althis.type != 9 || (\'verdict\' in this.attributes && this.attributes[\'verdict\'] in [\'relevant\', \'irrelevant\'])\x1aw\n\x10\x65vent.entity_ids\x12\x34\x65ntity_ids is required for suggestion_removed events\x1a-this.type != 10 || this.entity_ids.size() > 0\x1a]\n\x0e\x65vent.dwell_ms\x12%dwell_ms is required for dwell events\x1a$this.type != 5 || has(this.dwell_ms)B\x0b\n\t_positionB\x0b\n\t_dwell_ms*\xb8\x02\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45VENT_TYPE_QUERY\x10\x01\x12\x19\n\x15\x45VENT_TYPE_IMPRESSION\x10\x02\x12\x14\n\x10\x45VENT_TYPE_CLICK\x10\x03\x12\x13\n\x0f\x45VENT_TYPE_VIEW\x10\x04\x12\x14\n\x10\x45VENT_TYPE_DWELL\x10\x05\x12\x1c\n\x18\x45VENT_TYPE_REFORMULATION\x10\x06\x12\x1f\n\x1b\x45VENT_TYPE_SUGGESTION_SHOWN\x10\x07\x12\"\n\x1e\x45VENT_TYPE_SUGGESTION_ACCEPTED\x10\x08\x12\x17\n\x13\x45VENT_TYPE_FEEDBACK\x10\t\x12!\n\x1d\x45VENT_TYPE_SUGGESTION_REMOVED\x10\nb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
+    b"\n\x1d\x61ttune/events/v1/events.proto\x12\x10\x61ttune.events.v1\x1a\x1c\x61ttune/events/v1/rules.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa1\x0c\n\x10InteractionEvent\x12-\n\ttenant_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[A-Za-z0-9._-]*$\x12\x1e\n\x07user_id\x18\x02 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12\x1c\n\nsession_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1b\n\tclient_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1a\n\x08query_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1c\n\x08\x65vent_id\x18\x06 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x35\n\x04type\x18\x07 \x01(\x0e\x32\x1b.attune.events.v1.EventTypeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12<\n\x0boccurred_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x0b\xbaH\x08\xb2\x01\x02\x32\x00\xc8\x01\x01\x12\x1c\n\nuser_query\x18\t \x01(\tB\x08\xbaH\x05r\x03(\x80@\x12\x1b\n\tobject_id\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x15\n\x08position\x18\x0b \x01(\rH\x00\x88\x01\x01\x12!\n\x08\x64well_ms\x18\x0c \x01(\x04\x42\n\xbaH\x07\x32\x05\x18\x80\xb8\x99)H\x01\x88\x01\x01\x12#\n\x11previous_query_id\x18\r \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12_\n\nattributes\x18\x0e \x03(\x0b\x32\x32.attune.events.v1.InteractionEvent.AttributesEntryB\x17\xbaH\x14\x9a\x01\x11\x10 \"\x06r\x04\x10\x01\x18@*\x05r\x03(\x80 \x12%\n\nentity_ids\x18\x0f \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10@\"\x07r\x05\x10\x01\x18\x80\x04\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01:\xe4\x06\xbaH\xe0\x06\x1a\x94\x02\n\x10\x65vent.user_query\x12\x99\x01user_query is required for query, reformulation and suggestion_accepted events, and must be empty for suggestion_removed events, of which no text is kept\x1a\x64this.type in [1, 6, 8] ? this.user_query.size() > 0 : this.type != 10 || this.user_query.size() == 0\x1a\x9d\x01\n\x0f\x65vent.object_id\x12Lobject_id is required for impression, click, view, dwell and feedback events\x1a<!(this.type in [2, 3, 4, 5, 9]) || this.object_id.size() > 0\x1a\xce\x01\n\x10\x65vent.attributes\x12Lattributes['verdict'] must be 'relevant' or 'irrelevant' for feedback events\x1althis.type != 9 || ('verdict' in this.attributes && this.attributes['verdict'] in ['relevant', 'irrelevant'])\x1aw\n\x10\x65vent.entity_ids\x12\x34\x65ntity_ids is required for suggestion_removed events\x1a-this.type != 10 || this.entity_ids.size() > 0\x1a]\n\x0e\x65vent.dwell_ms\x12%dwell_ms is required for dwell events\x1a$this.type != 5 || has(this.dwell_ms)B\x0b\n\t_positionB\x0b\n\t_dwell_ms*\xb8\x02\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x14\n\x10\x45VENT_TYPE_QUERY\x10\x01\x12\x19\n\x15\x45VENT_TYPE_IMPRESSION\x10\x02\x12\x14\n\x10\x45VENT_TYPE_CLICK\x10\x03\x12\x13\n\x0f\x45VENT_TYPE_VIEW\x10\x04\x12\x14\n\x10\x45VENT_TYPE_DWELL\x10\x05\x12\x1c\n\x18\x45VENT_TYPE_REFORMULATION\x10\x06\x12\x1f\n\x1b\x45VENT_TYPE_SUGGESTION_SHOWN\x10\x07\x12\"\n\x1e\x45VENT_TYPE_SUGGESTION_ACCEPTED\x10\x08\x12\x17\n\x13\x45VENT_TYPE_FEEDBACK\x10\t\x12!\n\x1d\x45VENT_TYPE_SUGGESTION_REMOVED\x10\nb\x06proto3"
+)
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attune.events.v1.events_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "attune.events.v1.events_pb2", _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_INTERACTIONEVENT_ATTRIBUTESENTRY']._loaded_options = None
-  _globals['_INTERACTIONEVENT_ATTRIBUTESENTRY']._serialized_options = b'8\001'
-  _globals['_INTERACTIONEVENT'].fields_by_name['tenant_id']._loaded_options = None
-  _globals['_INTERACTIONEVENT'].fields_by_name['tenant_id']._serialized_options = b'\272H\027r\025\030@2\021^[A-Za-z0-9._-]*$'
-  _globals['_INTERACTIONEVENT'].fields_by_name['user_id']._loaded_options = None
-  _globals['_INTERACTIONEVENT'].fields_by_name['user_id']._serialized_options = b'\272H\nr\010\020\001\300\263\256\261\002\001'
-  _globals['_INTERACTIONEVENT'].fields_by_name['session_id']._loaded_options = None
-  _globals['_INTERACTIONEVENT'].fields_by_name['session_id']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_INTERACTIONEVENT'].fields_by_name['client_id']._loaded_options = None
-  _globals['_INTERACTIONEVENT'].fields_by_name['client_id']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_INTERACTIONEVENT'].fields_by_name['query_id']._loaded_options = None
-  _globals['_INTERACTIONEVENT'].fields_by_name['query_id']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_INTERACTIONEVENT'].fields_by_name['event_id']._loaded_options = None
-  _globals['_INTERACTIONEVENT'].fields_by_name['event_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
-  _globals['_INTERACTIONEVENT'].fields_by_name['type']._loaded_options = None
-  _globals['_INTERACTIONEVENT'].fields_by_name['type']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
-  _globals['_INTERACTIONEVENT'].fields_by_name['occurred_at']._loaded_options = None
-  _globals['_INTERACTIONEVENT'].fields_by_name['occurred_at']._serialized_options = b'\272H\010\262\001\0022\000\310\001\001'
-  _globals['_INTERACTIONEVENT'].fields_by_name['user_query']._loaded_options = None
-  _globals['_INTERACTIONEVENT'].fields_by_name['user_query']._serialized_options = b'\272H\005r\003(\200@'
-  _globals['_INTERACTIONEVENT'].fields_by_name['object_id']._loaded_options = None
-  _globals['_INTERACTIONEVENT'].fields_by_name['object_id']._serialized_options = b'\272H\005r\003\030\200\004'
-  _globals['_INTERACTIONEVENT'].fields_by_name['dwell_ms']._loaded_options = None
-  _globals['_INTERACTIONEVENT'].fields_by_name['dwell_ms']._serialized_options = b'\272H\0072\005\030\200\270\231)'
-  _globals['_INTERACTIONEVENT'].fields_by_name['previous_query_id']._loaded_options = None
-  _globals['_INTERACTIONEVENT'].fields_by_name['previous_query_id']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_INTERACTIONEVENT'].fields_by_name['attributes']._loaded_options = None
-  _globals['_INTERACTIONEVENT'].fields_by_name['attributes']._serialized_options = b'\272H\024\232\001\021\020 \"\006r\004\020\001\030@*\005r\003(\200 '
-  _globals['_INTERACTIONEVENT'].fields_by_name['entity_ids']._loaded_options = None
-  _globals['_INTERACTIONEVENT'].fields_by_name['entity_ids']._serialized_options = b'\272H\016\222\001\013\020@\"\007r\005\020\001\030\200\004'
-  _globals['_INTERACTIONEVENT']._loaded_options = None
-  _globals['_INTERACTIONEVENT']._serialized_options = b'\272H\340\006\032\224\002\n\020event.user_query\022\231\001user_query is required for query, reformulation and suggestion_accepted events, and must be empty for suggestion_removed events, of which no text is kept\032dthis.type in [1, 6, 8] ? this.user_query.size() > 0 : this.type != 10 || this.user_query.size() == 0\032\235\001\n\017event.object_id\022Lobject_id is required for impression, click, view, dwell and feedback events\032<!(this.type in [2, 3, 4, 5, 9]) || this.object_id.size() > 0\032\316\001\n\020event.attributes\022Lattributes[\'verdict\'] must be \'relevant\' or \'irrelevant\' for feedback events\032lthis.type != 9 || (\'verdict\' in this.attributes && this.attributes[\'verdict\'] in [\'relevant\', \'irrelevant\'])\032w\n\020event.entity_ids\0224entity_ids is required for suggestion_removed events\032-this.type != 10 || this.entity_ids.size() > 0\032]\n\016event.dwell_ms\022%dwell_ms is required for dwell events\032$this.type != 5 || has(this.dwell_ms)'
-  _globals['_EVENTTYPE']._serialized_start=1716
-  _globals['_EVENTTYPE']._serialized_end=2028
-  _globals['_INTERACTIONEVENT']._serialized_start=144
-  _globals['_INTERACTIONEVENT']._serialized_end=1713
-  _globals['_INTERACTIONEVENT_ATTRIBUTESENTRY']._serialized_start=767
-  _globals['_INTERACTIONEVENT_ATTRIBUTESENTRY']._serialized_end=816
+    DESCRIPTOR._loaded_options = None
+    _globals["_INTERACTIONEVENT_ATTRIBUTESENTRY"]._loaded_options = None
+    _globals["_INTERACTIONEVENT_ATTRIBUTESENTRY"]._serialized_options = b"8\001"
+    _globals["_INTERACTIONEVENT"].fields_by_name["tenant_id"]._loaded_options = None
+    _globals["_INTERACTIONEVENT"].fields_by_name[
+        "tenant_id"
+    ]._serialized_options = b"\272H\027r\025\030@2\021^[A-Za-z0-9._-]*$"
+    _globals["_INTERACTIONEVENT"].fields_by_name["user_id"]._loaded_options = None
+    _globals["_INTERACTIONEVENT"].fields_by_name[
+        "user_id"
+    ]._serialized_options = b"\272H\nr\010\020\001\300\263\256\261\002\001"
+    _globals["_INTERACTIONEVENT"].fields_by_name["session_id"]._loaded_options = None
+    _globals["_INTERACTIONEVENT"].fields_by_name["session_id"]._serialized_options = b"\272H\005r\003\030\200\001"
+    _globals["_INTERACTIONEVENT"].fields_by_name["client_id"]._loaded_options = None
+    _globals["_INTERACTIONEVENT"].fields_by_name["client_id"]._serialized_options = b"\272H\005r\003\030\200\001"
+    _globals["_INTERACTIONEVENT"].fields_by_name["query_id"]._loaded_options = None
+    _globals["_INTERACTIONEVENT"].fields_by_name["query_id"]._serialized_options = b"\272H\005r\003\030\200\001"
+    _globals["_INTERACTIONEVENT"].fields_by_name["event_id"]._loaded_options = None
+    _globals["_INTERACTIONEVENT"].fields_by_name["event_id"]._serialized_options = b"\272H\007r\005\020\001\030\200\001"
+    _globals["_INTERACTIONEVENT"].fields_by_name["type"]._loaded_options = None
+    _globals["_INTERACTIONEVENT"].fields_by_name["type"]._serialized_options = b"\272H\007\202\001\004\020\001 \000"
+    _globals["_INTERACTIONEVENT"].fields_by_name["occurred_at"]._loaded_options = None
+    _globals["_INTERACTIONEVENT"].fields_by_name[
+        "occurred_at"
+    ]._serialized_options = b"\272H\010\262\001\0022\000\310\001\001"
+    _globals["_INTERACTIONEVENT"].fields_by_name["user_query"]._loaded_options = None
+    _globals["_INTERACTIONEVENT"].fields_by_name["user_query"]._serialized_options = b"\272H\005r\003(\200@"
+    _globals["_INTERACTIONEVENT"].fields_by_name["object_id"]._loaded_options = None
+    _globals["_INTERACTIONEVENT"].fields_by_name["object_id"]._serialized_options = b"\272H\005r\003\030\200\004"
+    _globals["_INTERACTIONEVENT"].fields_by_name["dwell_ms"]._loaded_options = None
+    _globals["_INTERACTIONEVENT"].fields_by_name["dwell_ms"]._serialized_options = b"\272H\0072\005\030\200\270\231)"
+    _globals["_INTERACTIONEVENT"].fields_by_name["previous_query_id"]._loaded_options = None
+    _globals["_INTERACTIONEVENT"].fields_by_name[
+        "previous_query_id"
+    ]._serialized_options = b"\272H\005r\003\030\200\001"
+    _globals["_INTERACTIONEVENT"].fields_by_name["attributes"]._loaded_options = None
+    _globals["_INTERACTIONEVENT"].fields_by_name[
+        "attributes"
+    ]._serialized_options = b'\272H\024\232\001\021\020 "\006r\004\020\001\030@*\005r\003(\200 '
+    _globals["_INTERACTIONEVENT"].fields_by_name["entity_ids"]._loaded_options = None
+    _globals["_INTERACTIONEVENT"].fields_by_name[
+        "entity_ids"
+    ]._serialized_options = b'\272H\016\222\001\013\020@"\007r\005\020\001\030\200\004'
+    _globals["_INTERACTIONEVENT"]._loaded_options = None
+    _globals[
+        "_INTERACTIONEVENT"
+    ]._serialized_options = b"\272H\340\006\032\224\002\n\020event.user_query\022\231\001user_query is required for query, reformulation and suggestion_accepted events, and must be empty for suggestion_removed events, of which no text is kept\032dthis.type in [1, 6, 8] ? this.user_query.size() > 0 : this.type != 10 || this.user_query.size() == 0\032\235\001\n\017event.object_id\022Lobject_id is required for impression, click, view, dwell and feedback events\032<!(this.type in [2, 3, 4, 5, 9]) || this.object_id.size() > 0\032\316\001\n\020event.attributes\022Lattributes['verdict'] must be 'relevant' or 'irrelevant' for feedback events\032lthis.type != 9 || ('verdict' in this.attributes && this.attributes['verdict'] in ['relevant', 'irrelevant'])\032w\n\020event.entity_ids\0224entity_ids is required for suggestion_removed events\032-this.type != 10 || this.entity_ids.size() > 0\032]\n\016event.dwell_ms\022%dwell_ms is required for dwell events\032$this.type != 5 || has(this.dwell_ms)"
+    _globals["_EVENTTYPE"]._serialized_start = 1716
+    _globals["_EVENTTYPE"]._serialized_end = 2028
+    _globals["_INTERACTIONEVENT"]._serialized_start = 144
+    _globals["_INTERACTIONEVENT"]._serialized_end = 1713
+    _globals["_INTERACTIONEVENT_ATTRIBUTESENTRY"]._serialized_start = 767
+    _globals["_INTERACTIONEVENT_ATTRIBUTESENTRY"]._serialized_end = 816
 # @@protoc_insertion_point(module_scope)

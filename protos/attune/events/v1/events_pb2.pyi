@@ -182,9 +182,55 @@ class InteractionEvent(_message.Message):
         attributes: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         entity_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_dwell_ms", b"_dwell_ms", "_position", b"_position", "dwell_ms", b"dwell_ms", "occurred_at", b"occurred_at", "position", b"position"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "_dwell_ms",
+        b"_dwell_ms",
+        "_position",
+        b"_position",
+        "dwell_ms",
+        b"dwell_ms",
+        "occurred_at",
+        b"occurred_at",
+        "position",
+        b"position",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dwell_ms", b"_dwell_ms", "_position", b"_position", "attributes", b"attributes", "client_id", b"client_id", "dwell_ms", b"dwell_ms", "entity_ids", b"entity_ids", "event_id", b"event_id", "object_id", b"object_id", "occurred_at", b"occurred_at", "position", b"position", "previous_query_id", b"previous_query_id", "query_id", b"query_id", "session_id", b"session_id", "tenant_id", b"tenant_id", "type", b"type", "user_id", b"user_id", "user_query", b"user_query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "_dwell_ms",
+        b"_dwell_ms",
+        "_position",
+        b"_position",
+        "attributes",
+        b"attributes",
+        "client_id",
+        b"client_id",
+        "dwell_ms",
+        b"dwell_ms",
+        "entity_ids",
+        b"entity_ids",
+        "event_id",
+        b"event_id",
+        "object_id",
+        b"object_id",
+        "occurred_at",
+        b"occurred_at",
+        "position",
+        b"position",
+        "previous_query_id",
+        b"previous_query_id",
+        "query_id",
+        b"query_id",
+        "session_id",
+        b"session_id",
+        "tenant_id",
+        b"tenant_id",
+        "type",
+        b"type",
+        "user_id",
+        b"user_id",
+        "user_query",
+        b"user_query",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__dwell_ms: _TypeAlias = _typing.Literal["dwell_ms"]  # noqa: Y015
     _WhichOneofArgType__dwell_ms: _TypeAlias = _typing.Literal["_dwell_ms", b"_dwell_ms"]  # noqa: Y015

@@ -4,18 +4,15 @@
 # source: attune/events/v1/rules.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
+
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
+
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC,
-    7,
-    35,
-    1,
-    '',
-    'attune/events/v1/rules.proto'
+    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "attune/events/v1/rules.proto"
 )
 # @@protoc_insertion_point(imports)
 
@@ -25,13 +22,17 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61ttune/events/v1/rules.proto\x12\x10\x61ttune.events.v1\x1a\x1b\x62uf/validate/validate.proto:\xe0\x01\n\x07user_id\x12\x19.buf.validate.StringRules\x18\xb8\xe6\x95& \x01(\x08\x42\xb0\x01\xc2H\xac\x01\n\xa9\x01\n\x0estring.user_id\x12Mmust have at most 128 characters, none of them a slash or a control character\x1aH!rule || (this.size() <= 128 && this.matches(\'^[^/\\\\x00-\\\\x1f\\\\x7f]*$\'))')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
+    b"\n\x1c\x61ttune/events/v1/rules.proto\x12\x10\x61ttune.events.v1\x1a\x1b\x62uf/validate/validate.proto:\xe0\x01\n\x07user_id\x12\x19.buf.validate.StringRules\x18\xb8\xe6\x95& \x01(\x08\x42\xb0\x01\xc2H\xac\x01\n\xa9\x01\n\x0estring.user_id\x12Mmust have at most 128 characters, none of them a slash or a control character\x1aH!rule || (this.size() <= 128 && this.matches('^[^/\\\\x00-\\\\x1f\\\\x7f]*$'))"
+)
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attune.events.v1.rules_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "attune.events.v1.rules_pb2", _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['user_id']._loaded_options = None
-  _globals['user_id']._serialized_options = b'\302H\254\001\n\251\001\n\016string.user_id\022Mmust have at most 128 characters, none of them a slash or a control character\032H!rule || (this.size() <= 128 && this.matches(\'^[^/\\\\x00-\\\\x1f\\\\x7f]*$\'))'
+    DESCRIPTOR._loaded_options = None
+    _globals["user_id"]._loaded_options = None
+    _globals[
+        "user_id"
+    ]._serialized_options = b"\302H\254\001\n\251\001\n\016string.user_id\022Mmust have at most 128 characters, none of them a slash or a control character\032H!rule || (this.size() <= 128 && this.matches('^[^/\\\\x00-\\\\x1f\\\\x7f]*$'))"
 # @@protoc_insertion_point(module_scope)

@@ -4,18 +4,15 @@
 # source: attune/knowledge/v1/consent.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
+
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
+
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC,
-    7,
-    35,
-    1,
-    '',
-    'attune/knowledge/v1/consent.proto'
+    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "attune/knowledge/v1/consent.proto"
 )
 # @@protoc_insertion_point(imports)
 
@@ -26,15 +23,17 @@ from attune.knowledge.v1 import knowledge_pb2 as attune_dot_knowledge_dot_v1_dot
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!attune/knowledge/v1/consent.proto\x12\x13\x61ttune.knowledge.v1\x1a#attune/knowledge/v1/knowledge.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"f\n\rConsentRecord\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x31\n\x07\x63hoices\x18\x03 \x03(\x0b\x32 .attune.knowledge.v1.DatedChoice\"u\n\x0b\x44\x61tedChoice\x12-\n\x07purpose\x18\x01 \x01(\x0e\x32\x1c.attune.knowledge.v1.Purpose\x12\x0f\n\x07granted\x18\x02 \x01(\x08\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
+    b'\n!attune/knowledge/v1/consent.proto\x12\x13\x61ttune.knowledge.v1\x1a#attune/knowledge/v1/knowledge.proto\x1a\x1fgoogle/protobuf/timestamp.proto"f\n\rConsentRecord\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x31\n\x07\x63hoices\x18\x03 \x03(\x0b\x32 .attune.knowledge.v1.DatedChoice"u\n\x0b\x44\x61tedChoice\x12-\n\x07purpose\x18\x01 \x01(\x0e\x32\x1c.attune.knowledge.v1.Purpose\x12\x0f\n\x07granted\x18\x02 \x01(\x08\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3'
+)
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attune.knowledge.v1.consent_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "attune.knowledge.v1.consent_pb2", _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_CONSENTRECORD']._serialized_start=128
-  _globals['_CONSENTRECORD']._serialized_end=230
-  _globals['_DATEDCHOICE']._serialized_start=232
-  _globals['_DATEDCHOICE']._serialized_end=349
+    DESCRIPTOR._loaded_options = None
+    _globals["_CONSENTRECORD"]._serialized_start = 128
+    _globals["_CONSENTRECORD"]._serialized_end = 230
+    _globals["_DATEDCHOICE"]._serialized_start = 232
+    _globals["_DATEDCHOICE"]._serialized_end = 349
 # @@protoc_insertion_point(module_scope)

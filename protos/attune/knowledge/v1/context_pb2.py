@@ -4,18 +4,15 @@
 # source: attune/knowledge/v1/context.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
+
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
+
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC,
-    7,
-    35,
-    1,
-    '',
-    'attune/knowledge/v1/context.proto'
+    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "attune/knowledge/v1/context.proto"
 )
 # @@protoc_insertion_point(imports)
 
@@ -25,27 +22,31 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!attune/knowledge/v1/context.proto\x12\x13\x61ttune.knowledge.v1\x1a\x1b\x62uf/validate/validate.proto\"\x9e\x01\n\x07\x43ontext\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x32\n\x05turns\x18\x02 \x03(\x0b\x32\x19.attune.knowledge.v1.TurnB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12-\n\x0fpersonalization\x18\x03 \x01(\x02\x42\x0f\xbaH\x0c\n\n\x1d\x00\x00\x00@-\x00\x00\x00\x00H\x00\x88\x01\x01\x42\x12\n\x10_personalization\"Q\n\x04Turn\x12\x17\n\x05query\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80@\x12\x17\n\x05title\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x10\x12\x17\n\x04text\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
+    b'\n!attune/knowledge/v1/context.proto\x12\x13\x61ttune.knowledge.v1\x1a\x1b\x62uf/validate/validate.proto"\x9e\x01\n\x07\x43ontext\x12\x1c\n\nsession_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x32\n\x05turns\x18\x02 \x03(\x0b\x32\x19.attune.knowledge.v1.TurnB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12-\n\x0fpersonalization\x18\x03 \x01(\x02\x42\x0f\xbaH\x0c\n\n\x1d\x00\x00\x00@-\x00\x00\x00\x00H\x00\x88\x01\x01\x42\x12\n\x10_personalization"Q\n\x04Turn\x12\x17\n\x05query\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80@\x12\x17\n\x05title\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x10\x12\x17\n\x04text\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@b\x06proto3'
+)
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attune.knowledge.v1.context_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "attune.knowledge.v1.context_pb2", _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_CONTEXT'].fields_by_name['session_id']._loaded_options = None
-  _globals['_CONTEXT'].fields_by_name['session_id']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_CONTEXT'].fields_by_name['turns']._loaded_options = None
-  _globals['_CONTEXT'].fields_by_name['turns']._serialized_options = b'\272H\005\222\001\002\020\024'
-  _globals['_CONTEXT'].fields_by_name['personalization']._loaded_options = None
-  _globals['_CONTEXT'].fields_by_name['personalization']._serialized_options = b'\272H\014\n\n\035\000\000\000@-\000\000\000\000'
-  _globals['_TURN'].fields_by_name['query']._loaded_options = None
-  _globals['_TURN'].fields_by_name['query']._serialized_options = b'\272H\005r\003(\200@'
-  _globals['_TURN'].fields_by_name['title']._loaded_options = None
-  _globals['_TURN'].fields_by_name['title']._serialized_options = b'\272H\005r\003(\200\020'
-  _globals['_TURN'].fields_by_name['text']._loaded_options = None
-  _globals['_TURN'].fields_by_name['text']._serialized_options = b'\272H\006r\004(\200\200@'
-  _globals['_CONTEXT']._serialized_start=88
-  _globals['_CONTEXT']._serialized_end=246
-  _globals['_TURN']._serialized_start=248
-  _globals['_TURN']._serialized_end=329
+    DESCRIPTOR._loaded_options = None
+    _globals["_CONTEXT"].fields_by_name["session_id"]._loaded_options = None
+    _globals["_CONTEXT"].fields_by_name["session_id"]._serialized_options = b"\272H\005r\003\030\200\001"
+    _globals["_CONTEXT"].fields_by_name["turns"]._loaded_options = None
+    _globals["_CONTEXT"].fields_by_name["turns"]._serialized_options = b"\272H\005\222\001\002\020\024"
+    _globals["_CONTEXT"].fields_by_name["personalization"]._loaded_options = None
+    _globals["_CONTEXT"].fields_by_name[
+        "personalization"
+    ]._serialized_options = b"\272H\014\n\n\035\000\000\000@-\000\000\000\000"
+    _globals["_TURN"].fields_by_name["query"]._loaded_options = None
+    _globals["_TURN"].fields_by_name["query"]._serialized_options = b"\272H\005r\003(\200@"
+    _globals["_TURN"].fields_by_name["title"]._loaded_options = None
+    _globals["_TURN"].fields_by_name["title"]._serialized_options = b"\272H\005r\003(\200\020"
+    _globals["_TURN"].fields_by_name["text"]._loaded_options = None
+    _globals["_TURN"].fields_by_name["text"]._serialized_options = b"\272H\006r\004(\200\200@"
+    _globals["_CONTEXT"]._serialized_start = 88
+    _globals["_CONTEXT"]._serialized_end = 246
+    _globals["_TURN"]._serialized_start = 248
+    _globals["_TURN"]._serialized_end = 329
 # @@protoc_insertion_point(module_scope)

@@ -42,13 +42,26 @@ class Context(_message.Message):
         turns: _abc.Iterable[Global___Turn] | None = ...,
         personalization: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_personalization", b"_personalization", "personalization", b"personalization"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "_personalization", b"_personalization", "personalization", b"personalization"
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_personalization", b"_personalization", "personalization", b"personalization", "session_id", b"session_id", "turns", b"turns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "_personalization",
+        b"_personalization",
+        "personalization",
+        b"personalization",
+        "session_id",
+        b"session_id",
+        "turns",
+        b"turns",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__personalization: _TypeAlias = _typing.Literal["personalization"]  # noqa: Y015
     _WhichOneofArgType__personalization: _TypeAlias = _typing.Literal["_personalization", b"_personalization"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__personalization) -> _WhichOneofReturnType__personalization | None: ...
+    def WhichOneof(
+        self, oneof_group: _WhichOneofArgType__personalization
+    ) -> _WhichOneofReturnType__personalization | None: ...
 
 Global___Context: _TypeAlias = Context  # noqa: Y015
 

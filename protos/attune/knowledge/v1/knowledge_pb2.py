@@ -4,18 +4,15 @@
 # source: attune/knowledge/v1/knowledge.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
+
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
+
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC,
-    7,
-    35,
-    1,
-    '',
-    'attune/knowledge/v1/knowledge.proto'
+    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "attune/knowledge/v1/knowledge.proto"
 )
 # @@protoc_insertion_point(imports)
 
@@ -30,219 +27,295 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#attune/knowledge/v1/knowledge.proto\x12\x13\x61ttune.knowledge.v1\x1a\x1d\x61ttune/events/v1/events.proto\x1a\x1c\x61ttune/events/v1/rules.proto\x1a!attune/knowledge/v1/context.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"d\n\tLinkInput\x12\x17\n\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@\x12\x1a\n\x07\x63ontext\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x04\x12\"\n\x08together\x18\x03 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x10\"\x06r\x04(\x80\x80@\"R\n\x13LinkEntitiesRequest\x12;\n\x06inputs\x18\x01 \x03(\x0b\x32\x1e.attune.knowledge.v1.LinkInputB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x08\"-\n\tCandidate\x12\x11\n\tentity_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01\"\xa0\x01\n\x07Mention\x12\x12\n\ntext_index\x18\x07 \x01(\r\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0b\n\x03\x65nd\x18\x02 \x01(\r\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\x11\n\tentity_id\x18\x04 \x01(\t\x12\r\n\x05score\x18\x05 \x01(\x01\x12\x32\n\ncandidates\x18\x06 \x03(\x0b\x32\x1e.attune.knowledge.v1.Candidate\"<\n\nLinkedText\x12.\n\x08mentions\x18\x01 \x03(\x0b\x32\x1c.attune.knowledge.v1.Mention\"F\n\x14LinkEntitiesResponse\x12.\n\x05texts\x18\x01 \x03(\x0b\x32\x1f.attune.knowledge.v1.LinkedText\"^\n\x0bObjectInput\x12\x1d\n\tobject_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x17\n\x05title\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80@\x12\x17\n\x04text\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@\"T\n\x12LinkObjectsRequest\x12>\n\x07objects\x18\x01 \x03(\x0b\x32 .attune.knowledge.v1.ObjectInputB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x08\"3\n\x0cObjectEntity\x12\x11\n\tentity_id\x18\x01 \x01(\t\x12\x10\n\x08salience\x18\x02 \x01(\x01\"X\n\x0eObjectEntities\x12\x11\n\tobject_id\x18\x01 \x01(\t\x12\x33\n\x08\x65ntities\x18\x02 \x03(\x0b\x32!.attune.knowledge.v1.ObjectEntity\"K\n\x13LinkObjectsResponse\x12\x34\n\x07objects\x18\x01 \x03(\x0b\x32#.attune.knowledge.v1.ObjectEntities\"@\n\x14UnlinkObjectsRequest\x12(\n\nobject_ids\x18\x01 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10\x80\x08\"\x07r\x05\x10\x01\x18\x80\x04\")\n\x15UnlinkObjectsResponse\x12\x10\n\x08unlinked\x18\x01 \x01(\x04\"N\n\x19RecordInteractionsRequest\x12\x31\n\x05\x65vent\x18\x01 \x01(\x0b\x32\".attune.events.v1.InteractionEvent\"O\n\rRejectedEvent\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\xa7\x02\n\x1aRecordInteractionsResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x04\x12\x34\n\x08rejected\x18\x02 \x03(\x0b\x32\".attune.knowledge.v1.RejectedEvent\x12\x16\n\x0erejected_count\x18\x03 \x01(\x04\x12\x16\n\x0elog_end_offset\x18\x04 \x01(\x04\x12[\n\x0flog_end_offsets\x18\x05 \x03(\x0b\x32\x42.attune.knowledge.v1.RecordInteractionsResponse.LogEndOffsetsEntry\x1a\x34\n\x12LogEndOffsetsEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"\x8e\x02\n\x0e\x45ntityEvidence\x12?\n\x06\x63ounts\x18\x01 \x03(\x0b\x32/.attune.knowledge.v1.EntityEvidence.CountsEntry\x12\r\n\x05total\x18\x02 \x01(\x04\x12.\n\nfirst_seen\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlast_seen\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06weight\x18\x05 \x01(\x01\x12\x0e\n\x06recent\x18\x06 \x01(\x01\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"e\n\nUserEntity\x12\x11\n\tentity_id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x35\n\x08\x65vidence\x18\x03 \x01(\x0b\x32#.attune.knowledge.v1.EntityEvidence\"\x84\x02\n\x0fRetrievedEntity\x12/\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x1f.attune.knowledge.v1.UserEntity\x12\x30\n\x04mode\x18\x02 \x01(\x0e\x32\".attune.knowledge.v1.RetrievalMode\x12\r\n\x05score\x18\x03 \x01(\x01\x12\x15\n\rvia_entity_id\x18\x04 \x01(\t\x12\x11\n\tvia_label\x18\x05 \x01(\t\x12\x31\n\x07\x66\x61\x63tors\x18\x06 \x03(\x0b\x32 .attune.knowledge.v1.ScoreFactor\x12\x11\n\tvia_users\x18\x07 \x01(\x04\x12\x0f\n\x07\x61liases\x18\x08 \x03(\t\"*\n\x0bScoreFactor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\"\xcc\x02\n\x17RetrieveEntitiesRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12\x17\n\x05query\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80@\x12-\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x1c.attune.knowledge.v1.Context\x12\x1d\n\nentity_ids\x18\x04 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\x80 \x12@\n\x05modes\x18\x05 \x03(\x0e\x32\".attune.knowledge.v1.RetrievalModeB\r\xbaH\n\x92\x01\x07\"\x05\x82\x01\x02\x10\x01\x12\x19\n\x05limit\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x37\n\x07purpose\x18\x07 \x01(\x0e\x32\x1c.attune.knowledge.v1.PurposeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x14\n\x0cwith_aliases\x18\x08 \x01(\x08\"\xef\x01\n\x18RetrieveEntitiesResponse\x12\x36\n\x08\x65ntities\x18\x01 \x03(\x0b\x32$.attune.knowledge.v1.RetrievedEntity\x12\x1a\n\x12\x63ontext_entity_ids\x18\x02 \x03(\t\x12\x18\n\x10query_entity_ids\x18\x06 \x03(\t\x12\x18\n\x10known_entity_ids\x18\x08 \x03(\t\x12\x16\n\x0equery_coverage\x18\x05 \x01(\x01\x12\x0f\n\x07link_ms\x18\x03 \x01(\x01\x12\x10\n\x08store_ms\x18\x04 \x01(\x01\x12\x10\n\x08withheld\x18\x07 \x01(\x08\"v\n\x17ListUserEntitiesRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\"f\n\x18ListUserEntitiesResponse\x12\x31\n\x08\x65ntities\x18\x01 \x03(\x0b\x32\x1f.attune.knowledge.v1.UserEntity\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"7\n\x15GetUserProfileRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\"\xb8\x03\n\x16GetUserProfileResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x06\x65vents\x18\x02 \x01(\x04\x12\x10\n\x08\x65ntities\x18\x03 \x01(\x04\x12.\n\nfirst_seen\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlast_seen\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x66orgotten_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x61pplied_offset\x18\x07 \x01(\x04\x12X\n\x0f\x61pplied_offsets\x18\x08 \x03(\x0b\x32?.attune.knowledge.v1.GetUserProfileResponse.AppliedOffsetsEntry\x12\x31\n\x07summary\x18\t \x01(\x0b\x32 .attune.knowledge.v1.UserSummary\x1a\x35\n\x13\x41ppliedOffsetsEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"z\n\x0bUserSummary\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x0e\n\x06\x65vents\x18\x03 \x01(\x04\x12+\n\x07made_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07made_by\x18\x05 \x01(\t\"4\n\x12GetConsentsRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\"t\n\x07\x43onsent\x12-\n\x07purpose\x18\x01 \x01(\x0e\x32\x1c.attune.knowledge.v1.Purpose\x12\x0f\n\x07granted\x18\x02 \x01(\x08\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"E\n\x13GetConsentsResponse\x12.\n\x08\x63onsents\x18\x01 \x03(\x0b\x32\x1c.attune.knowledge.v1.Consent\"[\n\rConsentChoice\x12\x39\n\x07purpose\x18\x01 \x01(\x0e\x32\x1c.attune.knowledge.v1.PurposeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x0f\n\x07granted\x18\x02 \x01(\x08\"u\n\x12SetConsentsRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12?\n\x07\x63hoices\x18\x02 \x03(\x0b\x32\".attune.knowledge.v1.ConsentChoiceB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x10\"E\n\x13SetConsentsResponse\x12.\n\x08\x63onsents\x18\x01 \x03(\x0b\x32\x1c.attune.knowledge.v1.Consent\"3\n\x11\x45xportUserRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\"V\n\x0f\x46orgottenEntity\x12\x11\n\tentity_id\x18\x01 \x01(\t\x12\x30\n\x0c\x66orgotten_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xaa\x03\n\x12\x45xportUserResponse\x12\x0e\n\x06\x66ormat\x18\x08 \x01(\r\x12>\n\x07profile\x18\x01 \x01(\x0b\x32+.attune.knowledge.v1.GetUserProfileResponseH\x00\x12\x31\n\x06\x65ntity\x18\x02 \x01(\x0b\x32\x1f.attune.knowledge.v1.UserEntityH\x00\x12@\n\x10\x66orgotten_entity\x18\x03 \x01(\x0b\x32$.attune.knowledge.v1.ForgottenEntityH\x00\x12\x1f\n\x15suppressed_suggestion\x18\x04 \x01(\x0cH\x00\x12>\n\x18suppressed_history_until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12/\n\x07\x63onsent\x18\x06 \x01(\x0b\x32\x1c.attune.knowledge.v1.ConsentH\x00\x12\x33\n\x07summary\x18\x07 \x01(\x0b\x32 .attune.knowledge.v1.UserSummaryH\x00\x42\x08\n\x06record\"3\n\x11\x46orgetUserRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\"\xbd\x01\n\x12\x46orgetUserResponse\x12\x45\n\x07removed\x18\x01 \x03(\x0b\x32\x34.attune.knowledge.v1.ForgetUserResponse.RemovedEntry\x12\x30\n\x0c\x66orgotten_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0cRemovedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"T\n\x13\x46orgetEntityRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12\x1d\n\tentity_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\"\xc1\x01\n\x14\x46orgetEntityResponse\x12G\n\x07removed\x18\x01 \x03(\x0b\x32\x36.attune.knowledge.v1.ForgetEntityResponse.RemovedEntry\x12\x30\n\x0c\x66orgotten_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0cRemovedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"1\n\x10GetEntityRequest\x12\x1d\n\tentity_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\"R\n\nEntityLink\x12\x10\n\x08relation\x18\x01 \x01(\t\x12\x11\n\tentity_id\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\x10\n\x08incoming\x18\x04 \x01(\x08\"\x9a\x01\n\x11GetEntityResponse\x12\x11\n\tentity_id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x0f\n\x07\x61liases\x18\x03 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12.\n\x05links\x18\x05 \x03(\x0b\x32\x1f.attune.knowledge.v1.EntityLink\x12\r\n\x05prior\x18\x06 \x01(\x01\"x\n\x1aSuppressSuggestionsRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12%\n\x0c\x66ingerprints\x18\x02 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\xe8\x07\"\x04z\x02h \x12\x13\n\x0b\x61ll_history\x18\x03 \x01(\x08\"\x1d\n\x1bSuppressSuggestionsResponse\"A\n\x1fGetSuppressedSuggestionsRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\"k\n GetSuppressedSuggestionsResponse\x12\x14\n\x0c\x66ingerprints\x18\x01 \x03(\x0c\x12\x31\n\rhistory_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa4\x01\n\rRetrievalMode\x12\x1e\n\x1aRETRIEVAL_MODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17RETRIEVAL_MODE_FAMILIAR\x10\x01\x12\x1d\n\x19RETRIEVAL_MODE_UNFAMILIAR\x10\x02\x12\x19\n\x15RETRIEVAL_MODE_LAPSED\x10\x03\x12\x1c\n\x18RETRIEVAL_MODE_NEIGHBOUR\x10\x04*\x92\x01\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x14\n\x10PURPOSE_LEARNING\x10\x01\x12\x13\n\x0fPURPOSE_RANKING\x10\x02\x12\x16\n\x12PURPOSE_SUGGESTION\x10\x03\x12\x13\n\x0fPURPOSE_SUMMARY\x10\x04\x12\x16\n\x12PURPOSE_STATISTICS\x10\x05\x32\xf2\x10\n\x10KnowledgeService\x12\x81\x01\n\x0cLinkEntities\x12(.attune.knowledge.v1.LinkEntitiesRequest\x1a).attune.knowledge.v1.LinkEntitiesResponse\"\x1c\x82\xd3\xe4\x93\x02\x16\"\x11/v1/entities:link:\x01*\x12}\n\x0bLinkObjects\x12\'.attune.knowledge.v1.LinkObjectsRequest\x1a(.attune.knowledge.v1.LinkObjectsResponse\"\x1b\x82\xd3\xe4\x93\x02\x15\"\x10/v1/objects:link:\x01*\x12\x85\x01\n\rUnlinkObjects\x12).attune.knowledge.v1.UnlinkObjectsRequest\x1a*.attune.knowledge.v1.UnlinkObjectsResponse\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x12/v1/objects:unlink:\x01*\x12w\n\x12RecordInteractions\x12..attune.knowledge.v1.RecordInteractionsRequest\x1a/.attune.knowledge.v1.RecordInteractionsResponse(\x01\x12\xa1\x01\n\x10RetrieveEntities\x12,.attune.knowledge.v1.RetrieveEntitiesRequest\x1a-.attune.knowledge.v1.RetrieveEntitiesResponse\"0\x82\xd3\xe4\x93\x02*\"%/v1/users/{user_id}/entities:retrieve:\x01*\x12\x95\x01\n\x10ListUserEntities\x12,.attune.knowledge.v1.ListUserEntitiesRequest\x1a-.attune.knowledge.v1.ListUserEntitiesResponse\"$\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/users/{user_id}/entities\x12\x8e\x01\n\x0eGetUserProfile\x12*.attune.knowledge.v1.GetUserProfileRequest\x1a+.attune.knowledge.v1.GetUserProfileResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/users/{user_id}/profile\x12_\n\nExportUser\x12&.attune.knowledge.v1.ExportUserRequest\x1a\'.attune.knowledge.v1.ExportUserResponse0\x01\x12\x81\x01\n\nForgetUser\x12&.attune.knowledge.v1.ForgetUserRequest\x1a\'.attune.knowledge.v1.ForgetUserResponse\"\"\x82\xd3\xe4\x93\x02\x1c\"\x1a/v1/users/{user_id}:forget\x12\x9f\x01\n\x0c\x46orgetEntity\x12(.attune.knowledge.v1.ForgetEntityRequest\x1a).attune.knowledge.v1.ForgetEntityResponse\":\x82\xd3\xe4\x93\x02\x34\"2/v1/users/{user_id}/entities/{entity_id=**}:forget\x12\x7f\n\tGetEntity\x12%.attune.knowledge.v1.GetEntityRequest\x1a&.attune.knowledge.v1.GetEntityResponse\"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/entities/{entity_id=**}\x12\xad\x01\n\x13SuppressSuggestions\x12/.attune.knowledge.v1.SuppressSuggestionsRequest\x1a\x30.attune.knowledge.v1.SuppressSuggestionsResponse\"3\x82\xd3\xe4\x93\x02-\"(/v1/users/{user_id}/suggestions:suppress:\x01*\x12\x86\x01\n\x0bGetConsents\x12\'.attune.knowledge.v1.GetConsentsRequest\x1a(.attune.knowledge.v1.GetConsentsResponse\"$\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/users/{user_id}/consents\x12\x8d\x01\n\x0bSetConsents\x12\'.attune.knowledge.v1.SetConsentsRequest\x1a(.attune.knowledge.v1.SetConsentsResponse\"+\x82\xd3\xe4\x93\x02%\" /v1/users/{user_id}/consents:set:\x01*\x12\xbb\x01\n\x18GetSuppressedSuggestions\x12\x34.attune.knowledge.v1.GetSuppressedSuggestionsRequest\x1a\x35.attune.knowledge.v1.GetSuppressedSuggestionsResponse\"2\x82\xd3\xe4\x93\x02,\x12*/v1/users/{user_id}/suggestions/suppressedb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
+    b'\n#attune/knowledge/v1/knowledge.proto\x12\x13\x61ttune.knowledge.v1\x1a\x1d\x61ttune/events/v1/events.proto\x1a\x1c\x61ttune/events/v1/rules.proto\x1a!attune/knowledge/v1/context.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto"d\n\tLinkInput\x12\x17\n\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@\x12\x1a\n\x07\x63ontext\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x04\x12"\n\x08together\x18\x03 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\x10"\x06r\x04(\x80\x80@"R\n\x13LinkEntitiesRequest\x12;\n\x06inputs\x18\x01 \x03(\x0b\x32\x1e.attune.knowledge.v1.LinkInputB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x08"-\n\tCandidate\x12\x11\n\tentity_id\x18\x01 \x01(\t\x12\r\n\x05score\x18\x02 \x01(\x01"\xa0\x01\n\x07Mention\x12\x12\n\ntext_index\x18\x07 \x01(\r\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0b\n\x03\x65nd\x18\x02 \x01(\r\x12\x0f\n\x07surface\x18\x03 \x01(\t\x12\x11\n\tentity_id\x18\x04 \x01(\t\x12\r\n\x05score\x18\x05 \x01(\x01\x12\x32\n\ncandidates\x18\x06 \x03(\x0b\x32\x1e.attune.knowledge.v1.Candidate"<\n\nLinkedText\x12.\n\x08mentions\x18\x01 \x03(\x0b\x32\x1c.attune.knowledge.v1.Mention"F\n\x14LinkEntitiesResponse\x12.\n\x05texts\x18\x01 \x03(\x0b\x32\x1f.attune.knowledge.v1.LinkedText"^\n\x0bObjectInput\x12\x1d\n\tobject_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x17\n\x05title\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80@\x12\x17\n\x04text\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@"T\n\x12LinkObjectsRequest\x12>\n\x07objects\x18\x01 \x03(\x0b\x32 .attune.knowledge.v1.ObjectInputB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x08"3\n\x0cObjectEntity\x12\x11\n\tentity_id\x18\x01 \x01(\t\x12\x10\n\x08salience\x18\x02 \x01(\x01"X\n\x0eObjectEntities\x12\x11\n\tobject_id\x18\x01 \x01(\t\x12\x33\n\x08\x65ntities\x18\x02 \x03(\x0b\x32!.attune.knowledge.v1.ObjectEntity"K\n\x13LinkObjectsResponse\x12\x34\n\x07objects\x18\x01 \x03(\x0b\x32#.attune.knowledge.v1.ObjectEntities"@\n\x14UnlinkObjectsRequest\x12(\n\nobject_ids\x18\x01 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10\x80\x08"\x07r\x05\x10\x01\x18\x80\x04")\n\x15UnlinkObjectsResponse\x12\x10\n\x08unlinked\x18\x01 \x01(\x04"N\n\x19RecordInteractionsRequest\x12\x31\n\x05\x65vent\x18\x01 \x01(\x0b\x32".attune.events.v1.InteractionEvent"O\n\rRejectedEvent\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\t\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t"\xa7\x02\n\x1aRecordInteractionsResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x04\x12\x34\n\x08rejected\x18\x02 \x03(\x0b\x32".attune.knowledge.v1.RejectedEvent\x12\x16\n\x0erejected_count\x18\x03 \x01(\x04\x12\x16\n\x0elog_end_offset\x18\x04 \x01(\x04\x12[\n\x0flog_end_offsets\x18\x05 \x03(\x0b\x32\x42.attune.knowledge.v1.RecordInteractionsResponse.LogEndOffsetsEntry\x1a\x34\n\x12LogEndOffsetsEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01"\x8e\x02\n\x0e\x45ntityEvidence\x12?\n\x06\x63ounts\x18\x01 \x03(\x0b\x32/.attune.knowledge.v1.EntityEvidence.CountsEntry\x12\r\n\x05total\x18\x02 \x01(\x04\x12.\n\nfirst_seen\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlast_seen\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06weight\x18\x05 \x01(\x01\x12\x0e\n\x06recent\x18\x06 \x01(\x01\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01"e\n\nUserEntity\x12\x11\n\tentity_id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x35\n\x08\x65vidence\x18\x03 \x01(\x0b\x32#.attune.knowledge.v1.EntityEvidence"\x84\x02\n\x0fRetrievedEntity\x12/\n\x06\x65ntity\x18\x01 \x01(\x0b\x32\x1f.attune.knowledge.v1.UserEntity\x12\x30\n\x04mode\x18\x02 \x01(\x0e\x32".attune.knowledge.v1.RetrievalMode\x12\r\n\x05score\x18\x03 \x01(\x01\x12\x15\n\rvia_entity_id\x18\x04 \x01(\t\x12\x11\n\tvia_label\x18\x05 \x01(\t\x12\x31\n\x07\x66\x61\x63tors\x18\x06 \x03(\x0b\x32 .attune.knowledge.v1.ScoreFactor\x12\x11\n\tvia_users\x18\x07 \x01(\x04\x12\x0f\n\x07\x61liases\x18\x08 \x03(\t"*\n\x0bScoreFactor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01"\xcc\x02\n\x17RetrieveEntitiesRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12\x17\n\x05query\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80@\x12-\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x1c.attune.knowledge.v1.Context\x12\x1d\n\nentity_ids\x18\x04 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\x80 \x12@\n\x05modes\x18\x05 \x03(\x0e\x32".attune.knowledge.v1.RetrievalModeB\r\xbaH\n\x92\x01\x07"\x05\x82\x01\x02\x10\x01\x12\x19\n\x05limit\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x37\n\x07purpose\x18\x07 \x01(\x0e\x32\x1c.attune.knowledge.v1.PurposeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x14\n\x0cwith_aliases\x18\x08 \x01(\x08"\xef\x01\n\x18RetrieveEntitiesResponse\x12\x36\n\x08\x65ntities\x18\x01 \x03(\x0b\x32$.attune.knowledge.v1.RetrievedEntity\x12\x1a\n\x12\x63ontext_entity_ids\x18\x02 \x03(\t\x12\x18\n\x10query_entity_ids\x18\x06 \x03(\t\x12\x18\n\x10known_entity_ids\x18\x08 \x03(\t\x12\x16\n\x0equery_coverage\x18\x05 \x01(\x01\x12\x0f\n\x07link_ms\x18\x03 \x01(\x01\x12\x10\n\x08store_ms\x18\x04 \x01(\x01\x12\x10\n\x08withheld\x18\x07 \x01(\x08"v\n\x17ListUserEntitiesRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12\x1d\n\tpage_size\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10"f\n\x18ListUserEntitiesResponse\x12\x31\n\x08\x65ntities\x18\x01 \x03(\x0b\x32\x1f.attune.knowledge.v1.UserEntity\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t"7\n\x15GetUserProfileRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01"\xb8\x03\n\x16GetUserProfileResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x06\x65vents\x18\x02 \x01(\x04\x12\x10\n\x08\x65ntities\x18\x03 \x01(\x04\x12.\n\nfirst_seen\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\tlast_seen\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0c\x66orgotten_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x61pplied_offset\x18\x07 \x01(\x04\x12X\n\x0f\x61pplied_offsets\x18\x08 \x03(\x0b\x32?.attune.knowledge.v1.GetUserProfileResponse.AppliedOffsetsEntry\x12\x31\n\x07summary\x18\t \x01(\x0b\x32 .attune.knowledge.v1.UserSummary\x1a\x35\n\x13\x41ppliedOffsetsEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01"z\n\x0bUserSummary\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x04\x12\x0e\n\x06\x65vents\x18\x03 \x01(\x04\x12+\n\x07made_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07made_by\x18\x05 \x01(\t"4\n\x12GetConsentsRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01"t\n\x07\x43onsent\x12-\n\x07purpose\x18\x01 \x01(\x0e\x32\x1c.attune.knowledge.v1.Purpose\x12\x0f\n\x07granted\x18\x02 \x01(\x08\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp"E\n\x13GetConsentsResponse\x12.\n\x08\x63onsents\x18\x01 \x03(\x0b\x32\x1c.attune.knowledge.v1.Consent"[\n\rConsentChoice\x12\x39\n\x07purpose\x18\x01 \x01(\x0e\x32\x1c.attune.knowledge.v1.PurposeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x0f\n\x07granted\x18\x02 \x01(\x08"u\n\x12SetConsentsRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12?\n\x07\x63hoices\x18\x02 \x03(\x0b\x32".attune.knowledge.v1.ConsentChoiceB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x10"E\n\x13SetConsentsResponse\x12.\n\x08\x63onsents\x18\x01 \x03(\x0b\x32\x1c.attune.knowledge.v1.Consent"3\n\x11\x45xportUserRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01"V\n\x0f\x46orgottenEntity\x12\x11\n\tentity_id\x18\x01 \x01(\t\x12\x30\n\x0c\x66orgotten_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp"\xaa\x03\n\x12\x45xportUserResponse\x12\x0e\n\x06\x66ormat\x18\x08 \x01(\r\x12>\n\x07profile\x18\x01 \x01(\x0b\x32+.attune.knowledge.v1.GetUserProfileResponseH\x00\x12\x31\n\x06\x65ntity\x18\x02 \x01(\x0b\x32\x1f.attune.knowledge.v1.UserEntityH\x00\x12@\n\x10\x66orgotten_entity\x18\x03 \x01(\x0b\x32$.attune.knowledge.v1.ForgottenEntityH\x00\x12\x1f\n\x15suppressed_suggestion\x18\x04 \x01(\x0cH\x00\x12>\n\x18suppressed_history_until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12/\n\x07\x63onsent\x18\x06 \x01(\x0b\x32\x1c.attune.knowledge.v1.ConsentH\x00\x12\x33\n\x07summary\x18\x07 \x01(\x0b\x32 .attune.knowledge.v1.UserSummaryH\x00\x42\x08\n\x06record"3\n\x11\x46orgetUserRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01"\xbd\x01\n\x12\x46orgetUserResponse\x12\x45\n\x07removed\x18\x01 \x03(\x0b\x32\x34.attune.knowledge.v1.ForgetUserResponse.RemovedEntry\x12\x30\n\x0c\x66orgotten_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0cRemovedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01"T\n\x13\x46orgetEntityRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12\x1d\n\tentity_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04"\xc1\x01\n\x14\x46orgetEntityResponse\x12G\n\x07removed\x18\x01 \x03(\x0b\x32\x36.attune.knowledge.v1.ForgetEntityResponse.RemovedEntry\x12\x30\n\x0c\x66orgotten_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0cRemovedEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01"1\n\x10GetEntityRequest\x12\x1d\n\tentity_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04"R\n\nEntityLink\x12\x10\n\x08relation\x18\x01 \x01(\t\x12\x11\n\tentity_id\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\t\x12\x10\n\x08incoming\x18\x04 \x01(\x08"\x9a\x01\n\x11GetEntityResponse\x12\x11\n\tentity_id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\x0f\n\x07\x61liases\x18\x03 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12.\n\x05links\x18\x05 \x03(\x0b\x32\x1f.attune.knowledge.v1.EntityLink\x12\r\n\x05prior\x18\x06 \x01(\x01"x\n\x1aSuppressSuggestionsRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12%\n\x0c\x66ingerprints\x18\x02 \x03(\x0c\x42\x0f\xbaH\x0c\x92\x01\t\x10\xe8\x07"\x04z\x02h \x12\x13\n\x0b\x61ll_history\x18\x03 \x01(\x08"\x1d\n\x1bSuppressSuggestionsResponse"A\n\x1fGetSuppressedSuggestionsRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01"k\n GetSuppressedSuggestionsResponse\x12\x14\n\x0c\x66ingerprints\x18\x01 \x03(\x0c\x12\x31\n\rhistory_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xa4\x01\n\rRetrievalMode\x12\x1e\n\x1aRETRIEVAL_MODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17RETRIEVAL_MODE_FAMILIAR\x10\x01\x12\x1d\n\x19RETRIEVAL_MODE_UNFAMILIAR\x10\x02\x12\x19\n\x15RETRIEVAL_MODE_LAPSED\x10\x03\x12\x1c\n\x18RETRIEVAL_MODE_NEIGHBOUR\x10\x04*\x92\x01\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x14\n\x10PURPOSE_LEARNING\x10\x01\x12\x13\n\x0fPURPOSE_RANKING\x10\x02\x12\x16\n\x12PURPOSE_SUGGESTION\x10\x03\x12\x13\n\x0fPURPOSE_SUMMARY\x10\x04\x12\x16\n\x12PURPOSE_STATISTICS\x10\x05\x32\xf2\x10\n\x10KnowledgeService\x12\x81\x01\n\x0cLinkEntities\x12(.attune.knowledge.v1.LinkEntitiesRequest\x1a).attune.knowledge.v1.LinkEntitiesResponse"\x1c\x82\xd3\xe4\x93\x02\x16"\x11/v1/entities:link:\x01*\x12}\n\x0bLinkObjects\x12\'.attune.knowledge.v1.LinkObjectsRequest\x1a(.attune.knowledge.v1.LinkObjectsResponse"\x1b\x82\xd3\xe4\x93\x02\x15"\x10/v1/objects:link:\x01*\x12\x85\x01\n\rUnlinkObjects\x12).attune.knowledge.v1.UnlinkObjectsRequest\x1a*.attune.knowledge.v1.UnlinkObjectsResponse"\x1d\x82\xd3\xe4\x93\x02\x17"\x12/v1/objects:unlink:\x01*\x12w\n\x12RecordInteractions\x12..attune.knowledge.v1.RecordInteractionsRequest\x1a/.attune.knowledge.v1.RecordInteractionsResponse(\x01\x12\xa1\x01\n\x10RetrieveEntities\x12,.attune.knowledge.v1.RetrieveEntitiesRequest\x1a-.attune.knowledge.v1.RetrieveEntitiesResponse"0\x82\xd3\xe4\x93\x02*"%/v1/users/{user_id}/entities:retrieve:\x01*\x12\x95\x01\n\x10ListUserEntities\x12,.attune.knowledge.v1.ListUserEntitiesRequest\x1a-.attune.knowledge.v1.ListUserEntitiesResponse"$\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/users/{user_id}/entities\x12\x8e\x01\n\x0eGetUserProfile\x12*.attune.knowledge.v1.GetUserProfileRequest\x1a+.attune.knowledge.v1.GetUserProfileResponse"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/users/{user_id}/profile\x12_\n\nExportUser\x12&.attune.knowledge.v1.ExportUserRequest\x1a\'.attune.knowledge.v1.ExportUserResponse0\x01\x12\x81\x01\n\nForgetUser\x12&.attune.knowledge.v1.ForgetUserRequest\x1a\'.attune.knowledge.v1.ForgetUserResponse""\x82\xd3\xe4\x93\x02\x1c"\x1a/v1/users/{user_id}:forget\x12\x9f\x01\n\x0c\x46orgetEntity\x12(.attune.knowledge.v1.ForgetEntityRequest\x1a).attune.knowledge.v1.ForgetEntityResponse":\x82\xd3\xe4\x93\x02\x34"2/v1/users/{user_id}/entities/{entity_id=**}:forget\x12\x7f\n\tGetEntity\x12%.attune.knowledge.v1.GetEntityRequest\x1a&.attune.knowledge.v1.GetEntityResponse"#\x82\xd3\xe4\x93\x02\x1d\x12\x1b/v1/entities/{entity_id=**}\x12\xad\x01\n\x13SuppressSuggestions\x12/.attune.knowledge.v1.SuppressSuggestionsRequest\x1a\x30.attune.knowledge.v1.SuppressSuggestionsResponse"3\x82\xd3\xe4\x93\x02-"(/v1/users/{user_id}/suggestions:suppress:\x01*\x12\x86\x01\n\x0bGetConsents\x12\'.attune.knowledge.v1.GetConsentsRequest\x1a(.attune.knowledge.v1.GetConsentsResponse"$\x82\xd3\xe4\x93\x02\x1e\x12\x1c/v1/users/{user_id}/consents\x12\x8d\x01\n\x0bSetConsents\x12\'.attune.knowledge.v1.SetConsentsRequest\x1a(.attune.knowledge.v1.SetConsentsResponse"+\x82\xd3\xe4\x93\x02%" /v1/users/{user_id}/consents:set:\x01*\x12\xbb\x01\n\x18GetSuppressedSuggestions\x12\x34.attune.knowledge.v1.GetSuppressedSuggestionsRequest\x1a\x35.attune.knowledge.v1.GetSuppressedSuggestionsResponse"2\x82\xd3\xe4\x93\x02,\x12*/v1/users/{user_id}/suggestions/suppressedb\x06proto3'
+)
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attune.knowledge.v1.knowledge_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "attune.knowledge.v1.knowledge_pb2", _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_LINKINPUT'].fields_by_name['text']._loaded_options = None
-  _globals['_LINKINPUT'].fields_by_name['text']._serialized_options = b'\272H\006r\004(\200\200@'
-  _globals['_LINKINPUT'].fields_by_name['context']._loaded_options = None
-  _globals['_LINKINPUT'].fields_by_name['context']._serialized_options = b'\272H\006r\004(\200\200\004'
-  _globals['_LINKINPUT'].fields_by_name['together']._loaded_options = None
-  _globals['_LINKINPUT'].fields_by_name['together']._serialized_options = b'\272H\r\222\001\n\020\020\"\006r\004(\200\200@'
-  _globals['_LINKENTITIESREQUEST'].fields_by_name['inputs']._loaded_options = None
-  _globals['_LINKENTITIESREQUEST'].fields_by_name['inputs']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\010'
-  _globals['_OBJECTINPUT'].fields_by_name['object_id']._loaded_options = None
-  _globals['_OBJECTINPUT'].fields_by_name['object_id']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
-  _globals['_OBJECTINPUT'].fields_by_name['title']._loaded_options = None
-  _globals['_OBJECTINPUT'].fields_by_name['title']._serialized_options = b'\272H\005r\003(\200@'
-  _globals['_OBJECTINPUT'].fields_by_name['text']._loaded_options = None
-  _globals['_OBJECTINPUT'].fields_by_name['text']._serialized_options = b'\272H\006r\004(\200\200@'
-  _globals['_LINKOBJECTSREQUEST'].fields_by_name['objects']._loaded_options = None
-  _globals['_LINKOBJECTSREQUEST'].fields_by_name['objects']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\010'
-  _globals['_UNLINKOBJECTSREQUEST'].fields_by_name['object_ids']._loaded_options = None
-  _globals['_UNLINKOBJECTSREQUEST'].fields_by_name['object_ids']._serialized_options = b'\272H\021\222\001\016\010\001\020\200\010\"\007r\005\020\001\030\200\004'
-  _globals['_RECORDINTERACTIONSRESPONSE_LOGENDOFFSETSENTRY']._loaded_options = None
-  _globals['_RECORDINTERACTIONSRESPONSE_LOGENDOFFSETSENTRY']._serialized_options = b'8\001'
-  _globals['_ENTITYEVIDENCE_COUNTSENTRY']._loaded_options = None
-  _globals['_ENTITYEVIDENCE_COUNTSENTRY']._serialized_options = b'8\001'
-  _globals['_RETRIEVEENTITIESREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_RETRIEVEENTITIESREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\nr\010\020\001\300\263\256\261\002\001'
-  _globals['_RETRIEVEENTITIESREQUEST'].fields_by_name['query']._loaded_options = None
-  _globals['_RETRIEVEENTITIESREQUEST'].fields_by_name['query']._serialized_options = b'\272H\005r\003(\200@'
-  _globals['_RETRIEVEENTITIESREQUEST'].fields_by_name['entity_ids']._loaded_options = None
-  _globals['_RETRIEVEENTITIESREQUEST'].fields_by_name['entity_ids']._serialized_options = b'\272H\006\222\001\003\020\200 '
-  _globals['_RETRIEVEENTITIESREQUEST'].fields_by_name['modes']._loaded_options = None
-  _globals['_RETRIEVEENTITIESREQUEST'].fields_by_name['modes']._serialized_options = b'\272H\n\222\001\007\"\005\202\001\002\020\001'
-  _globals['_RETRIEVEENTITIESREQUEST'].fields_by_name['limit']._loaded_options = None
-  _globals['_RETRIEVEENTITIESREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
-  _globals['_RETRIEVEENTITIESREQUEST'].fields_by_name['purpose']._loaded_options = None
-  _globals['_RETRIEVEENTITIESREQUEST'].fields_by_name['purpose']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_LISTUSERENTITIESREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_LISTUSERENTITIESREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\nr\010\020\001\300\263\256\261\002\001'
-  _globals['_LISTUSERENTITIESREQUEST'].fields_by_name['page_size']._loaded_options = None
-  _globals['_LISTUSERENTITIESREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\007\032\005\030\350\007(\000'
-  _globals['_LISTUSERENTITIESREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTUSERENTITIESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\020'
-  _globals['_GETUSERPROFILEREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_GETUSERPROFILEREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\nr\010\020\001\300\263\256\261\002\001'
-  _globals['_GETUSERPROFILERESPONSE_APPLIEDOFFSETSENTRY']._loaded_options = None
-  _globals['_GETUSERPROFILERESPONSE_APPLIEDOFFSETSENTRY']._serialized_options = b'8\001'
-  _globals['_GETCONSENTSREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_GETCONSENTSREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\nr\010\020\001\300\263\256\261\002\001'
-  _globals['_CONSENTCHOICE'].fields_by_name['purpose']._loaded_options = None
-  _globals['_CONSENTCHOICE'].fields_by_name['purpose']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
-  _globals['_SETCONSENTSREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_SETCONSENTSREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\nr\010\020\001\300\263\256\261\002\001'
-  _globals['_SETCONSENTSREQUEST'].fields_by_name['choices']._loaded_options = None
-  _globals['_SETCONSENTSREQUEST'].fields_by_name['choices']._serialized_options = b'\272H\007\222\001\004\010\001\020\020'
-  _globals['_EXPORTUSERREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_EXPORTUSERREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\nr\010\020\001\300\263\256\261\002\001'
-  _globals['_FORGETUSERREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_FORGETUSERREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\nr\010\020\001\300\263\256\261\002\001'
-  _globals['_FORGETUSERRESPONSE_REMOVEDENTRY']._loaded_options = None
-  _globals['_FORGETUSERRESPONSE_REMOVEDENTRY']._serialized_options = b'8\001'
-  _globals['_FORGETENTITYREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_FORGETENTITYREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\nr\010\020\001\300\263\256\261\002\001'
-  _globals['_FORGETENTITYREQUEST'].fields_by_name['entity_id']._loaded_options = None
-  _globals['_FORGETENTITYREQUEST'].fields_by_name['entity_id']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
-  _globals['_FORGETENTITYRESPONSE_REMOVEDENTRY']._loaded_options = None
-  _globals['_FORGETENTITYRESPONSE_REMOVEDENTRY']._serialized_options = b'8\001'
-  _globals['_GETENTITYREQUEST'].fields_by_name['entity_id']._loaded_options = None
-  _globals['_GETENTITYREQUEST'].fields_by_name['entity_id']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
-  _globals['_SUPPRESSSUGGESTIONSREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_SUPPRESSSUGGESTIONSREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\nr\010\020\001\300\263\256\261\002\001'
-  _globals['_SUPPRESSSUGGESTIONSREQUEST'].fields_by_name['fingerprints']._loaded_options = None
-  _globals['_SUPPRESSSUGGESTIONSREQUEST'].fields_by_name['fingerprints']._serialized_options = b'\272H\014\222\001\t\020\350\007\"\004z\002h '
-  _globals['_GETSUPPRESSEDSUGGESTIONSREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_GETSUPPRESSEDSUGGESTIONSREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\nr\010\020\001\300\263\256\261\002\001'
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['LinkEntities']._loaded_options = None
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['LinkEntities']._serialized_options = b'\202\323\344\223\002\026\"\021/v1/entities:link:\001*'
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['LinkObjects']._loaded_options = None
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['LinkObjects']._serialized_options = b'\202\323\344\223\002\025\"\020/v1/objects:link:\001*'
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['UnlinkObjects']._loaded_options = None
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['UnlinkObjects']._serialized_options = b'\202\323\344\223\002\027\"\022/v1/objects:unlink:\001*'
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['RetrieveEntities']._loaded_options = None
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['RetrieveEntities']._serialized_options = b'\202\323\344\223\002*\"%/v1/users/{user_id}/entities:retrieve:\001*'
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['ListUserEntities']._loaded_options = None
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['ListUserEntities']._serialized_options = b'\202\323\344\223\002\036\022\034/v1/users/{user_id}/entities'
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['GetUserProfile']._loaded_options = None
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['GetUserProfile']._serialized_options = b'\202\323\344\223\002\035\022\033/v1/users/{user_id}/profile'
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['ForgetUser']._loaded_options = None
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['ForgetUser']._serialized_options = b'\202\323\344\223\002\034\"\032/v1/users/{user_id}:forget'
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['ForgetEntity']._loaded_options = None
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['ForgetEntity']._serialized_options = b'\202\323\344\223\0024\"2/v1/users/{user_id}/entities/{entity_id=**}:forget'
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['GetEntity']._loaded_options = None
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['GetEntity']._serialized_options = b'\202\323\344\223\002\035\022\033/v1/entities/{entity_id=**}'
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['SuppressSuggestions']._loaded_options = None
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['SuppressSuggestions']._serialized_options = b'\202\323\344\223\002-\"(/v1/users/{user_id}/suggestions:suppress:\001*'
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['GetConsents']._loaded_options = None
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['GetConsents']._serialized_options = b'\202\323\344\223\002\036\022\034/v1/users/{user_id}/consents'
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['SetConsents']._loaded_options = None
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['SetConsents']._serialized_options = b'\202\323\344\223\002%\" /v1/users/{user_id}/consents:set:\001*'
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['GetSuppressedSuggestions']._loaded_options = None
-  _globals['_KNOWLEDGESERVICE'].methods_by_name['GetSuppressedSuggestions']._serialized_options = b'\202\323\344\223\002,\022*/v1/users/{user_id}/suggestions/suppressed'
-  _globals['_RETRIEVALMODE']._serialized_start=6101
-  _globals['_RETRIEVALMODE']._serialized_end=6265
-  _globals['_PURPOSE']._serialized_start=6268
-  _globals['_PURPOSE']._serialized_end=6414
-  _globals['_LINKINPUT']._serialized_start=248
-  _globals['_LINKINPUT']._serialized_end=348
-  _globals['_LINKENTITIESREQUEST']._serialized_start=350
-  _globals['_LINKENTITIESREQUEST']._serialized_end=432
-  _globals['_CANDIDATE']._serialized_start=434
-  _globals['_CANDIDATE']._serialized_end=479
-  _globals['_MENTION']._serialized_start=482
-  _globals['_MENTION']._serialized_end=642
-  _globals['_LINKEDTEXT']._serialized_start=644
-  _globals['_LINKEDTEXT']._serialized_end=704
-  _globals['_LINKENTITIESRESPONSE']._serialized_start=706
-  _globals['_LINKENTITIESRESPONSE']._serialized_end=776
-  _globals['_OBJECTINPUT']._serialized_start=778
-  _globals['_OBJECTINPUT']._serialized_end=872
-  _globals['_LINKOBJECTSREQUEST']._serialized_start=874
-  _globals['_LINKOBJECTSREQUEST']._serialized_end=958
-  _globals['_OBJECTENTITY']._serialized_start=960
-  _globals['_OBJECTENTITY']._serialized_end=1011
-  _globals['_OBJECTENTITIES']._serialized_start=1013
-  _globals['_OBJECTENTITIES']._serialized_end=1101
-  _globals['_LINKOBJECTSRESPONSE']._serialized_start=1103
-  _globals['_LINKOBJECTSRESPONSE']._serialized_end=1178
-  _globals['_UNLINKOBJECTSREQUEST']._serialized_start=1180
-  _globals['_UNLINKOBJECTSREQUEST']._serialized_end=1244
-  _globals['_UNLINKOBJECTSRESPONSE']._serialized_start=1246
-  _globals['_UNLINKOBJECTSRESPONSE']._serialized_end=1287
-  _globals['_RECORDINTERACTIONSREQUEST']._serialized_start=1289
-  _globals['_RECORDINTERACTIONSREQUEST']._serialized_end=1367
-  _globals['_REJECTEDEVENT']._serialized_start=1369
-  _globals['_REJECTEDEVENT']._serialized_end=1448
-  _globals['_RECORDINTERACTIONSRESPONSE']._serialized_start=1451
-  _globals['_RECORDINTERACTIONSRESPONSE']._serialized_end=1746
-  _globals['_RECORDINTERACTIONSRESPONSE_LOGENDOFFSETSENTRY']._serialized_start=1694
-  _globals['_RECORDINTERACTIONSRESPONSE_LOGENDOFFSETSENTRY']._serialized_end=1746
-  _globals['_ENTITYEVIDENCE']._serialized_start=1749
-  _globals['_ENTITYEVIDENCE']._serialized_end=2019
-  _globals['_ENTITYEVIDENCE_COUNTSENTRY']._serialized_start=1974
-  _globals['_ENTITYEVIDENCE_COUNTSENTRY']._serialized_end=2019
-  _globals['_USERENTITY']._serialized_start=2021
-  _globals['_USERENTITY']._serialized_end=2122
-  _globals['_RETRIEVEDENTITY']._serialized_start=2125
-  _globals['_RETRIEVEDENTITY']._serialized_end=2385
-  _globals['_SCOREFACTOR']._serialized_start=2387
-  _globals['_SCOREFACTOR']._serialized_end=2429
-  _globals['_RETRIEVEENTITIESREQUEST']._serialized_start=2432
-  _globals['_RETRIEVEENTITIESREQUEST']._serialized_end=2764
-  _globals['_RETRIEVEENTITIESRESPONSE']._serialized_start=2767
-  _globals['_RETRIEVEENTITIESRESPONSE']._serialized_end=3006
-  _globals['_LISTUSERENTITIESREQUEST']._serialized_start=3008
-  _globals['_LISTUSERENTITIESREQUEST']._serialized_end=3126
-  _globals['_LISTUSERENTITIESRESPONSE']._serialized_start=3128
-  _globals['_LISTUSERENTITIESRESPONSE']._serialized_end=3230
-  _globals['_GETUSERPROFILEREQUEST']._serialized_start=3232
-  _globals['_GETUSERPROFILEREQUEST']._serialized_end=3287
-  _globals['_GETUSERPROFILERESPONSE']._serialized_start=3290
-  _globals['_GETUSERPROFILERESPONSE']._serialized_end=3730
-  _globals['_GETUSERPROFILERESPONSE_APPLIEDOFFSETSENTRY']._serialized_start=3677
-  _globals['_GETUSERPROFILERESPONSE_APPLIEDOFFSETSENTRY']._serialized_end=3730
-  _globals['_USERSUMMARY']._serialized_start=3732
-  _globals['_USERSUMMARY']._serialized_end=3854
-  _globals['_GETCONSENTSREQUEST']._serialized_start=3856
-  _globals['_GETCONSENTSREQUEST']._serialized_end=3908
-  _globals['_CONSENT']._serialized_start=3910
-  _globals['_CONSENT']._serialized_end=4026
-  _globals['_GETCONSENTSRESPONSE']._serialized_start=4028
-  _globals['_GETCONSENTSRESPONSE']._serialized_end=4097
-  _globals['_CONSENTCHOICE']._serialized_start=4099
-  _globals['_CONSENTCHOICE']._serialized_end=4190
-  _globals['_SETCONSENTSREQUEST']._serialized_start=4192
-  _globals['_SETCONSENTSREQUEST']._serialized_end=4309
-  _globals['_SETCONSENTSRESPONSE']._serialized_start=4311
-  _globals['_SETCONSENTSRESPONSE']._serialized_end=4380
-  _globals['_EXPORTUSERREQUEST']._serialized_start=4382
-  _globals['_EXPORTUSERREQUEST']._serialized_end=4433
-  _globals['_FORGOTTENENTITY']._serialized_start=4435
-  _globals['_FORGOTTENENTITY']._serialized_end=4521
-  _globals['_EXPORTUSERRESPONSE']._serialized_start=4524
-  _globals['_EXPORTUSERRESPONSE']._serialized_end=4950
-  _globals['_FORGETUSERREQUEST']._serialized_start=4952
-  _globals['_FORGETUSERREQUEST']._serialized_end=5003
-  _globals['_FORGETUSERRESPONSE']._serialized_start=5006
-  _globals['_FORGETUSERRESPONSE']._serialized_end=5195
-  _globals['_FORGETUSERRESPONSE_REMOVEDENTRY']._serialized_start=5149
-  _globals['_FORGETUSERRESPONSE_REMOVEDENTRY']._serialized_end=5195
-  _globals['_FORGETENTITYREQUEST']._serialized_start=5197
-  _globals['_FORGETENTITYREQUEST']._serialized_end=5281
-  _globals['_FORGETENTITYRESPONSE']._serialized_start=5284
-  _globals['_FORGETENTITYRESPONSE']._serialized_end=5477
-  _globals['_FORGETENTITYRESPONSE_REMOVEDENTRY']._serialized_start=5149
-  _globals['_FORGETENTITYRESPONSE_REMOVEDENTRY']._serialized_end=5195
-  _globals['_GETENTITYREQUEST']._serialized_start=5479
-  _globals['_GETENTITYREQUEST']._serialized_end=5528
-  _globals['_ENTITYLINK']._serialized_start=5530
-  _globals['_ENTITYLINK']._serialized_end=5612
-  _globals['_GETENTITYRESPONSE']._serialized_start=5615
-  _globals['_GETENTITYRESPONSE']._serialized_end=5769
-  _globals['_SUPPRESSSUGGESTIONSREQUEST']._serialized_start=5771
-  _globals['_SUPPRESSSUGGESTIONSREQUEST']._serialized_end=5891
-  _globals['_SUPPRESSSUGGESTIONSRESPONSE']._serialized_start=5893
-  _globals['_SUPPRESSSUGGESTIONSRESPONSE']._serialized_end=5922
-  _globals['_GETSUPPRESSEDSUGGESTIONSREQUEST']._serialized_start=5924
-  _globals['_GETSUPPRESSEDSUGGESTIONSREQUEST']._serialized_end=5989
-  _globals['_GETSUPPRESSEDSUGGESTIONSRESPONSE']._serialized_start=5991
-  _globals['_GETSUPPRESSEDSUGGESTIONSRESPONSE']._serialized_end=6098
-  _globals['_KNOWLEDGESERVICE']._serialized_start=6417
-  _globals['_KNOWLEDGESERVICE']._serialized_end=8579
+    DESCRIPTOR._loaded_options = None
+    _globals["_LINKINPUT"].fields_by_name["text"]._loaded_options = None
+    _globals["_LINKINPUT"].fields_by_name["text"]._serialized_options = b"\272H\006r\004(\200\200@"
+    _globals["_LINKINPUT"].fields_by_name["context"]._loaded_options = None
+    _globals["_LINKINPUT"].fields_by_name["context"]._serialized_options = b"\272H\006r\004(\200\200\004"
+    _globals["_LINKINPUT"].fields_by_name["together"]._loaded_options = None
+    _globals["_LINKINPUT"].fields_by_name[
+        "together"
+    ]._serialized_options = b'\272H\r\222\001\n\020\020"\006r\004(\200\200@'
+    _globals["_LINKENTITIESREQUEST"].fields_by_name["inputs"]._loaded_options = None
+    _globals["_LINKENTITIESREQUEST"].fields_by_name[
+        "inputs"
+    ]._serialized_options = b"\272H\010\222\001\005\010\001\020\200\010"
+    _globals["_OBJECTINPUT"].fields_by_name["object_id"]._loaded_options = None
+    _globals["_OBJECTINPUT"].fields_by_name["object_id"]._serialized_options = b"\272H\007r\005\020\001\030\200\004"
+    _globals["_OBJECTINPUT"].fields_by_name["title"]._loaded_options = None
+    _globals["_OBJECTINPUT"].fields_by_name["title"]._serialized_options = b"\272H\005r\003(\200@"
+    _globals["_OBJECTINPUT"].fields_by_name["text"]._loaded_options = None
+    _globals["_OBJECTINPUT"].fields_by_name["text"]._serialized_options = b"\272H\006r\004(\200\200@"
+    _globals["_LINKOBJECTSREQUEST"].fields_by_name["objects"]._loaded_options = None
+    _globals["_LINKOBJECTSREQUEST"].fields_by_name[
+        "objects"
+    ]._serialized_options = b"\272H\010\222\001\005\010\001\020\200\010"
+    _globals["_UNLINKOBJECTSREQUEST"].fields_by_name["object_ids"]._loaded_options = None
+    _globals["_UNLINKOBJECTSREQUEST"].fields_by_name[
+        "object_ids"
+    ]._serialized_options = b'\272H\021\222\001\016\010\001\020\200\010"\007r\005\020\001\030\200\004'
+    _globals["_RECORDINTERACTIONSRESPONSE_LOGENDOFFSETSENTRY"]._loaded_options = None
+    _globals["_RECORDINTERACTIONSRESPONSE_LOGENDOFFSETSENTRY"]._serialized_options = b"8\001"
+    _globals["_ENTITYEVIDENCE_COUNTSENTRY"]._loaded_options = None
+    _globals["_ENTITYEVIDENCE_COUNTSENTRY"]._serialized_options = b"8\001"
+    _globals["_RETRIEVEENTITIESREQUEST"].fields_by_name["user_id"]._loaded_options = None
+    _globals["_RETRIEVEENTITIESREQUEST"].fields_by_name[
+        "user_id"
+    ]._serialized_options = b"\272H\nr\010\020\001\300\263\256\261\002\001"
+    _globals["_RETRIEVEENTITIESREQUEST"].fields_by_name["query"]._loaded_options = None
+    _globals["_RETRIEVEENTITIESREQUEST"].fields_by_name["query"]._serialized_options = b"\272H\005r\003(\200@"
+    _globals["_RETRIEVEENTITIESREQUEST"].fields_by_name["entity_ids"]._loaded_options = None
+    _globals["_RETRIEVEENTITIESREQUEST"].fields_by_name[
+        "entity_ids"
+    ]._serialized_options = b"\272H\006\222\001\003\020\200 "
+    _globals["_RETRIEVEENTITIESREQUEST"].fields_by_name["modes"]._loaded_options = None
+    _globals["_RETRIEVEENTITIESREQUEST"].fields_by_name[
+        "modes"
+    ]._serialized_options = b'\272H\n\222\001\007"\005\202\001\002\020\001'
+    _globals["_RETRIEVEENTITIESREQUEST"].fields_by_name["limit"]._loaded_options = None
+    _globals["_RETRIEVEENTITIESREQUEST"].fields_by_name[
+        "limit"
+    ]._serialized_options = b"\272H\007\032\005\030\350\007(\000"
+    _globals["_RETRIEVEENTITIESREQUEST"].fields_by_name["purpose"]._loaded_options = None
+    _globals["_RETRIEVEENTITIESREQUEST"].fields_by_name[
+        "purpose"
+    ]._serialized_options = b"\272H\005\202\001\002\020\001"
+    _globals["_LISTUSERENTITIESREQUEST"].fields_by_name["user_id"]._loaded_options = None
+    _globals["_LISTUSERENTITIESREQUEST"].fields_by_name[
+        "user_id"
+    ]._serialized_options = b"\272H\nr\010\020\001\300\263\256\261\002\001"
+    _globals["_LISTUSERENTITIESREQUEST"].fields_by_name["page_size"]._loaded_options = None
+    _globals["_LISTUSERENTITIESREQUEST"].fields_by_name[
+        "page_size"
+    ]._serialized_options = b"\272H\007\032\005\030\350\007(\000"
+    _globals["_LISTUSERENTITIESREQUEST"].fields_by_name["page_token"]._loaded_options = None
+    _globals["_LISTUSERENTITIESREQUEST"].fields_by_name[
+        "page_token"
+    ]._serialized_options = b"\272H\005r\003\030\200\020"
+    _globals["_GETUSERPROFILEREQUEST"].fields_by_name["user_id"]._loaded_options = None
+    _globals["_GETUSERPROFILEREQUEST"].fields_by_name[
+        "user_id"
+    ]._serialized_options = b"\272H\nr\010\020\001\300\263\256\261\002\001"
+    _globals["_GETUSERPROFILERESPONSE_APPLIEDOFFSETSENTRY"]._loaded_options = None
+    _globals["_GETUSERPROFILERESPONSE_APPLIEDOFFSETSENTRY"]._serialized_options = b"8\001"
+    _globals["_GETCONSENTSREQUEST"].fields_by_name["user_id"]._loaded_options = None
+    _globals["_GETCONSENTSREQUEST"].fields_by_name[
+        "user_id"
+    ]._serialized_options = b"\272H\nr\010\020\001\300\263\256\261\002\001"
+    _globals["_CONSENTCHOICE"].fields_by_name["purpose"]._loaded_options = None
+    _globals["_CONSENTCHOICE"].fields_by_name["purpose"]._serialized_options = b"\272H\007\202\001\004\020\001 \000"
+    _globals["_SETCONSENTSREQUEST"].fields_by_name["user_id"]._loaded_options = None
+    _globals["_SETCONSENTSREQUEST"].fields_by_name[
+        "user_id"
+    ]._serialized_options = b"\272H\nr\010\020\001\300\263\256\261\002\001"
+    _globals["_SETCONSENTSREQUEST"].fields_by_name["choices"]._loaded_options = None
+    _globals["_SETCONSENTSREQUEST"].fields_by_name[
+        "choices"
+    ]._serialized_options = b"\272H\007\222\001\004\010\001\020\020"
+    _globals["_EXPORTUSERREQUEST"].fields_by_name["user_id"]._loaded_options = None
+    _globals["_EXPORTUSERREQUEST"].fields_by_name[
+        "user_id"
+    ]._serialized_options = b"\272H\nr\010\020\001\300\263\256\261\002\001"
+    _globals["_FORGETUSERREQUEST"].fields_by_name["user_id"]._loaded_options = None
+    _globals["_FORGETUSERREQUEST"].fields_by_name[
+        "user_id"
+    ]._serialized_options = b"\272H\nr\010\020\001\300\263\256\261\002\001"
+    _globals["_FORGETUSERRESPONSE_REMOVEDENTRY"]._loaded_options = None
+    _globals["_FORGETUSERRESPONSE_REMOVEDENTRY"]._serialized_options = b"8\001"
+    _globals["_FORGETENTITYREQUEST"].fields_by_name["user_id"]._loaded_options = None
+    _globals["_FORGETENTITYREQUEST"].fields_by_name[
+        "user_id"
+    ]._serialized_options = b"\272H\nr\010\020\001\300\263\256\261\002\001"
+    _globals["_FORGETENTITYREQUEST"].fields_by_name["entity_id"]._loaded_options = None
+    _globals["_FORGETENTITYREQUEST"].fields_by_name[
+        "entity_id"
+    ]._serialized_options = b"\272H\007r\005\020\001\030\200\004"
+    _globals["_FORGETENTITYRESPONSE_REMOVEDENTRY"]._loaded_options = None
+    _globals["_FORGETENTITYRESPONSE_REMOVEDENTRY"]._serialized_options = b"8\001"
+    _globals["_GETENTITYREQUEST"].fields_by_name["entity_id"]._loaded_options = None
+    _globals["_GETENTITYREQUEST"].fields_by_name[
+        "entity_id"
+    ]._serialized_options = b"\272H\007r\005\020\001\030\200\004"
+    _globals["_SUPPRESSSUGGESTIONSREQUEST"].fields_by_name["user_id"]._loaded_options = None
+    _globals["_SUPPRESSSUGGESTIONSREQUEST"].fields_by_name[
+        "user_id"
+    ]._serialized_options = b"\272H\nr\010\020\001\300\263\256\261\002\001"
+    _globals["_SUPPRESSSUGGESTIONSREQUEST"].fields_by_name["fingerprints"]._loaded_options = None
+    _globals["_SUPPRESSSUGGESTIONSREQUEST"].fields_by_name[
+        "fingerprints"
+    ]._serialized_options = b'\272H\014\222\001\t\020\350\007"\004z\002h '
+    _globals["_GETSUPPRESSEDSUGGESTIONSREQUEST"].fields_by_name["user_id"]._loaded_options = None
+    _globals["_GETSUPPRESSEDSUGGESTIONSREQUEST"].fields_by_name[
+        "user_id"
+    ]._serialized_options = b"\272H\nr\010\020\001\300\263\256\261\002\001"
+    _globals["_KNOWLEDGESERVICE"].methods_by_name["LinkEntities"]._loaded_options = None
+    _globals["_KNOWLEDGESERVICE"].methods_by_name[
+        "LinkEntities"
+    ]._serialized_options = b'\202\323\344\223\002\026"\021/v1/entities:link:\001*'
+    _globals["_KNOWLEDGESERVICE"].methods_by_name["LinkObjects"]._loaded_options = None
+    _globals["_KNOWLEDGESERVICE"].methods_by_name[
+        "LinkObjects"
+    ]._serialized_options = b'\202\323\344\223\002\025"\020/v1/objects:link:\001*'
+    _globals["_KNOWLEDGESERVICE"].methods_by_name["UnlinkObjects"]._loaded_options = None
+    _globals["_KNOWLEDGESERVICE"].methods_by_name[
+        "UnlinkObjects"
+    ]._serialized_options = b'\202\323\344\223\002\027"\022/v1/objects:unlink:\001*'
+    _globals["_KNOWLEDGESERVICE"].methods_by_name["RetrieveEntities"]._loaded_options = None
+    _globals["_KNOWLEDGESERVICE"].methods_by_name[
+        "RetrieveEntities"
+    ]._serialized_options = b'\202\323\344\223\002*"%/v1/users/{user_id}/entities:retrieve:\001*'
+    _globals["_KNOWLEDGESERVICE"].methods_by_name["ListUserEntities"]._loaded_options = None
+    _globals["_KNOWLEDGESERVICE"].methods_by_name[
+        "ListUserEntities"
+    ]._serialized_options = b"\202\323\344\223\002\036\022\034/v1/users/{user_id}/entities"
+    _globals["_KNOWLEDGESERVICE"].methods_by_name["GetUserProfile"]._loaded_options = None
+    _globals["_KNOWLEDGESERVICE"].methods_by_name[
+        "GetUserProfile"
+    ]._serialized_options = b"\202\323\344\223\002\035\022\033/v1/users/{user_id}/profile"
+    _globals["_KNOWLEDGESERVICE"].methods_by_name["ForgetUser"]._loaded_options = None
+    _globals["_KNOWLEDGESERVICE"].methods_by_name[
+        "ForgetUser"
+    ]._serialized_options = b'\202\323\344\223\002\034"\032/v1/users/{user_id}:forget'
+    _globals["_KNOWLEDGESERVICE"].methods_by_name["ForgetEntity"]._loaded_options = None
+    _globals["_KNOWLEDGESERVICE"].methods_by_name[
+        "ForgetEntity"
+    ]._serialized_options = b'\202\323\344\223\0024"2/v1/users/{user_id}/entities/{entity_id=**}:forget'
+    _globals["_KNOWLEDGESERVICE"].methods_by_name["GetEntity"]._loaded_options = None
+    _globals["_KNOWLEDGESERVICE"].methods_by_name[
+        "GetEntity"
+    ]._serialized_options = b"\202\323\344\223\002\035\022\033/v1/entities/{entity_id=**}"
+    _globals["_KNOWLEDGESERVICE"].methods_by_name["SuppressSuggestions"]._loaded_options = None
+    _globals["_KNOWLEDGESERVICE"].methods_by_name[
+        "SuppressSuggestions"
+    ]._serialized_options = b'\202\323\344\223\002-"(/v1/users/{user_id}/suggestions:suppress:\001*'
+    _globals["_KNOWLEDGESERVICE"].methods_by_name["GetConsents"]._loaded_options = None
+    _globals["_KNOWLEDGESERVICE"].methods_by_name[
+        "GetConsents"
+    ]._serialized_options = b"\202\323\344\223\002\036\022\034/v1/users/{user_id}/consents"
+    _globals["_KNOWLEDGESERVICE"].methods_by_name["SetConsents"]._loaded_options = None
+    _globals["_KNOWLEDGESERVICE"].methods_by_name[
+        "SetConsents"
+    ]._serialized_options = b'\202\323\344\223\002%" /v1/users/{user_id}/consents:set:\001*'
+    _globals["_KNOWLEDGESERVICE"].methods_by_name["GetSuppressedSuggestions"]._loaded_options = None
+    _globals["_KNOWLEDGESERVICE"].methods_by_name[
+        "GetSuppressedSuggestions"
+    ]._serialized_options = b"\202\323\344\223\002,\022*/v1/users/{user_id}/suggestions/suppressed"
+    _globals["_RETRIEVALMODE"]._serialized_start = 6101
+    _globals["_RETRIEVALMODE"]._serialized_end = 6265
+    _globals["_PURPOSE"]._serialized_start = 6268
+    _globals["_PURPOSE"]._serialized_end = 6414
+    _globals["_LINKINPUT"]._serialized_start = 248
+    _globals["_LINKINPUT"]._serialized_end = 348
+    _globals["_LINKENTITIESREQUEST"]._serialized_start = 350
+    _globals["_LINKENTITIESREQUEST"]._serialized_end = 432
+    _globals["_CANDIDATE"]._serialized_start = 434
+    _globals["_CANDIDATE"]._serialized_end = 479
+    _globals["_MENTION"]._serialized_start = 482
+    _globals["_MENTION"]._serialized_end = 642
+    _globals["_LINKEDTEXT"]._serialized_start = 644
+    _globals["_LINKEDTEXT"]._serialized_end = 704
+    _globals["_LINKENTITIESRESPONSE"]._serialized_start = 706
+    _globals["_LINKENTITIESRESPONSE"]._serialized_end = 776
+    _globals["_OBJECTINPUT"]._serialized_start = 778
+    _globals["_OBJECTINPUT"]._serialized_end = 872
+    _globals["_LINKOBJECTSREQUEST"]._serialized_start = 874
+    _globals["_LINKOBJECTSREQUEST"]._serialized_end = 958
+    _globals["_OBJECTENTITY"]._serialized_start = 960
+    _globals["_OBJECTENTITY"]._serialized_end = 1011
+    _globals["_OBJECTENTITIES"]._serialized_start = 1013
+    _globals["_OBJECTENTITIES"]._serialized_end = 1101
+    _globals["_LINKOBJECTSRESPONSE"]._serialized_start = 1103
+    _globals["_LINKOBJECTSRESPONSE"]._serialized_end = 1178
+    _globals["_UNLINKOBJECTSREQUEST"]._serialized_start = 1180
+    _globals["_UNLINKOBJECTSREQUEST"]._serialized_end = 1244
+    _globals["_UNLINKOBJECTSRESPONSE"]._serialized_start = 1246
+    _globals["_UNLINKOBJECTSRESPONSE"]._serialized_end = 1287
+    _globals["_RECORDINTERACTIONSREQUEST"]._serialized_start = 1289
+    _globals["_RECORDINTERACTIONSREQUEST"]._serialized_end = 1367
+    _globals["_REJECTEDEVENT"]._serialized_start = 1369
+    _globals["_REJECTEDEVENT"]._serialized_end = 1448
+    _globals["_RECORDINTERACTIONSRESPONSE"]._serialized_start = 1451
+    _globals["_RECORDINTERACTIONSRESPONSE"]._serialized_end = 1746
+    _globals["_RECORDINTERACTIONSRESPONSE_LOGENDOFFSETSENTRY"]._serialized_start = 1694
+    _globals["_RECORDINTERACTIONSRESPONSE_LOGENDOFFSETSENTRY"]._serialized_end = 1746
+    _globals["_ENTITYEVIDENCE"]._serialized_start = 1749
+    _globals["_ENTITYEVIDENCE"]._serialized_end = 2019
+    _globals["_ENTITYEVIDENCE_COUNTSENTRY"]._serialized_start = 1974
+    _globals["_ENTITYEVIDENCE_COUNTSENTRY"]._serialized_end = 2019
+    _globals["_USERENTITY"]._serialized_start = 2021
+    _globals["_USERENTITY"]._serialized_end = 2122
+    _globals["_RETRIEVEDENTITY"]._serialized_start = 2125
+    _globals["_RETRIEVEDENTITY"]._serialized_end = 2385
+    _globals["_SCOREFACTOR"]._serialized_start = 2387
+    _globals["_SCOREFACTOR"]._serialized_end = 2429
+    _globals["_RETRIEVEENTITIESREQUEST"]._serialized_start = 2432
+    _globals["_RETRIEVEENTITIESREQUEST"]._serialized_end = 2764
+    _globals["_RETRIEVEENTITIESRESPONSE"]._serialized_start = 2767
+    _globals["_RETRIEVEENTITIESRESPONSE"]._serialized_end = 3006
+    _globals["_LISTUSERENTITIESREQUEST"]._serialized_start = 3008
+    _globals["_LISTUSERENTITIESREQUEST"]._serialized_end = 3126
+    _globals["_LISTUSERENTITIESRESPONSE"]._serialized_start = 3128
+    _globals["_LISTUSERENTITIESRESPONSE"]._serialized_end = 3230
+    _globals["_GETUSERPROFILEREQUEST"]._serialized_start = 3232
+    _globals["_GETUSERPROFILEREQUEST"]._serialized_end = 3287
+    _globals["_GETUSERPROFILERESPONSE"]._serialized_start = 3290
+    _globals["_GETUSERPROFILERESPONSE"]._serialized_end = 3730
+    _globals["_GETUSERPROFILERESPONSE_APPLIEDOFFSETSENTRY"]._serialized_start = 3677
+    _globals["_GETUSERPROFILERESPONSE_APPLIEDOFFSETSENTRY"]._serialized_end = 3730
+    _globals["_USERSUMMARY"]._serialized_start = 3732
+    _globals["_USERSUMMARY"]._serialized_end = 3854
+    _globals["_GETCONSENTSREQUEST"]._serialized_start = 3856
+    _globals["_GETCONSENTSREQUEST"]._serialized_end = 3908
+    _globals["_CONSENT"]._serialized_start = 3910
+    _globals["_CONSENT"]._serialized_end = 4026
+    _globals["_GETCONSENTSRESPONSE"]._serialized_start = 4028
+    _globals["_GETCONSENTSRESPONSE"]._serialized_end = 4097
+    _globals["_CONSENTCHOICE"]._serialized_start = 4099
+    _globals["_CONSENTCHOICE"]._serialized_end = 4190
+    _globals["_SETCONSENTSREQUEST"]._serialized_start = 4192
+    _globals["_SETCONSENTSREQUEST"]._serialized_end = 4309
+    _globals["_SETCONSENTSRESPONSE"]._serialized_start = 4311
+    _globals["_SETCONSENTSRESPONSE"]._serialized_end = 4380
+    _globals["_EXPORTUSERREQUEST"]._serialized_start = 4382
+    _globals["_EXPORTUSERREQUEST"]._serialized_end = 4433
+    _globals["_FORGOTTENENTITY"]._serialized_start = 4435
+    _globals["_FORGOTTENENTITY"]._serialized_end = 4521
+    _globals["_EXPORTUSERRESPONSE"]._serialized_start = 4524
+    _globals["_EXPORTUSERRESPONSE"]._serialized_end = 4950
+    _globals["_FORGETUSERREQUEST"]._serialized_start = 4952
+    _globals["_FORGETUSERREQUEST"]._serialized_end = 5003
+    _globals["_FORGETUSERRESPONSE"]._serialized_start = 5006
+    _globals["_FORGETUSERRESPONSE"]._serialized_end = 5195
+    _globals["_FORGETUSERRESPONSE_REMOVEDENTRY"]._serialized_start = 5149
+    _globals["_FORGETUSERRESPONSE_REMOVEDENTRY"]._serialized_end = 5195
+    _globals["_FORGETENTITYREQUEST"]._serialized_start = 5197
+    _globals["_FORGETENTITYREQUEST"]._serialized_end = 5281
+    _globals["_FORGETENTITYRESPONSE"]._serialized_start = 5284
+    _globals["_FORGETENTITYRESPONSE"]._serialized_end = 5477
+    _globals["_FORGETENTITYRESPONSE_REMOVEDENTRY"]._serialized_start = 5149
+    _globals["_FORGETENTITYRESPONSE_REMOVEDENTRY"]._serialized_end = 5195
+    _globals["_GETENTITYREQUEST"]._serialized_start = 5479
+    _globals["_GETENTITYREQUEST"]._serialized_end = 5528
+    _globals["_ENTITYLINK"]._serialized_start = 5530
+    _globals["_ENTITYLINK"]._serialized_end = 5612
+    _globals["_GETENTITYRESPONSE"]._serialized_start = 5615
+    _globals["_GETENTITYRESPONSE"]._serialized_end = 5769
+    _globals["_SUPPRESSSUGGESTIONSREQUEST"]._serialized_start = 5771
+    _globals["_SUPPRESSSUGGESTIONSREQUEST"]._serialized_end = 5891
+    _globals["_SUPPRESSSUGGESTIONSRESPONSE"]._serialized_start = 5893
+    _globals["_SUPPRESSSUGGESTIONSRESPONSE"]._serialized_end = 5922
+    _globals["_GETSUPPRESSEDSUGGESTIONSREQUEST"]._serialized_start = 5924
+    _globals["_GETSUPPRESSEDSUGGESTIONSREQUEST"]._serialized_end = 5989
+    _globals["_GETSUPPRESSEDSUGGESTIONSRESPONSE"]._serialized_start = 5991
+    _globals["_GETSUPPRESSEDSUGGESTIONSRESPONSE"]._serialized_end = 6098
+    _globals["_KNOWLEDGESERVICE"]._serialized_start = 6417
+    _globals["_KNOWLEDGESERVICE"]._serialized_end = 8579
 # @@protoc_insertion_point(module_scope)

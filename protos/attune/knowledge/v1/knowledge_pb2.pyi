@@ -223,7 +223,22 @@ class Mention(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "end", b"end", "entity_id", b"entity_id", "score", b"score", "start", b"start", "surface", b"surface", "text_index", b"text_index"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "candidates",
+        b"candidates",
+        "end",
+        b"end",
+        "entity_id",
+        b"entity_id",
+        "score",
+        b"score",
+        "start",
+        b"start",
+        "surface",
+        b"surface",
+        "text_index",
+        b"text_index",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -509,7 +524,9 @@ class RejectedEvent(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "field", b"field", "index", b"index", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "event_id", b"event_id", "field", b"field", "index", b"index", "reason", b"reason"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -575,7 +592,18 @@ class RecordInteractionsResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "log_end_offset", b"log_end_offset", "log_end_offsets", b"log_end_offsets", "rejected", b"rejected", "rejected_count", b"rejected_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "accepted",
+        b"accepted",
+        "log_end_offset",
+        b"log_end_offset",
+        "log_end_offsets",
+        b"log_end_offsets",
+        "rejected",
+        b"rejected",
+        "rejected_count",
+        b"rejected_count",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -643,7 +671,20 @@ class EntityEvidence(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["first_seen", b"first_seen", "last_seen", b"last_seen"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "first_seen", b"first_seen", "last_seen", b"last_seen", "recent", b"recent", "total", b"total", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "counts",
+        b"counts",
+        "first_seen",
+        b"first_seen",
+        "last_seen",
+        b"last_seen",
+        "recent",
+        b"recent",
+        "total",
+        b"total",
+        "weight",
+        b"weight",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -675,7 +716,9 @@ class UserEntity(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_id", b"entity_id", "evidence", b"evidence", "label", b"label"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "entity_id", b"entity_id", "evidence", b"evidence", "label", b"label"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -731,7 +774,24 @@ class RetrievedEntity(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entity", b"entity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "entity", b"entity", "factors", b"factors", "mode", b"mode", "score", b"score", "via_entity_id", b"via_entity_id", "via_label", b"via_label", "via_users", b"via_users"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "aliases",
+        b"aliases",
+        "entity",
+        b"entity",
+        "factors",
+        b"factors",
+        "mode",
+        b"mode",
+        "score",
+        b"score",
+        "via_entity_id",
+        b"via_entity_id",
+        "via_label",
+        b"via_label",
+        "via_users",
+        b"via_users",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -818,7 +878,24 @@ class RetrieveEntitiesRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "entity_ids", b"entity_ids", "limit", b"limit", "modes", b"modes", "purpose", b"purpose", "query", b"query", "user_id", b"user_id", "with_aliases", b"with_aliases"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "context",
+        b"context",
+        "entity_ids",
+        b"entity_ids",
+        "limit",
+        b"limit",
+        "modes",
+        b"modes",
+        "purpose",
+        b"purpose",
+        "query",
+        b"query",
+        "user_id",
+        b"user_id",
+        "with_aliases",
+        b"with_aliases",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -878,7 +955,24 @@ class RetrieveEntitiesResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_entity_ids", b"context_entity_ids", "entities", b"entities", "known_entity_ids", b"known_entity_ids", "link_ms", b"link_ms", "query_coverage", b"query_coverage", "query_entity_ids", b"query_entity_ids", "store_ms", b"store_ms", "withheld", b"withheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "context_entity_ids",
+        b"context_entity_ids",
+        "entities",
+        b"entities",
+        "known_entity_ids",
+        b"known_entity_ids",
+        "link_ms",
+        b"link_ms",
+        "query_coverage",
+        b"query_coverage",
+        "query_entity_ids",
+        b"query_entity_ids",
+        "store_ms",
+        b"store_ms",
+        "withheld",
+        b"withheld",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -908,7 +1002,9 @@ class ListUserEntitiesRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "page_size", b"page_size", "page_token", b"page_token", "user_id", b"user_id"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1044,9 +1140,30 @@ class GetUserProfileResponse(_message.Message):
         applied_offsets: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
         summary: Global___UserSummary | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["first_seen", b"first_seen", "forgotten_at", b"forgotten_at", "last_seen", b"last_seen", "summary", b"summary"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "first_seen", b"first_seen", "forgotten_at", b"forgotten_at", "last_seen", b"last_seen", "summary", b"summary"
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied_offset", b"applied_offset", "applied_offsets", b"applied_offsets", "entities", b"entities", "events", b"events", "first_seen", b"first_seen", "forgotten_at", b"forgotten_at", "last_seen", b"last_seen", "summary", b"summary", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "applied_offset",
+        b"applied_offset",
+        "applied_offsets",
+        b"applied_offsets",
+        "entities",
+        b"entities",
+        "events",
+        b"events",
+        "first_seen",
+        b"first_seen",
+        "forgotten_at",
+        b"forgotten_at",
+        "last_seen",
+        b"last_seen",
+        "summary",
+        b"summary",
+        "user_id",
+        b"user_id",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1088,7 +1205,9 @@ class UserSummary(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["made_at", b"made_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "made_at", b"made_at", "made_by", b"made_by", "text", b"text", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "events", b"events", "made_at", b"made_at", "made_by", b"made_by", "text", b"text", "version", b"version"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1354,11 +1473,55 @@ class ExportUserResponse(_message.Message):
         consent: Global___Consent | None = ...,
         summary: Global___UserSummary | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "entity", b"entity", "forgotten_entity", b"forgotten_entity", "profile", b"profile", "record", b"record", "summary", b"summary", "suppressed_history_until", b"suppressed_history_until", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "consent",
+        b"consent",
+        "entity",
+        b"entity",
+        "forgotten_entity",
+        b"forgotten_entity",
+        "profile",
+        b"profile",
+        "record",
+        b"record",
+        "summary",
+        b"summary",
+        "suppressed_history_until",
+        b"suppressed_history_until",
+        "suppressed_suggestion",
+        b"suppressed_suggestion",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "entity", b"entity", "forgotten_entity", b"forgotten_entity", "format", b"format", "profile", b"profile", "record", b"record", "summary", b"summary", "suppressed_history_until", b"suppressed_history_until", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "consent",
+        b"consent",
+        "entity",
+        b"entity",
+        "forgotten_entity",
+        b"forgotten_entity",
+        "format",
+        b"format",
+        "profile",
+        b"profile",
+        "record",
+        b"record",
+        "summary",
+        b"summary",
+        "suppressed_history_until",
+        b"suppressed_history_until",
+        "suppressed_suggestion",
+        b"suppressed_suggestion",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["profile", "entity", "forgotten_entity", "suppressed_suggestion", "suppressed_history_until", "consent", "summary"]  # noqa: Y015
+    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal[
+        "profile",
+        "entity",
+        "forgotten_entity",
+        "suppressed_suggestion",
+        "suppressed_history_until",
+        "consent",
+        "summary",
+    ]  # noqa: Y015
     _WhichOneofArgType_record: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_record) -> _WhichOneofReturnType_record | None: ...
 
@@ -1564,7 +1727,9 @@ class EntityLink(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_id", b"entity_id", "incoming", b"incoming", "label", b"label", "relation", b"relation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "entity_id", b"entity_id", "incoming", b"incoming", "label", b"label", "relation", b"relation"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1610,7 +1775,20 @@ class GetEntityResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aliases", b"aliases", "description", b"description", "entity_id", b"entity_id", "label", b"label", "links", b"links", "prior", b"prior"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "aliases",
+        b"aliases",
+        "description",
+        b"description",
+        "entity_id",
+        b"entity_id",
+        "label",
+        b"label",
+        "links",
+        b"links",
+        "prior",
+        b"prior",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1642,7 +1820,9 @@ class SuppressSuggestionsRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_history", b"all_history", "fingerprints", b"fingerprints", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "all_history", b"all_history", "fingerprints", b"fingerprints", "user_id", b"user_id"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

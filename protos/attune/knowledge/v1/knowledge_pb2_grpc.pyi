@@ -19,7 +19,6 @@ else:
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
-
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -39,18 +38,28 @@ class KnowledgeServiceStub:
     """Links documents once, when they are indexed, and remembers their entity ids (never their text), so that an event
     that names a document costs a look-up. Idempotent.
     """
-    UnlinkObjects: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.UnlinkObjectsRequest, _knowledge_pb2.UnlinkObjectsResponse]
+    UnlinkObjects: _grpc.UnaryUnaryMultiCallable[
+        _knowledge_pb2.UnlinkObjectsRequest, _knowledge_pb2.UnlinkObjectsResponse
+    ]
     """Drops the entity ids of documents that are indexed no more. What users learned from them stays. Idempotent."""
-    RecordInteractions: _grpc.StreamUnaryMultiCallable[_knowledge_pb2.RecordInteractionsRequest, _knowledge_pb2.RecordInteractionsResponse]
+    RecordInteractions: _grpc.StreamUnaryMultiCallable[
+        _knowledge_pb2.RecordInteractionsRequest, _knowledge_pb2.RecordInteractionsResponse
+    ]
     """Appends events to the event log, for callers without Kafka. An acknowledged event is durable; the same event_id
     of a user counts once, so a failed call can simply be repeated. An event from before its user was forgotten is
     refused, and so is one of a user who does not allow learning, or did not when it happened.
     """
-    RetrieveEntities: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.RetrieveEntitiesRequest, _knowledge_pb2.RetrieveEntitiesResponse]
+    RetrieveEntities: _grpc.UnaryUnaryMultiCallable[
+        _knowledge_pb2.RetrieveEntitiesRequest, _knowledge_pb2.RetrieveEntitiesResponse
+    ]
     """What of this context the user knows, cares about, or has left behind."""
-    ListUserEntities: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.ListUserEntitiesRequest, _knowledge_pb2.ListUserEntitiesResponse]
+    ListUserEntities: _grpc.UnaryUnaryMultiCallable[
+        _knowledge_pb2.ListUserEntitiesRequest, _knowledge_pb2.ListUserEntitiesResponse
+    ]
     """The user's entities, the heaviest first."""
-    GetUserProfile: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.GetUserProfileRequest, _knowledge_pb2.GetUserProfileResponse]
+    GetUserProfile: _grpc.UnaryUnaryMultiCallable[
+        _knowledge_pb2.GetUserProfileRequest, _knowledge_pb2.GetUserProfileResponse
+    ]
     """What the store holds of a user, in numbers. A user nobody has heard of has an empty profile."""
     ExportUser: _grpc.UnaryStreamMultiCallable[_knowledge_pb2.ExportUserRequest, _knowledge_pb2.ExportUserResponse]
     """Everything that is stored of a user, record by record."""
@@ -62,13 +71,17 @@ class KnowledgeServiceStub:
     """The same for one entity of a user."""
     GetEntity: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.GetEntityRequest, _knowledge_pb2.GetEntityResponse]
     """An entity of the catalog with its neighbours. NOT_FOUND: the catalog has no such entity."""
-    SuppressSuggestions: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.SuppressSuggestionsRequest, _knowledge_pb2.SuppressSuggestionsResponse]
+    SuppressSuggestions: _grpc.UnaryUnaryMultiCallable[
+        _knowledge_pb2.SuppressSuggestionsRequest, _knowledge_pb2.SuppressSuggestionsResponse
+    ]
     """Marks suggestions that a user wants no more. Kept as fingerprints, never as text; forgotten with the user."""
     GetConsents: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.GetConsentsRequest, _knowledge_pb2.GetConsentsResponse]
     """What a user allows to be done with the store, purpose by purpose. Forgetting the user leaves it."""
     SetConsents: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.SetConsentsRequest, _knowledge_pb2.SetConsentsResponse]
     """Grants and withdraws purposes, from now on. Idempotent: repeat a failed call."""
-    GetSuppressedSuggestions: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.GetSuppressedSuggestionsRequest, _knowledge_pb2.GetSuppressedSuggestionsResponse]
+    GetSuppressedSuggestions: _grpc.UnaryUnaryMultiCallable[
+        _knowledge_pb2.GetSuppressedSuggestionsRequest, _knowledge_pb2.GetSuppressedSuggestionsResponse
+    ]
     """The suggestions that a user wants no more."""
 
 @_typing.type_check_only
@@ -82,18 +95,28 @@ class KnowledgeServiceAsyncStub(KnowledgeServiceStub):
     """Links documents once, when they are indexed, and remembers their entity ids (never their text), so that an event
     that names a document costs a look-up. Idempotent.
     """
-    UnlinkObjects: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.UnlinkObjectsRequest, _knowledge_pb2.UnlinkObjectsResponse]  # type: ignore[assignment]
+    UnlinkObjects: _aio.UnaryUnaryMultiCallable[
+        _knowledge_pb2.UnlinkObjectsRequest, _knowledge_pb2.UnlinkObjectsResponse
+    ]  # type: ignore[assignment]
     """Drops the entity ids of documents that are indexed no more. What users learned from them stays. Idempotent."""
-    RecordInteractions: _aio.StreamUnaryMultiCallable[_knowledge_pb2.RecordInteractionsRequest, _knowledge_pb2.RecordInteractionsResponse]  # type: ignore[assignment]
+    RecordInteractions: _aio.StreamUnaryMultiCallable[
+        _knowledge_pb2.RecordInteractionsRequest, _knowledge_pb2.RecordInteractionsResponse
+    ]  # type: ignore[assignment]
     """Appends events to the event log, for callers without Kafka. An acknowledged event is durable; the same event_id
     of a user counts once, so a failed call can simply be repeated. An event from before its user was forgotten is
     refused, and so is one of a user who does not allow learning, or did not when it happened.
     """
-    RetrieveEntities: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.RetrieveEntitiesRequest, _knowledge_pb2.RetrieveEntitiesResponse]  # type: ignore[assignment]
+    RetrieveEntities: _aio.UnaryUnaryMultiCallable[
+        _knowledge_pb2.RetrieveEntitiesRequest, _knowledge_pb2.RetrieveEntitiesResponse
+    ]  # type: ignore[assignment]
     """What of this context the user knows, cares about, or has left behind."""
-    ListUserEntities: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.ListUserEntitiesRequest, _knowledge_pb2.ListUserEntitiesResponse]  # type: ignore[assignment]
+    ListUserEntities: _aio.UnaryUnaryMultiCallable[
+        _knowledge_pb2.ListUserEntitiesRequest, _knowledge_pb2.ListUserEntitiesResponse
+    ]  # type: ignore[assignment]
     """The user's entities, the heaviest first."""
-    GetUserProfile: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.GetUserProfileRequest, _knowledge_pb2.GetUserProfileResponse]  # type: ignore[assignment]
+    GetUserProfile: _aio.UnaryUnaryMultiCallable[
+        _knowledge_pb2.GetUserProfileRequest, _knowledge_pb2.GetUserProfileResponse
+    ]  # type: ignore[assignment]
     """What the store holds of a user, in numbers. A user nobody has heard of has an empty profile."""
     ExportUser: _aio.UnaryStreamMultiCallable[_knowledge_pb2.ExportUserRequest, _knowledge_pb2.ExportUserResponse]  # type: ignore[assignment]
     """Everything that is stored of a user, record by record."""
@@ -105,13 +128,17 @@ class KnowledgeServiceAsyncStub(KnowledgeServiceStub):
     """The same for one entity of a user."""
     GetEntity: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.GetEntityRequest, _knowledge_pb2.GetEntityResponse]  # type: ignore[assignment]
     """An entity of the catalog with its neighbours. NOT_FOUND: the catalog has no such entity."""
-    SuppressSuggestions: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.SuppressSuggestionsRequest, _knowledge_pb2.SuppressSuggestionsResponse]  # type: ignore[assignment]
+    SuppressSuggestions: _aio.UnaryUnaryMultiCallable[
+        _knowledge_pb2.SuppressSuggestionsRequest, _knowledge_pb2.SuppressSuggestionsResponse
+    ]  # type: ignore[assignment]
     """Marks suggestions that a user wants no more. Kept as fingerprints, never as text; forgotten with the user."""
     GetConsents: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.GetConsentsRequest, _knowledge_pb2.GetConsentsResponse]  # type: ignore[assignment]
     """What a user allows to be done with the store, purpose by purpose. Forgetting the user leaves it."""
     SetConsents: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.SetConsentsRequest, _knowledge_pb2.SetConsentsResponse]  # type: ignore[assignment]
     """Grants and withdraws purposes, from now on. Idempotent: repeat a failed call."""
-    GetSuppressedSuggestions: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.GetSuppressedSuggestionsRequest, _knowledge_pb2.GetSuppressedSuggestionsResponse]  # type: ignore[assignment]
+    GetSuppressedSuggestions: _aio.UnaryUnaryMultiCallable[
+        _knowledge_pb2.GetSuppressedSuggestionsRequest, _knowledge_pb2.GetSuppressedSuggestionsResponse
+    ]  # type: ignore[assignment]
     """The suggestions that a user wants no more."""
 
 class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -148,7 +175,9 @@ class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request_iterator: _MaybeAsyncIterator[_knowledge_pb2.RecordInteractionsRequest],
         context: _ServicerContext,
-    ) -> _typing.Union[_knowledge_pb2.RecordInteractionsResponse, _abc.Awaitable[_knowledge_pb2.RecordInteractionsResponse]]:
+    ) -> _typing.Union[
+        _knowledge_pb2.RecordInteractionsResponse, _abc.Awaitable[_knowledge_pb2.RecordInteractionsResponse]
+    ]:
         """Appends events to the event log, for callers without Kafka. An acknowledged event is durable; the same event_id
         of a user counts once, so a failed call can simply be repeated. An event from before its user was forgotten is
         refused, and so is one of a user who does not allow learning, or did not when it happened.
@@ -159,7 +188,9 @@ class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _knowledge_pb2.RetrieveEntitiesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_knowledge_pb2.RetrieveEntitiesResponse, _abc.Awaitable[_knowledge_pb2.RetrieveEntitiesResponse]]:
+    ) -> _typing.Union[
+        _knowledge_pb2.RetrieveEntitiesResponse, _abc.Awaitable[_knowledge_pb2.RetrieveEntitiesResponse]
+    ]:
         """What of this context the user knows, cares about, or has left behind."""
 
     @_abc_1.abstractmethod
@@ -167,7 +198,9 @@ class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _knowledge_pb2.ListUserEntitiesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_knowledge_pb2.ListUserEntitiesResponse, _abc.Awaitable[_knowledge_pb2.ListUserEntitiesResponse]]:
+    ) -> _typing.Union[
+        _knowledge_pb2.ListUserEntitiesResponse, _abc.Awaitable[_knowledge_pb2.ListUserEntitiesResponse]
+    ]:
         """The user's entities, the heaviest first."""
 
     @_abc_1.abstractmethod
@@ -183,7 +216,9 @@ class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _knowledge_pb2.ExportUserRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_knowledge_pb2.ExportUserResponse], _abc.AsyncIterator[_knowledge_pb2.ExportUserResponse]]:
+    ) -> _typing.Union[
+        _abc.Iterator[_knowledge_pb2.ExportUserResponse], _abc.AsyncIterator[_knowledge_pb2.ExportUserResponse]
+    ]:
         """Everything that is stored of a user, record by record."""
 
     @_abc_1.abstractmethod
@@ -217,7 +252,9 @@ class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _knowledge_pb2.SuppressSuggestionsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_knowledge_pb2.SuppressSuggestionsResponse, _abc.Awaitable[_knowledge_pb2.SuppressSuggestionsResponse]]:
+    ) -> _typing.Union[
+        _knowledge_pb2.SuppressSuggestionsResponse, _abc.Awaitable[_knowledge_pb2.SuppressSuggestionsResponse]
+    ]:
         """Marks suggestions that a user wants no more. Kept as fingerprints, never as text; forgotten with the user."""
 
     @_abc_1.abstractmethod
@@ -241,7 +278,11 @@ class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _knowledge_pb2.GetSuppressedSuggestionsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_knowledge_pb2.GetSuppressedSuggestionsResponse, _abc.Awaitable[_knowledge_pb2.GetSuppressedSuggestionsResponse]]:
+    ) -> _typing.Union[
+        _knowledge_pb2.GetSuppressedSuggestionsResponse, _abc.Awaitable[_knowledge_pb2.GetSuppressedSuggestionsResponse]
+    ]:
         """The suggestions that a user wants no more."""
 
-def add_KnowledgeServiceServicer_to_server(servicer: KnowledgeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+def add_KnowledgeServiceServicer_to_server(
+    servicer: KnowledgeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]
+) -> None: ...

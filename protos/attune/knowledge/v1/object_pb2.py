@@ -4,18 +4,15 @@
 # source: attune/knowledge/v1/object.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
+
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
+
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC,
-    7,
-    35,
-    1,
-    '',
-    'attune/knowledge/v1/object.proto'
+    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "attune/knowledge/v1/object.proto"
 )
 # @@protoc_insertion_point(imports)
 
@@ -25,13 +22,15 @@ _sym_db = _symbol_database.Default()
 from attune.knowledge.v1 import knowledge_pb2 as attune_dot_knowledge_dot_v1_dot_knowledge__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n attune/knowledge/v1/object.proto\x12\x13\x61ttune.knowledge.v1\x1a#attune/knowledge/v1/knowledge.proto\"{\n\x0cObjectRecord\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tobject_id\x18\x02 \x01(\t\x12\x33\n\x08\x65ntities\x18\x03 \x03(\x0b\x32!.attune.knowledge.v1.ObjectEntity\x12\x10\n\x08unlinked\x18\x04 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
+    b'\n attune/knowledge/v1/object.proto\x12\x13\x61ttune.knowledge.v1\x1a#attune/knowledge/v1/knowledge.proto"{\n\x0cObjectRecord\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\tobject_id\x18\x02 \x01(\t\x12\x33\n\x08\x65ntities\x18\x03 \x03(\x0b\x32!.attune.knowledge.v1.ObjectEntity\x12\x10\n\x08unlinked\x18\x04 \x01(\x08\x62\x06proto3'
+)
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attune.knowledge.v1.object_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "attune.knowledge.v1.object_pb2", _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_OBJECTRECORD']._serialized_start=94
-  _globals['_OBJECTRECORD']._serialized_end=217
+    DESCRIPTOR._loaded_options = None
+    _globals["_OBJECTRECORD"]._serialized_start = 94
+    _globals["_OBJECTRECORD"]._serialized_end = 217
 # @@protoc_insertion_point(module_scope)

@@ -4,18 +4,15 @@
 # source: attune/knowledge/v1/removal.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
+
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
+
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC,
-    7,
-    35,
-    1,
-    '',
-    'attune/knowledge/v1/removal.proto'
+    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "attune/knowledge/v1/removal.proto"
 )
 # @@protoc_insertion_point(imports)
 
@@ -25,15 +22,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!attune/knowledge/v1/removal.proto\x12\x13\x61ttune.knowledge.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\x01\n\x07Removal\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12.\n\nremoved_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\tentity_id\x18\x04 \x01(\tH\x00\x12=\n\x0bsuggestions\x18\x05 \x01(\x0b\x32&.attune.knowledge.v1.SuggestionRemovalH\x00\x42\x06\n\x04part\"\\\n\x11SuggestionRemoval\x12\x14\n\x0c\x66ingerprints\x18\x01 \x03(\x0c\x12\x31\n\rhistory_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
+    b'\n!attune/knowledge/v1/removal.proto\x12\x13\x61ttune.knowledge.v1\x1a\x1fgoogle/protobuf/timestamp.proto"\xb9\x01\n\x07Removal\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12.\n\nremoved_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\tentity_id\x18\x04 \x01(\tH\x00\x12=\n\x0bsuggestions\x18\x05 \x01(\x0b\x32&.attune.knowledge.v1.SuggestionRemovalH\x00\x42\x06\n\x04part"\\\n\x11SuggestionRemoval\x12\x14\n\x0c\x66ingerprints\x18\x01 \x03(\x0c\x12\x31\n\rhistory_until\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3'
+)
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attune.knowledge.v1.removal_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "attune.knowledge.v1.removal_pb2", _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_REMOVAL']._serialized_start=92
-  _globals['_REMOVAL']._serialized_end=277
-  _globals['_SUGGESTIONREMOVAL']._serialized_start=279
-  _globals['_SUGGESTIONREMOVAL']._serialized_end=371
+    DESCRIPTOR._loaded_options = None
+    _globals["_REMOVAL"]._serialized_start = 92
+    _globals["_REMOVAL"]._serialized_end = 277
+    _globals["_SUGGESTIONREMOVAL"]._serialized_start = 279
+    _globals["_SUGGESTIONREMOVAL"]._serialized_end = 371
 # @@protoc_insertion_point(module_scope)

@@ -55,9 +55,24 @@ class Removal(_message.Message):
         entity_id: _builtins.str = ...,
         suggestions: Global___SuggestionRemoval | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["entity_id", b"entity_id", "part", b"part", "removed_at", b"removed_at", "suggestions", b"suggestions"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "entity_id", b"entity_id", "part", b"part", "removed_at", b"removed_at", "suggestions", b"suggestions"
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_id", b"entity_id", "part", b"part", "removed_at", b"removed_at", "suggestions", b"suggestions", "tenant_id", b"tenant_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "entity_id",
+        b"entity_id",
+        "part",
+        b"part",
+        "removed_at",
+        b"removed_at",
+        "suggestions",
+        b"suggestions",
+        "tenant_id",
+        b"tenant_id",
+        "user_id",
+        b"user_id",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_part: _TypeAlias = _typing.Literal["entity_id", "suggestions"]  # noqa: Y015
     _WhichOneofArgType_part: _TypeAlias = _typing.Literal["part", b"part"]  # noqa: Y015

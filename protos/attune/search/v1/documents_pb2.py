@@ -4,18 +4,15 @@
 # source: attune/search/v1/documents.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
+
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
+
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC,
-    7,
-    35,
-    1,
-    '',
-    'attune/search/v1/documents.proto'
+    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "attune/search/v1/documents.proto"
 )
 # @@protoc_insertion_point(imports)
 
@@ -26,19 +23,23 @@ from attune.search.v1 import search_pb2 as attune_dot_search_dot_v1_dot_search__
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n attune/search/v1/documents.proto\x12\x10\x61ttune.search.v1\x1a\x1d\x61ttune/search/v1/search.proto\x1a\x1b\x62uf/validate/validate.proto\"\x9f\x01\n\x0e\x44ocumentRecord\x12-\n\ttenant_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[A-Za-z0-9._-]*$\x12)\n\x03put\x18\x02 \x01(\x0b\x32\x1a.attune.search.v1.DocumentH\x00\x12\x1f\n\tdelete_id\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04H\x00\x42\x12\n\toperation\x12\x05\xbaH\x02\x08\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
+    b'\n attune/search/v1/documents.proto\x12\x10\x61ttune.search.v1\x1a\x1d\x61ttune/search/v1/search.proto\x1a\x1b\x62uf/validate/validate.proto"\x9f\x01\n\x0e\x44ocumentRecord\x12-\n\ttenant_id\x18\x01 \x01(\tB\x1a\xbaH\x17r\x15\x18@2\x11^[A-Za-z0-9._-]*$\x12)\n\x03put\x18\x02 \x01(\x0b\x32\x1a.attune.search.v1.DocumentH\x00\x12\x1f\n\tdelete_id\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04H\x00\x42\x12\n\toperation\x12\x05\xbaH\x02\x08\x01\x62\x06proto3'
+)
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attune.search.v1.documents_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "attune.search.v1.documents_pb2", _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_DOCUMENTRECORD'].oneofs_by_name['operation']._loaded_options = None
-  _globals['_DOCUMENTRECORD'].oneofs_by_name['operation']._serialized_options = b'\272H\002\010\001'
-  _globals['_DOCUMENTRECORD'].fields_by_name['tenant_id']._loaded_options = None
-  _globals['_DOCUMENTRECORD'].fields_by_name['tenant_id']._serialized_options = b'\272H\027r\025\030@2\021^[A-Za-z0-9._-]*$'
-  _globals['_DOCUMENTRECORD'].fields_by_name['delete_id']._loaded_options = None
-  _globals['_DOCUMENTRECORD'].fields_by_name['delete_id']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
-  _globals['_DOCUMENTRECORD']._serialized_start=115
-  _globals['_DOCUMENTRECORD']._serialized_end=274
+    DESCRIPTOR._loaded_options = None
+    _globals["_DOCUMENTRECORD"].oneofs_by_name["operation"]._loaded_options = None
+    _globals["_DOCUMENTRECORD"].oneofs_by_name["operation"]._serialized_options = b"\272H\002\010\001"
+    _globals["_DOCUMENTRECORD"].fields_by_name["tenant_id"]._loaded_options = None
+    _globals["_DOCUMENTRECORD"].fields_by_name[
+        "tenant_id"
+    ]._serialized_options = b"\272H\027r\025\030@2\021^[A-Za-z0-9._-]*$"
+    _globals["_DOCUMENTRECORD"].fields_by_name["delete_id"]._loaded_options = None
+    _globals["_DOCUMENTRECORD"].fields_by_name["delete_id"]._serialized_options = b"\272H\007r\005\020\001\030\200\004"
+    _globals["_DOCUMENTRECORD"]._serialized_start = 115
+    _globals["_DOCUMENTRECORD"]._serialized_end = 274
 # @@protoc_insertion_point(module_scope)

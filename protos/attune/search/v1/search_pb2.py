@@ -4,18 +4,15 @@
 # source: attune/search/v1/search.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
+
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
+
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC,
-    7,
-    35,
-    1,
-    '',
-    'attune/search/v1/search.proto'
+    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "attune/search/v1/search.proto"
 )
 # @@protoc_insertion_point(imports)
 
@@ -30,197 +27,251 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61ttune/search/v1/search.proto\x12\x10\x61ttune.search.v1\x1a#attune/embedding/v1/embedding.proto\x1a\x1c\x61ttune/events/v1/rules.proto\x1a!attune/knowledge/v1/context.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x93\x04\n\x08\x44ocument\x12\x1f\n\x0b\x64ocument_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x17\n\x05title\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80@\x12\x17\n\x04text\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@\x12\x17\n\x06\x64omain\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\x03url\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12W\n\nattributes\x18\x06 \x03(\x0b\x32*.attune.search.v1.Document.AttributesEntryB\x17\xbaH\x14\x9a\x01\x11\x10@\"\x06r\x04\x10\x01\x18@*\x05r\x03(\x80 \x12@\n\x06\x66ields\x18\x07 \x03(\x0b\x32&.attune.search.v1.Document.FieldsEntryB\x08\xbaH\x05\x9a\x01\x02\x10@\x12&\n\nprincipals\x18\x08 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\x80\x02\"\x07r\x05\x10\x01\x18\x80\x02\x12\x41\n\x08language\x18\t \x01(\tB/\xbaH,r*\x18#2&^([A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*)?$\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1aK\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x05value\x18\x02 \x01(\x0b\x32\x1c.attune.search.v1.FieldValue:\x02\x38\x01\"\xc3\x01\n\nFieldValue\x12\x1b\n\x07keyword\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08H\x00\x12.\n\x08keywords\x18\x02 \x01(\x0b\x32\x1a.attune.search.v1.KeywordsH\x00\x12\x19\n\x06number\x18\x03 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x00\x12*\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x11\n\x07\x62oolean\x18\x05 \x01(\x08H\x00\x42\x0e\n\x05value\x12\x05\xbaH\x02\x08\x01\".\n\x08Keywords\x12\"\n\x06values\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x08\x01\x10\x80\x02\"\x05r\x03(\x80\x08\"\xcd\x01\n\x06\x46ilter\x12\x35\n\tcondition\x18\x01 \x01(\x0b\x32 .attune.search.v1.FieldConditionH\x00\x12(\n\x03\x61ll\x18\x02 \x01(\x0b\x32\x19.attune.search.v1.FiltersH\x00\x12(\n\x03\x61ny\x18\x03 \x01(\x0b\x32\x19.attune.search.v1.FiltersH\x00\x12\'\n\x03not\x18\x04 \x01(\x0b\x32\x18.attune.search.v1.FilterH\x00\x42\x0f\n\x06\x66ilter\x12\x05\xbaH\x02\x08\x01\"@\n\x07\x46ilters\x12\x35\n\x07\x66ilters\x18\x01 \x03(\x0b\x32\x18.attune.search.v1.FilterB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@\"\xaa\x01\n\x0e\x46ieldCondition\x12\x18\n\x05\x66ield\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x33\n\nequals_any\x18\x02 \x01(\x0b\x32\x1d.attune.search.v1.FieldValuesH\x00\x12(\n\x05range\x18\x03 \x01(\x0b\x32\x17.attune.search.v1.RangeH\x00\x12\x10\n\x06\x65xists\x18\x04 \x01(\x08H\x00\x42\r\n\x04test\x12\x05\xbaH\x02\x08\x01\"H\n\x0b\x46ieldValues\x12\x39\n\x06values\x18\x01 \x03(\x0b\x32\x1c.attune.search.v1.FieldValueB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"\xb1\x01\n\x05Range\x12)\n\x03gte\x18\x01 \x01(\x0b\x32\x1c.attune.search.v1.FieldValue\x12(\n\x02gt\x18\x02 \x01(\x0b\x32\x1c.attune.search.v1.FieldValue\x12)\n\x03lte\x18\x03 \x01(\x0b\x32\x1c.attune.search.v1.FieldValue\x12(\n\x02lt\x18\x04 \x01(\x0b\x32\x1c.attune.search.v1.FieldValue\"c\n\x15IndexDocumentsRequest\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.attune.search.v1.Document\x12\x1c\n\ngeneration\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"U\n\x10RejectedDocument\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\x9b\x01\n\x16IndexDocumentsResponse\x12\x0f\n\x07indexed\x18\x01 \x01(\x04\x12\x11\n\tunchanged\x18\x02 \x01(\x04\x12\x34\n\x08rejected\x18\x03 \x03(\x0b\x32\".attune.search.v1.RejectedDocument\x12\x16\n\x0erejected_count\x18\x04 \x01(\x04\x12\x0f\n\x07notices\x18\x05 \x03(\t\"D\n\x16\x44\x65leteDocumentsRequest\x12*\n\x0c\x64ocument_ids\x18\x01 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10\xe8\x07\"\x07r\x05\x10\x01\x18\x80\x04\"*\n\x17\x44\x65leteDocumentsResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x04\"]\n\x12GetDocumentRequest\x12\x1f\n\x0b\x64ocument_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12&\n\nprincipals\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xe8\x07\"\x07r\x05\x10\x01\x18\x80\x02\"W\n\x13GetDocumentResponse\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.attune.search.v1.Document\x12\x12\n\nentity_ids\x18\x02 \x03(\t\"\xe4\x03\n\rSearchRequest\x12\x19\n\x05query\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80@\x12\x1c\n\x07user_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\xc0\xb3\xae\xb1\x02\x01\x12-\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x1c.attune.knowledge.v1.Context\x12\x1f\n\x07\x64omains\x18\x04 \x03(\tB\x0e\xbaH\x0b\x92\x01\x08\x10@\"\x04r\x02\x18@\x12\x1c\n\tpage_size\x18\x05 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x41\n\x0c\x61ugmentation\x18\x07 \x01(\x0e\x32!.attune.embedding.v1.AugmentationB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12(\n\x06\x66ilter\x18\x08 \x01(\x0b\x32\x18.attune.search.v1.Filter\x12&\n\nprincipals\x18\t \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xe8\x07\"\x07r\x05\x10\x01\x18\x80\x02\x12\x46\n\tlanguages\x18\n \x03(\tB3\xbaH0\x92\x01-\x10\x08\")r\'\x18#2#^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$\x12\x31\n\x06\x62oosts\x18\x0c \x03(\x0b\x32\x17.attune.search.v1.BoostB\x08\xbaH\x05\x92\x01\x02\x10 \"Y\n\x05\x42oost\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12,\n\x06weight\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00$@)\x00\x00\x00\x00\x00\x00$\xc0H\x00\x88\x01\x01\x42\t\n\x07_weight\"Z\n\tScorePart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x63ontribution\x18\x02 \x01(\x01\x12\x11\n\x04rank\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\r\n\x05value\x18\x04 \x01(\x01\x42\x07\n\x05_rank\"\x97\x01\n\x0c\x45ntityReason\x12\x11\n\tentity_id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\x12-\n\tlast_seen\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63ontribution\x18\x05 \x01(\x01\x12\x11\n\tvia_label\x18\x06 \x01(\t\"\x90\x01\n\x0b\x45xplanation\x12\x0f\n\x07summary\x18\x01 \x01(\t\x12*\n\x05parts\x18\x02 \x03(\x0b\x32\x1b.attune.search.v1.ScorePart\x12\x30\n\x08\x65ntities\x18\x03 \x03(\x0b\x32\x1e.attune.search.v1.EntityReason\x12\x12\n\nplain_rank\x18\x04 \x01(\r\"\xb6\x01\n\x03Hit\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.attune.search.v1.Document\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x32\n\x0b\x65xplanation\x18\x03 \x01(\x0b\x32\x1d.attune.search.v1.Explanation\x12\x12\n\nentity_ids\x18\x04 \x03(\t\x12*\n\x07passage\x18\x05 \x01(\x0b\x32\x19.attune.search.v1.Passage\"B\n\x07Passage\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0b\n\x03\x65nd\x18\x02 \x01(\r\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x01\"x\n\x15PersonalizationReport\x12\x0f\n\x07\x61pplied\x18\x01 \x01(\x08\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x16\n\x0esession_weight\x18\x04 \x01(\x01\x12\x16\n\x0esession_reason\x18\x05 \x01(\t\"`\n\rSearchTimings\x12\x10\n\x08\x65mbed_ms\x18\x01 \x01(\x01\x12\x13\n\x0bretrieve_ms\x18\x02 \x01(\x01\x12\x16\n\x0epersonalize_ms\x18\x03 \x01(\x01\x12\x10\n\x08total_ms\x18\x04 \x01(\x01\"\x98\x02\n\x0eSearchResponse\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.attune.search.v1.Hit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08query_id\x18\x03 \x01(\t\x12@\n\x0fpersonalization\x18\x04 \x01(\x0b\x32\'.attune.search.v1.PersonalizationReport\x12\x30\n\x07timings\x18\x05 \x01(\x0b\x32\x1f.attune.search.v1.SearchTimings\x12\x0f\n\x07notices\x18\x06 \x03(\t\x12\x31\n\x07\x65xperts\x18\x07 \x03(\x0b\x32 .attune.search.v1.SearchedExpert\"i\n\x0eSearchedExpert\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\x37\n\x0c\x61ugmentation\x18\x03 \x01(\x0e\x32!.attune.embedding.v1.Augmentation\"\x97\x01\n\nGeneration\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32!.attune.search.v1.GenerationState\x12\x10\n\x08model_id\x18\x03 \x01(\t\x12\x11\n\tdimension\x18\x04 \x01(\r\x12\x16\n\tdocuments\x18\x05 \x01(\x04H\x00\x88\x01\x01\x42\x0c\n\n_documents\"\x19\n\x17\x43reateGenerationRequest\"L\n\x18\x43reateGenerationResponse\x12\x30\n\ngeneration\x18\x01 \x01(\x0b\x32\x1c.attune.search.v1.Generation\"\x18\n\x16ListGenerationsRequest\"L\n\x17ListGenerationsResponse\x12\x31\n\x0bgenerations\x18\x01 \x03(\x0b\x32\x1c.attune.search.v1.Generation\"D\n\x19\x41\x63tivateGenerationRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"N\n\x1a\x41\x63tivateGenerationResponse\x12\x30\n\ngeneration\x18\x01 \x01(\x0b\x32\x1c.attune.search.v1.Generation\"3\n\x17\x44\x65leteGenerationRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\"\x1a\n\x18\x44\x65leteGenerationResponse\"\xe9\x01\n\x15SubmitFeedbackRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18x\x12\x1e\n\x07user_id\x18\x02 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12\x1a\n\x08query_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1f\n\x0b\x64ocument_id\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x36\n\x07verdict\x18\x05 \x01(\x0e\x32\x19.attune.search.v1.VerdictB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1c\n\nsession_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\"\x18\n\x16SubmitFeedbackResponse*P\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_RELEVANT\x10\x01\x12\x16\n\x12VERDICT_IRRELEVANT\x10\x02*\x8e\x01\n\x0fGenerationState\x12 \n\x1cGENERATION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18GENERATION_STATE_SERVING\x10\x01\x12\x1d\n\x19GENERATION_STATE_BUILDING\x10\x02\x12\x1c\n\x18GENERATION_STATE_RETIRED\x10\x03\x32\xa4\t\n\rSearchService\x12\x65\n\x0eIndexDocuments\x12\'.attune.search.v1.IndexDocumentsRequest\x1a(.attune.search.v1.IndexDocumentsResponse(\x01\x12\x87\x01\n\x0f\x44\x65leteDocuments\x12(.attune.search.v1.DeleteDocumentsRequest\x1a).attune.search.v1.DeleteDocumentsResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/documents:delete:\x01*\x12\x82\x01\n\x0bGetDocument\x12$.attune.search.v1.GetDocumentRequest\x1a%.attune.search.v1.GetDocumentResponse\"&\x82\xd3\xe4\x93\x02 \x12\x1e/v1/documents/{document_id=**}\x12l\n\x06Search\x12\x1f.attune.search.v1.SearchRequest\x1a .attune.search.v1.SearchResponse\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/documents:search:\x01*\x12\x85\x01\n\x10\x43reateGeneration\x12).attune.search.v1.CreateGenerationRequest\x1a*.attune.search.v1.CreateGenerationResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\"\x0f/v1/generations:\x01*\x12\x7f\n\x0fListGenerations\x12(.attune.search.v1.ListGenerationsRequest\x1a).attune.search.v1.ListGenerationsResponse\"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/generations\x12\x9b\x01\n\x12\x41\x63tivateGeneration\x12+.attune.search.v1.ActivateGenerationRequest\x1a,.attune.search.v1.ActivateGenerationResponse\"*\x82\xd3\xe4\x93\x02$\"\x1f/v1/generations/{name}:activate:\x01*\x12\x89\x01\n\x10\x44\x65leteGeneration\x12).attune.search.v1.DeleteGenerationRequest\x1a*.attune.search.v1.DeleteGenerationResponse\"\x1e\x82\xd3\xe4\x93\x02\x18*\x16/v1/generations/{name}\x12|\n\x0eSubmitFeedback\x12\'.attune.search.v1.SubmitFeedbackRequest\x1a(.attune.search.v1.SubmitFeedbackResponse\"\x17\x82\xd3\xe4\x93\x02\x11\"\x0c/v1/feedback:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
+    b'\n\x1d\x61ttune/search/v1/search.proto\x12\x10\x61ttune.search.v1\x1a#attune/embedding/v1/embedding.proto\x1a\x1c\x61ttune/events/v1/rules.proto\x1a!attune/knowledge/v1/context.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto"\x93\x04\n\x08\x44ocument\x12\x1f\n\x0b\x64ocument_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x17\n\x05title\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80@\x12\x17\n\x04text\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@\x12\x17\n\x06\x64omain\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x15\n\x03url\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x10\x12W\n\nattributes\x18\x06 \x03(\x0b\x32*.attune.search.v1.Document.AttributesEntryB\x17\xbaH\x14\x9a\x01\x11\x10@"\x06r\x04\x10\x01\x18@*\x05r\x03(\x80 \x12@\n\x06\x66ields\x18\x07 \x03(\x0b\x32&.attune.search.v1.Document.FieldsEntryB\x08\xbaH\x05\x9a\x01\x02\x10@\x12&\n\nprincipals\x18\x08 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\x80\x02"\x07r\x05\x10\x01\x18\x80\x02\x12\x41\n\x08language\x18\t \x01(\tB/\xbaH,r*\x18#2&^([A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*)?$\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1aK\n\x0b\x46ieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12+\n\x05value\x18\x02 \x01(\x0b\x32\x1c.attune.search.v1.FieldValue:\x02\x38\x01"\xc3\x01\n\nFieldValue\x12\x1b\n\x07keyword\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08H\x00\x12.\n\x08keywords\x18\x02 \x01(\x0b\x32\x1a.attune.search.v1.KeywordsH\x00\x12\x19\n\x06number\x18\x03 \x01(\x01\x42\x07\xbaH\x04\x12\x02@\x01H\x00\x12*\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x12\x11\n\x07\x62oolean\x18\x05 \x01(\x08H\x00\x42\x0e\n\x05value\x12\x05\xbaH\x02\x08\x01".\n\x08Keywords\x12"\n\x06values\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x08\x01\x10\x80\x02"\x05r\x03(\x80\x08"\xcd\x01\n\x06\x46ilter\x12\x35\n\tcondition\x18\x01 \x01(\x0b\x32 .attune.search.v1.FieldConditionH\x00\x12(\n\x03\x61ll\x18\x02 \x01(\x0b\x32\x19.attune.search.v1.FiltersH\x00\x12(\n\x03\x61ny\x18\x03 \x01(\x0b\x32\x19.attune.search.v1.FiltersH\x00\x12\'\n\x03not\x18\x04 \x01(\x0b\x32\x18.attune.search.v1.FilterH\x00\x42\x0f\n\x06\x66ilter\x12\x05\xbaH\x02\x08\x01"@\n\x07\x46ilters\x12\x35\n\x07\x66ilters\x18\x01 \x03(\x0b\x32\x18.attune.search.v1.FilterB\n\xbaH\x07\x92\x01\x04\x08\x01\x10@"\xaa\x01\n\x0e\x46ieldCondition\x12\x18\n\x05\x66ield\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x33\n\nequals_any\x18\x02 \x01(\x0b\x32\x1d.attune.search.v1.FieldValuesH\x00\x12(\n\x05range\x18\x03 \x01(\x0b\x32\x17.attune.search.v1.RangeH\x00\x12\x10\n\x06\x65xists\x18\x04 \x01(\x08H\x00\x42\r\n\x04test\x12\x05\xbaH\x02\x08\x01"H\n\x0b\x46ieldValues\x12\x39\n\x06values\x18\x01 \x03(\x0b\x32\x1c.attune.search.v1.FieldValueB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02"\xb1\x01\n\x05Range\x12)\n\x03gte\x18\x01 \x01(\x0b\x32\x1c.attune.search.v1.FieldValue\x12(\n\x02gt\x18\x02 \x01(\x0b\x32\x1c.attune.search.v1.FieldValue\x12)\n\x03lte\x18\x03 \x01(\x0b\x32\x1c.attune.search.v1.FieldValue\x12(\n\x02lt\x18\x04 \x01(\x0b\x32\x1c.attune.search.v1.FieldValue"c\n\x15IndexDocumentsRequest\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.attune.search.v1.Document\x12\x1c\n\ngeneration\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01"U\n\x10RejectedDocument\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x13\n\x0b\x64ocument_id\x18\x02 \x01(\t\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t"\x9b\x01\n\x16IndexDocumentsResponse\x12\x0f\n\x07indexed\x18\x01 \x01(\x04\x12\x11\n\tunchanged\x18\x02 \x01(\x04\x12\x34\n\x08rejected\x18\x03 \x03(\x0b\x32".attune.search.v1.RejectedDocument\x12\x16\n\x0erejected_count\x18\x04 \x01(\x04\x12\x0f\n\x07notices\x18\x05 \x03(\t"D\n\x16\x44\x65leteDocumentsRequest\x12*\n\x0c\x64ocument_ids\x18\x01 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10\xe8\x07"\x07r\x05\x10\x01\x18\x80\x04"*\n\x17\x44\x65leteDocumentsResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x04"]\n\x12GetDocumentRequest\x12\x1f\n\x0b\x64ocument_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12&\n\nprincipals\x18\x02 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xe8\x07"\x07r\x05\x10\x01\x18\x80\x02"W\n\x13GetDocumentResponse\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.attune.search.v1.Document\x12\x12\n\nentity_ids\x18\x02 \x03(\t"\xb3\x04\n\rSearchRequest\x12\x19\n\x05query\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80@\x12\x1c\n\x07user_id\x18\x02 \x01(\tB\x0b\xbaH\x08r\x06\xc0\xb3\xae\xb1\x02\x01\x12-\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x1c.attune.knowledge.v1.Context\x12\x1f\n\x07\x64omains\x18\x04 \x03(\tB\x0e\xbaH\x0b\x92\x01\x08\x10@"\x04r\x02\x18@\x12\x1c\n\tpage_size\x18\x05 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00\x12\x1c\n\npage_token\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x41\n\x0c\x61ugmentation\x18\x07 \x01(\x0e\x32!.attune.embedding.v1.AugmentationB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12(\n\x06\x66ilter\x18\x08 \x01(\x0b\x32\x18.attune.search.v1.Filter\x12&\n\nprincipals\x18\t \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xe8\x07"\x07r\x05\x10\x01\x18\x80\x02\x12\x46\n\tlanguages\x18\n \x03(\tB3\xbaH0\x92\x01-\x10\x08")r\'\x18#2#^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$\x12\x31\n\x06\x62oosts\x18\x0c \x03(\x0b\x32\x17.attune.search.v1.BoostB\x08\xbaH\x05\x92\x01\x02\x10 \x12\x30\n\x18\x63ross_encoder_candidates\x18\r \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00H\x00\x88\x01\x01\x42\x1b\n\x19_cross_encoder_candidates"Y\n\x05\x42oost\x12\x17\n\x04name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12,\n\x06weight\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00$@)\x00\x00\x00\x00\x00\x00$\xc0H\x00\x88\x01\x01\x42\t\n\x07_weight"Z\n\tScorePart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x14\n\x0c\x63ontribution\x18\x02 \x01(\x01\x12\x11\n\x04rank\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\r\n\x05value\x18\x04 \x01(\x01\x42\x07\n\x05_rank"\x97\x01\n\x0c\x45ntityReason\x12\x11\n\tentity_id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x04\x12-\n\tlast_seen\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63ontribution\x18\x05 \x01(\x01\x12\x11\n\tvia_label\x18\x06 \x01(\t"\x90\x01\n\x0b\x45xplanation\x12\x0f\n\x07summary\x18\x01 \x01(\t\x12*\n\x05parts\x18\x02 \x03(\x0b\x32\x1b.attune.search.v1.ScorePart\x12\x30\n\x08\x65ntities\x18\x03 \x03(\x0b\x32\x1e.attune.search.v1.EntityReason\x12\x12\n\nplain_rank\x18\x04 \x01(\r"\xb6\x01\n\x03Hit\x12,\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x1a.attune.search.v1.Document\x12\r\n\x05score\x18\x02 \x01(\x01\x12\x32\n\x0b\x65xplanation\x18\x03 \x01(\x0b\x32\x1d.attune.search.v1.Explanation\x12\x12\n\nentity_ids\x18\x04 \x03(\t\x12*\n\x07passage\x18\x05 \x01(\x0b\x32\x19.attune.search.v1.Passage"B\n\x07Passage\x12\r\n\x05start\x18\x01 \x01(\r\x12\x0b\n\x03\x65nd\x18\x02 \x01(\r\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x01"x\n\x15PersonalizationReport\x12\x0f\n\x07\x61pplied\x18\x01 \x01(\x08\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x16\n\x0esession_weight\x18\x04 \x01(\x01\x12\x16\n\x0esession_reason\x18\x05 \x01(\t"y\n\rSearchTimings\x12\x10\n\x08\x65mbed_ms\x18\x01 \x01(\x01\x12\x13\n\x0bretrieve_ms\x18\x02 \x01(\x01\x12\x16\n\x0epersonalize_ms\x18\x03 \x01(\x01\x12\x10\n\x08total_ms\x18\x04 \x01(\x01\x12\x17\n\x0f\x63ross_encode_ms\x18\x05 \x01(\x01"\x98\x02\n\x0eSearchResponse\x12#\n\x04hits\x18\x01 \x03(\x0b\x32\x15.attune.search.v1.Hit\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08query_id\x18\x03 \x01(\t\x12@\n\x0fpersonalization\x18\x04 \x01(\x0b\x32\'.attune.search.v1.PersonalizationReport\x12\x30\n\x07timings\x18\x05 \x01(\x0b\x32\x1f.attune.search.v1.SearchTimings\x12\x0f\n\x07notices\x18\x06 \x03(\t\x12\x31\n\x07\x65xperts\x18\x07 \x03(\x0b\x32 .attune.search.v1.SearchedExpert"i\n\x0eSearchedExpert\x12\x0e\n\x06\x64omain\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\x37\n\x0c\x61ugmentation\x18\x03 \x01(\x0e\x32!.attune.embedding.v1.Augmentation"\x97\x01\n\nGeneration\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x30\n\x05state\x18\x02 \x01(\x0e\x32!.attune.search.v1.GenerationState\x12\x10\n\x08model_id\x18\x03 \x01(\t\x12\x11\n\tdimension\x18\x04 \x01(\r\x12\x16\n\tdocuments\x18\x05 \x01(\x04H\x00\x88\x01\x01\x42\x0c\n\n_documents"\x19\n\x17\x43reateGenerationRequest"L\n\x18\x43reateGenerationResponse\x12\x30\n\ngeneration\x18\x01 \x01(\x0b\x32\x1c.attune.search.v1.Generation"\x18\n\x16ListGenerationsRequest"L\n\x17ListGenerationsResponse\x12\x31\n\x0bgenerations\x18\x01 \x03(\x0b\x32\x1c.attune.search.v1.Generation"D\n\x19\x41\x63tivateGenerationRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\r\n\x05\x66orce\x18\x02 \x01(\x08"N\n\x1a\x41\x63tivateGenerationResponse\x12\x30\n\ngeneration\x18\x01 \x01(\x0b\x32\x1c.attune.search.v1.Generation"3\n\x17\x44\x65leteGenerationRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01"\x1a\n\x18\x44\x65leteGenerationResponse"\xe9\x01\n\x15SubmitFeedbackRequest\x12\x1d\n\nrequest_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18x\x12\x1e\n\x07user_id\x18\x02 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12\x1a\n\x08query_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x1f\n\x0b\x64ocument_id\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12\x36\n\x07verdict\x18\x05 \x01(\x0e\x32\x19.attune.search.v1.VerdictB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1c\n\nsession_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01"\x18\n\x16SubmitFeedbackResponse*P\n\x07Verdict\x12\x17\n\x13VERDICT_UNSPECIFIED\x10\x00\x12\x14\n\x10VERDICT_RELEVANT\x10\x01\x12\x16\n\x12VERDICT_IRRELEVANT\x10\x02*\x8e\x01\n\x0fGenerationState\x12 \n\x1cGENERATION_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18GENERATION_STATE_SERVING\x10\x01\x12\x1d\n\x19GENERATION_STATE_BUILDING\x10\x02\x12\x1c\n\x18GENERATION_STATE_RETIRED\x10\x03\x32\xa4\t\n\rSearchService\x12\x65\n\x0eIndexDocuments\x12\'.attune.search.v1.IndexDocumentsRequest\x1a(.attune.search.v1.IndexDocumentsResponse(\x01\x12\x87\x01\n\x0f\x44\x65leteDocuments\x12(.attune.search.v1.DeleteDocumentsRequest\x1a).attune.search.v1.DeleteDocumentsResponse"\x1f\x82\xd3\xe4\x93\x02\x19"\x14/v1/documents:delete:\x01*\x12\x82\x01\n\x0bGetDocument\x12$.attune.search.v1.GetDocumentRequest\x1a%.attune.search.v1.GetDocumentResponse"&\x82\xd3\xe4\x93\x02 \x12\x1e/v1/documents/{document_id=**}\x12l\n\x06Search\x12\x1f.attune.search.v1.SearchRequest\x1a .attune.search.v1.SearchResponse"\x1f\x82\xd3\xe4\x93\x02\x19"\x14/v1/documents:search:\x01*\x12\x85\x01\n\x10\x43reateGeneration\x12).attune.search.v1.CreateGenerationRequest\x1a*.attune.search.v1.CreateGenerationResponse"\x1a\x82\xd3\xe4\x93\x02\x14"\x0f/v1/generations:\x01*\x12\x7f\n\x0fListGenerations\x12(.attune.search.v1.ListGenerationsRequest\x1a).attune.search.v1.ListGenerationsResponse"\x17\x82\xd3\xe4\x93\x02\x11\x12\x0f/v1/generations\x12\x9b\x01\n\x12\x41\x63tivateGeneration\x12+.attune.search.v1.ActivateGenerationRequest\x1a,.attune.search.v1.ActivateGenerationResponse"*\x82\xd3\xe4\x93\x02$"\x1f/v1/generations/{name}:activate:\x01*\x12\x89\x01\n\x10\x44\x65leteGeneration\x12).attune.search.v1.DeleteGenerationRequest\x1a*.attune.search.v1.DeleteGenerationResponse"\x1e\x82\xd3\xe4\x93\x02\x18*\x16/v1/generations/{name}\x12|\n\x0eSubmitFeedback\x12\'.attune.search.v1.SubmitFeedbackRequest\x1a(.attune.search.v1.SubmitFeedbackResponse"\x17\x82\xd3\xe4\x93\x02\x11"\x0c/v1/feedback:\x01*b\x06proto3'
+)
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attune.search.v1.search_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "attune.search.v1.search_pb2", _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_DOCUMENT_ATTRIBUTESENTRY']._loaded_options = None
-  _globals['_DOCUMENT_ATTRIBUTESENTRY']._serialized_options = b'8\001'
-  _globals['_DOCUMENT_FIELDSENTRY']._loaded_options = None
-  _globals['_DOCUMENT_FIELDSENTRY']._serialized_options = b'8\001'
-  _globals['_DOCUMENT'].fields_by_name['document_id']._loaded_options = None
-  _globals['_DOCUMENT'].fields_by_name['document_id']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
-  _globals['_DOCUMENT'].fields_by_name['title']._loaded_options = None
-  _globals['_DOCUMENT'].fields_by_name['title']._serialized_options = b'\272H\005r\003(\200@'
-  _globals['_DOCUMENT'].fields_by_name['text']._loaded_options = None
-  _globals['_DOCUMENT'].fields_by_name['text']._serialized_options = b'\272H\006r\004(\200\200@'
-  _globals['_DOCUMENT'].fields_by_name['domain']._loaded_options = None
-  _globals['_DOCUMENT'].fields_by_name['domain']._serialized_options = b'\272H\004r\002\030@'
-  _globals['_DOCUMENT'].fields_by_name['url']._loaded_options = None
-  _globals['_DOCUMENT'].fields_by_name['url']._serialized_options = b'\272H\005r\003\030\200\020'
-  _globals['_DOCUMENT'].fields_by_name['attributes']._loaded_options = None
-  _globals['_DOCUMENT'].fields_by_name['attributes']._serialized_options = b'\272H\024\232\001\021\020@\"\006r\004\020\001\030@*\005r\003(\200 '
-  _globals['_DOCUMENT'].fields_by_name['fields']._loaded_options = None
-  _globals['_DOCUMENT'].fields_by_name['fields']._serialized_options = b'\272H\005\232\001\002\020@'
-  _globals['_DOCUMENT'].fields_by_name['principals']._loaded_options = None
-  _globals['_DOCUMENT'].fields_by_name['principals']._serialized_options = b'\272H\017\222\001\014\020\200\002\"\007r\005\020\001\030\200\002'
-  _globals['_DOCUMENT'].fields_by_name['language']._loaded_options = None
-  _globals['_DOCUMENT'].fields_by_name['language']._serialized_options = b'\272H,r*\030#2&^([A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*)?$'
-  _globals['_FIELDVALUE'].oneofs_by_name['value']._loaded_options = None
-  _globals['_FIELDVALUE'].oneofs_by_name['value']._serialized_options = b'\272H\002\010\001'
-  _globals['_FIELDVALUE'].fields_by_name['keyword']._loaded_options = None
-  _globals['_FIELDVALUE'].fields_by_name['keyword']._serialized_options = b'\272H\005r\003(\200\010'
-  _globals['_FIELDVALUE'].fields_by_name['number']._loaded_options = None
-  _globals['_FIELDVALUE'].fields_by_name['number']._serialized_options = b'\272H\004\022\002@\001'
-  _globals['_KEYWORDS'].fields_by_name['values']._loaded_options = None
-  _globals['_KEYWORDS'].fields_by_name['values']._serialized_options = b'\272H\017\222\001\014\010\001\020\200\002\"\005r\003(\200\010'
-  _globals['_FILTER'].oneofs_by_name['filter']._loaded_options = None
-  _globals['_FILTER'].oneofs_by_name['filter']._serialized_options = b'\272H\002\010\001'
-  _globals['_FILTERS'].fields_by_name['filters']._loaded_options = None
-  _globals['_FILTERS'].fields_by_name['filters']._serialized_options = b'\272H\007\222\001\004\010\001\020@'
-  _globals['_FIELDCONDITION'].oneofs_by_name['test']._loaded_options = None
-  _globals['_FIELDCONDITION'].oneofs_by_name['test']._serialized_options = b'\272H\002\010\001'
-  _globals['_FIELDCONDITION'].fields_by_name['field']._loaded_options = None
-  _globals['_FIELDCONDITION'].fields_by_name['field']._serialized_options = b'\272H\006r\004\020\001\030@'
-  _globals['_FIELDVALUES'].fields_by_name['values']._loaded_options = None
-  _globals['_FIELDVALUES'].fields_by_name['values']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\002'
-  _globals['_INDEXDOCUMENTSREQUEST'].fields_by_name['generation']._loaded_options = None
-  _globals['_INDEXDOCUMENTSREQUEST'].fields_by_name['generation']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_DELETEDOCUMENTSREQUEST'].fields_by_name['document_ids']._loaded_options = None
-  _globals['_DELETEDOCUMENTSREQUEST'].fields_by_name['document_ids']._serialized_options = b'\272H\021\222\001\016\010\001\020\350\007\"\007r\005\020\001\030\200\004'
-  _globals['_GETDOCUMENTREQUEST'].fields_by_name['document_id']._loaded_options = None
-  _globals['_GETDOCUMENTREQUEST'].fields_by_name['document_id']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
-  _globals['_GETDOCUMENTREQUEST'].fields_by_name['principals']._loaded_options = None
-  _globals['_GETDOCUMENTREQUEST'].fields_by_name['principals']._serialized_options = b'\272H\017\222\001\014\020\350\007\"\007r\005\020\001\030\200\002'
-  _globals['_SEARCHREQUEST'].fields_by_name['query']._loaded_options = None
-  _globals['_SEARCHREQUEST'].fields_by_name['query']._serialized_options = b'\272H\007r\005\020\001(\200@'
-  _globals['_SEARCHREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_SEARCHREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\010r\006\300\263\256\261\002\001'
-  _globals['_SEARCHREQUEST'].fields_by_name['domains']._loaded_options = None
-  _globals['_SEARCHREQUEST'].fields_by_name['domains']._serialized_options = b'\272H\013\222\001\010\020@\"\004r\002\030@'
-  _globals['_SEARCHREQUEST'].fields_by_name['page_size']._loaded_options = None
-  _globals['_SEARCHREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\006\032\004\030d(\000'
-  _globals['_SEARCHREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_SEARCHREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200 '
-  _globals['_SEARCHREQUEST'].fields_by_name['augmentation']._loaded_options = None
-  _globals['_SEARCHREQUEST'].fields_by_name['augmentation']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_SEARCHREQUEST'].fields_by_name['principals']._loaded_options = None
-  _globals['_SEARCHREQUEST'].fields_by_name['principals']._serialized_options = b'\272H\017\222\001\014\020\350\007\"\007r\005\020\001\030\200\002'
-  _globals['_SEARCHREQUEST'].fields_by_name['languages']._loaded_options = None
-  _globals['_SEARCHREQUEST'].fields_by_name['languages']._serialized_options = b'\272H0\222\001-\020\010\")r\'\030#2#^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$'
-  _globals['_SEARCHREQUEST'].fields_by_name['boosts']._loaded_options = None
-  _globals['_SEARCHREQUEST'].fields_by_name['boosts']._serialized_options = b'\272H\005\222\001\002\020 '
-  _globals['_BOOST'].fields_by_name['name']._loaded_options = None
-  _globals['_BOOST'].fields_by_name['name']._serialized_options = b'\272H\006r\004\020\001\030@'
-  _globals['_BOOST'].fields_by_name['weight']._loaded_options = None
-  _globals['_BOOST'].fields_by_name['weight']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000$@)\000\000\000\000\000\000$\300'
-  _globals['_ACTIVATEGENERATIONREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_ACTIVATEGENERATIONREQUEST'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
-  _globals['_DELETEGENERATIONREQUEST'].fields_by_name['name']._loaded_options = None
-  _globals['_DELETEGENERATIONREQUEST'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
-  _globals['_SUBMITFEEDBACKREQUEST'].fields_by_name['request_id']._loaded_options = None
-  _globals['_SUBMITFEEDBACKREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\006r\004\020\001\030x'
-  _globals['_SUBMITFEEDBACKREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_SUBMITFEEDBACKREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\nr\010\020\001\300\263\256\261\002\001'
-  _globals['_SUBMITFEEDBACKREQUEST'].fields_by_name['query_id']._loaded_options = None
-  _globals['_SUBMITFEEDBACKREQUEST'].fields_by_name['query_id']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_SUBMITFEEDBACKREQUEST'].fields_by_name['document_id']._loaded_options = None
-  _globals['_SUBMITFEEDBACKREQUEST'].fields_by_name['document_id']._serialized_options = b'\272H\007r\005\020\001\030\200\004'
-  _globals['_SUBMITFEEDBACKREQUEST'].fields_by_name['verdict']._loaded_options = None
-  _globals['_SUBMITFEEDBACKREQUEST'].fields_by_name['verdict']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
-  _globals['_SUBMITFEEDBACKREQUEST'].fields_by_name['session_id']._loaded_options = None
-  _globals['_SUBMITFEEDBACKREQUEST'].fields_by_name['session_id']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_SEARCHSERVICE'].methods_by_name['DeleteDocuments']._loaded_options = None
-  _globals['_SEARCHSERVICE'].methods_by_name['DeleteDocuments']._serialized_options = b'\202\323\344\223\002\031\"\024/v1/documents:delete:\001*'
-  _globals['_SEARCHSERVICE'].methods_by_name['GetDocument']._loaded_options = None
-  _globals['_SEARCHSERVICE'].methods_by_name['GetDocument']._serialized_options = b'\202\323\344\223\002 \022\036/v1/documents/{document_id=**}'
-  _globals['_SEARCHSERVICE'].methods_by_name['Search']._loaded_options = None
-  _globals['_SEARCHSERVICE'].methods_by_name['Search']._serialized_options = b'\202\323\344\223\002\031\"\024/v1/documents:search:\001*'
-  _globals['_SEARCHSERVICE'].methods_by_name['CreateGeneration']._loaded_options = None
-  _globals['_SEARCHSERVICE'].methods_by_name['CreateGeneration']._serialized_options = b'\202\323\344\223\002\024\"\017/v1/generations:\001*'
-  _globals['_SEARCHSERVICE'].methods_by_name['ListGenerations']._loaded_options = None
-  _globals['_SEARCHSERVICE'].methods_by_name['ListGenerations']._serialized_options = b'\202\323\344\223\002\021\022\017/v1/generations'
-  _globals['_SEARCHSERVICE'].methods_by_name['ActivateGeneration']._loaded_options = None
-  _globals['_SEARCHSERVICE'].methods_by_name['ActivateGeneration']._serialized_options = b'\202\323\344\223\002$\"\037/v1/generations/{name}:activate:\001*'
-  _globals['_SEARCHSERVICE'].methods_by_name['DeleteGeneration']._loaded_options = None
-  _globals['_SEARCHSERVICE'].methods_by_name['DeleteGeneration']._serialized_options = b'\202\323\344\223\002\030*\026/v1/generations/{name}'
-  _globals['_SEARCHSERVICE'].methods_by_name['SubmitFeedback']._loaded_options = None
-  _globals['_SEARCHSERVICE'].methods_by_name['SubmitFeedback']._serialized_options = b'\202\323\344\223\002\021\"\014/v1/feedback:\001*'
-  _globals['_VERDICT']._serialized_start=5060
-  _globals['_VERDICT']._serialized_end=5140
-  _globals['_GENERATIONSTATE']._serialized_start=5143
-  _globals['_GENERATIONSTATE']._serialized_end=5285
-  _globals['_DOCUMENT']._serialized_start=246
-  _globals['_DOCUMENT']._serialized_end=777
-  _globals['_DOCUMENT_ATTRIBUTESENTRY']._serialized_start=651
-  _globals['_DOCUMENT_ATTRIBUTESENTRY']._serialized_end=700
-  _globals['_DOCUMENT_FIELDSENTRY']._serialized_start=702
-  _globals['_DOCUMENT_FIELDSENTRY']._serialized_end=777
-  _globals['_FIELDVALUE']._serialized_start=780
-  _globals['_FIELDVALUE']._serialized_end=975
-  _globals['_KEYWORDS']._serialized_start=977
-  _globals['_KEYWORDS']._serialized_end=1023
-  _globals['_FILTER']._serialized_start=1026
-  _globals['_FILTER']._serialized_end=1231
-  _globals['_FILTERS']._serialized_start=1233
-  _globals['_FILTERS']._serialized_end=1297
-  _globals['_FIELDCONDITION']._serialized_start=1300
-  _globals['_FIELDCONDITION']._serialized_end=1470
-  _globals['_FIELDVALUES']._serialized_start=1472
-  _globals['_FIELDVALUES']._serialized_end=1544
-  _globals['_RANGE']._serialized_start=1547
-  _globals['_RANGE']._serialized_end=1724
-  _globals['_INDEXDOCUMENTSREQUEST']._serialized_start=1726
-  _globals['_INDEXDOCUMENTSREQUEST']._serialized_end=1825
-  _globals['_REJECTEDDOCUMENT']._serialized_start=1827
-  _globals['_REJECTEDDOCUMENT']._serialized_end=1912
-  _globals['_INDEXDOCUMENTSRESPONSE']._serialized_start=1915
-  _globals['_INDEXDOCUMENTSRESPONSE']._serialized_end=2070
-  _globals['_DELETEDOCUMENTSREQUEST']._serialized_start=2072
-  _globals['_DELETEDOCUMENTSREQUEST']._serialized_end=2140
-  _globals['_DELETEDOCUMENTSRESPONSE']._serialized_start=2142
-  _globals['_DELETEDOCUMENTSRESPONSE']._serialized_end=2184
-  _globals['_GETDOCUMENTREQUEST']._serialized_start=2186
-  _globals['_GETDOCUMENTREQUEST']._serialized_end=2279
-  _globals['_GETDOCUMENTRESPONSE']._serialized_start=2281
-  _globals['_GETDOCUMENTRESPONSE']._serialized_end=2368
-  _globals['_SEARCHREQUEST']._serialized_start=2371
-  _globals['_SEARCHREQUEST']._serialized_end=2855
-  _globals['_BOOST']._serialized_start=2857
-  _globals['_BOOST']._serialized_end=2946
-  _globals['_SCOREPART']._serialized_start=2948
-  _globals['_SCOREPART']._serialized_end=3038
-  _globals['_ENTITYREASON']._serialized_start=3041
-  _globals['_ENTITYREASON']._serialized_end=3192
-  _globals['_EXPLANATION']._serialized_start=3195
-  _globals['_EXPLANATION']._serialized_end=3339
-  _globals['_HIT']._serialized_start=3342
-  _globals['_HIT']._serialized_end=3524
-  _globals['_PASSAGE']._serialized_start=3526
-  _globals['_PASSAGE']._serialized_end=3592
-  _globals['_PERSONALIZATIONREPORT']._serialized_start=3594
-  _globals['_PERSONALIZATIONREPORT']._serialized_end=3714
-  _globals['_SEARCHTIMINGS']._serialized_start=3716
-  _globals['_SEARCHTIMINGS']._serialized_end=3812
-  _globals['_SEARCHRESPONSE']._serialized_start=3815
-  _globals['_SEARCHRESPONSE']._serialized_end=4095
-  _globals['_SEARCHEDEXPERT']._serialized_start=4097
-  _globals['_SEARCHEDEXPERT']._serialized_end=4202
-  _globals['_GENERATION']._serialized_start=4205
-  _globals['_GENERATION']._serialized_end=4356
-  _globals['_CREATEGENERATIONREQUEST']._serialized_start=4358
-  _globals['_CREATEGENERATIONREQUEST']._serialized_end=4383
-  _globals['_CREATEGENERATIONRESPONSE']._serialized_start=4385
-  _globals['_CREATEGENERATIONRESPONSE']._serialized_end=4461
-  _globals['_LISTGENERATIONSREQUEST']._serialized_start=4463
-  _globals['_LISTGENERATIONSREQUEST']._serialized_end=4487
-  _globals['_LISTGENERATIONSRESPONSE']._serialized_start=4489
-  _globals['_LISTGENERATIONSRESPONSE']._serialized_end=4565
-  _globals['_ACTIVATEGENERATIONREQUEST']._serialized_start=4567
-  _globals['_ACTIVATEGENERATIONREQUEST']._serialized_end=4635
-  _globals['_ACTIVATEGENERATIONRESPONSE']._serialized_start=4637
-  _globals['_ACTIVATEGENERATIONRESPONSE']._serialized_end=4715
-  _globals['_DELETEGENERATIONREQUEST']._serialized_start=4717
-  _globals['_DELETEGENERATIONREQUEST']._serialized_end=4768
-  _globals['_DELETEGENERATIONRESPONSE']._serialized_start=4770
-  _globals['_DELETEGENERATIONRESPONSE']._serialized_end=4796
-  _globals['_SUBMITFEEDBACKREQUEST']._serialized_start=4799
-  _globals['_SUBMITFEEDBACKREQUEST']._serialized_end=5032
-  _globals['_SUBMITFEEDBACKRESPONSE']._serialized_start=5034
-  _globals['_SUBMITFEEDBACKRESPONSE']._serialized_end=5058
-  _globals['_SEARCHSERVICE']._serialized_start=5288
-  _globals['_SEARCHSERVICE']._serialized_end=6476
+    DESCRIPTOR._loaded_options = None
+    _globals["_DOCUMENT_ATTRIBUTESENTRY"]._loaded_options = None
+    _globals["_DOCUMENT_ATTRIBUTESENTRY"]._serialized_options = b"8\001"
+    _globals["_DOCUMENT_FIELDSENTRY"]._loaded_options = None
+    _globals["_DOCUMENT_FIELDSENTRY"]._serialized_options = b"8\001"
+    _globals["_DOCUMENT"].fields_by_name["document_id"]._loaded_options = None
+    _globals["_DOCUMENT"].fields_by_name["document_id"]._serialized_options = b"\272H\007r\005\020\001\030\200\004"
+    _globals["_DOCUMENT"].fields_by_name["title"]._loaded_options = None
+    _globals["_DOCUMENT"].fields_by_name["title"]._serialized_options = b"\272H\005r\003(\200@"
+    _globals["_DOCUMENT"].fields_by_name["text"]._loaded_options = None
+    _globals["_DOCUMENT"].fields_by_name["text"]._serialized_options = b"\272H\006r\004(\200\200@"
+    _globals["_DOCUMENT"].fields_by_name["domain"]._loaded_options = None
+    _globals["_DOCUMENT"].fields_by_name["domain"]._serialized_options = b"\272H\004r\002\030@"
+    _globals["_DOCUMENT"].fields_by_name["url"]._loaded_options = None
+    _globals["_DOCUMENT"].fields_by_name["url"]._serialized_options = b"\272H\005r\003\030\200\020"
+    _globals["_DOCUMENT"].fields_by_name["attributes"]._loaded_options = None
+    _globals["_DOCUMENT"].fields_by_name[
+        "attributes"
+    ]._serialized_options = b'\272H\024\232\001\021\020@"\006r\004\020\001\030@*\005r\003(\200 '
+    _globals["_DOCUMENT"].fields_by_name["fields"]._loaded_options = None
+    _globals["_DOCUMENT"].fields_by_name["fields"]._serialized_options = b"\272H\005\232\001\002\020@"
+    _globals["_DOCUMENT"].fields_by_name["principals"]._loaded_options = None
+    _globals["_DOCUMENT"].fields_by_name[
+        "principals"
+    ]._serialized_options = b'\272H\017\222\001\014\020\200\002"\007r\005\020\001\030\200\002'
+    _globals["_DOCUMENT"].fields_by_name["language"]._loaded_options = None
+    _globals["_DOCUMENT"].fields_by_name[
+        "language"
+    ]._serialized_options = b"\272H,r*\030#2&^([A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*)?$"
+    _globals["_FIELDVALUE"].oneofs_by_name["value"]._loaded_options = None
+    _globals["_FIELDVALUE"].oneofs_by_name["value"]._serialized_options = b"\272H\002\010\001"
+    _globals["_FIELDVALUE"].fields_by_name["keyword"]._loaded_options = None
+    _globals["_FIELDVALUE"].fields_by_name["keyword"]._serialized_options = b"\272H\005r\003(\200\010"
+    _globals["_FIELDVALUE"].fields_by_name["number"]._loaded_options = None
+    _globals["_FIELDVALUE"].fields_by_name["number"]._serialized_options = b"\272H\004\022\002@\001"
+    _globals["_KEYWORDS"].fields_by_name["values"]._loaded_options = None
+    _globals["_KEYWORDS"].fields_by_name[
+        "values"
+    ]._serialized_options = b'\272H\017\222\001\014\010\001\020\200\002"\005r\003(\200\010'
+    _globals["_FILTER"].oneofs_by_name["filter"]._loaded_options = None
+    _globals["_FILTER"].oneofs_by_name["filter"]._serialized_options = b"\272H\002\010\001"
+    _globals["_FILTERS"].fields_by_name["filters"]._loaded_options = None
+    _globals["_FILTERS"].fields_by_name["filters"]._serialized_options = b"\272H\007\222\001\004\010\001\020@"
+    _globals["_FIELDCONDITION"].oneofs_by_name["test"]._loaded_options = None
+    _globals["_FIELDCONDITION"].oneofs_by_name["test"]._serialized_options = b"\272H\002\010\001"
+    _globals["_FIELDCONDITION"].fields_by_name["field"]._loaded_options = None
+    _globals["_FIELDCONDITION"].fields_by_name["field"]._serialized_options = b"\272H\006r\004\020\001\030@"
+    _globals["_FIELDVALUES"].fields_by_name["values"]._loaded_options = None
+    _globals["_FIELDVALUES"].fields_by_name["values"]._serialized_options = b"\272H\010\222\001\005\010\001\020\200\002"
+    _globals["_INDEXDOCUMENTSREQUEST"].fields_by_name["generation"]._loaded_options = None
+    _globals["_INDEXDOCUMENTSREQUEST"].fields_by_name["generation"]._serialized_options = b"\272H\005r\003\030\200\001"
+    _globals["_DELETEDOCUMENTSREQUEST"].fields_by_name["document_ids"]._loaded_options = None
+    _globals["_DELETEDOCUMENTSREQUEST"].fields_by_name[
+        "document_ids"
+    ]._serialized_options = b'\272H\021\222\001\016\010\001\020\350\007"\007r\005\020\001\030\200\004'
+    _globals["_GETDOCUMENTREQUEST"].fields_by_name["document_id"]._loaded_options = None
+    _globals["_GETDOCUMENTREQUEST"].fields_by_name[
+        "document_id"
+    ]._serialized_options = b"\272H\007r\005\020\001\030\200\004"
+    _globals["_GETDOCUMENTREQUEST"].fields_by_name["principals"]._loaded_options = None
+    _globals["_GETDOCUMENTREQUEST"].fields_by_name[
+        "principals"
+    ]._serialized_options = b'\272H\017\222\001\014\020\350\007"\007r\005\020\001\030\200\002'
+    _globals["_SEARCHREQUEST"].fields_by_name["query"]._loaded_options = None
+    _globals["_SEARCHREQUEST"].fields_by_name["query"]._serialized_options = b"\272H\007r\005\020\001(\200@"
+    _globals["_SEARCHREQUEST"].fields_by_name["user_id"]._loaded_options = None
+    _globals["_SEARCHREQUEST"].fields_by_name["user_id"]._serialized_options = b"\272H\010r\006\300\263\256\261\002\001"
+    _globals["_SEARCHREQUEST"].fields_by_name["domains"]._loaded_options = None
+    _globals["_SEARCHREQUEST"].fields_by_name[
+        "domains"
+    ]._serialized_options = b'\272H\013\222\001\010\020@"\004r\002\030@'
+    _globals["_SEARCHREQUEST"].fields_by_name["page_size"]._loaded_options = None
+    _globals["_SEARCHREQUEST"].fields_by_name["page_size"]._serialized_options = b"\272H\006\032\004\030d(\000"
+    _globals["_SEARCHREQUEST"].fields_by_name["page_token"]._loaded_options = None
+    _globals["_SEARCHREQUEST"].fields_by_name["page_token"]._serialized_options = b"\272H\005r\003\030\200 "
+    _globals["_SEARCHREQUEST"].fields_by_name["augmentation"]._loaded_options = None
+    _globals["_SEARCHREQUEST"].fields_by_name["augmentation"]._serialized_options = b"\272H\005\202\001\002\020\001"
+    _globals["_SEARCHREQUEST"].fields_by_name["principals"]._loaded_options = None
+    _globals["_SEARCHREQUEST"].fields_by_name[
+        "principals"
+    ]._serialized_options = b'\272H\017\222\001\014\020\350\007"\007r\005\020\001\030\200\002'
+    _globals["_SEARCHREQUEST"].fields_by_name["languages"]._loaded_options = None
+    _globals["_SEARCHREQUEST"].fields_by_name[
+        "languages"
+    ]._serialized_options = b"\272H0\222\001-\020\010\")r'\030#2#^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
+    _globals["_SEARCHREQUEST"].fields_by_name["boosts"]._loaded_options = None
+    _globals["_SEARCHREQUEST"].fields_by_name["boosts"]._serialized_options = b"\272H\005\222\001\002\020 "
+    _globals["_SEARCHREQUEST"].fields_by_name["cross_encoder_candidates"]._loaded_options = None
+    _globals["_SEARCHREQUEST"].fields_by_name[
+        "cross_encoder_candidates"
+    ]._serialized_options = b"\272H\006\032\004\030d(\000"
+    _globals["_BOOST"].fields_by_name["name"]._loaded_options = None
+    _globals["_BOOST"].fields_by_name["name"]._serialized_options = b"\272H\006r\004\020\001\030@"
+    _globals["_BOOST"].fields_by_name["weight"]._loaded_options = None
+    _globals["_BOOST"].fields_by_name[
+        "weight"
+    ]._serialized_options = b"\272H\024\022\022\031\000\000\000\000\000\000$@)\000\000\000\000\000\000$\300"
+    _globals["_ACTIVATEGENERATIONREQUEST"].fields_by_name["name"]._loaded_options = None
+    _globals["_ACTIVATEGENERATIONREQUEST"].fields_by_name[
+        "name"
+    ]._serialized_options = b"\272H\007r\005\020\001\030\200\001"
+    _globals["_DELETEGENERATIONREQUEST"].fields_by_name["name"]._loaded_options = None
+    _globals["_DELETEGENERATIONREQUEST"].fields_by_name[
+        "name"
+    ]._serialized_options = b"\272H\007r\005\020\001\030\200\001"
+    _globals["_SUBMITFEEDBACKREQUEST"].fields_by_name["request_id"]._loaded_options = None
+    _globals["_SUBMITFEEDBACKREQUEST"].fields_by_name["request_id"]._serialized_options = b"\272H\006r\004\020\001\030x"
+    _globals["_SUBMITFEEDBACKREQUEST"].fields_by_name["user_id"]._loaded_options = None
+    _globals["_SUBMITFEEDBACKREQUEST"].fields_by_name[
+        "user_id"
+    ]._serialized_options = b"\272H\nr\010\020\001\300\263\256\261\002\001"
+    _globals["_SUBMITFEEDBACKREQUEST"].fields_by_name["query_id"]._loaded_options = None
+    _globals["_SUBMITFEEDBACKREQUEST"].fields_by_name["query_id"]._serialized_options = b"\272H\005r\003\030\200\001"
+    _globals["_SUBMITFEEDBACKREQUEST"].fields_by_name["document_id"]._loaded_options = None
+    _globals["_SUBMITFEEDBACKREQUEST"].fields_by_name[
+        "document_id"
+    ]._serialized_options = b"\272H\007r\005\020\001\030\200\004"
+    _globals["_SUBMITFEEDBACKREQUEST"].fields_by_name["verdict"]._loaded_options = None
+    _globals["_SUBMITFEEDBACKREQUEST"].fields_by_name[
+        "verdict"
+    ]._serialized_options = b"\272H\007\202\001\004\020\001 \000"
+    _globals["_SUBMITFEEDBACKREQUEST"].fields_by_name["session_id"]._loaded_options = None
+    _globals["_SUBMITFEEDBACKREQUEST"].fields_by_name["session_id"]._serialized_options = b"\272H\005r\003\030\200\001"
+    _globals["_SEARCHSERVICE"].methods_by_name["DeleteDocuments"]._loaded_options = None
+    _globals["_SEARCHSERVICE"].methods_by_name[
+        "DeleteDocuments"
+    ]._serialized_options = b'\202\323\344\223\002\031"\024/v1/documents:delete:\001*'
+    _globals["_SEARCHSERVICE"].methods_by_name["GetDocument"]._loaded_options = None
+    _globals["_SEARCHSERVICE"].methods_by_name[
+        "GetDocument"
+    ]._serialized_options = b"\202\323\344\223\002 \022\036/v1/documents/{document_id=**}"
+    _globals["_SEARCHSERVICE"].methods_by_name["Search"]._loaded_options = None
+    _globals["_SEARCHSERVICE"].methods_by_name[
+        "Search"
+    ]._serialized_options = b'\202\323\344\223\002\031"\024/v1/documents:search:\001*'
+    _globals["_SEARCHSERVICE"].methods_by_name["CreateGeneration"]._loaded_options = None
+    _globals["_SEARCHSERVICE"].methods_by_name[
+        "CreateGeneration"
+    ]._serialized_options = b'\202\323\344\223\002\024"\017/v1/generations:\001*'
+    _globals["_SEARCHSERVICE"].methods_by_name["ListGenerations"]._loaded_options = None
+    _globals["_SEARCHSERVICE"].methods_by_name[
+        "ListGenerations"
+    ]._serialized_options = b"\202\323\344\223\002\021\022\017/v1/generations"
+    _globals["_SEARCHSERVICE"].methods_by_name["ActivateGeneration"]._loaded_options = None
+    _globals["_SEARCHSERVICE"].methods_by_name[
+        "ActivateGeneration"
+    ]._serialized_options = b'\202\323\344\223\002$"\037/v1/generations/{name}:activate:\001*'
+    _globals["_SEARCHSERVICE"].methods_by_name["DeleteGeneration"]._loaded_options = None
+    _globals["_SEARCHSERVICE"].methods_by_name[
+        "DeleteGeneration"
+    ]._serialized_options = b"\202\323\344\223\002\030*\026/v1/generations/{name}"
+    _globals["_SEARCHSERVICE"].methods_by_name["SubmitFeedback"]._loaded_options = None
+    _globals["_SEARCHSERVICE"].methods_by_name[
+        "SubmitFeedback"
+    ]._serialized_options = b'\202\323\344\223\002\021"\014/v1/feedback:\001*'
+    _globals["_VERDICT"]._serialized_start = 5164
+    _globals["_VERDICT"]._serialized_end = 5244
+    _globals["_GENERATIONSTATE"]._serialized_start = 5247
+    _globals["_GENERATIONSTATE"]._serialized_end = 5389
+    _globals["_DOCUMENT"]._serialized_start = 246
+    _globals["_DOCUMENT"]._serialized_end = 777
+    _globals["_DOCUMENT_ATTRIBUTESENTRY"]._serialized_start = 651
+    _globals["_DOCUMENT_ATTRIBUTESENTRY"]._serialized_end = 700
+    _globals["_DOCUMENT_FIELDSENTRY"]._serialized_start = 702
+    _globals["_DOCUMENT_FIELDSENTRY"]._serialized_end = 777
+    _globals["_FIELDVALUE"]._serialized_start = 780
+    _globals["_FIELDVALUE"]._serialized_end = 975
+    _globals["_KEYWORDS"]._serialized_start = 977
+    _globals["_KEYWORDS"]._serialized_end = 1023
+    _globals["_FILTER"]._serialized_start = 1026
+    _globals["_FILTER"]._serialized_end = 1231
+    _globals["_FILTERS"]._serialized_start = 1233
+    _globals["_FILTERS"]._serialized_end = 1297
+    _globals["_FIELDCONDITION"]._serialized_start = 1300
+    _globals["_FIELDCONDITION"]._serialized_end = 1470
+    _globals["_FIELDVALUES"]._serialized_start = 1472
+    _globals["_FIELDVALUES"]._serialized_end = 1544
+    _globals["_RANGE"]._serialized_start = 1547
+    _globals["_RANGE"]._serialized_end = 1724
+    _globals["_INDEXDOCUMENTSREQUEST"]._serialized_start = 1726
+    _globals["_INDEXDOCUMENTSREQUEST"]._serialized_end = 1825
+    _globals["_REJECTEDDOCUMENT"]._serialized_start = 1827
+    _globals["_REJECTEDDOCUMENT"]._serialized_end = 1912
+    _globals["_INDEXDOCUMENTSRESPONSE"]._serialized_start = 1915
+    _globals["_INDEXDOCUMENTSRESPONSE"]._serialized_end = 2070
+    _globals["_DELETEDOCUMENTSREQUEST"]._serialized_start = 2072
+    _globals["_DELETEDOCUMENTSREQUEST"]._serialized_end = 2140
+    _globals["_DELETEDOCUMENTSRESPONSE"]._serialized_start = 2142
+    _globals["_DELETEDOCUMENTSRESPONSE"]._serialized_end = 2184
+    _globals["_GETDOCUMENTREQUEST"]._serialized_start = 2186
+    _globals["_GETDOCUMENTREQUEST"]._serialized_end = 2279
+    _globals["_GETDOCUMENTRESPONSE"]._serialized_start = 2281
+    _globals["_GETDOCUMENTRESPONSE"]._serialized_end = 2368
+    _globals["_SEARCHREQUEST"]._serialized_start = 2371
+    _globals["_SEARCHREQUEST"]._serialized_end = 2934
+    _globals["_BOOST"]._serialized_start = 2936
+    _globals["_BOOST"]._serialized_end = 3025
+    _globals["_SCOREPART"]._serialized_start = 3027
+    _globals["_SCOREPART"]._serialized_end = 3117
+    _globals["_ENTITYREASON"]._serialized_start = 3120
+    _globals["_ENTITYREASON"]._serialized_end = 3271
+    _globals["_EXPLANATION"]._serialized_start = 3274
+    _globals["_EXPLANATION"]._serialized_end = 3418
+    _globals["_HIT"]._serialized_start = 3421
+    _globals["_HIT"]._serialized_end = 3603
+    _globals["_PASSAGE"]._serialized_start = 3605
+    _globals["_PASSAGE"]._serialized_end = 3671
+    _globals["_PERSONALIZATIONREPORT"]._serialized_start = 3673
+    _globals["_PERSONALIZATIONREPORT"]._serialized_end = 3793
+    _globals["_SEARCHTIMINGS"]._serialized_start = 3795
+    _globals["_SEARCHTIMINGS"]._serialized_end = 3916
+    _globals["_SEARCHRESPONSE"]._serialized_start = 3919
+    _globals["_SEARCHRESPONSE"]._serialized_end = 4199
+    _globals["_SEARCHEDEXPERT"]._serialized_start = 4201
+    _globals["_SEARCHEDEXPERT"]._serialized_end = 4306
+    _globals["_GENERATION"]._serialized_start = 4309
+    _globals["_GENERATION"]._serialized_end = 4460
+    _globals["_CREATEGENERATIONREQUEST"]._serialized_start = 4462
+    _globals["_CREATEGENERATIONREQUEST"]._serialized_end = 4487
+    _globals["_CREATEGENERATIONRESPONSE"]._serialized_start = 4489
+    _globals["_CREATEGENERATIONRESPONSE"]._serialized_end = 4565
+    _globals["_LISTGENERATIONSREQUEST"]._serialized_start = 4567
+    _globals["_LISTGENERATIONSREQUEST"]._serialized_end = 4591
+    _globals["_LISTGENERATIONSRESPONSE"]._serialized_start = 4593
+    _globals["_LISTGENERATIONSRESPONSE"]._serialized_end = 4669
+    _globals["_ACTIVATEGENERATIONREQUEST"]._serialized_start = 4671
+    _globals["_ACTIVATEGENERATIONREQUEST"]._serialized_end = 4739
+    _globals["_ACTIVATEGENERATIONRESPONSE"]._serialized_start = 4741
+    _globals["_ACTIVATEGENERATIONRESPONSE"]._serialized_end = 4819
+    _globals["_DELETEGENERATIONREQUEST"]._serialized_start = 4821
+    _globals["_DELETEGENERATIONREQUEST"]._serialized_end = 4872
+    _globals["_DELETEGENERATIONRESPONSE"]._serialized_start = 4874
+    _globals["_DELETEGENERATIONRESPONSE"]._serialized_end = 4900
+    _globals["_SUBMITFEEDBACKREQUEST"]._serialized_start = 4903
+    _globals["_SUBMITFEEDBACKREQUEST"]._serialized_end = 5136
+    _globals["_SUBMITFEEDBACKRESPONSE"]._serialized_start = 5138
+    _globals["_SUBMITFEEDBACKRESPONSE"]._serialized_end = 5162
+    _globals["_SEARCHSERVICE"]._serialized_start = 5392
+    _globals["_SEARCHSERVICE"]._serialized_end = 6580
 # @@protoc_insertion_point(module_scope)

@@ -175,7 +175,26 @@ class Document(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributes", b"attributes", "document_id", b"document_id", "domain", b"domain", "fields", b"fields", "language", b"language", "principals", b"principals", "text", b"text", "title", b"title", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "attributes",
+        b"attributes",
+        "document_id",
+        b"document_id",
+        "domain",
+        b"domain",
+        "fields",
+        b"fields",
+        "language",
+        b"language",
+        "principals",
+        b"principals",
+        "text",
+        b"text",
+        "title",
+        b"title",
+        "url",
+        b"url",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -215,9 +234,35 @@ class FieldValue(_message.Message):
         time: _timestamp_pb2.Timestamp | None = ...,
         boolean: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["boolean", b"boolean", "keyword", b"keyword", "keywords", b"keywords", "number", b"number", "time", b"time", "value", b"value"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "boolean",
+        b"boolean",
+        "keyword",
+        b"keyword",
+        "keywords",
+        b"keywords",
+        "number",
+        b"number",
+        "time",
+        b"time",
+        "value",
+        b"value",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["boolean", b"boolean", "keyword", b"keyword", "keywords", b"keywords", "number", b"number", "time", b"time", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "boolean",
+        b"boolean",
+        "keyword",
+        b"keyword",
+        "keywords",
+        b"keywords",
+        "number",
+        b"number",
+        "time",
+        b"time",
+        "value",
+        b"value",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_value: _TypeAlias = _typing.Literal["keyword", "keywords", "number", "time", "boolean"]  # noqa: Y015
     _WhichOneofArgType_value: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
@@ -278,9 +323,13 @@ class Filter(_message.Message):
         all: Global___Filters | None = ...,
         any: Global___Filters | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "any", b"any", "condition", b"condition", "filter", b"filter", "not", b"not"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "all", b"all", "any", b"any", "condition", b"condition", "filter", b"filter", "not", b"not"
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "any", b"any", "condition", b"condition", "filter", b"filter", "not", b"not"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "all", b"all", "any", b"any", "condition", b"condition", "filter", b"filter", "not", b"not"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_filter: _TypeAlias = _typing.Literal["condition", "all", "any", "not"]  # noqa: Y015
     _WhichOneofArgType_filter: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
@@ -342,9 +391,13 @@ class FieldCondition(_message.Message):
         range: Global___Range | None = ...,
         exists: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["equals_any", b"equals_any", "exists", b"exists", "range", b"range", "test", b"test"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "equals_any", b"equals_any", "exists", b"exists", "range", b"range", "test", b"test"
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["equals_any", b"equals_any", "exists", b"exists", "field", b"field", "range", b"range", "test", b"test"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "equals_any", b"equals_any", "exists", b"exists", "field", b"field", "range", b"range", "test", b"test"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_test: _TypeAlias = _typing.Literal["equals_any", "range", "exists"]  # noqa: Y015
     _WhichOneofArgType_test: _TypeAlias = _typing.Literal["test", b"test"]  # noqa: Y015
@@ -476,7 +529,9 @@ class RejectedDocument(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "field", b"field", "index", b"index", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "document_id", b"document_id", "field", b"field", "index", b"index", "reason", b"reason"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -521,7 +576,18 @@ class IndexDocumentsResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["indexed", b"indexed", "notices", b"notices", "rejected", b"rejected", "rejected_count", b"rejected_count", "unchanged", b"unchanged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "indexed",
+        b"indexed",
+        "notices",
+        b"notices",
+        "rejected",
+        b"rejected",
+        "rejected_count",
+        b"rejected_count",
+        "unchanged",
+        b"unchanged",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -648,6 +714,7 @@ class SearchRequest(_message.Message):
     PRINCIPALS_FIELD_NUMBER: _builtins.int
     LANGUAGES_FIELD_NUMBER: _builtins.int
     BOOSTS_FIELD_NUMBER: _builtins.int
+    CROSS_ENCODER_CANDIDATES_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """What is searched for."""
     user_id: _builtins.str
@@ -661,6 +728,10 @@ class SearchRequest(_message.Message):
     """
     augmentation: _embedding_pb2.Augmentation.ValueType
     """How the query's vector is changed by its tokens. An expert that does not have it gets the plain query."""
+    cross_encoder_candidates: _builtins.int
+    """How many of the best documents the cross-encoder orders anew, where one is configured; 0: none. Absent: as many as
+    ATTUNE_CROSS_ENCODER_CANDIDATES says.
+    """
     @_builtins.property
     def context(self) -> _context_pb2.Context:
         """What the user is in the middle of, and how much personalization is wanted. What the last turn answered, or asked,
@@ -705,12 +776,55 @@ class SearchRequest(_message.Message):
         principals: _abc.Iterable[_builtins.str] | None = ...,
         languages: _abc.Iterable[_builtins.str] | None = ...,
         boosts: _abc.Iterable[Global___Boost] | None = ...,
+        cross_encoder_candidates: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "filter", b"filter"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "_cross_encoder_candidates",
+        b"_cross_encoder_candidates",
+        "context",
+        b"context",
+        "cross_encoder_candidates",
+        b"cross_encoder_candidates",
+        "filter",
+        b"filter",
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmentation", b"augmentation", "boosts", b"boosts", "context", b"context", "domains", b"domains", "filter", b"filter", "languages", b"languages", "page_size", b"page_size", "page_token", b"page_token", "principals", b"principals", "query", b"query", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "_cross_encoder_candidates",
+        b"_cross_encoder_candidates",
+        "augmentation",
+        b"augmentation",
+        "boosts",
+        b"boosts",
+        "context",
+        b"context",
+        "cross_encoder_candidates",
+        b"cross_encoder_candidates",
+        "domains",
+        b"domains",
+        "filter",
+        b"filter",
+        "languages",
+        b"languages",
+        "page_size",
+        b"page_size",
+        "page_token",
+        b"page_token",
+        "principals",
+        b"principals",
+        "query",
+        b"query",
+        "user_id",
+        b"user_id",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__cross_encoder_candidates: _TypeAlias = _typing.Literal["cross_encoder_candidates"]  # noqa: Y015
+    _WhichOneofArgType__cross_encoder_candidates: _TypeAlias = _typing.Literal[
+        "_cross_encoder_candidates", b"_cross_encoder_candidates"
+    ]  # noqa: Y015
+    def WhichOneof(
+        self, oneof_group: _WhichOneofArgType__cross_encoder_candidates
+    ) -> _WhichOneofReturnType__cross_encoder_candidates | None: ...
 
 Global___SearchRequest: _TypeAlias = SearchRequest  # noqa: Y015
 
@@ -753,7 +867,7 @@ class ScorePart(_message.Message):
     RANK_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """"dense", "bm25", "quote", "session", "personal", or "boost:" and the name of a boost."""
+    """"dense", "bm25", "quote", "cross_encoder", "session", "personal", or "boost:" and the name of a boost."""
     contribution: _builtins.float
     """What it adds to the score; of "session" it may be below 0, where what was said before speaks against the document."""
     rank: _builtins.int
@@ -772,7 +886,9 @@ class ScorePart(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "rank", b"rank"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_rank", b"_rank", "contribution", b"contribution", "name", b"name", "rank", b"rank", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "_rank", b"_rank", "contribution", b"contribution", "name", b"name", "rank", b"rank", "value", b"value"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__rank: _TypeAlias = _typing.Literal["rank"]  # noqa: Y015
     _WhichOneofArgType__rank: _TypeAlias = _typing.Literal["_rank", b"_rank"]  # noqa: Y015
@@ -818,7 +934,20 @@ class EntityReason(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_seen", b"last_seen"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["contribution", b"contribution", "count", b"count", "entity_id", b"entity_id", "label", b"label", "last_seen", b"last_seen", "via_label", b"via_label"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "contribution",
+        b"contribution",
+        "count",
+        b"count",
+        "entity_id",
+        b"entity_id",
+        "label",
+        b"label",
+        "last_seen",
+        b"last_seen",
+        "via_label",
+        b"via_label",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -856,7 +985,9 @@ class Explanation(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entities", b"entities", "parts", b"parts", "plain_rank", b"plain_rank", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "entities", b"entities", "parts", b"parts", "plain_rank", b"plain_rank", "summary", b"summary"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -902,9 +1033,22 @@ class Hit(_message.Message):
         entity_ids: _abc.Iterable[_builtins.str] | None = ...,
         passage: Global___Passage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "explanation", b"explanation", "passage", b"passage"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "document", b"document", "explanation", b"explanation", "passage", b"passage"
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document", b"document", "entity_ids", b"entity_ids", "explanation", b"explanation", "passage", b"passage", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "document",
+        b"document",
+        "entity_ids",
+        b"entity_ids",
+        "explanation",
+        b"explanation",
+        "passage",
+        b"passage",
+        "score",
+        b"score",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -938,7 +1082,9 @@ class Passage(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "score", b"score", "start", b"start", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "end", b"end", "score", b"score", "start", b"start", "text", b"text"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -978,7 +1124,18 @@ class PersonalizationReport(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "reason", b"reason", "session_reason", b"session_reason", "session_weight", b"session_weight", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "applied",
+        b"applied",
+        "reason",
+        b"reason",
+        "session_reason",
+        b"session_reason",
+        "session_weight",
+        b"session_weight",
+        "weight",
+        b"weight",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -994,6 +1151,7 @@ class SearchTimings(_message.Message):
     RETRIEVE_MS_FIELD_NUMBER: _builtins.int
     PERSONALIZE_MS_FIELD_NUMBER: _builtins.int
     TOTAL_MS_FIELD_NUMBER: _builtins.int
+    CROSS_ENCODE_MS_FIELD_NUMBER: _builtins.int
     embed_ms: _builtins.float
     """The query's vectors; where experts have documents, also which of them are likely to have the answer."""
     retrieve_ms: _builtins.float
@@ -1002,6 +1160,8 @@ class SearchTimings(_message.Message):
     """The user's entities and the personal ranking."""
     total_ms: _builtins.float
     """All together."""
+    cross_encode_ms: _builtins.float
+    """The cross-encoder."""
     def __init__(
         self,
         *,
@@ -1009,10 +1169,22 @@ class SearchTimings(_message.Message):
         retrieve_ms: _builtins.float = ...,
         personalize_ms: _builtins.float = ...,
         total_ms: _builtins.float = ...,
+        cross_encode_ms: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embed_ms", b"embed_ms", "personalize_ms", b"personalize_ms", "retrieve_ms", b"retrieve_ms", "total_ms", b"total_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "cross_encode_ms",
+        b"cross_encode_ms",
+        "embed_ms",
+        b"embed_ms",
+        "personalize_ms",
+        b"personalize_ms",
+        "retrieve_ms",
+        b"retrieve_ms",
+        "total_ms",
+        b"total_ms",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1073,7 +1245,22 @@ class SearchResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["personalization", b"personalization", "timings", b"timings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["experts", b"experts", "hits", b"hits", "next_page_token", b"next_page_token", "notices", b"notices", "personalization", b"personalization", "query_id", b"query_id", "timings", b"timings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "experts",
+        b"experts",
+        "hits",
+        b"hits",
+        "next_page_token",
+        b"next_page_token",
+        "notices",
+        b"notices",
+        "personalization",
+        b"personalization",
+        "query_id",
+        b"query_id",
+        "timings",
+        b"timings",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1105,7 +1292,9 @@ class SearchedExpert(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmentation", b"augmentation", "domain", b"domain", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "augmentation", b"augmentation", "domain", b"domain", "weight", b"weight"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1143,7 +1332,20 @@ class Generation(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_documents", b"_documents", "documents", b"documents"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_documents", b"_documents", "dimension", b"dimension", "documents", b"documents", "model_id", b"model_id", "name", b"name", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "_documents",
+        b"_documents",
+        "dimension",
+        b"dimension",
+        "documents",
+        b"documents",
+        "model_id",
+        b"model_id",
+        "name",
+        b"name",
+        "state",
+        b"state",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__documents: _TypeAlias = _typing.Literal["documents"]  # noqa: Y015
     _WhichOneofArgType__documents: _TypeAlias = _typing.Literal["_documents", b"_documents"]  # noqa: Y015
@@ -1358,7 +1560,20 @@ class SubmitFeedbackRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "query_id", b"query_id", "request_id", b"request_id", "session_id", b"session_id", "user_id", b"user_id", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "document_id",
+        b"document_id",
+        "query_id",
+        b"query_id",
+        "request_id",
+        b"request_id",
+        "session_id",
+        b"session_id",
+        "user_id",
+        b"user_id",
+        "verdict",
+        b"verdict",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -19,7 +19,6 @@ else:
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
-
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -33,9 +32,13 @@ class SearchServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SearchServiceAsyncStub: ...
-    IndexDocuments: _grpc.StreamUnaryMultiCallable[_search_pb2.IndexDocumentsRequest, _search_pb2.IndexDocumentsResponse]
+    IndexDocuments: _grpc.StreamUnaryMultiCallable[
+        _search_pb2.IndexDocumentsRequest, _search_pb2.IndexDocumentsResponse
+    ]
     """Adds or replaces documents. A document that is unchanged costs a look-up, so a failed call can simply be repeated."""
-    DeleteDocuments: _grpc.UnaryUnaryMultiCallable[_search_pb2.DeleteDocumentsRequest, _search_pb2.DeleteDocumentsResponse]
+    DeleteDocuments: _grpc.UnaryUnaryMultiCallable[
+        _search_pb2.DeleteDocumentsRequest, _search_pb2.DeleteDocumentsResponse
+    ]
     """Removes documents, and what the knowledge service remembers of their entities; what users learned from them stays.
     Ids that are not there are ignored. Without the knowledge service the entities stay until the call is repeated.
     """
@@ -43,20 +46,28 @@ class SearchServiceStub:
     """One document. NOT_FOUND: the index has no such document."""
     Search: _grpc.UnaryUnaryMultiCallable[_search_pb2.SearchRequest, _search_pb2.SearchResponse]
     """The documents that answer a query, the best for this user first."""
-    CreateGeneration: _grpc.UnaryUnaryMultiCallable[_search_pb2.CreateGenerationRequest, _search_pb2.CreateGenerationResponse]
+    CreateGeneration: _grpc.UnaryUnaryMultiCallable[
+        _search_pb2.CreateGenerationRequest, _search_pb2.CreateGenerationResponse
+    ]
     """Begins to build a new generation of the index, empty, beside the one that serves: for another model, other filter
     fields, or documents from the start. From now on every change goes to it, too. What there was before is indexed with
     its name in IndexDocuments, and does not replace what was changed meanwhile. It holds the documents of all tenants.
     FAILED_PRECONDITION: one is being built.
     """
-    ListGenerations: _grpc.UnaryUnaryMultiCallable[_search_pb2.ListGenerationsRequest, _search_pb2.ListGenerationsResponse]
+    ListGenerations: _grpc.UnaryUnaryMultiCallable[
+        _search_pb2.ListGenerationsRequest, _search_pb2.ListGenerationsResponse
+    ]
     """The generations that there are."""
-    ActivateGeneration: _grpc.UnaryUnaryMultiCallable[_search_pb2.ActivateGenerationRequest, _search_pb2.ActivateGenerationResponse]
+    ActivateGeneration: _grpc.UnaryUnaryMultiCallable[
+        _search_pb2.ActivateGenerationRequest, _search_pb2.ActivateGenerationResponse
+    ]
     """Lets the generation that is being built serve, at once and as a whole, and drops the one before. Repeated, it does
     nothing. FAILED_PRECONDITION: it is not being built; or it lacks what the other has: records of the log (LOG_BEHIND:
     they are on their way) or all documents of a tenant.
     """
-    DeleteGeneration: _grpc.UnaryUnaryMultiCallable[_search_pb2.DeleteGenerationRequest, _search_pb2.DeleteGenerationResponse]
+    DeleteGeneration: _grpc.UnaryUnaryMultiCallable[
+        _search_pb2.DeleteGenerationRequest, _search_pb2.DeleteGenerationResponse
+    ]
     """Deletes a generation that does not serve. FAILED_PRECONDITION: it serves, or there is no such one."""
     SubmitFeedback: _grpc.UnaryUnaryMultiCallable[_search_pb2.SubmitFeedbackRequest, _search_pb2.SubmitFeedbackResponse]
     """What the user says of a result. It becomes an event of the log. Idempotent by request_id."""
@@ -68,7 +79,9 @@ class SearchServiceAsyncStub(SearchServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     IndexDocuments: _aio.StreamUnaryMultiCallable[_search_pb2.IndexDocumentsRequest, _search_pb2.IndexDocumentsResponse]  # type: ignore[assignment]
     """Adds or replaces documents. A document that is unchanged costs a look-up, so a failed call can simply be repeated."""
-    DeleteDocuments: _aio.UnaryUnaryMultiCallable[_search_pb2.DeleteDocumentsRequest, _search_pb2.DeleteDocumentsResponse]  # type: ignore[assignment]
+    DeleteDocuments: _aio.UnaryUnaryMultiCallable[
+        _search_pb2.DeleteDocumentsRequest, _search_pb2.DeleteDocumentsResponse
+    ]  # type: ignore[assignment]
     """Removes documents, and what the knowledge service remembers of their entities; what users learned from them stays.
     Ids that are not there are ignored. Without the knowledge service the entities stay until the call is repeated.
     """
@@ -76,20 +89,28 @@ class SearchServiceAsyncStub(SearchServiceStub):
     """One document. NOT_FOUND: the index has no such document."""
     Search: _aio.UnaryUnaryMultiCallable[_search_pb2.SearchRequest, _search_pb2.SearchResponse]  # type: ignore[assignment]
     """The documents that answer a query, the best for this user first."""
-    CreateGeneration: _aio.UnaryUnaryMultiCallable[_search_pb2.CreateGenerationRequest, _search_pb2.CreateGenerationResponse]  # type: ignore[assignment]
+    CreateGeneration: _aio.UnaryUnaryMultiCallable[
+        _search_pb2.CreateGenerationRequest, _search_pb2.CreateGenerationResponse
+    ]  # type: ignore[assignment]
     """Begins to build a new generation of the index, empty, beside the one that serves: for another model, other filter
     fields, or documents from the start. From now on every change goes to it, too. What there was before is indexed with
     its name in IndexDocuments, and does not replace what was changed meanwhile. It holds the documents of all tenants.
     FAILED_PRECONDITION: one is being built.
     """
-    ListGenerations: _aio.UnaryUnaryMultiCallable[_search_pb2.ListGenerationsRequest, _search_pb2.ListGenerationsResponse]  # type: ignore[assignment]
+    ListGenerations: _aio.UnaryUnaryMultiCallable[
+        _search_pb2.ListGenerationsRequest, _search_pb2.ListGenerationsResponse
+    ]  # type: ignore[assignment]
     """The generations that there are."""
-    ActivateGeneration: _aio.UnaryUnaryMultiCallable[_search_pb2.ActivateGenerationRequest, _search_pb2.ActivateGenerationResponse]  # type: ignore[assignment]
+    ActivateGeneration: _aio.UnaryUnaryMultiCallable[
+        _search_pb2.ActivateGenerationRequest, _search_pb2.ActivateGenerationResponse
+    ]  # type: ignore[assignment]
     """Lets the generation that is being built serve, at once and as a whole, and drops the one before. Repeated, it does
     nothing. FAILED_PRECONDITION: it is not being built; or it lacks what the other has: records of the log (LOG_BEHIND:
     they are on their way) or all documents of a tenant.
     """
-    DeleteGeneration: _aio.UnaryUnaryMultiCallable[_search_pb2.DeleteGenerationRequest, _search_pb2.DeleteGenerationResponse]  # type: ignore[assignment]
+    DeleteGeneration: _aio.UnaryUnaryMultiCallable[
+        _search_pb2.DeleteGenerationRequest, _search_pb2.DeleteGenerationResponse
+    ]  # type: ignore[assignment]
     """Deletes a generation that does not serve. FAILED_PRECONDITION: it serves, or there is no such one."""
     SubmitFeedback: _aio.UnaryUnaryMultiCallable[_search_pb2.SubmitFeedbackRequest, _search_pb2.SubmitFeedbackResponse]  # type: ignore[assignment]
     """What the user says of a result. It becomes an event of the log. Idempotent by request_id."""
@@ -178,4 +199,6 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_search_pb2.SubmitFeedbackResponse, _abc.Awaitable[_search_pb2.SubmitFeedbackResponse]]:
         """What the user says of a result. It becomes an event of the log. Idempotent by request_id."""
 
-def add_SearchServiceServicer_to_server(servicer: SearchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+def add_SearchServiceServicer_to_server(
+    servicer: SearchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]
+) -> None: ...

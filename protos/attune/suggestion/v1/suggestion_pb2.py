@@ -4,18 +4,15 @@
 # source: attune/suggestion/v1/suggestion.proto
 # Protobuf Python Version: 7.35.1
 """Generated protocol buffer code."""
+
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import descriptor_pool as _descriptor_pool
 from google.protobuf import runtime_version as _runtime_version
 from google.protobuf import symbol_database as _symbol_database
 from google.protobuf.internal import builder as _builder
+
 _runtime_version.ValidateProtobufRuntimeVersion(
-    _runtime_version.Domain.PUBLIC,
-    7,
-    35,
-    1,
-    '',
-    'attune/suggestion/v1/suggestion.proto'
+    _runtime_version.Domain.PUBLIC, 7, 35, 1, "", "attune/suggestion/v1/suggestion.proto"
 )
 # @@protoc_insertion_point(imports)
 
@@ -28,75 +25,93 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%attune/suggestion/v1/suggestion.proto\x12\x14\x61ttune.suggestion.v1\x1a\x1c\x61ttune/events/v1/rules.proto\x1a!attune/knowledge/v1/context.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\"\xd5\x01\n\x15SuggestQueriesRequest\x12\x1c\n\x07user_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\xc0\xb3\xae\xb1\x02\x01\x12\x17\n\x05query\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80@\x12-\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x1c.attune.knowledge.v1.Context\x12\x18\n\x05limit\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x32(\x00\x12<\n\x04path\x18\x05 \x01(\x0e\x32$.attune.suggestion.v1.SuggestionPathB\x08\xbaH\x05\x82\x01\x02\x10\x01\"\xcb\x01\n\nSuggestion\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x11\n\trationale\x18\x02 \x01(\t\x12\x12\n\nentity_ids\x18\x03 \x03(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x32\n\x04path\x18\x05 \x01(\x0e\x32$.attune.suggestion.v1.SuggestionPath\x12\x36\n\x06source\x18\x06 \x01(\x0e\x32&.attune.suggestion.v1.SuggestionSource\x12\r\n\x05token\x18\x07 \x01(\t\"\x8b\x01\n\x08LlmUsage\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rprompt_tokens\x18\x02 \x01(\x04\x12\x19\n\x11\x63ompletion_tokens\x18\x03 \x01(\x04\x12\x11\n\x04\x63ost\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\r\x12\x10\n\x08repaired\x18\x06 \x01(\x08\x42\x07\n\x05_cost\"o\n\x0eSuggestTimings\x12\x13\n\x0bretrieve_ms\x18\x01 \x01(\x01\x12\x15\n\rcandidates_ms\x18\x02 \x01(\x01\x12\x0f\n\x07rank_ms\x18\x03 \x01(\x01\x12\x0e\n\x06llm_ms\x18\x04 \x01(\x01\x12\x10\n\x08total_ms\x18\x05 \x01(\x01\"\xab\x02\n\x16SuggestQueriesResponse\x12\x35\n\x0bsuggestions\x18\x01 \x03(\x0b\x32 .attune.suggestion.v1.Suggestion\x12\x32\n\x04path\x18\x02 \x01(\x0e\x32$.attune.suggestion.v1.SuggestionPath\x12\x17\n\x0f\x66\x61llback_reason\x18\x03 \x01(\t\x12\x35\n\x07timings\x18\x04 \x01(\x0b\x32$.attune.suggestion.v1.SuggestTimings\x12-\n\x05usage\x18\x05 \x01(\x0b\x32\x1e.attune.suggestion.v1.LlmUsage\x12\x0f\n\x07notices\x18\x06 \x03(\t\x12\x16\n\x0esuggestions_id\x18\x07 \x01(\t\"c\n\x1bStreamSuggestQueriesRequest\x12\x44\n\x07request\x18\x01 \x01(\x0b\x32+.attune.suggestion.v1.SuggestQueriesRequestB\x06\xbaH\x03\xc8\x01\x01\"\xa0\x01\n\x1cStreamSuggestQueriesResponse\x12\x36\n\nsuggestion\x18\x01 \x01(\x0b\x32 .attune.suggestion.v1.SuggestionH\x00\x12?\n\x07summary\x18\x02 \x01(\x0b\x32,.attune.suggestion.v1.SuggestQueriesResponseH\x00\x42\x07\n\x05\x65vent\"\x97\x01\n\x14\x43ompleteQueryRequest\x12\x1c\n\x07user_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\xc0\xb3\xae\xb1\x02\x01\x12\x18\n\x06prefix\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12-\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x1c.attune.knowledge.v1.Context\x12\x18\n\x05limit\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x32(\x00\"u\n\nCompletion\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x36\n\x06source\x18\x02 \x01(\x0e\x32&.attune.suggestion.v1.SuggestionSource\x12\x12\n\nentity_ids\x18\x03 \x03(\t\x12\r\n\x05score\x18\x04 \x01(\x01\"q\n\x15\x43ompleteQueryResponse\x12\x35\n\x0b\x63ompletions\x18\x01 \x03(\x0b\x32 .attune.suggestion.v1.Completion\x12\x0f\n\x07notices\x18\x02 \x03(\t\x12\x10\n\x08total_ms\x18\x03 \x01(\x01\"\xc4\x02\n\x17RemoveSuggestionRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12\x1a\n\x04text\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80@H\x00\x12\x1e\n\x0b\x61ll_history\x18\x03 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x12%\n\nentity_ids\x18\x04 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10@\"\x07r\x05\x10\x01\x18\x80\x04:\x94\x01\xbaH\x90\x01\x1a\x8d\x01\n\x12removal.entity_ids\x12@entity_ids goes with text: leave it out where all_history is set\x1a\x35!has(this.all_history) || this.entity_ids.size() == 0B\x0f\n\x06target\x12\x05\xbaH\x02\x08\x01\".\n\x18RemoveSuggestionResponse\x12\x12\n\nentity_ids\x18\x01 \x03(\t*f\n\x0eSuggestionPath\x12\x1f\n\x1bSUGGESTION_PATH_UNSPECIFIED\x10\x00\x12\x1a\n\x16SUGGESTION_PATH_RANKER\x10\x01\x12\x17\n\x13SUGGESTION_PATH_LLM\x10\x02*\xb1\x01\n\x10SuggestionSource\x12!\n\x1dSUGGESTION_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15SUGGESTION_SOURCE_LLM\x10\x01\x12!\n\x1dSUGGESTION_SOURCE_OTHER_USERS\x10\x02\x12\x1c\n\x18SUGGESTION_SOURCE_ENTITY\x10\x03\x12\x1e\n\x1aSUGGESTION_SOURCE_DOCUMENT\x10\x04\x32\xdd\x04\n\x11SuggestionService\x12\x8f\x01\n\x0eSuggestQueries\x12+.attune.suggestion.v1.SuggestQueriesRequest\x1a,.attune.suggestion.v1.SuggestQueriesResponse\"\"\x82\xd3\xe4\x93\x02\x1c\"\x17/v1/suggestions:suggest:\x01*\x12\x7f\n\x14StreamSuggestQueries\x12\x31.attune.suggestion.v1.StreamSuggestQueriesRequest\x1a\x32.attune.suggestion.v1.StreamSuggestQueriesResponse0\x01\x12\x8d\x01\n\rCompleteQuery\x12*.attune.suggestion.v1.CompleteQueryRequest\x1a+.attune.suggestion.v1.CompleteQueryResponse\"#\x82\xd3\xe4\x93\x02\x1d\"\x18/v1/suggestions:complete:\x01*\x12\xa4\x01\n\x10RemoveSuggestion\x12-.attune.suggestion.v1.RemoveSuggestionRequest\x1a..attune.suggestion.v1.RemoveSuggestionResponse\"1\x82\xd3\xe4\x93\x02+\"&/v1/users/{user_id}/suggestions:remove:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(
+    b'\n%attune/suggestion/v1/suggestion.proto\x12\x14\x61ttune.suggestion.v1\x1a\x1c\x61ttune/events/v1/rules.proto\x1a!attune/knowledge/v1/context.proto\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto"\xd5\x01\n\x15SuggestQueriesRequest\x12\x1c\n\x07user_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\xc0\xb3\xae\xb1\x02\x01\x12\x17\n\x05query\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80@\x12-\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x1c.attune.knowledge.v1.Context\x12\x18\n\x05limit\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x32(\x00\x12<\n\x04path\x18\x05 \x01(\x0e\x32$.attune.suggestion.v1.SuggestionPathB\x08\xbaH\x05\x82\x01\x02\x10\x01"\xcb\x01\n\nSuggestion\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x11\n\trationale\x18\x02 \x01(\t\x12\x12\n\nentity_ids\x18\x03 \x03(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x32\n\x04path\x18\x05 \x01(\x0e\x32$.attune.suggestion.v1.SuggestionPath\x12\x36\n\x06source\x18\x06 \x01(\x0e\x32&.attune.suggestion.v1.SuggestionSource\x12\r\n\x05token\x18\x07 \x01(\t"\x8b\x01\n\x08LlmUsage\x12\r\n\x05model\x18\x01 \x01(\t\x12\x15\n\rprompt_tokens\x18\x02 \x01(\x04\x12\x19\n\x11\x63ompletion_tokens\x18\x03 \x01(\x04\x12\x11\n\x04\x63ost\x18\x04 \x01(\x01H\x00\x88\x01\x01\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\r\x12\x10\n\x08repaired\x18\x06 \x01(\x08\x42\x07\n\x05_cost"o\n\x0eSuggestTimings\x12\x13\n\x0bretrieve_ms\x18\x01 \x01(\x01\x12\x15\n\rcandidates_ms\x18\x02 \x01(\x01\x12\x0f\n\x07rank_ms\x18\x03 \x01(\x01\x12\x0e\n\x06llm_ms\x18\x04 \x01(\x01\x12\x10\n\x08total_ms\x18\x05 \x01(\x01"\xab\x02\n\x16SuggestQueriesResponse\x12\x35\n\x0bsuggestions\x18\x01 \x03(\x0b\x32 .attune.suggestion.v1.Suggestion\x12\x32\n\x04path\x18\x02 \x01(\x0e\x32$.attune.suggestion.v1.SuggestionPath\x12\x17\n\x0f\x66\x61llback_reason\x18\x03 \x01(\t\x12\x35\n\x07timings\x18\x04 \x01(\x0b\x32$.attune.suggestion.v1.SuggestTimings\x12-\n\x05usage\x18\x05 \x01(\x0b\x32\x1e.attune.suggestion.v1.LlmUsage\x12\x0f\n\x07notices\x18\x06 \x03(\t\x12\x16\n\x0esuggestions_id\x18\x07 \x01(\t"c\n\x1bStreamSuggestQueriesRequest\x12\x44\n\x07request\x18\x01 \x01(\x0b\x32+.attune.suggestion.v1.SuggestQueriesRequestB\x06\xbaH\x03\xc8\x01\x01"\xa0\x01\n\x1cStreamSuggestQueriesResponse\x12\x36\n\nsuggestion\x18\x01 \x01(\x0b\x32 .attune.suggestion.v1.SuggestionH\x00\x12?\n\x07summary\x18\x02 \x01(\x0b\x32,.attune.suggestion.v1.SuggestQueriesResponseH\x00\x42\x07\n\x05\x65vent"\x97\x01\n\x14\x43ompleteQueryRequest\x12\x1c\n\x07user_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\xc0\xb3\xae\xb1\x02\x01\x12\x18\n\x06prefix\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12-\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x1c.attune.knowledge.v1.Context\x12\x18\n\x05limit\x18\x04 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x32(\x00"u\n\nCompletion\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x36\n\x06source\x18\x02 \x01(\x0e\x32&.attune.suggestion.v1.SuggestionSource\x12\x12\n\nentity_ids\x18\x03 \x03(\t\x12\r\n\x05score\x18\x04 \x01(\x01"q\n\x15\x43ompleteQueryResponse\x12\x35\n\x0b\x63ompletions\x18\x01 \x03(\x0b\x32 .attune.suggestion.v1.Completion\x12\x0f\n\x07notices\x18\x02 \x03(\t\x12\x10\n\x08total_ms\x18\x03 \x01(\x01"\xc4\x02\n\x17RemoveSuggestionRequest\x12\x1e\n\x07user_id\x18\x01 \x01(\tB\r\xbaH\nr\x08\x10\x01\xc0\xb3\xae\xb1\x02\x01\x12\x1a\n\x04text\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01(\x80@H\x00\x12\x1e\n\x0b\x61ll_history\x18\x03 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x12%\n\nentity_ids\x18\x04 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10@"\x07r\x05\x10\x01\x18\x80\x04:\x94\x01\xbaH\x90\x01\x1a\x8d\x01\n\x12removal.entity_ids\x12@entity_ids goes with text: leave it out where all_history is set\x1a\x35!has(this.all_history) || this.entity_ids.size() == 0B\x0f\n\x06target\x12\x05\xbaH\x02\x08\x01".\n\x18RemoveSuggestionResponse\x12\x12\n\nentity_ids\x18\x01 \x03(\t*f\n\x0eSuggestionPath\x12\x1f\n\x1bSUGGESTION_PATH_UNSPECIFIED\x10\x00\x12\x1a\n\x16SUGGESTION_PATH_RANKER\x10\x01\x12\x17\n\x13SUGGESTION_PATH_LLM\x10\x02*\xb1\x01\n\x10SuggestionSource\x12!\n\x1dSUGGESTION_SOURCE_UNSPECIFIED\x10\x00\x12\x19\n\x15SUGGESTION_SOURCE_LLM\x10\x01\x12!\n\x1dSUGGESTION_SOURCE_OTHER_USERS\x10\x02\x12\x1c\n\x18SUGGESTION_SOURCE_ENTITY\x10\x03\x12\x1e\n\x1aSUGGESTION_SOURCE_DOCUMENT\x10\x04\x32\xdd\x04\n\x11SuggestionService\x12\x8f\x01\n\x0eSuggestQueries\x12+.attune.suggestion.v1.SuggestQueriesRequest\x1a,.attune.suggestion.v1.SuggestQueriesResponse""\x82\xd3\xe4\x93\x02\x1c"\x17/v1/suggestions:suggest:\x01*\x12\x7f\n\x14StreamSuggestQueries\x12\x31.attune.suggestion.v1.StreamSuggestQueriesRequest\x1a\x32.attune.suggestion.v1.StreamSuggestQueriesResponse0\x01\x12\x8d\x01\n\rCompleteQuery\x12*.attune.suggestion.v1.CompleteQueryRequest\x1a+.attune.suggestion.v1.CompleteQueryResponse"#\x82\xd3\xe4\x93\x02\x1d"\x18/v1/suggestions:complete:\x01*\x12\xa4\x01\n\x10RemoveSuggestion\x12-.attune.suggestion.v1.RemoveSuggestionRequest\x1a..attune.suggestion.v1.RemoveSuggestionResponse"1\x82\xd3\xe4\x93\x02+"&/v1/users/{user_id}/suggestions:remove:\x01*b\x06proto3'
+)
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
-_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'attune.suggestion.v1.suggestion_pb2', _globals)
+_builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, "attune.suggestion.v1.suggestion_pb2", _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
-  _globals['_SUGGESTQUERIESREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_SUGGESTQUERIESREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\010r\006\300\263\256\261\002\001'
-  _globals['_SUGGESTQUERIESREQUEST'].fields_by_name['query']._loaded_options = None
-  _globals['_SUGGESTQUERIESREQUEST'].fields_by_name['query']._serialized_options = b'\272H\005r\003(\200@'
-  _globals['_SUGGESTQUERIESREQUEST'].fields_by_name['limit']._loaded_options = None
-  _globals['_SUGGESTQUERIESREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\006\032\004\0302(\000'
-  _globals['_SUGGESTQUERIESREQUEST'].fields_by_name['path']._loaded_options = None
-  _globals['_SUGGESTQUERIESREQUEST'].fields_by_name['path']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_STREAMSUGGESTQUERIESREQUEST'].fields_by_name['request']._loaded_options = None
-  _globals['_STREAMSUGGESTQUERIESREQUEST'].fields_by_name['request']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_COMPLETEQUERYREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_COMPLETEQUERYREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\010r\006\300\263\256\261\002\001'
-  _globals['_COMPLETEQUERYREQUEST'].fields_by_name['prefix']._loaded_options = None
-  _globals['_COMPLETEQUERYREQUEST'].fields_by_name['prefix']._serialized_options = b'\272H\005r\003(\200\010'
-  _globals['_COMPLETEQUERYREQUEST'].fields_by_name['limit']._loaded_options = None
-  _globals['_COMPLETEQUERYREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\006\032\004\0302(\000'
-  _globals['_REMOVESUGGESTIONREQUEST'].oneofs_by_name['target']._loaded_options = None
-  _globals['_REMOVESUGGESTIONREQUEST'].oneofs_by_name['target']._serialized_options = b'\272H\002\010\001'
-  _globals['_REMOVESUGGESTIONREQUEST'].fields_by_name['user_id']._loaded_options = None
-  _globals['_REMOVESUGGESTIONREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\nr\010\020\001\300\263\256\261\002\001'
-  _globals['_REMOVESUGGESTIONREQUEST'].fields_by_name['text']._loaded_options = None
-  _globals['_REMOVESUGGESTIONREQUEST'].fields_by_name['text']._serialized_options = b'\272H\007r\005\020\001(\200@'
-  _globals['_REMOVESUGGESTIONREQUEST'].fields_by_name['all_history']._loaded_options = None
-  _globals['_REMOVESUGGESTIONREQUEST'].fields_by_name['all_history']._serialized_options = b'\272H\004j\002\010\001'
-  _globals['_REMOVESUGGESTIONREQUEST'].fields_by_name['entity_ids']._loaded_options = None
-  _globals['_REMOVESUGGESTIONREQUEST'].fields_by_name['entity_ids']._serialized_options = b'\272H\016\222\001\013\020@\"\007r\005\020\001\030\200\004'
-  _globals['_REMOVESUGGESTIONREQUEST']._loaded_options = None
-  _globals['_REMOVESUGGESTIONREQUEST']._serialized_options = b'\272H\220\001\032\215\001\n\022removal.entity_ids\022@entity_ids goes with text: leave it out where all_history is set\0325!has(this.all_history) || this.entity_ids.size() == 0'
-  _globals['_SUGGESTIONSERVICE'].methods_by_name['SuggestQueries']._loaded_options = None
-  _globals['_SUGGESTIONSERVICE'].methods_by_name['SuggestQueries']._serialized_options = b'\202\323\344\223\002\034\"\027/v1/suggestions:suggest:\001*'
-  _globals['_SUGGESTIONSERVICE'].methods_by_name['CompleteQuery']._loaded_options = None
-  _globals['_SUGGESTIONSERVICE'].methods_by_name['CompleteQuery']._serialized_options = b'\202\323\344\223\002\035\"\030/v1/suggestions:complete:\001*'
-  _globals['_SUGGESTIONSERVICE'].methods_by_name['RemoveSuggestion']._loaded_options = None
-  _globals['_SUGGESTIONSERVICE'].methods_by_name['RemoveSuggestion']._serialized_options = b'\202\323\344\223\002+\"&/v1/users/{user_id}/suggestions:remove:\001*'
-  _globals['_SUGGESTIONPATH']._serialized_start=2193
-  _globals['_SUGGESTIONPATH']._serialized_end=2295
-  _globals['_SUGGESTIONSOURCE']._serialized_start=2298
-  _globals['_SUGGESTIONSOURCE']._serialized_end=2475
-  _globals['_SUGGESTQUERIESREQUEST']._serialized_start=188
-  _globals['_SUGGESTQUERIESREQUEST']._serialized_end=401
-  _globals['_SUGGESTION']._serialized_start=404
-  _globals['_SUGGESTION']._serialized_end=607
-  _globals['_LLMUSAGE']._serialized_start=610
-  _globals['_LLMUSAGE']._serialized_end=749
-  _globals['_SUGGESTTIMINGS']._serialized_start=751
-  _globals['_SUGGESTTIMINGS']._serialized_end=862
-  _globals['_SUGGESTQUERIESRESPONSE']._serialized_start=865
-  _globals['_SUGGESTQUERIESRESPONSE']._serialized_end=1164
-  _globals['_STREAMSUGGESTQUERIESREQUEST']._serialized_start=1166
-  _globals['_STREAMSUGGESTQUERIESREQUEST']._serialized_end=1265
-  _globals['_STREAMSUGGESTQUERIESRESPONSE']._serialized_start=1268
-  _globals['_STREAMSUGGESTQUERIESRESPONSE']._serialized_end=1428
-  _globals['_COMPLETEQUERYREQUEST']._serialized_start=1431
-  _globals['_COMPLETEQUERYREQUEST']._serialized_end=1582
-  _globals['_COMPLETION']._serialized_start=1584
-  _globals['_COMPLETION']._serialized_end=1701
-  _globals['_COMPLETEQUERYRESPONSE']._serialized_start=1703
-  _globals['_COMPLETEQUERYRESPONSE']._serialized_end=1816
-  _globals['_REMOVESUGGESTIONREQUEST']._serialized_start=1819
-  _globals['_REMOVESUGGESTIONREQUEST']._serialized_end=2143
-  _globals['_REMOVESUGGESTIONRESPONSE']._serialized_start=2145
-  _globals['_REMOVESUGGESTIONRESPONSE']._serialized_end=2191
-  _globals['_SUGGESTIONSERVICE']._serialized_start=2478
-  _globals['_SUGGESTIONSERVICE']._serialized_end=3083
+    DESCRIPTOR._loaded_options = None
+    _globals["_SUGGESTQUERIESREQUEST"].fields_by_name["user_id"]._loaded_options = None
+    _globals["_SUGGESTQUERIESREQUEST"].fields_by_name[
+        "user_id"
+    ]._serialized_options = b"\272H\010r\006\300\263\256\261\002\001"
+    _globals["_SUGGESTQUERIESREQUEST"].fields_by_name["query"]._loaded_options = None
+    _globals["_SUGGESTQUERIESREQUEST"].fields_by_name["query"]._serialized_options = b"\272H\005r\003(\200@"
+    _globals["_SUGGESTQUERIESREQUEST"].fields_by_name["limit"]._loaded_options = None
+    _globals["_SUGGESTQUERIESREQUEST"].fields_by_name["limit"]._serialized_options = b"\272H\006\032\004\0302(\000"
+    _globals["_SUGGESTQUERIESREQUEST"].fields_by_name["path"]._loaded_options = None
+    _globals["_SUGGESTQUERIESREQUEST"].fields_by_name["path"]._serialized_options = b"\272H\005\202\001\002\020\001"
+    _globals["_STREAMSUGGESTQUERIESREQUEST"].fields_by_name["request"]._loaded_options = None
+    _globals["_STREAMSUGGESTQUERIESREQUEST"].fields_by_name["request"]._serialized_options = b"\272H\003\310\001\001"
+    _globals["_COMPLETEQUERYREQUEST"].fields_by_name["user_id"]._loaded_options = None
+    _globals["_COMPLETEQUERYREQUEST"].fields_by_name[
+        "user_id"
+    ]._serialized_options = b"\272H\010r\006\300\263\256\261\002\001"
+    _globals["_COMPLETEQUERYREQUEST"].fields_by_name["prefix"]._loaded_options = None
+    _globals["_COMPLETEQUERYREQUEST"].fields_by_name["prefix"]._serialized_options = b"\272H\005r\003(\200\010"
+    _globals["_COMPLETEQUERYREQUEST"].fields_by_name["limit"]._loaded_options = None
+    _globals["_COMPLETEQUERYREQUEST"].fields_by_name["limit"]._serialized_options = b"\272H\006\032\004\0302(\000"
+    _globals["_REMOVESUGGESTIONREQUEST"].oneofs_by_name["target"]._loaded_options = None
+    _globals["_REMOVESUGGESTIONREQUEST"].oneofs_by_name["target"]._serialized_options = b"\272H\002\010\001"
+    _globals["_REMOVESUGGESTIONREQUEST"].fields_by_name["user_id"]._loaded_options = None
+    _globals["_REMOVESUGGESTIONREQUEST"].fields_by_name[
+        "user_id"
+    ]._serialized_options = b"\272H\nr\010\020\001\300\263\256\261\002\001"
+    _globals["_REMOVESUGGESTIONREQUEST"].fields_by_name["text"]._loaded_options = None
+    _globals["_REMOVESUGGESTIONREQUEST"].fields_by_name["text"]._serialized_options = b"\272H\007r\005\020\001(\200@"
+    _globals["_REMOVESUGGESTIONREQUEST"].fields_by_name["all_history"]._loaded_options = None
+    _globals["_REMOVESUGGESTIONREQUEST"].fields_by_name["all_history"]._serialized_options = b"\272H\004j\002\010\001"
+    _globals["_REMOVESUGGESTIONREQUEST"].fields_by_name["entity_ids"]._loaded_options = None
+    _globals["_REMOVESUGGESTIONREQUEST"].fields_by_name[
+        "entity_ids"
+    ]._serialized_options = b'\272H\016\222\001\013\020@"\007r\005\020\001\030\200\004'
+    _globals["_REMOVESUGGESTIONREQUEST"]._loaded_options = None
+    _globals[
+        "_REMOVESUGGESTIONREQUEST"
+    ]._serialized_options = b"\272H\220\001\032\215\001\n\022removal.entity_ids\022@entity_ids goes with text: leave it out where all_history is set\0325!has(this.all_history) || this.entity_ids.size() == 0"
+    _globals["_SUGGESTIONSERVICE"].methods_by_name["SuggestQueries"]._loaded_options = None
+    _globals["_SUGGESTIONSERVICE"].methods_by_name[
+        "SuggestQueries"
+    ]._serialized_options = b'\202\323\344\223\002\034"\027/v1/suggestions:suggest:\001*'
+    _globals["_SUGGESTIONSERVICE"].methods_by_name["CompleteQuery"]._loaded_options = None
+    _globals["_SUGGESTIONSERVICE"].methods_by_name[
+        "CompleteQuery"
+    ]._serialized_options = b'\202\323\344\223\002\035"\030/v1/suggestions:complete:\001*'
+    _globals["_SUGGESTIONSERVICE"].methods_by_name["RemoveSuggestion"]._loaded_options = None
+    _globals["_SUGGESTIONSERVICE"].methods_by_name[
+        "RemoveSuggestion"
+    ]._serialized_options = b'\202\323\344\223\002+"&/v1/users/{user_id}/suggestions:remove:\001*'
+    _globals["_SUGGESTIONPATH"]._serialized_start = 2193
+    _globals["_SUGGESTIONPATH"]._serialized_end = 2295
+    _globals["_SUGGESTIONSOURCE"]._serialized_start = 2298
+    _globals["_SUGGESTIONSOURCE"]._serialized_end = 2475
+    _globals["_SUGGESTQUERIESREQUEST"]._serialized_start = 188
+    _globals["_SUGGESTQUERIESREQUEST"]._serialized_end = 401
+    _globals["_SUGGESTION"]._serialized_start = 404
+    _globals["_SUGGESTION"]._serialized_end = 607
+    _globals["_LLMUSAGE"]._serialized_start = 610
+    _globals["_LLMUSAGE"]._serialized_end = 749
+    _globals["_SUGGESTTIMINGS"]._serialized_start = 751
+    _globals["_SUGGESTTIMINGS"]._serialized_end = 862
+    _globals["_SUGGESTQUERIESRESPONSE"]._serialized_start = 865
+    _globals["_SUGGESTQUERIESRESPONSE"]._serialized_end = 1164
+    _globals["_STREAMSUGGESTQUERIESREQUEST"]._serialized_start = 1166
+    _globals["_STREAMSUGGESTQUERIESREQUEST"]._serialized_end = 1265
+    _globals["_STREAMSUGGESTQUERIESRESPONSE"]._serialized_start = 1268
+    _globals["_STREAMSUGGESTQUERIESRESPONSE"]._serialized_end = 1428
+    _globals["_COMPLETEQUERYREQUEST"]._serialized_start = 1431
+    _globals["_COMPLETEQUERYREQUEST"]._serialized_end = 1582
+    _globals["_COMPLETION"]._serialized_start = 1584
+    _globals["_COMPLETION"]._serialized_end = 1701
+    _globals["_COMPLETEQUERYRESPONSE"]._serialized_start = 1703
+    _globals["_COMPLETEQUERYRESPONSE"]._serialized_end = 1816
+    _globals["_REMOVESUGGESTIONREQUEST"]._serialized_start = 1819
+    _globals["_REMOVESUGGESTIONREQUEST"]._serialized_end = 2143
+    _globals["_REMOVESUGGESTIONRESPONSE"]._serialized_start = 2145
+    _globals["_REMOVESUGGESTIONRESPONSE"]._serialized_end = 2191
+    _globals["_SUGGESTIONSERVICE"]._serialized_start = 2478
+    _globals["_SUGGESTIONSERVICE"]._serialized_end = 3083
 # @@protoc_insertion_point(module_scope)

@@ -48,7 +48,9 @@ class _SuggestionSource:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _SuggestionSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SuggestionSource.ValueType], _builtins.type):
+class _SuggestionSourceEnumTypeWrapper(
+    _enum_type_wrapper._EnumTypeWrapper[_SuggestionSource.ValueType], _builtins.type
+):
     DESCRIPTOR: _descriptor.EnumDescriptor
     SUGGESTION_SOURCE_UNSPECIFIED: _SuggestionSource.ValueType  # 0
     """Not known."""
@@ -110,7 +112,9 @@ class SuggestQueriesRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "limit", b"limit", "path", b"path", "query", b"query", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "context", b"context", "limit", b"limit", "path", b"path", "query", b"query", "user_id", b"user_id"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -161,7 +165,22 @@ class Suggestion(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_ids", b"entity_ids", "path", b"path", "rationale", b"rationale", "score", b"score", "source", b"source", "text", b"text", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "entity_ids",
+        b"entity_ids",
+        "path",
+        b"path",
+        "rationale",
+        b"rationale",
+        "score",
+        b"score",
+        "source",
+        b"source",
+        "text",
+        b"text",
+        "token",
+        b"token",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -205,7 +224,22 @@ class LlmUsage(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cost", b"_cost", "cost", b"cost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost", b"_cost", "attempts", b"attempts", "completion_tokens", b"completion_tokens", "cost", b"cost", "model", b"model", "prompt_tokens", b"prompt_tokens", "repaired", b"repaired"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "_cost",
+        b"_cost",
+        "attempts",
+        b"attempts",
+        "completion_tokens",
+        b"completion_tokens",
+        "cost",
+        b"cost",
+        "model",
+        b"model",
+        "prompt_tokens",
+        b"prompt_tokens",
+        "repaired",
+        b"repaired",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cost: _TypeAlias = _typing.Literal["cost"]  # noqa: Y015
     _WhichOneofArgType__cost: _TypeAlias = _typing.Literal["_cost", b"_cost"]  # noqa: Y015
@@ -249,7 +283,18 @@ class SuggestTimings(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates_ms", b"candidates_ms", "llm_ms", b"llm_ms", "rank_ms", b"rank_ms", "retrieve_ms", b"retrieve_ms", "total_ms", b"total_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "candidates_ms",
+        b"candidates_ms",
+        "llm_ms",
+        b"llm_ms",
+        "rank_ms",
+        b"rank_ms",
+        "retrieve_ms",
+        b"retrieve_ms",
+        "total_ms",
+        b"total_ms",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -308,7 +353,22 @@ class SuggestQueriesResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["timings", b"timings", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fallback_reason", b"fallback_reason", "notices", b"notices", "path", b"path", "suggestions", b"suggestions", "suggestions_id", b"suggestions_id", "timings", b"timings", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "fallback_reason",
+        b"fallback_reason",
+        "notices",
+        b"notices",
+        "path",
+        b"path",
+        "suggestions",
+        b"suggestions",
+        "suggestions_id",
+        b"suggestions_id",
+        "timings",
+        b"timings",
+        "usage",
+        b"usage",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -360,9 +420,13 @@ class StreamSuggestQueriesResponse(_message.Message):
         suggestion: Global___Suggestion | None = ...,
         summary: Global___SuggestQueriesResponse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "suggestion", b"suggestion", "summary", b"summary"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal[
+        "event", b"event", "suggestion", b"suggestion", "summary", b"summary"
+    ]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "suggestion", b"suggestion", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "event", b"event", "suggestion", b"suggestion", "summary", b"summary"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["suggestion", "summary"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
@@ -400,7 +464,9 @@ class CompleteQueryRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "limit", b"limit", "prefix", b"prefix", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "context", b"context", "limit", b"limit", "prefix", b"prefix", "user_id", b"user_id"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -436,7 +502,9 @@ class Completion(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entity_ids", b"entity_ids", "score", b"score", "source", b"source", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "entity_ids", b"entity_ids", "score", b"score", "source", b"source", "text", b"text"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -470,7 +538,9 @@ class CompleteQueryResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completions", b"completions", "notices", b"notices", "total_ms", b"total_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "completions", b"completions", "notices", b"notices", "total_ms", b"total_ms"
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -510,7 +580,18 @@ class RemoveSuggestionRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["all_history", b"all_history", "target", b"target", "text", b"text"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_history", b"all_history", "entity_ids", b"entity_ids", "target", b"target", "text", b"text", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal[
+        "all_history",
+        b"all_history",
+        "entity_ids",
+        b"entity_ids",
+        "target",
+        b"target",
+        "text",
+        b"text",
+        "user_id",
+        b"user_id",
+    ]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["text", "all_history"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015

@@ -19,7 +19,6 @@ else:
 _T = _typing.TypeVar("_T")
 
 class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
-
 class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
     ...
 
@@ -33,17 +32,25 @@ class SuggestionServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SuggestionServiceAsyncStub: ...
-    SuggestQueries: _grpc.UnaryUnaryMultiCallable[_suggestion_pb2.SuggestQueriesRequest, _suggestion_pb2.SuggestQueriesResponse]
+    SuggestQueries: _grpc.UnaryUnaryMultiCallable[
+        _suggestion_pb2.SuggestQueriesRequest, _suggestion_pb2.SuggestQueriesResponse
+    ]
     """The next queries, the best first. Answers by the ranker where no language model is configured, where it fails,
     or where it would not answer in time, and says so.
     """
-    StreamSuggestQueries: _grpc.UnaryStreamMultiCallable[_suggestion_pb2.StreamSuggestQueriesRequest, _suggestion_pb2.StreamSuggestQueriesResponse]
+    StreamSuggestQueries: _grpc.UnaryStreamMultiCallable[
+        _suggestion_pb2.StreamSuggestQueriesRequest, _suggestion_pb2.StreamSuggestQueriesResponse
+    ]
     """The same, each suggestion as soon as it is known; the last message carries the summary."""
-    CompleteQuery: _grpc.UnaryUnaryMultiCallable[_suggestion_pb2.CompleteQueryRequest, _suggestion_pb2.CompleteQueryResponse]
+    CompleteQuery: _grpc.UnaryUnaryMultiCallable[
+        _suggestion_pb2.CompleteQueryRequest, _suggestion_pb2.CompleteQueryResponse
+    ]
     """What a text that the user is typing may become: queries that many users asked, the user's own entities and titles of
     documents, those first that are close to the user. An empty prefix gives what the user may begin with.
     """
-    RemoveSuggestion: _grpc.UnaryUnaryMultiCallable[_suggestion_pb2.RemoveSuggestionRequest, _suggestion_pb2.RemoveSuggestionResponse]
+    RemoveSuggestion: _grpc.UnaryUnaryMultiCallable[
+        _suggestion_pb2.RemoveSuggestionRequest, _suggestion_pb2.RemoveSuggestionResponse
+    ]
     """Never suggest this to this user again. Of a single suggestion that is also said of what it was about: it becomes a
     suggestion_removed event of the log and counts against its entities, as irrelevant feedback does, where the user
     allows learning. Its text is kept nowhere, only a fingerprint. Idempotent: the same text counts once.
@@ -54,17 +61,25 @@ class SuggestionServiceAsyncStub(SuggestionServiceStub):
     """Suggests queries from the user's entities, with or without a language model."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    SuggestQueries: _aio.UnaryUnaryMultiCallable[_suggestion_pb2.SuggestQueriesRequest, _suggestion_pb2.SuggestQueriesResponse]  # type: ignore[assignment]
+    SuggestQueries: _aio.UnaryUnaryMultiCallable[
+        _suggestion_pb2.SuggestQueriesRequest, _suggestion_pb2.SuggestQueriesResponse
+    ]  # type: ignore[assignment]
     """The next queries, the best first. Answers by the ranker where no language model is configured, where it fails,
     or where it would not answer in time, and says so.
     """
-    StreamSuggestQueries: _aio.UnaryStreamMultiCallable[_suggestion_pb2.StreamSuggestQueriesRequest, _suggestion_pb2.StreamSuggestQueriesResponse]  # type: ignore[assignment]
+    StreamSuggestQueries: _aio.UnaryStreamMultiCallable[
+        _suggestion_pb2.StreamSuggestQueriesRequest, _suggestion_pb2.StreamSuggestQueriesResponse
+    ]  # type: ignore[assignment]
     """The same, each suggestion as soon as it is known; the last message carries the summary."""
-    CompleteQuery: _aio.UnaryUnaryMultiCallable[_suggestion_pb2.CompleteQueryRequest, _suggestion_pb2.CompleteQueryResponse]  # type: ignore[assignment]
+    CompleteQuery: _aio.UnaryUnaryMultiCallable[
+        _suggestion_pb2.CompleteQueryRequest, _suggestion_pb2.CompleteQueryResponse
+    ]  # type: ignore[assignment]
     """What a text that the user is typing may become: queries that many users asked, the user's own entities and titles of
     documents, those first that are close to the user. An empty prefix gives what the user may begin with.
     """
-    RemoveSuggestion: _aio.UnaryUnaryMultiCallable[_suggestion_pb2.RemoveSuggestionRequest, _suggestion_pb2.RemoveSuggestionResponse]  # type: ignore[assignment]
+    RemoveSuggestion: _aio.UnaryUnaryMultiCallable[
+        _suggestion_pb2.RemoveSuggestionRequest, _suggestion_pb2.RemoveSuggestionResponse
+    ]  # type: ignore[assignment]
     """Never suggest this to this user again. Of a single suggestion that is also said of what it was about: it becomes a
     suggestion_removed event of the log and counts against its entities, as irrelevant feedback does, where the user
     allows learning. Its text is kept nowhere, only a fingerprint. Idempotent: the same text counts once.
@@ -88,7 +103,10 @@ class SuggestionServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _suggestion_pb2.StreamSuggestQueriesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_suggestion_pb2.StreamSuggestQueriesResponse], _abc.AsyncIterator[_suggestion_pb2.StreamSuggestQueriesResponse]]:
+    ) -> _typing.Union[
+        _abc.Iterator[_suggestion_pb2.StreamSuggestQueriesResponse],
+        _abc.AsyncIterator[_suggestion_pb2.StreamSuggestQueriesResponse],
+    ]:
         """The same, each suggestion as soon as it is known; the last message carries the summary."""
 
     @_abc_1.abstractmethod
@@ -106,10 +124,14 @@ class SuggestionServiceServicer(metaclass=_abc_1.ABCMeta):
         self,
         request: _suggestion_pb2.RemoveSuggestionRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_suggestion_pb2.RemoveSuggestionResponse, _abc.Awaitable[_suggestion_pb2.RemoveSuggestionResponse]]:
+    ) -> _typing.Union[
+        _suggestion_pb2.RemoveSuggestionResponse, _abc.Awaitable[_suggestion_pb2.RemoveSuggestionResponse]
+    ]:
         """Never suggest this to this user again. Of a single suggestion that is also said of what it was about: it becomes a
         suggestion_removed event of the log and counts against its entities, as irrelevant feedback does, where the user
         allows learning. Its text is kept nowhere, only a fingerprint. Idempotent: the same text counts once.
         """
 
-def add_SuggestionServiceServicer_to_server(servicer: SuggestionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+def add_SuggestionServiceServicer_to_server(
+    servicer: SuggestionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]
+) -> None: ...
