@@ -17,6 +17,7 @@ from attune.services.runtime.metrics import Metrics
 from attune.services.search.answering import answer
 from attune.services.search.boosts.declared import DeclaredBoosts
 from attune.services.search.convert import of_generation, to_message
+from attune.services.search.cross_encoding import CrossEncoding
 from attune.services.search.feedback.memory import SessionMemory
 from attune.services.search.feedback.submitting import FeedbackDesk
 from attune.services.search.filtering import to_filter
@@ -31,7 +32,7 @@ from attune.services.search.paging import Pages
 from attune.services.search.ranking.configured import Rankings
 from attune.services.search.rankings import KeptRankings
 from attune.services.search.refusals import tells_of_the_index
-from attune.services.search.searching import Found, Searcher, Wish
+from attune.services.search.searching import NO_CROSS_ENCODER, Found, Searcher, Wish
 
 _DEFAULT_PAGE = 10
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -41,7 +42,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class SearchServicer(SearchServiceServicer):
     """The gRPC face of search."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what main.py hands in
         self,
         index: Index,
         gateway: Gateway,
@@ -52,6 +53,7 @@ class SearchServicer(SearchServiceServicer):
         kept: KeptRankings | None = None,
         boosts: DeclaredBoosts | None = None,
         rankings: Rankings | None = None,
+        cross_encoding: CrossEncoding = NO_CROSS_ENCODER,
     ) -> None:
         self._index = index
         self._gateway = gateway
@@ -59,7 +61,8 @@ class SearchServicer(SearchServiceServicer):
         self._metrics = metrics
         self._indexer = indexer or Indexer(index, gateway)
         memory = SessionMemory()
-        lists = Lists(Searcher(index, gateway, clock), rankings or Rankings(), memory, clock)
+        searcher = Searcher(index, gateway, clock, cross_encoding=cross_encoding)
+        lists = Lists(searcher, rankings or Rankings(), memory, clock)
         self._pages = Pages(lists, KeptRankings(clock=time.monotonic) if kept is None else kept, clock)
         self._desk = FeedbackDesk(index, gateway, memory, clock)
         self._boosts = boosts or DeclaredBoosts()
@@ -176,6 +179,7 @@ def _wish(request: pb.SearchRequest, fields: DeclaredFields, boosts: DeclaredBoo
         ),
         rankings=tuple(request.rankings),
         boosts=boosts.chosen(request.boosts),
+        cross_encoded=request.cross_encoder_candidates if request.HasField("cross_encoder_candidates") else None,
     )
 
 
