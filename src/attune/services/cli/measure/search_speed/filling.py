@@ -114,16 +114,16 @@ def _searched(
         "bm25, one year": lambda i: index.bm25(TENANT, texts[i], _CANDIDATES, (), _ONE_YEAR),
         "documents": lambda i: index.documents(TENANT, found[i]),
     }
-    return [
+    timed: list[Row] = [
         {
             "documents": size,
             "stage": name,
             **_timed_at(stage, len(texts), 1),
             **_timed_at(stage, len(texts), _TOGETHER),
-            "recall_at_10": recall.get(name, 1.0),
         }
         for name, stage in stages.items()
     ]
+    return timed + [{"documents": size, "ranking": name, "recall_at_10": share} for name, share in recall.items()]
 
 
 def _timed_at(stage: Callable[[int], object], queries: int, together: int) -> dict[str, float]:
