@@ -119,6 +119,16 @@ def test_where_two_rankings_agree_nothing_is_drawn() -> None:
     assert all(each.token.places == {} and not each.ranking for each in made.hits(0, COUNT))
 
 
+@pytest.mark.parametrize("query_id", list("abcdef"))
+def test_on_a_page_of_one_the_plain_winner_of_the_default_ranking_goes_before_that_of_another(
+    make_ranker: MakeRanker, query_id: str
+) -> None:
+    """Whichever ranking the coin lets begin."""
+    rankings = FORMULAS | {LEARNED: Learned(make_ranker(dense=-1.0))}
+    made = page_of(candidates(NOTHING), NOTHING, (PERSONAL, LEARNED), rankings=rankings, draw=Draw(1, query_id))
+    assert ids(made, 1) == ["d1"]
+
+
 feedbacks = st.builds(
     SessionFeedback,
     pinned=st.lists(st.sampled_from(IDS), unique=True, max_size=12).map(tuple),

@@ -226,13 +226,19 @@ def _finished(whole: Sequence[str], pinned: Sequence[str], guarded: Sequence[str
     first = set(pinned)
     ids = [*pinned, *(each for each in whole if each not in first)]
     page, rest = ids[:size], ids[size:]
-    for each in guarded:
+    for place, each in enumerate(guarded):
         if each not in rest:
             continue
-        leaves = next((out for out in reversed(page) if out not in guarded and out not in pinned[:1]), None)
-        if leaves is not None:
+        leaves = _leaving(page, pinned[:1], guarded, guarded[place + 1 :])
+        if leaves:
             page.remove(leaves)
             page.append(each)
             rest.remove(each)
             rest.insert(0, leaves)
     return page + rest
+
+
+def _leaving(page: Sequence[str], first: Sequence[str], guarded: Sequence[str], after: Sequence[str]) -> str:
+    """The last on the page that need not be there; or one of the guarded that come `after` the one that has no room."""
+    free = [each for each in page if each not in guarded and each not in first]
+    return next(reversed(free or [each for each in page if each in after and each not in first]), "")
