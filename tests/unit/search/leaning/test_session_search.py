@@ -11,7 +11,7 @@ from tests.unit.search.conftest import DIMENSION, Services
 from attune.knowledge.v1.context_pb2 import Context, Turn
 from attune.services.runtime.call import Call, enter_call
 from attune.services.search.gateway import Augmentation
-from attune.services.search.index.edge import open_edge_index
+from attune.services.search.index.edge_shelf import open_edge_index
 from attune.services.search.index.identity import IndexIdentity
 from attune.services.search.index.port import Document, Index, IndexedDocument
 from attune.services.search.leaning.gate import Gate
@@ -61,7 +61,7 @@ def index(tmp_path: Path) -> Iterator[Index]:
 async def search(index: Index, services: Said, context: Context, *, are_open: bool = True, user: str = "") -> Found:
     enter_call(Call("Search", "acme", float("inf")))
     wish = Wish("unheard-of", user, context, (), 10)
-    return await Searcher(index, services, gates(are_open=are_open)).search(wish)  # type: ignore[arg-type]
+    return await Searcher(index, services, gates=gates(are_open=are_open)).search(wish)  # type: ignore[arg-type]
 
 
 def ids(found: Found) -> list[str]:
