@@ -11,6 +11,7 @@ from tests.unit.search.conftest import MakeRanker
 from attune.services.search.comparing.plan import Assignment
 from attune.services.search.feedback.memory import NO_FEEDBACK, SessionFeedback
 from attune.services.search.fusion import Fused
+from attune.services.search.leaning.session import FromSession
 from attune.services.search.ordering import Draw, Ordered, Ordering
 from attune.services.search.person import Acquaintance, Person
 from attune.services.search.personal import Ranked, personal_ranking
@@ -127,6 +128,18 @@ def test_on_a_page_of_one_the_plain_winner_of_the_default_ranking_goes_before_th
     rankings = FORMULAS | {LEARNED: Learned(make_ranker(dense=-1.0))}
     made = page_of(candidates(NOTHING), NOTHING, (PERSONAL, LEARNED), rankings=rankings, draw=Draw(1, query_id))
     assert ids(made, 1) == ["d1"]
+
+
+def test_what_the_session_adds_is_personal_and_no_part_of_the_plain_ranking(make_ranker: MakeRanker) -> None:
+    said = FromSession(0.4, 1, 0.9)
+    ranked = [replace(each, session=said) if each.fused.id == "d2" else each for each in candidates(NOTHING)]
+    assert ids(page_of(ranked, NOTHING))[0] == "d2"
+    plain = page_of(ranked, NOTHING, (PLAIN,))
+    assert ids(plain) == IDS[:10]
+    assert all(hit.ranked.session is None for hit in plain.hits(0, COUNT))
+    learned = FORMULAS | {LEARNED: Learned(make_ranker(plain=1.0, session=1.0))}
+    made = page_of(ranked, NOTHING, (LEARNED,), rankings=learned)
+    assert (made.hits(0, 1)[0].parts or {})["session"] > 0
 
 
 feedbacks = st.builds(
