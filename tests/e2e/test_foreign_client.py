@@ -23,6 +23,7 @@ CALLS: dict[str, tuple[RoleName, dict[str, Any]]] = {
     "attune.embedding.v1.EmbeddingService.RouteDomains": (RoleName.EMBEDDING, {"texts": ["hello"]}),
     "attune.embedding.v1.EmbeddingService.ListDomains": (RoleName.EMBEDDING, {}),
     "attune.embedding.v1.EmbeddingService.ReloadDomains": (RoleName.EMBEDDING, {}),
+    "attune.embedding.v1.EmbeddingService.ScorePairs": (RoleName.EMBEDDING, {"query": "hello", "texts": ["hello"]}),
     "attune.embedding.v1.EmbeddingService.GetModelInfo": (RoleName.EMBEDDING, {}),
     "attune.knowledge.v1.KnowledgeService.LinkEntities": (RoleName.KNOWLEDGE, {"inputs": [{"text": "asyncio"}]}),
     "attune.knowledge.v1.KnowledgeService.LinkObjects": (
@@ -79,6 +80,8 @@ CALLS: dict[str, tuple[RoleName, dict[str, Any]]] = {
     ),
     "attune.search.v1.SearchService.DeleteDocuments": (RoleName.SEARCH, {"document_ids": ["foreign"]}),
 }
+NOT_CONFIGURED = {"attune.embedding.v1.EmbeddingService.ScorePairs"}
+"""What needs something that this system does not have."""
 
 
 class ForeignClient:
@@ -131,7 +134,12 @@ def test_an_rpc_answers_a_caller_that_brings_no_deadline(system: System, name: s
     foreign = ForeignClient(system.config.address(role))
     service, _, method_name = name.rpartition(".")
     method = next(each for each in foreign.methods(service) if each.name == method_name)
-    assert foreign.call(method, fields)
+    if name in NOT_CONFIGURED:
+        with pytest.raises(grpc.RpcError) as raised:
+            foreign.call(method, fields)
+        assert raised.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    else:
+        assert foreign.call(method, fields)
 
 
 def test_health_is_told_per_service(system: System) -> None:

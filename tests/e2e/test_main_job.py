@@ -48,6 +48,28 @@ def test_personalization_can_be_turned_off_and_is_off_for_strangers(client: Clie
     assert titles(client, "a stranger") == plain
 
 
+@pytest.mark.parametrize("query", [QUERY, "asyncio.gather", "queue", "work for processes", "nothing of the kind"])
+def test_without_personalization_a_known_user_gets_what_an_unknown_one_gets(client: Client, query: str) -> None:
+    """Order, scores and every part of them, page by page, whatever the user is in the middle of."""
+    record_visibly(client, reading("dora2", *["multiprocessing.Queue"] * 3, *["asyncio.Queue"] * 2))
+    turns = [Turn(query="how do I share memory", title="multiprocessing", text="Processes instead of threads.")]
+
+    def read(user: str, context: Context | None) -> list[object]:
+        first = client.search(query, user=user, context=context, page_size=4)
+        second = client.search(query, user=user, context=context, page_size=4, page_token=first.next_page_token)
+        assert not first.personalization.applied
+        assert first.personalization.weight == 0
+        return [
+            (hit.document.document_id, hit.score, hit.explanation.SerializeToString(deterministic=True))
+            for hit in [*first.hits, *second.hits]
+        ]
+
+    off = read("dora2", Context(session_id="s", turns=turns, personalization=0))
+    assert len(off) == 8
+    assert off == read("never seen", Context(session_id="t"))
+    assert off == read("", None)
+
+
 def test_suggestions_come_from_what_the_user_knows(client: Client) -> None:
     record_visibly(client, reading("emil", *["asyncio.Queue"] * 3))
     answer = client.suggest(QUERY, user="emil")

@@ -33,16 +33,16 @@ class World:
         self.scores = {f"d{number}": -float(number) for number in range(count)}
         self.searches = 0
 
-    async def search(self, _wish: Wish) -> Found:
+    async def search(self, wish: Wish) -> Found:
         self.searches += 1
         order = sorted(self.scores, key=lambda each: (-self.scores[each], each))
         ranked = [Ranked(Fused(each, 1.0, {}, {}), 1, 1.0, 0.0, 0.0, ()) for each in order]
-        return Found(ranked, await self.documents(order), Weight(0.0, ""))
+        return Found(ranked, await self.documents(wish, order), Weight(0.0, ""))
 
     async def passages(self, _vectors: object, _documents: Iterable[Document]) -> dict[str, Passage]:
         return {}
 
-    async def documents(self, ids: Iterable[str]) -> dict[str, Document]:
+    async def documents(self, _wish: Wish, ids: Iterable[str]) -> dict[str, Document]:
         return {each: Document(each, each, "", "") for each in ids if each in self.scores}
 
 

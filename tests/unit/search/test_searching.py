@@ -103,3 +103,18 @@ async def test_without_an_answer_of_the_knowledge_service_the_ranking_is_plain(s
 async def test_what_the_knowledge_service_refuses_is_no_plain_ranking(small_index: Index) -> None:
     with pytest.raises(grpc.aio.AioRpcError):
         await search_of(small_index, grpc.StatusCode.UNAUTHENTICATED)
+
+
+@pytest.mark.parametrize(
+    ("user", "context"), [("ada", Context(personalization=0)), ("", Context()), ("", Context(personalization=2))]
+)
+async def test_without_personalization_nobody_is_asked_of_the_user(
+    small_index: Index, user: str, context: Context
+) -> None:
+    put(small_index, "acme", "medicine", 3)  # type: ignore[arg-type]
+    enter_call(Call("Search", "acme", float("inf")))
+    searcher = Searcher(small_index, Services(fails_with=grpc.StatusCode.UNAUTHENTICATED))  # type: ignore[arg-type]
+    found = await searcher.search(Wish("text", user, context, (), 10))
+    assert (found.weight.value, found.weight.reason) == (0.0, "no personalization was asked for")
+    assert [each.plain_rank for each in found.ranked] == [1, 2, 3]
+    assert all(each.score == each.plain for each in found.ranked)

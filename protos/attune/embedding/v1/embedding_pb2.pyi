@@ -799,6 +799,128 @@ class ReloadDomainsResponse(_message.Message):
 Global___ReloadDomainsResponse: _TypeAlias = ReloadDomainsResponse  # noqa: Y015
 
 @_typing.final
+class ScorePairsRequest(_message.Message):
+    """A query, and texts that may answer it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    query: _builtins.str
+    """The query, at least one word."""
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At least one and at most 100 texts, of which as much is read as the cross-encoder takes."""
+
+    def __init__(
+        self,
+        *,
+        query: _builtins.str = ...,
+        texts: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["query", b"query", "texts", b"texts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScorePairsRequest: _TypeAlias = ScorePairsRequest  # noqa: Y015
+
+@_typing.final
+class PairScore(_message.Message):
+    """How well one text answers the query."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCORE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    score: _builtins.float
+    """Greater is better; comparable among the texts of one query. Absent where error is set."""
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Why this text has no score."""
+
+    def __init__(
+        self,
+        *,
+        score: _builtins.float | None = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "error", b"error", "score", b"score"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score", b"_score", "error", b"error", "score", b"score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
+    _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
+
+Global___PairScore: _TypeAlias = PairScore  # noqa: Y015
+
+@_typing.final
+class ScoreTimings(_message.Message):
+    """Where the time went, in milliseconds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUEUE_MS_FIELD_NUMBER: _builtins.int
+    COMPUTE_MS_FIELD_NUMBER: _builtins.int
+    TOTAL_MS_FIELD_NUMBER: _builtins.int
+    queue_ms: _builtins.float
+    """Waiting for the cross-encoder."""
+    compute_ms: _builtins.float
+    """Texts to scores."""
+    total_ms: _builtins.float
+    """From the first byte read to the answer."""
+    def __init__(
+        self,
+        *,
+        queue_ms: _builtins.float = ...,
+        compute_ms: _builtins.float = ...,
+        total_ms: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["compute_ms", b"compute_ms", "queue_ms", b"queue_ms", "total_ms", b"total_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScoreTimings: _TypeAlias = ScoreTimings  # noqa: Y015
+
+@_typing.final
+class ScorePairsResponse(_message.Message):
+    """The scores."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCORES_FIELD_NUMBER: _builtins.int
+    TIMINGS_FIELD_NUMBER: _builtins.int
+    MODEL_ID_FIELD_NUMBER: _builtins.int
+    model_id: _builtins.str
+    """The cross-encoder that computed them."""
+    @_builtins.property
+    def scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___PairScore]:
+        """One for each text, in the order of the request."""
+
+    @_builtins.property
+    def timings(self) -> Global___ScoreTimings:
+        """Where the time went."""
+
+    def __init__(
+        self,
+        *,
+        scores: _abc.Iterable[Global___PairScore] | None = ...,
+        timings: Global___ScoreTimings | None = ...,
+        model_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["timings", b"timings"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model_id", b"model_id", "scores", b"scores", "timings", b"timings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScorePairsResponse: _TypeAlias = ScorePairsResponse  # noqa: Y015
+
+@_typing.final
 class GetModelInfoRequest(_message.Message):
     """Asks for the model."""
 
@@ -827,6 +949,7 @@ class GetModelInfoResponse(_message.Message):
     PRECISION_FIELD_NUMBER: _builtins.int
     PRECISION_REASON_FIELD_NUMBER: _builtins.int
     DEVICE_FIELD_NUMBER: _builtins.int
+    CROSS_ENCODER_ID_FIELD_NUMBER: _builtins.int
     model_id: _builtins.str
     """Name and revision of the weights: vectors of another id are not comparable with these."""
     dimension: _builtins.int
@@ -839,6 +962,8 @@ class GetModelInfoResponse(_message.Message):
     """Why this precision, in words."""
     device: _builtins.str
     """Where it is computed."""
+    cross_encoder_id: _builtins.str
+    """Name and revision of the cross-encoder that scores pairs; empty where none is configured."""
     def __init__(
         self,
         *,
@@ -848,10 +973,11 @@ class GetModelInfoResponse(_message.Message):
         precision: _builtins.str = ...,
         precision_reason: _builtins.str = ...,
         device: _builtins.str = ...,
+        cross_encoder_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device", b"device", "dimension", b"dimension", "max_tokens", b"max_tokens", "model_id", b"model_id", "precision", b"precision", "precision_reason", b"precision_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cross_encoder_id", b"cross_encoder_id", "device", b"device", "dimension", b"dimension", "max_tokens", b"max_tokens", "model_id", b"model_id", "precision", b"precision", "precision_reason", b"precision_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -60,6 +60,11 @@ class EmbeddingServiceStub:
                 request_serializer=attune_dot_embedding_dot_v1_dot_embedding__pb2.ReloadDomainsRequest.SerializeToString,
                 response_deserializer=attune_dot_embedding_dot_v1_dot_embedding__pb2.ReloadDomainsResponse.FromString,
                 _registered_method=True)
+        self.ScorePairs = channel.unary_unary(
+                '/attune.embedding.v1.EmbeddingService/ScorePairs',
+                request_serializer=attune_dot_embedding_dot_v1_dot_embedding__pb2.ScorePairsRequest.SerializeToString,
+                response_deserializer=attune_dot_embedding_dot_v1_dot_embedding__pb2.ScorePairsResponse.FromString,
+                _registered_method=True)
         self.GetModelInfo = channel.unary_unary(
                 '/attune.embedding.v1.EmbeddingService/GetModelInfo',
                 request_serializer=attune_dot_embedding_dot_v1_dot_embedding__pb2.GetModelInfoRequest.SerializeToString,
@@ -112,6 +117,15 @@ class EmbeddingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ScorePairs(self, request, context):
+        """Scores up to 100 texts by how well they answer a query, with the cross-encoder, which reads both together. A text that
+        cannot be scored gets a status of its own. FAILED_PRECONDITION: no cross-encoder is configured. RESOURCE_EXHAUSTED with
+        RetryInfo, DEADLINE_EXCEEDED and UNAVAILABLE with RetryInfo as for Embed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetModelInfo(self, request, context):
         """The model behind the vectors: an index is bound to its id and dimension.
         """
@@ -146,6 +160,11 @@ def add_EmbeddingServiceServicer_to_server(servicer, server):
                     servicer.ReloadDomains,
                     request_deserializer=attune_dot_embedding_dot_v1_dot_embedding__pb2.ReloadDomainsRequest.FromString,
                     response_serializer=attune_dot_embedding_dot_v1_dot_embedding__pb2.ReloadDomainsResponse.SerializeToString,
+            ),
+            'ScorePairs': grpc.unary_unary_rpc_method_handler(
+                    servicer.ScorePairs,
+                    request_deserializer=attune_dot_embedding_dot_v1_dot_embedding__pb2.ScorePairsRequest.FromString,
+                    response_serializer=attune_dot_embedding_dot_v1_dot_embedding__pb2.ScorePairsResponse.SerializeToString,
             ),
             'GetModelInfo': grpc.unary_unary_rpc_method_handler(
                     servicer.GetModelInfo,
@@ -289,6 +308,33 @@ class EmbeddingService:
             '/attune.embedding.v1.EmbeddingService/ReloadDomains',
             attune_dot_embedding_dot_v1_dot_embedding__pb2.ReloadDomainsRequest.SerializeToString,
             attune_dot_embedding_dot_v1_dot_embedding__pb2.ReloadDomainsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScorePairs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/attune.embedding.v1.EmbeddingService/ScorePairs',
+            attune_dot_embedding_dot_v1_dot_embedding__pb2.ScorePairsRequest.SerializeToString,
+            attune_dot_embedding_dot_v1_dot_embedding__pb2.ScorePairsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -52,6 +52,11 @@ class EmbeddingServiceStub:
     more. Texts are embedded meanwhile, each wholly by one version. FAILED_PRECONDITION: an expert cannot be loaded, and all
     stays as it was. Idempotent.
     """
+    ScorePairs: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.ScorePairsRequest, _embedding_pb2.ScorePairsResponse]
+    """Scores up to 100 texts by how well they answer a query, with the cross-encoder, which reads both together. A text that
+    cannot be scored gets a status of its own. FAILED_PRECONDITION: no cross-encoder is configured. RESOURCE_EXHAUSTED with
+    RetryInfo, DEADLINE_EXCEEDED and UNAVAILABLE with RetryInfo as for Embed.
+    """
     GetModelInfo: _grpc.UnaryUnaryMultiCallable[_embedding_pb2.GetModelInfoRequest, _embedding_pb2.GetModelInfoResponse]
     """The model behind the vectors: an index is bound to its id and dimension."""
 
@@ -78,6 +83,11 @@ class EmbeddingServiceAsyncStub(EmbeddingServiceStub):
     """Loads the experts that the model directory names now: new ones, and those that changed; drops those that it names no
     more. Texts are embedded meanwhile, each wholly by one version. FAILED_PRECONDITION: an expert cannot be loaded, and all
     stays as it was. Idempotent.
+    """
+    ScorePairs: _aio.UnaryUnaryMultiCallable[_embedding_pb2.ScorePairsRequest, _embedding_pb2.ScorePairsResponse]  # type: ignore[assignment]
+    """Scores up to 100 texts by how well they answer a query, with the cross-encoder, which reads both together. A text that
+    cannot be scored gets a status of its own. FAILED_PRECONDITION: no cross-encoder is configured. RESOURCE_EXHAUSTED with
+    RetryInfo, DEADLINE_EXCEEDED and UNAVAILABLE with RetryInfo as for Embed.
     """
     GetModelInfo: _aio.UnaryUnaryMultiCallable[_embedding_pb2.GetModelInfoRequest, _embedding_pb2.GetModelInfoResponse]  # type: ignore[assignment]
     """The model behind the vectors: an index is bound to its id and dimension."""
@@ -132,6 +142,17 @@ class EmbeddingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Loads the experts that the model directory names now: new ones, and those that changed; drops those that it names no
         more. Texts are embedded meanwhile, each wholly by one version. FAILED_PRECONDITION: an expert cannot be loaded, and all
         stays as it was. Idempotent.
+        """
+
+    @_abc_1.abstractmethod
+    def ScorePairs(
+        self,
+        request: _embedding_pb2.ScorePairsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_embedding_pb2.ScorePairsResponse, _abc.Awaitable[_embedding_pb2.ScorePairsResponse]]:
+        """Scores up to 100 texts by how well they answer a query, with the cross-encoder, which reads both together. A text that
+        cannot be scored gets a status of its own. FAILED_PRECONDITION: no cross-encoder is configured. RESOURCE_EXHAUSTED with
+        RetryInfo, DEADLINE_EXCEEDED and UNAVAILABLE with RetryInfo as for Embed.
         """
 
     @_abc_1.abstractmethod

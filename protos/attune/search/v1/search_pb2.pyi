@@ -648,6 +648,7 @@ class SearchRequest(_message.Message):
     PRINCIPALS_FIELD_NUMBER: _builtins.int
     LANGUAGES_FIELD_NUMBER: _builtins.int
     BOOSTS_FIELD_NUMBER: _builtins.int
+    CROSS_ENCODER_CANDIDATES_FIELD_NUMBER: _builtins.int
     query: _builtins.str
     """What is searched for."""
     user_id: _builtins.str
@@ -661,6 +662,10 @@ class SearchRequest(_message.Message):
     """
     augmentation: _embedding_pb2.Augmentation.ValueType
     """How the query's vector is changed by its tokens. An expert that does not have it gets the plain query."""
+    cross_encoder_candidates: _builtins.int
+    """How many of the best documents the cross-encoder orders anew, where one is configured; 0: none. Absent: as many as
+    ATTUNE_CROSS_ENCODER_CANDIDATES says.
+    """
     @_builtins.property
     def context(self) -> _context_pb2.Context:
         """What the user is in the middle of, and how much personalization is wanted. What the last turn answered, or asked,
@@ -705,12 +710,15 @@ class SearchRequest(_message.Message):
         principals: _abc.Iterable[_builtins.str] | None = ...,
         languages: _abc.Iterable[_builtins.str] | None = ...,
         boosts: _abc.Iterable[Global___Boost] | None = ...,
+        cross_encoder_candidates: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "filter", b"filter"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cross_encoder_candidates", b"_cross_encoder_candidates", "context", b"context", "cross_encoder_candidates", b"cross_encoder_candidates", "filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["augmentation", b"augmentation", "boosts", b"boosts", "context", b"context", "domains", b"domains", "filter", b"filter", "languages", b"languages", "page_size", b"page_size", "page_token", b"page_token", "principals", b"principals", "query", b"query", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cross_encoder_candidates", b"_cross_encoder_candidates", "augmentation", b"augmentation", "boosts", b"boosts", "context", b"context", "cross_encoder_candidates", b"cross_encoder_candidates", "domains", b"domains", "filter", b"filter", "languages", b"languages", "page_size", b"page_size", "page_token", b"page_token", "principals", b"principals", "query", b"query", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__cross_encoder_candidates: _TypeAlias = _typing.Literal["cross_encoder_candidates"]  # noqa: Y015
+    _WhichOneofArgType__cross_encoder_candidates: _TypeAlias = _typing.Literal["_cross_encoder_candidates", b"_cross_encoder_candidates"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cross_encoder_candidates) -> _WhichOneofReturnType__cross_encoder_candidates | None: ...
 
 Global___SearchRequest: _TypeAlias = SearchRequest  # noqa: Y015
 
@@ -753,7 +761,7 @@ class ScorePart(_message.Message):
     RANK_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """"dense", "bm25", "quote", "session", "personal", or "boost:" and the name of a boost."""
+    """"dense", "bm25", "quote", "cross_encoder", "session", "personal", or "boost:" and the name of a boost."""
     contribution: _builtins.float
     """What it adds to the score; of "session" it may be below 0, where what was said before speaks against the document."""
     rank: _builtins.int
@@ -994,6 +1002,7 @@ class SearchTimings(_message.Message):
     RETRIEVE_MS_FIELD_NUMBER: _builtins.int
     PERSONALIZE_MS_FIELD_NUMBER: _builtins.int
     TOTAL_MS_FIELD_NUMBER: _builtins.int
+    CROSS_ENCODE_MS_FIELD_NUMBER: _builtins.int
     embed_ms: _builtins.float
     """The query's vectors; where experts have documents, also which of them are likely to have the answer."""
     retrieve_ms: _builtins.float
@@ -1002,6 +1011,8 @@ class SearchTimings(_message.Message):
     """The user's entities and the personal ranking."""
     total_ms: _builtins.float
     """All together."""
+    cross_encode_ms: _builtins.float
+    """The cross-encoder."""
     def __init__(
         self,
         *,
@@ -1009,10 +1020,11 @@ class SearchTimings(_message.Message):
         retrieve_ms: _builtins.float = ...,
         personalize_ms: _builtins.float = ...,
         total_ms: _builtins.float = ...,
+        cross_encode_ms: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["embed_ms", b"embed_ms", "personalize_ms", b"personalize_ms", "retrieve_ms", b"retrieve_ms", "total_ms", b"total_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cross_encode_ms", b"cross_encode_ms", "embed_ms", b"embed_ms", "personalize_ms", b"personalize_ms", "retrieve_ms", b"retrieve_ms", "total_ms", b"total_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,24 +1,18 @@
 """A worker in a process of its own, started by this one and ended with it."""
 
 import asyncio
-import os
-import socket
-import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from attune.embeddings.domains import DomainRegistry
 from attune.embeddings.errors import WorkerLostError
-from attune.embeddings.workers.frames import FrameReceiver, encode_frame
+from attune.embeddings.workers.child import Child
+from attune.embeddings.workers.frames import FrameReceiver
 from attune.embeddings.workers.messages import Outcome, Reload, Reloaded, Text, WorkerInfo, WorkerSettings
 
-_COMMAND = (sys.executable, "-P", "-m", "attune.embeddings.workers.main")
-# Threads that wait for each other sleep instead of spinning: the cores also serve the requests.
-_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
+_MODULE = "attune.embeddings.workers.main"
 _END_WITHIN_S = 5.0
-_STANDARD_ERROR = 2
 _NOT_THERE = "the embedding worker died and is being started again: it will load the experts of now"
 
 
@@ -27,20 +21,19 @@ class WorkerProcess:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
-        self._process: asyncio.subprocess.Process | None = None
-        self._transport: asyncio.WriteTransport | None = None
+        self._child = Child(_MODULE)
 
     @property
     def pid(self) -> int | None:
         """The process id, once started."""
-        return None if self._process is None else self._process.pid
+        return self._child.pid
 
     async def start(self, receive: Callable[[Outcome], None], lost: Callable[[], None]) -> WorkerInfo:
         """Start the process and wait until its model is loaded and warm. See `Worker.start`."""
         await self.close()
         ready: asyncio.Future[WorkerInfo] = asyncio.get_running_loop().create_future()
-        await self._spawn(_Connection(ready, receive, lost))
-        self._write(self._settings)
+        await self._child.start(_Connection(ready, receive, lost))
+        self._child.write(self._settings)
         try:
             return await ready
         except BaseException:
@@ -49,14 +42,14 @@ class WorkerProcess:
 
     def send(self, texts: Sequence[Text]) -> None:
         """Hand texts over. The connection keeps what the worker has not read yet."""
-        self._write(texts)
+        self._child.write(texts)
 
     async def reload(self) -> DomainRegistry:
         """See `Worker.reload`."""
-        if self._transport is None or not isinstance(connection := self._transport.get_protocol(), _Connection):
+        if not isinstance(connection := self._child.protocol, _Connection):
             raise WorkerLostError(_NOT_THERE)
         reloaded = connection.next_reload()
-        self._write(Reload())
+        self._child.write(Reload())
         return await reloaded
 
     async def close(self) -> None:
@@ -64,43 +57,9 @@ class WorkerProcess:
         await self._end(_END_WITHIN_S)
 
     async def _end(self, within_s: float) -> None:
-        if self._process is None or self._transport is None:
-            return
-        process, transport = self._process, self._transport
-        self._process = self._transport = None
-        receiver = transport.get_protocol()
-        if isinstance(receiver, _Connection):
-            receiver.forget()
-        transport.close()
-        try:
-            await asyncio.wait_for(process.wait(), within_s)
-        except TimeoutError:
-            with suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-
-    async def _spawn(self, connection: "_Connection") -> None:
-        ours, theirs = socket.socketpair()
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                *(*_COMMAND, str(theirs.fileno())),
-                pass_fds=[theirs.fileno()],
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=_STANDARD_ERROR,  # this process's own output may be read by a program
-                env={**_ENVIRONMENT, **os.environ},
-                start_new_session=True,  # Ctrl-C is for this process, which lets the calls in flight end first
-            )
-        except BaseException:
-            ours.close()  # which ends the process, if there is one already
-            raise
-        finally:
-            theirs.close()
-        transport, _ = await asyncio.get_running_loop().create_connection(lambda: connection, sock=ours)
-        self._transport = transport
-
-    def _write(self, value: object) -> None:
-        if self._transport is not None:
-            self._transport.write(encode_frame(value))
+        if isinstance(connection := self._child.protocol, _Connection):
+            connection.forget()
+        await self._child.end(within_s)
 
 
 class _Connection(FrameReceiver):

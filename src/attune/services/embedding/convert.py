@@ -100,6 +100,13 @@ def embedded_vectors(results: Sequence[EmbedResult], field: str) -> NDArray[np.f
     return np.stack([each.vector for each in results if isinstance(each, Embedded)])
 
 
+def pair_scores(texts: Sequence[str], values: Sequence[float]) -> list[pb.PairScore]:
+    """A score for each text, the blank ones left out in `values`."""
+    scores = iter(values)
+    blank = status_pb2.Status(code=code_pb2.INVALID_ARGUMENT, message="the text is empty: send at least one word")
+    return [pb.PairScore(score=next(scores)) if each.strip() else pb.PairScore(error=blank) for each in texts]
+
+
 def domain_routes(domains: Sequence[str], probabilities: NDArray[np.float64]) -> list[pb.DomainRoute]:
     """For each row [domains] of probabilities, the likeliest domain first."""
     return [

@@ -6,6 +6,8 @@ from attune.embedding.v1.embedding_pb2_grpc import add_EmbeddingServiceServicer_
 from attune.embeddings.batching import BatchingEngine
 from attune.embeddings.cache import VectorCache
 from attune.embeddings.caching import CachingEngine, TextEngine
+from attune.embeddings.cross_encoder.engine import PairEngine
+from attune.embeddings.cross_encoder.messages import ScorerSettings
 from attune.embeddings.workers.messages import WorkerInfo, WorkerSettings
 from attune.embeddings.workers.process import WorkerProcess
 from attune.services.embedding.model import Model
@@ -19,15 +21,37 @@ async def build(config: Config, metrics: Metrics) -> Role:
     """The embedding service, warm: its workers have computed batches before it reports ready."""
     workers = [WorkerProcess(_settings(config, device.strip())) for device in config.devices.split(",")]
     engine = BatchingEngine(workers, clock=time.monotonic)
-    info = await engine.start()
-    servicer = EmbeddingServicer(_remembering(engine, config, metrics), _model(info))
+    pairs = _pairs(config)
+    try:
+        info = await engine.start()
+        if pairs:
+            await pairs.start()
+    except BaseException:
+        await engine.close()
+        raise
+    servicer = EmbeddingServicer(_remembering(engine, config, metrics), _model(info), pairs)
+
+    async def close() -> None:
+        if pairs:
+            await pairs.close()
+        await engine.close()
+
     return Role(
         RoleName.EMBEDDING,
         ("attune.embedding.v1.EmbeddingService",),
         lambda server: add_EmbeddingServiceServicer_to_server(servicer, server),
-        engine.close,
+        close,
         engine.watch,
     )
+
+
+def _pairs(config: Config) -> PairEngine | None:
+    """What scores pairs, where the settings name a cross-encoder; on the first of the devices."""
+    if config.cross_encoder_path is None:
+        return None
+    device = config.devices.partition(",")[0].strip()
+    settings = ScorerSettings(str(config.cross_encoder_path), config.threads, device)
+    return PairEngine(settings, clock=time.monotonic)
 
 
 def _remembering(engine: BatchingEngine, config: Config, metrics: Metrics) -> TextEngine:

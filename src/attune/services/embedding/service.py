@@ -11,7 +11,8 @@ from attune.embedding.v1 import embedding_pb2 as pb
 from attune.embedding.v1.embedding_pb2_grpc import EmbeddingServiceServicer
 from attune.embeddings.batching import EngineResult
 from attune.embeddings.caching import TextEngine
-from attune.embeddings.errors import DeadlineExpiredError, EngineClosedError, ModelError, Overloaded, WorkerLostError
+from attune.embeddings.cross_encoder.engine import PairEngine
+from attune.embeddings.errors import ModelError, Overloaded
 from attune.embeddings.items import EmbedItem
 from attune.embeddings.lanes import Lane
 from attune.embeddings.router import GENERAL
@@ -22,24 +23,29 @@ from attune.services.embedding.convert import (
     embedded_items,
     embedded_vectors,
     lane_of,
+    pair_scores,
     vector_batch,
 )
+from attune.services.embedding.failures import told_as_errors
 from attune.services.embedding.model import Model
 from attune.services.runtime.call import current_call
-from attune.services.runtime.errors import ServiceError, invalid, overloaded
+from attune.services.runtime.errors import ServiceError, failed_precondition, invalid
 from attune.services.runtime.paging import decode_token, encode_token, fingerprint
 from attune.services.runtime.validation import Validation
 
 _DEFAULT_PAGE = 100
+MOST_READ = 16_384
+"""Characters: more of a text than any cross-encoder reads."""
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class EmbeddingServicer(EmbeddingServiceServicer):
     """The gRPC face of the embedding engine."""
 
-    def __init__(self, engine: TextEngine, model: Model) -> None:
+    def __init__(self, engine: TextEngine, model: Model, pairs: PairEngine | None = None) -> None:
         self._engine = engine
         self._model = model
+        self._pairs = pairs
         self._validation = Validation()
 
     async def Embed(self, request: pb.EmbedRequest, context: Context) -> pb.EmbedResponse:
@@ -92,6 +98,24 @@ class EmbeddingServicer(EmbeddingServiceServicer):
             removed=sorted(before.keys() - after.keys()),
         )
 
+    async def ScorePairs(self, request: pb.ScorePairsRequest, context: Context) -> pb.ScorePairsResponse:
+        """By the cross-encoder."""
+        started = time.monotonic()
+        if self._pairs is None:
+            raise failed_precondition(
+                "NO_CROSS_ENCODER", "no cross-encoder is configured: give ATTUNE_CROSS_ENCODER_PATH its directory"
+            )
+        if not request.query.strip():
+            raise invalid("query", "has no words; say what the texts may answer")
+        texts = [each[:MOST_READ] for each in request.texts if each.strip()]
+        with told_as_errors():
+            found = await self._pairs.score(request.query, texts, deadline=current_call().deadline)
+        response = pb.ScorePairsResponse(scores=pair_scores(request.texts, found.values), model_id=self._pairs.model_id)
+        response.timings.queue_ms = found.queue_ms
+        response.timings.compute_ms = found.compute_ms
+        response.timings.total_ms = (time.monotonic() - started) * 1000
+        return response
+
     async def GetModelInfo(self, request: pb.GetModelInfoRequest, context: Context) -> pb.GetModelInfoResponse:
         """The model behind the vectors."""
         return pb.GetModelInfoResponse(
@@ -101,6 +125,7 @@ class EmbeddingServicer(EmbeddingServiceServicer):
             precision=self._model.precision,
             precision_reason=self._model.precision_reason,
             device=self._model.device,
+            cross_encoder_id=self._pairs.model_id if self._pairs else "",
         )
 
     async def _embed(self, request: pb.EmbedRequest, lane: Lane, *, patient: bool = False) -> pb.EmbedResponse:
@@ -124,18 +149,8 @@ class EmbeddingServicer(EmbeddingServiceServicer):
 
     async def _computed(self, items: Sequence[EmbedItem], lane: Lane, *, patient: bool = False) -> EngineResult:
         embed = self._embed_when_there_is_room if patient else self._engine.embed
-        try:
+        with told_as_errors():
             return await embed(items, lane=lane, deadline=current_call().deadline)
-        except Overloaded as error:
-            raise overloaded(
-                "more texts wait than can be embedded in time; try again later", error.retry_after_s
-            ) from error
-        except DeadlineExpiredError as error:
-            raise ServiceError(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", str(error)) from error
-        except EngineClosedError as error:
-            raise ServiceError(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", str(error)) from error
-        except WorkerLostError as error:
-            raise ServiceError(grpc.StatusCode.UNAVAILABLE, "WORKER_LOST", str(error), retry_after_s=1) from error
 
     async def _embed_when_there_is_room(
         self, items: Sequence[EmbedItem], *, lane: Lane, deadline: float | None

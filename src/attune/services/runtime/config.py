@@ -79,6 +79,12 @@ class Config(BaseSettings):
     embedding_cache_mb: int = Field(
         64, ge=0, description="Memory for vectors of interactive texts that may come again, in MiB; 0 keeps none."
     )
+    cross_encoder_path: Path | None = Field(
+        None, description="A directory with a CrossEncoder of sentence-transformers, for searches; without it, none."
+    )
+    cross_encoder_candidates: int = Field(
+        30, ge=0, le=100, description="How many of the best documents of a search it orders anew, where there is one."
+    )
     catalog_path: Path | None = Field(
         None, description="JSONL of entities; without it, <data_dir>/catalog.jsonl where that exists."
     )

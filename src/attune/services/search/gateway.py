@@ -143,6 +143,14 @@ class Gateway:
             for item in answer.items
         ]
 
+    async def pair_scores(self, query: str, texts: Sequence[str]) -> list[float | None]:
+        """How well each text answers the query, by the cross-encoder, within half of what is left of the deadline; None
+        for one that cannot be scored.
+        """
+        request = embedding.ScorePairsRequest(query=query, texts=texts)
+        answer = await self._embedding.ScorePairs(request, **onward(current_call().remaining_s() / 2))
+        return [each.score if each.HasField("score") else None for each in answer.scores]
+
     async def link(self, documents: Sequence[Document]) -> list[tuple[str, ...]]:
         """The entity ids of each document, remembered for the events that will name it."""
         request = knowledge.LinkObjectsRequest(

@@ -16,6 +16,7 @@ from attune.services.runtime.outgoing import connect
 from attune.services.runtime.server import Role
 from attune.services.runtime.stores import open_source
 from attune.services.search.boosts.declared import DeclaredBoosts
+from attune.services.search.cross_encoding import CrossEncoding
 from attune.services.search.document_log.metrics import DocumentLogMetrics
 from attune.services.search.document_log.settings import DocumentLogSettings
 from attune.services.search.document_log.worker import document_worker
@@ -38,12 +39,23 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
             for role in (RoleName.EMBEDDING, RoleName.KNOWLEDGE)
         )
     )
+    cross_encoding = CrossEncoding()
     if index is None:
         model = await gateway.model(config.service_token.get_secret_value())
         index = await asyncio.to_thread(open_index, config, model.model_id, model.dimension)
+        cross_encoding = CrossEncoding(bool(model.cross_encoder_id), config.cross_encoder_candidates)
     rankings = KeptRankings(config.search_rankings_kept, config.search_rankings_kept_s, clock=time.monotonic)
     indexer = Indexer(index, gateway, fields=fields, passages=config.search_passages)
-    servicer = SearchServicer(index, gateway, clock, metrics, indexer=indexer, rankings=rankings, boosts=boosts)
+    servicer = SearchServicer(
+        index,
+        gateway,
+        clock,
+        metrics,
+        indexer=indexer,
+        rankings=rankings,
+        boosts=boosts,
+        cross_encoding=cross_encoding,
+    )
     try:
         documents = await _documents(config, metrics, clock, index, indexer)
     except BaseException:

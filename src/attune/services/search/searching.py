@@ -15,6 +15,7 @@ from attune.services.runtime.clock import Clock, system_clock
 from attune.services.search import quotes
 from attune.services.search.boosts.boosting import boosted
 from attune.services.search.boosts.declared import Boost
+from attune.services.search.cross_encoding import CrossEncoding, cross_encoded
 from attune.services.search.fusion import Fused, best_score, reciprocal_rank_fusion
 from attune.services.search.gateway import Augmentation, Expert, Gateway, is_without_answer
 from attune.services.search.index.bm25 import terms_of
@@ -29,6 +30,7 @@ from attune.services.search.personal import Ranked, Weight, personal_ranking, we
 from attune.services.search.spaces import EVERYTHING, Space, merge, with_hits, worth_searching
 
 _log = structlog.get_logger("attune.search")
+NO_CROSS_ENCODER = CrossEncoding()
 CANDIDATES = 100
 """How many documents each ranking contributes, and so how far one can page."""
 _TELLING_HITS = 20
@@ -48,6 +50,8 @@ class Wish:
     within: Within = PUBLIC
     boosts: tuple[Boost, ...] = ()
     """Those that count."""
+    cross_encoded: int | None = None
+    """How many documents the cross-encoder is to order; None: as configured."""
 
     @property
     def personalization(self) -> float:
@@ -85,12 +89,20 @@ class Found:
 class Searcher:
     """Ranks documents for a query and a user."""
 
-    def __init__(self, index: Index, gateway: Gateway, clock: Clock = system_clock, gates: Gates | None = None) -> None:
+    def __init__(
+        self,
+        index: Index,
+        gateway: Gateway,
+        clock: Clock = system_clock,
+        gates: Gates | None = None,
+        cross_encoding: CrossEncoding = NO_CROSS_ENCODER,
+    ) -> None:
         self._index = index
         self._gateway = gateway
         self._clock = clock
         self._gates = gates or Gates.packaged()
         self._said = SaidVectors(gateway.said_vector)
+        self._cross_encoding = cross_encoding
 
     async def search(self, wish: Wish) -> Found:
         """All candidates of both rankings, the best for the user first."""
@@ -126,7 +138,11 @@ class Searcher:
         empty_domains = await self._empty_domains(tenant, wish, documents)
         times["retrieve_ms"] = _since(started)
         started = time.monotonic()
-        fused, notices = boosted(wish.boosts, fused, documents, self._clock())
+        fused, notices = await self._cross_encoded(wish, fused, documents, by_space)
+        times["cross_encode_ms"] = _since(started)
+        started = time.monotonic()
+        fused, more = boosted(wish.boosts, fused, documents, self._clock())
+        notices = [*notices, *more]
         said = await self._said_before(tenant, wish, bm25, near_by, fused)
         fused = [each for each in fused if each.ranks or said.parts]
         entities = [documents[each.id].entity_ids for each in fused]
@@ -220,6 +236,20 @@ class Searcher:
         documents = await asyncio.to_thread(self._index.documents, tenant, ids, wish.within.principals)
         # A document deleted since it was found is no answer any more.
         return [each for each in fused if each.id in documents], documents
+
+    async def _cross_encoded(
+        self, wish: Wish, fused: list[Fused], documents: Mapping[str, Document], vectors: Mapping[str, FloatVector]
+    ) -> tuple[list[Fused], Sequence[str]]:
+        """The first ones in the cross-encoder's order; all as they are, where there is none or it is not wanted."""
+        count, notices = self._cross_encoding.wanted(wish.cross_encoded)
+        if not count:
+            return fused, notices
+        # What only the session brings has no place in the fusion, and comes after those that have one.
+        first = [each for each in fused[:count] if each.ranks]
+        others = fused[len(first) :]
+        passages = await self.passages(vectors, [documents[each.id] for each in first])
+        ordered, notices = await cross_encoded(self._gateway, wish.query, first, documents, passages)
+        return [*ordered, *others], notices
 
     def _quoted(self, tenant: str, wish: Wish, bm25: Sequence[Candidate]) -> list[Candidate]:
         if not bm25:

@@ -19,6 +19,7 @@ from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.paging import fingerprint
 from attune.services.search.boosts.declared import DeclaredBoosts
 from attune.services.search.convert import of_generation, passage_message, to_message
+from attune.services.search.cross_encoding import CrossEncoding
 from attune.services.search.explain import explain
 from attune.services.search.filtering import to_filter
 from attune.services.search.gateway import Gateway
@@ -30,7 +31,7 @@ from attune.services.search.notices import of_augmentation, of_empty_domains
 from attune.services.search.paging import Page, Pages
 from attune.services.search.rankings import KeptRankings
 from attune.services.search.refusals import tells_of_the_index
-from attune.services.search.searching import Found, Searcher, Wish
+from attune.services.search.searching import NO_CROSS_ENCODER, Found, Searcher, Wish
 
 _DEFAULT_PAGE = 10
 _VERDICTS = {pb.VERDICT_RELEVANT: "relevant", pb.VERDICT_IRRELEVANT: "irrelevant"}
@@ -51,6 +52,7 @@ class SearchServicer(SearchServiceServicer):
         indexer: Indexer | None = None,
         rankings: KeptRankings | None = None,
         boosts: DeclaredBoosts | None = None,
+        cross_encoding: CrossEncoding = NO_CROSS_ENCODER,
     ) -> None:
         self._index = index
         self._gateway = gateway
@@ -58,7 +60,7 @@ class SearchServicer(SearchServiceServicer):
         self._metrics = metrics
         self._indexer = indexer or Indexer(index, gateway)
         kept = KeptRankings(clock=time.monotonic) if rankings is None else rankings
-        self._pages = Pages(Searcher(index, gateway, clock), kept)
+        self._pages = Pages(Searcher(index, gateway, clock, cross_encoding=cross_encoding), kept)
         self._boosts = boosts or DeclaredBoosts()
 
     async def IndexDocuments(
@@ -183,6 +185,7 @@ def _wish(request: pb.SearchRequest, fields: DeclaredFields, boosts: DeclaredBoo
             to_filter(request.filter, fields) if request.HasField("filter") else None,
         ),
         boosts=boosts.chosen(request.boosts),
+        cross_encoded=request.cross_encoder_candidates if request.HasField("cross_encoder_candidates") else None,
     )
 
 
