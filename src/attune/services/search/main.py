@@ -33,7 +33,7 @@ from attune.services.search.service import SearchServicer
 async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock, index: Index | None = None) -> Role:
     """The search service. Its index is bound to the model that the embedding service has, which must be up."""
     fields = declared_fields(config)
-    boosts = DeclaredBoosts.read(config.search_boosts_path)
+    boosts = DeclaredBoosts.read(config.search_boosts_path, fields)
     rankings = configured_rankings(config)
     gateway = Gateway(
         *(

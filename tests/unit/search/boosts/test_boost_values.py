@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attune.services.search.boosts.values import UnreadableError, keyword_of, moment_of, number_of
+from attune.services.search.boosts.values import UnreadableError, keywords_of, moment_of, number_of
+from attune.services.search.index.fields import FieldValue
 from attune.services.search.index.port import Document
 
 
@@ -86,9 +87,19 @@ def test_what_is_no_moment_is_not_read(text: str) -> None:
 
 
 def test_what_a_document_does_not_have_is_none() -> None:
-    for read in (number_of, moment_of, keyword_of):
+    for read in (number_of, moment_of):
         assert read(document("1"), "other") is None
+    assert keywords_of(document("1"), "other") == ()
 
 
 def test_keywords_are_as_they_are() -> None:
-    assert keyword_of(document(" Acme "), "field") == " Acme "
+    assert keywords_of(document(" Acme "), "field") == (" Acme ",)
+
+
+def test_a_filter_field_counts_before_an_attribute_of_its_name() -> None:
+    moment = datetime(2026, 11, 29, tzinfo=UTC)
+    fields: dict[str, FieldValue] = {"number": 3.0, "time": moment, "one": "a", "several": ("a", "b")}
+    both = Document("d", "title", "text", "", attributes=dict.fromkeys(fields, "of the attribute"), fields=fields)
+    assert number_of(both, "number") == 3.0
+    assert moment_of(both, "time") == moment
+    assert [keywords_of(both, name) for name in ("one", "several")] == [("a",), ("a", "b")]

@@ -9,6 +9,7 @@ from attune.search.v1 import search_pb2 as pb
 from attune.services.runtime.config import ConfigError
 from attune.services.runtime.errors import ServiceError
 from attune.services.search.boosts.declared import DeclaredBoosts
+from attune.services.search.index.fields import DeclaredFields
 
 FRESH = {"kind": "recency", "field": "published_at", "half_life_days": 30, "weight": 0.2, "default": True}
 SALES = {"kind": "number", "field": "sales", "weight": 0.02}
@@ -16,15 +17,21 @@ OURS = {"kind": "keyword", "field": "brand", "any_of": ["acme"], "weight": 0.1}
 ALL = {"boosts": {"fresh": FRESH, "sales": SALES, "ours": OURS}}
 
 
-def declared(directory: Path, content: object) -> DeclaredBoosts:
+def declared(directory: Path, content: object, fields: str = "") -> DeclaredBoosts:
     file = directory / "boosts.json"
     file.write_text(content if isinstance(content, str) else json.dumps(content))
-    return DeclaredBoosts.read(file)
+    return DeclaredBoosts.read(file, DeclaredFields.parse(fields))
 
 
 def test_a_file_declares_formulas(tmp_path: Path) -> None:
     assert list(declared(tmp_path, ALL).formulas) == ["fresh", "sales", "ours"]
     assert DeclaredBoosts.read(None).formulas == {}
+
+
+def test_a_filter_field_must_be_of_the_type_that_the_boost_needs(tmp_path: Path) -> None:
+    assert declared(tmp_path, ALL, "published_at:time,sales:number,brand:keyword,open:boolean").formulas
+    with pytest.raises(ConfigError, match=r"boosts.fresh.field: published_at is a keyword field.*needs a time"):
+        declared(tmp_path, ALL, "published_at:keyword")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from attune.search.v1 import search_pb2 as pb
 from attune.services.runtime.config import ConfigError
 from attune.services.runtime.errors import invalid
 from attune.services.search.boosts.formulas import Formula
+from attune.services.search.index.fields import NO_FIELDS, DeclaredFields
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 _MOST = 32
@@ -42,17 +43,18 @@ class DeclaredBoosts:
     formulas: Mapping[str, Formula] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path | None) -> Self:
-        """What a file declares; without one, nothing.
+    def read(cls, path: Path | None, fields: DeclaredFields = NO_FIELDS) -> Self:
+        """What a file declares; without one, nothing. `fields` are those that documents are filtered by.
 
         Raises:
-            ConfigError: it cannot be read, or declares what is no boost; the message names the entry and the mend.
+            ConfigError: it cannot be read, or declares what is no boost, or one by a field of another type; the message
+                names the entry and the mend.
         """
         if path is None:
             return cls()
         try:
             content = json.loads(path.read_bytes(), object_pairs_hook=_without_repetition)
-            return cls(_File.model_validate(content).boosts)
+            formulas = _File.model_validate(content).boosts
         except OSError as error:
             mend = "give ATTUNE_SEARCH_BOOSTS_PATH a file that can be read, or leave it empty"
             raise ConfigError(f"{path} cannot be read ({error.strerror}): {mend}") from error
@@ -60,6 +62,12 @@ class DeclaredBoosts:
             raise ConfigError(f"{path}: {_problem(error)}") from None
         except ValueError as error:
             raise ConfigError(f"{path} is not JSON that can be read ({error}): mend it") from None
+        for name, formula in formulas.items():
+            kind = fields.types.get(formula.field, formula.of_type)
+            if kind is not formula.of_type:
+                told = f"boosts.{name}.field: {formula.field} is a {kind} field by ATTUNE_SEARCH_FIELDS"
+                raise ConfigError(f"{path}: {told}, and this boost needs {formula.needs}: name another field")
+        return cls(formulas)
 
     def chosen(self, choices: Iterable[pb.Boost]) -> tuple[Boost, ...]:
         """Those that count in a search: the default ones and those chosen, with their weights; not those of weight 0.

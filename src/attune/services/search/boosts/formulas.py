@@ -15,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from attune.services.search.boosts.values import (
     MOMENT_EXAMPLE,
     NUMBER_EXAMPLE,
-    keyword_of,
+    keywords_of,
     moment_of,
     number_of,
 )
+from attune.services.search.index.fields import FieldType
 from attune.services.search.index.port import Document
 
 MOST = 10.0
@@ -43,6 +44,7 @@ class Recency(_Formula):
 
     kind: Literal["recency"]
     half_life_days: Annotated[float, Field(gt=0, le=36_525, allow_inf_nan=False)]
+    of_type: ClassVar[FieldType] = FieldType.TIME
     needs: ClassVar[str] = f"a time, such as {MOMENT_EXAMPLE}"
 
     def value(self, document: Document, now: datetime) -> float | None:
@@ -64,6 +66,7 @@ class Number(_Formula):
     kind: Literal["number"]
     scale: Literal["log1p", "as_is"] = "log1p"
     at_most: Annotated[float, Field(ge=0, le=MOST, allow_inf_nan=False)] = 1.0
+    of_type: ClassVar[FieldType] = FieldType.NUMBER
     needs: ClassVar[str] = f"a number, such as {NUMBER_EXAMPLE}"
 
     def value(self, document: Document, now: datetime) -> float | None:  # noqa: ARG002 - as the others are asked
@@ -83,12 +86,13 @@ class Keyword(_Formula):
 
     kind: Literal["keyword"]
     any_of: Annotated[Sequence[str], Field(min_length=1, max_length=100)]
+    of_type: ClassVar[FieldType] = FieldType.KEYWORD
     needs: ClassVar[str] = "a keyword"
 
     def value(self, document: Document, now: datetime) -> float | None:  # noqa: ARG002 - as the others are asked
-        """1 where the field is one of the keywords, 0 where it is another; None without the field."""
-        keyword = keyword_of(document, self.field)
-        return None if keyword is None else float(keyword in self.any_of)
+        """1 where the field has one of the keywords, 0 where it has others; None without the field."""
+        keywords = keywords_of(document, self.field)
+        return float(not set(keywords).isdisjoint(self.any_of)) if keywords else None
 
     def contribution(self, value: float) -> float:
         """What the value adds to the score."""

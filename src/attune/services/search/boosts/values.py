@@ -1,4 +1,4 @@
-"""What boosts read of a document: its attributes, strictly. The one place that knows where fields are kept."""
+"""What boosts read of a document: a filter field, which has a type, or else an attribute, strictly."""
 
 import math
 import re
@@ -23,6 +23,9 @@ def number_of(document: Document, field: str) -> float | None:
     Raises:
         UnreadableError: it is something else.
     """
+    held = document.fields.get(field)
+    if isinstance(held, float):
+        return held
     text = document.attributes.get(field)
     if text is None:
         return None
@@ -38,6 +41,9 @@ def moment_of(document: Document, field: str) -> datetime | None:
     Raises:
         UnreadableError: it is something else.
     """
+    held = document.fields.get(field)
+    if isinstance(held, datetime):
+        return held
     text = document.attributes.get(field)
     if text is None:
         return None
@@ -50,6 +56,9 @@ def moment_of(document: Document, field: str) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def keyword_of(document: Document, field: str) -> str | None:
-    """The text of a field as it is; None where there is no such field."""
-    return document.attributes.get(field)
+def keywords_of(document: Document, field: str) -> tuple[str, ...]:
+    """The texts of a field as they are; none where there is no such field."""
+    held = document.fields.get(field, document.attributes.get(field))
+    if isinstance(held, str):
+        return (held,)
+    return held if isinstance(held, tuple) else ()
