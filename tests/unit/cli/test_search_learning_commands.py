@@ -75,7 +75,7 @@ def test_the_better_ranking_is_told_with_its_interval(log: Path) -> None:
 
 
 def test_without_a_winner_it_is_told_how_many_sessions_it_would_take(tmp_path: Path) -> None:
-    few = written(tmp_path / "few.jsonl", events(3, lists=20))
+    few = written(tmp_path / "few.jsonl", events(6, lists=20))
     (row,) = printed(run("eval", "interleaving", "--log", few, "--json"))["rows"]
     assert row["winner"] == "none"
     assert row["sessions_needed"] == "unknown" or row["sessions_needed"] > row["sessions"]

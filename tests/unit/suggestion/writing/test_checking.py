@@ -158,3 +158,19 @@ def test_only_what_the_model_saw_of_the_page_is_read() -> None:
     )
     assert made.problem("knead the dough for ten minutes") == ""
     assert "script" in made.problem("\u043e\u0447\u0435\u0440\u0435\u0434\u044c")
+
+
+@pytest.mark.parametrize(
+    "text", ["<script>alert(1)</script> task", "task <img src=x onerror=alert(1)>", "a </b> c", "a <!--"]
+)
+def test_markup_is_shown_only_to_who_asks_about_markup(text: str) -> None:
+    assert checks("cancel a task").problem(text) == "wrote markup"
+    assert checks("cancel a task").rationale(text) == ""
+    assert checks("what does <img> do").problem(text) == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["is a < b", "numbers <3", "std::vector<int> resize", "Map<String, List<T>>"]
+)
+def test_a_lesser_sign_is_no_markup(text: str) -> None:
+    assert checks("compare numbers").problem(text) == ""

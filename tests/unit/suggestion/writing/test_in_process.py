@@ -77,5 +77,16 @@ def test_two_models_are_one_too_many(tmp_path) -> None:
         configured_writer(Config(llm_base_url="http://x", llm_model_path=tmp_path), Metrics())
 
 
+@pytest.mark.parametrize("url", ["banana", "127.0.0.1:8000/v1", "ftp://x/v1", "http://"])
+def test_an_address_that_is_none_is_refused_at_once(url) -> None:
+    with pytest.raises(ConfigError, match=r"ATTUNE_LLM_BASE_URL: .* is no address"):
+        configured_writer(Config(llm_base_url=url, llm_model="m"), Metrics())
+
+
+def test_a_model_of_no_server_is_refused() -> None:
+    with pytest.raises(ConfigError, match="set ATTUNE_LLM_BASE_URL too"):
+        configured_writer(Config(llm_model="m"), Metrics())
+
+
 def test_without_a_model_there_is_no_writer() -> None:
     assert configured_writer(Config(), Metrics()) is None

@@ -31,6 +31,11 @@ _ORDERS = re.compile(
     r"|\b(?:system|developer) prompt\b|\bas an ai\b|\byou are now\b|\bjailbreak"
 )
 """Orders to a model. People ask for such things as well: how to ignore files by rules, what a system prompt is."""
+_MARKUP = re.compile(
+    r"(?i)</?(?:a|audio|b|base|body|br|div|embed|form|html|i|iframe|img|input|link|meta|object|p|script|span|style|svg|u"
+    r"|video)\b(?:\s[^<>]*)?/?>?|<!--"
+)
+"""Of pages, and not all that is in angle brackets: `vector<int>` is asked for."""
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp"})
 _JOINERS = frozenset("\u200c\u200d")  # words of Persian and Indic scripts, and emoji, have them inside
 
@@ -49,6 +54,7 @@ class Checks:
         self._own_runs = {run for each in own for run in _runs(each)}
         self._label_domains = _domains(entity.label for entity in situation.entities)
         self._domains = self._label_domains | _domains((*own, situation.page_title))
+        self._user_markup = any(_MARKUP.search(each) for each in own)
         self._user_orders = any(_ORDERS.search(each) for each in own)
         self._page_orders = any(_ORDERS.search(each) for each in (situation.page_title, page))
         self._scripts = _scripts(_context(situation))
@@ -66,6 +72,7 @@ class Checks:
         """The rationale, or nothing where it may not be shown: the suggestion stands without it."""
         shown = " ".join(text.split())
         is_foul = _is_foul(shown) or bool(other_domains(shown, self._label_domains)) or self._copies_page(shown)
+        is_foul = is_foul or bool(_MARKUP.search(shown))
         if len(shown) > _MOST_RATIONALE or is_foul or self._obeys(shown) or not self._screen.allows(shown):
             return ""
         return shown
@@ -80,6 +87,8 @@ class Checks:
             return "wrote what is no query"
         if self._page_orders and self._obeys(text):
             return "wrote what is no query"
+        if not self._user_markup and _MARKUP.search(text):
+            return "wrote markup"
         return ""
 
     def _content(self, text: str) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from attune.services.runtime.config import Config, ConfigError
 from attune.services.runtime.metrics import Metrics
@@ -21,7 +22,8 @@ def configured_writer(config: Config, metrics: Metrics, screen: Screen | None = 
     """A writer, or None where no language model is configured.
 
     Raises:
-        ConfigError: two models are configured, or the prompt's file is not usable.
+        ConfigError: two models are configured, or one whose address is missing or wrong, or the prompt's file is
+            not usable.
         ModelError: the model's directory is not usable.
     """
     template = load_template(PromptStyle(config.llm_prompt_style), config.suggestion_prompt_path)
@@ -46,8 +48,20 @@ def _engine(config: Config, style: PromptStyle) -> Engine | None:
             raise ConfigError("ATTUNE_LLM_MODEL_PATH and ATTUNE_LLM_BASE_URL name two language models: set one of them")
         return _in_process(config.llm_model_path, config.llm_waiting, style)
     if not config.llm_base_url:
+        if config.llm_model:
+            raise ConfigError("ATTUNE_LLM_MODEL names a model of no server: set ATTUNE_LLM_BASE_URL too, or unset it")
         return None
+    _require_server(config)
     return OpenAiServer(config.llm_base_url, config.llm_model, config.llm_api_key.get_secret_value(), style)
+
+
+def _require_server(config: Config) -> None:
+    """What the client would only find out with the first question, and the ranker would hide."""
+    url = urlsplit(config.llm_base_url)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise ConfigError(
+            f"ATTUNE_LLM_BASE_URL: {config.llm_base_url!r} is no address; write one such as http://127.0.0.1:8000/v1"
+        )
 
 
 def _in_process(directory: Path, waiting: int, style: PromptStyle) -> Engine:

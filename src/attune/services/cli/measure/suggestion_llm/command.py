@@ -106,6 +106,7 @@ def _of_scorer(dev: Sequence[Ranked], test: Sequence[Ranked]) -> tuple[list[Row]
         }
         rows.append(row)
     figures = _told("llm_scorer_mrr", bootstrap(mixed)) | _told("llm_scorer_alone_mrr", bootstrap(judged))
+    figures |= _told("llm_scorer_vectors_mrr", bootstrap(vectors))
     figures |= _told("llm_scorer_gain_over_vectors", paired_difference(mixed, vectors))
     return rows, figures
 
