@@ -59,12 +59,17 @@ def choose_precision(
     if device.type != "cpu":
         return _on_gpu(PrecisionSetting(setting), native=torch.cuda.get_device_capability(device) >= _AMPERE)
     if setting == PrecisionSetting.INT8:
-        return _int8(_VNNI.intersection(name for name, has in cpu_features().items() if has), clock)
+        return _int8(vnni_features(), clock)
     chosen = _chosen_format(PrecisionSetting(setting), clock)
     gain = prepacking_speedup(chosen.dtype, clock)
     if gain <= 1:
         return Precision(chosen.dtype, f"{chosen.reason}; weights as they are, laid out they are {gain:.1f}x")
     return Precision(chosen.dtype, f"{chosen.reason}; weights laid out for this CPU, {gain:.1f}x", prepacked=True)
+
+
+def vnni_features() -> AbstractSet[str]:
+    """The features of this CPU that multiply bytes without losing digits; empty where it has none."""
+    return _VNNI.intersection(name for name, has in cpu_features().items() if has)
 
 
 def _on_gpu(setting: PrecisionSetting, *, native: bool) -> Precision:

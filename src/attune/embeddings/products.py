@@ -62,15 +62,23 @@ def prepacked(weight: Tensor) -> Tensor:
     return cast("Tensor", _operator("_reorder_linear_weight")(weight.contiguous(), _LAYOUT_ROWS))
 
 
-def can_prepack() -> bool:
-    """Whether this build of torch has oneDNN and the operators used here, which torch keeps for its compiler."""
+def can_prepack(dtype: torch.dtype = torch.float32) -> bool:
+    """Whether this build of torch has oneDNN and the operators used here, which torch keeps for its compiler, and
+    whether oneDNN computes in this format on this CPU.
+    """
     built_in = bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
-    return built_in and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS)
+    if not (built_in and all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS)):
+        return False
+    if dtype != torch.bfloat16:
+        return True
+    # CPUs with AVX2 alone: `linear` computes there in bf16, by itself.
+    asked = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)
+    return asked is None or bool(asked())
 
 
 def fastest_product(weight: Tensor, bias: Tensor) -> Callable[[Tensor], Tensor]:
     """The product with a weight and a bias, by the fastest way that this build of torch has."""
-    if not can_prepack():
+    if not can_prepack(weight.dtype):
         return lambda inputs: functional.linear(inputs, weight, bias)
     packed = prepacked(weight)
     return lambda inputs: _linear_pointwise(inputs, packed, bias, "none", "")
@@ -85,7 +93,7 @@ def trial_product(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
 
 def prepacking_speedup(dtype: torch.dtype, clock: Clock) -> float:
     """How many times faster than `linear` a prepacked product is; 0 where there is none."""
-    if not can_prepack():
+    if not can_prepack(dtype):
         return 0.0
     inputs, weight, bias = trial_product(dtype)
     prepacked_product = fastest_product(weight, bias)

@@ -185,8 +185,8 @@ def test_a_sample_is_the_same_for_a_seed(measured):
     ("line", "words"),
     [
         ('{"user": "u", "ts": "soon", "query": "q"}', "field ts"),
-        ('{"ts": "970916000002", "query": "q"}', "field user: missing"),
-        ("[]", "a list"),
+        ('{"ts": "970916000002", "query": "q"}', "field user: is missing"),
+        ("[]", "is not a JSON object"),
     ],
 )
 def test_a_wrong_line_of_a_log_is_named(measured, line, words):
@@ -200,7 +200,7 @@ def test_a_wrong_line_of_a_log_is_named(measured, line, words):
 def test_statements_that_are_none_and_a_directory_without_sets_are_named(measured, tmp_path):
     users, catalog = measured
     (users / "said" / "users_ptkb.jsonl").write_text('{"user": "p", "ptkb": ["x"]}\n')
-    assert "field ptkb: not an object" in sentence(run("eval", "store", "--users", users, "--catalog", catalog))
+    assert "field ptkb: is no object" in sentence(run("eval", "store", "--users", users, "--catalog", catalog))
     assert "no <set>/logs.jsonl" in sentence(run("eval", "store", "--users", tmp_path / "none", "--catalog", catalog))
 
 

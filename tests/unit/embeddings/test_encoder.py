@@ -53,9 +53,10 @@ def test_a_sequence_has_the_same_vector_alone_and_in_any_batch(encoder, tokens):
     assert cosines(encoder.encode(tokens), alone).min() >= 0.9999
 
 
-@pytest.mark.skipif(not can_prepack(), reason="this build of torch has no oneDNN")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_weights_laid_out_for_the_cpu_change_no_vector(shared_tiny_model, encoder, dtype):
+    if not can_prepack(dtype):
+        pytest.skip("this build of torch has no oneDNN, or it does not compute so on this CPU")
     tokens = [[3] * length for length in range(1, POSITIONS)]
     prepacked = build(shared_tiny_model, dtype=dtype, prepacked=True)
     assert cosines(prepacked.encode(tokens), encoder.encode(tokens)).min() >= 0.999

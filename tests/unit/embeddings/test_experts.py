@@ -81,7 +81,7 @@ def test_a_mixed_batch_equals_its_specialists(mixed, specialists, texts):
 
 @pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16])
 def laid_out(request, shared_tiny_model) -> Encoder:
-    return mixture(shared_tiny_model, request.param, 32, prepacked=can_prepack())
+    return mixture(shared_tiny_model, request.param, 32, prepacked=can_prepack(request.param))
 
 
 @settings(deadline=None, max_examples=30)

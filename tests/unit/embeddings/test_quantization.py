@@ -14,12 +14,14 @@ from attune.embeddings.config import read_model_config
 from attune.embeddings.encoder import Encoder
 from attune.embeddings.errors import SettingError
 from attune.embeddings.layers import FeedForward
-from attune.embeddings.precision import Precision, choose_precision
+from attune.embeddings.precision import Precision, choose_precision, vnni_features
 from attune.embeddings.products import Product
 from attune.embeddings.quantization import calibration_sequences, quantize
 from attune.embeddings.quantized_products import QuantizedFeedForward, QuantizedProduct, can_quantize
 
-pytestmark = pytest.mark.skipif(not can_quantize(), reason="this build of torch has no products in int8")
+pytestmark = pytest.mark.skipif(
+    not (can_quantize() and vnni_features()), reason="this CPU, or this build of torch, has no products in int8"
+)
 
 INT8 = Precision(torch.float32, "asked for by a test", quantized=True)
 ROWS, INPUTS, OUTPUTS = 48, 64, 96

@@ -122,4 +122,5 @@ def test_the_tokens_of_a_prompt_tell_nothing() -> None:
     words = Words.fitted(vectors, sequences, VOCABULARY, silent=[40, 41])
     assert words is not None
     prompted = [[BEGIN, 40, 41, *sequence[1:]] for sequence in sequences]
-    assert torch.equal(words(torch.from_numpy(vectors), prompted), words(torch.from_numpy(vectors), sequences))
+    # Equal but for the order of a sum: the prompt's rows are zeros.
+    torch.testing.assert_close(words(torch.from_numpy(vectors), prompted), words(torch.from_numpy(vectors), sequences))

@@ -169,8 +169,6 @@ def test_markup_is_shown_only_to_who_asks_about_markup(text: str) -> None:
     assert checks("what does <img> do").problem(text) == ""
 
 
-@pytest.mark.parametrize(
-    "text", ["is a < b", "numbers <3", "std::vector<int> resize", "Map<String, List<T>>"]
-)
+@pytest.mark.parametrize("text", ["is a < b", "numbers <3", "std::vector<int> resize", "Map<String, List<T>>"])
 def test_a_lesser_sign_is_no_markup(text: str) -> None:
     assert checks("compare numbers").problem(text) == ""
