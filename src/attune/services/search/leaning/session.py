@@ -15,7 +15,7 @@ from attune.services.search.leaning.leaned import Step, lean
 from attune.services.search.leaning.mixing import Candidates, mixed
 
 _NONE = "there was nothing before this query in the session"
-_ABSTAINS = "what was said before would not help this query: it says itself what it wants"
+_ABSTAINS = "what was said before is not foreseen to help this query"
 _COUNTS = "the query goes on from what was said before"
 
 
