@@ -74,7 +74,7 @@ def test_a_clear_query_is_ranked_as_without_a_session(client: Client) -> None:
     plain, after = found(client, CLEAR), found(client, CLEAR, Context(turns=TOLD))
     assert [hit.score for hit in after.hits] == [hit.score for hit in plain.hits]
     assert after.personalization.session_weight == 0
-    assert "says itself what it wants" in after.personalization.session_reason
+    assert "not foreseen to help" in after.personalization.session_reason
 
 
 @pytest.mark.usefixtures("cities")

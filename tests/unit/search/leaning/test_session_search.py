@@ -93,7 +93,7 @@ async def test_where_the_gate_abstains_the_ranking_is_the_plain_one(index: Index
     plain, found = await search(index, Said(), Context()), await search(index, Said(), TOLD, are_open=False)
     assert [(each.fused.id, each.score) for each in found.ranked] == [(e.fused.id, e.score) for e in plain.ranked]
     assert found.session.value == 0
-    assert "says itself what it wants" in found.session.reason
+    assert "not foreseen to help" in found.session.reason
 
 
 async def test_no_personalization_asks_for_no_vector_and_changes_nothing(index: Index) -> None:
