@@ -1,116 +1,125 @@
-"""The language model as judge: candidates that vectors found, by how likely the model holds each."""
+"""The language model as judge: the ranker's first candidates, by how likely the model holds each."""
 
-import json
-import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from attune.embeddings.errors import SettingError
+from attune.services.cli.measure.suggestion.ladder import SERVED, CrossFitted
+from attune.services.cli.measure.suggestion.scores import rank_of
 from attune.services.cli.measure.suggestion_llm.cases import Case
-from attune.services.cli.measure.suggestion_llm.vectors import Vectorizer
+from attune.services.cli.measure.suggestion_llm.scorer import Score
 
-_SCORER = Path(__file__).with_name("scorer_process.py")
-_CANDIDATES = 50
+CANDIDATES = 50
 _HEAD = "Searches of one person, one a line:\n"
 WEIGHTS = (0.1, 0.25, 0.5, 1.0, 2.0)
+CONTEXTS = ("query", "own history")
 KINDS = ("sum", "mean", "lift")
 """Log-likelihood of a candidate; by token; and by how much the context makes it likelier than no context does."""
-
-Score = Callable[[str, Sequence[str]], NDArray[np.float64]]
-"""Of texts behind a context: [n, 2], log-likelihood and number of tokens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A case with its pool in the order of the vectors, and what the model says of the first candidates."""
+    """A case with the ranker's first candidates, and what the model says of them."""
 
     case: Case
-    cosines: NDArray[np.float32]
-    """Of the candidates, falling."""
-    gold_rank: int
-    """By the vectors, from 1, in the whole pool."""
+    scores: NDArray[np.float64]
+    """The ranker's, of its candidates, falling."""
+    gold: int | None
+    """Which candidate was asked next; None where it is not among them."""
+    rank: float
+    """Of what was asked next by the ranker, from 1, in the whole pool."""
+    rank_by_query: float
+    """The same by the cosine to the query."""
     likelihoods: Mapping[str, Mapping[str, NDArray[np.float64]]]
-    """By context (query, own history) and kind."""
+    """By context and kind."""
 
-    def reciprocal_rank(self, weight: float, context: str = "", kind: str = "", *, alone: bool = False) -> float:
-        """Of what came next, in the order of z(cosine) + weight * z(likelihood) of the candidates."""
-        place = self.gold_rank - 1
-        if not context or place >= len(self.cosines):
-            return 1 / self.gold_rank
-        scores = weight * _z(self.likelihoods[context][kind]) + (0.0 if alone else 1.0) * _z(self.cosines)
-        return 1 / (1 + int((scores > scores[place]).sum()))
+    def mixed_rank(self, weight: float, context: str, kind: str) -> float:
+        """Of what was asked next, in the order of z(ranker) + weight * z(likelihood) of the candidates."""
+        return self._rank_by(_z(self.scores) + weight * _z(self.likelihoods[context][kind]))
+
+    def judged_rank(self, context: str, kind: str) -> float:
+        """The same, in the order of the likelihood alone."""
+        return self._rank_by(self.likelihoods[context][kind])
+
+    def _rank_by(self, scores: NDArray[np.float64]) -> float:
+        return self.rank if self.gold is None else rank_of(scores, self.gold, np.ones(len(scores), bool))
 
 
-def rank_all(
-    score: Score, cases: Sequence[Case], pool: Sequence[str], vectors: Vectorizer, done: Callable[[], None]
-) -> list[Ranked]:
-    """Each case's candidates by vectors, with the model's likelihoods."""
-    alone: dict[str, NDArray[np.float64]] = {}
+def rank_all(score: Score, cases: Sequence[Case], ranker: CrossFitted, done: Callable[[], None]) -> list[Ranked]:
+    """Each case's candidates by a ranker that has learned from other users, with the model's likelihoods."""
+    judge = _Judge(score)
     ranked = []
     for case in cases:
-        ranked.append(_rank(score, case, pool, vectors, alone))
+        ranked.append(_rank(judge, case, ranker))
         done()
     return ranked
 
 
 def best_mix(dev: Sequence[Ranked]) -> tuple[str, str, float]:
     """Context, kind and weight with the highest MRR on cases that are kept for choosing."""
-    choices = product(("query", "own history"), KINDS, WEIGHTS)
-    return max(choices, key=lambda each: np.mean([one.reciprocal_rank(each[2], each[0], each[1]) for one in dev]))
+    choices = product(CONTEXTS, KINDS, WEIGHTS)
+    return max(choices, key=lambda each: mrr([one.mixed_rank(each[2], each[0], each[1]) for one in dev]))
 
 
-@contextmanager
-def scorer(python: Path, model: Path) -> Iterator[Score]:
-    """A process of another environment that computes likelihoods."""
-    command = [str(python), str(_SCORER), str(model)]
-    with subprocess.Popen(  # noqa: S603 - what the user names
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-
-        def score(context: str, texts: Sequence[str]) -> NDArray[np.float64]:
-            assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - they are pipes
-            process.stdin.write(json.dumps({"context": context, "texts": list(texts)}) + "\n")
-            process.stdin.flush()
-            line = process.stdout.readline()
-            if not line:
-                raise SettingError(
-                    f"--scorer-python: {python} cannot score with {model}; it needs llama-cpp-python and numpy"
-                )
-            return np.asarray(json.loads(line), np.float64)
-
-        try:
-            yield score
-        finally:
-            process.kill()
+def best_alone(dev: Sequence[Ranked]) -> tuple[str, str]:
+    """Context and kind with the highest MRR by the likelihood alone."""
+    return max(product(CONTEXTS, KINDS), key=lambda each: mrr([one.judged_rank(*each) for one in dev]))
 
 
-def _rank(
-    score: Score, case: Case, pool: Sequence[str], vectors: Vectorizer, alone: dict[str, NDArray[np.float64]]
-) -> Ranked:
-    new = [text for text in pool if text not in case.asked]
-    cosines = vectors(new) @ vectors([case.query])[0]
-    order = np.argsort(-cosines, kind="stable")
-    texts = [new[place] for place in order[:_CANDIDATES]]
-    unknown = [text for text in texts if text not in alone]
-    if unknown:
-        alone |= dict(zip(unknown, score(_HEAD, unknown), strict=True))
-    apart = np.stack([alone[text] for text in texts])
-    contexts = {"query": [case.query], "own history": [*reversed(case.history), case.query]}
-    said = {name: score(_HEAD + "".join(f"{each}\n" for each in lines), texts) for name, lines in contexts.items()}
-    likelihoods = {
-        name: {"sum": each[:, 0], "mean": each[:, 0] / each[:, 1], "lift": each[:, 0] - apart[:, 0]}
-        for name, each in said.items()
-    }
-    rank = 1 + [new[place] for place in order].index(case.next_query)
-    return Ranked(case, cosines[order[:_CANDIDATES]], rank, likelihoods)
+def mrr(ranks: Sequence[float]) -> float:
+    """Of ranks from 1."""
+    return float(np.mean(1 / np.array(ranks)))
 
 
-def _z(values: NDArray[np.floating]) -> NDArray[np.float64]:
+class _Judge:
+    """Asks for what it has not asked yet."""
+
+    def __init__(self, score: Score) -> None:
+        self._score = score
+        self._alone: dict[str, float] = {}
+
+    def likelihoods(self, case: Case, texts: Sequence[str]) -> dict[str, dict[str, NDArray[np.float64]]]:
+        """By context and kind, [texts]."""
+        apart = self._without_context(texts)
+        before = {"query": [case.query], "own history": [*reversed(case.history), case.query]}
+        said = {name: self._score(_HEAD + _lines(before[name]), texts) for name in CONTEXTS}
+        return {
+            name: {"sum": each[:, 0], "mean": each[:, 0] / each[:, 1], "lift": each[:, 0] - apart}
+            for name, each in said.items()
+        }
+
+    def _without_context(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        unknown = [text for text in texts if text not in self._alone]
+        if unknown:
+            self._alone |= dict(zip(unknown, self._score(_HEAD, unknown)[:, 0].tolist(), strict=True))
+        return np.array([self._alone[text] for text in texts])
+
+
+def _rank(judge: _Judge, case: Case, ranker: CrossFitted) -> Ranked:
+    world = ranker.world
+    scores = np.asarray(ranker.model(case.user).scores(world.values(case.place, SERVED)), np.float64)
+    allowed, gold = world.allowed(world.log.cases[case.place], new=True), world.places[case.next_query]
+    candidates = np.argsort(-np.where(allowed, scores, -np.inf), kind="stable")[:CANDIDATES]
+    candidates = candidates[allowed[candidates]]
+    vector = world.encoded[case.query].vector
+    cosines = world.block.cosines(vector) if vector is not None else np.zeros(len(scores))
+    return Ranked(
+        case=case,
+        scores=scores[candidates],
+        gold=next(iter(np.flatnonzero(candidates == gold).tolist()), None),
+        rank=rank_of(scores, gold, allowed),
+        rank_by_query=rank_of(np.asarray(cosines, np.float64), gold, allowed),
+        likelihoods=judge.likelihoods(case, [world.log.pool[place] for place in candidates]),
+    )
+
+
+def _lines(texts: Sequence[str]) -> str:
+    return "".join(f"{each}\n" for each in texts)
+
+
+def _z(values: NDArray[np.float64]) -> NDArray[np.float64]:
     spread = float(values.std())
     return (values - values.mean()) / spread if spread > 0 else np.zeros(len(values))
