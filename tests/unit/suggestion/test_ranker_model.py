@@ -58,6 +58,8 @@ def test_a_file_of_other_features_is_refused_with_their_names(tmp_path: Path) ->
         ('{"format": 1}', "field features"),
         ('{"format": 9, "features": {}}', "field format: is 9"),
         ('{"format": 1, "features": {"words": {"weight": 1, "mean": 0, "scale": 0}}}', "features.words.scale"),
+        ('{"format": 1, "features": {"words": {"weight": 1e308, "mean": 0, "scale": 1}}}', "features.words.weight"),
+        ('{"format": 1, "features": {"words": {"weight": 1, "mean": 0, "scale": 1e-300}}}', "features.words.scale"),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_field(tmp_path: Path, content: str, told: str) -> None:

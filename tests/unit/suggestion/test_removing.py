@@ -9,7 +9,7 @@ import pytest
 from attune.events.v1.events_pb2 import EVENT_TYPE_SUGGESTION_REMOVED, InteractionEvent
 from attune.knowledge.v1 import knowledge_pb2 as knowledge
 from attune.services.runtime.validation import Validation
-from attune.services.suggestion.gateway import _known
+from attune.services.suggestion.gateways.knowledge import _known
 from attune.services.suggestion.removing import Remover
 from attune.services.suggestion.suppression import fingerprint
 
@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 3, tzinfo=UTC)
 
 @dataclass
 class Services:
-    """Stands where `Gateway` does: every text names the same entities."""
+    """Stands where `KnowledgeGateway` does: every text names the same entities."""
 
     named: Sequence[str] = ()
     catalog: frozenset[str] = frozenset({"asyncio", "queue"})

@@ -14,7 +14,8 @@ from attune.knowledge.v1.context_pb2 import Context
 from attune.knowledge_store.retrieval import Mode
 from attune.services.runtime.call import Call, enter_call
 from attune.services.runtime.llm import LlmError
-from attune.services.suggestion.gateway import Acquainted, Retrieved
+from attune.services.suggestion.gateways.knowledge import Acquainted
+from attune.services.suggestion.gateways.search import Retrieved
 from attune.services.suggestion.known import KnownEntity, Source
 from attune.services.suggestion.ranking.candidates import Candidate
 from attune.services.suggestion.ranking.encoder import Embedded
@@ -122,7 +123,7 @@ class Together(Gateway):
 
 async def test_search_what_was_removed_and_what_is_known_are_asked_at_once() -> None:
     gateway = Together(Retrieved(["A title"], ["e1"]))
-    situating = Situating(gateway, Screen())  # type: ignore[arg-type]
+    situating = Situating(gateway, gateway, Screen())  # type: ignore[arg-type]
     situated = await situating.of("ada", "query", Context(), for_writer=False)
     assert list(situated.situation.titles) == ["A title"]
     assert gateway.searched == ["ada", ""]  # again for nobody, as what is known of the user is withheld
@@ -131,7 +132,7 @@ async def test_search_what_was_removed_and_what_is_known_are_asked_at_once() -> 
 
 async def test_entities_of_documents_come_behind_those_of_the_context_and_each_once() -> None:
     gateway = Together(Retrieved(["A title"], ["e1", "e2"]), is_withheld=False)
-    situated = await Situating(gateway, Screen()).of("ada", "query", Context(), for_writer=False)  # type: ignore[arg-type]
+    situated = await Situating(gateway, gateway, Screen()).of("ada", "query", Context(), for_writer=False)  # type: ignore[arg-type]
     assert gateway.looked_up == ["e1", "e2"]
     assert [(each.label, each.via_label) for each in situated.situation.entities] == [
         ("of the query", ""),
@@ -143,7 +144,7 @@ async def test_entities_of_documents_come_behind_those_of_the_context_and_each_o
 
 async def test_search_that_did_not_answer_is_not_waited_for_again() -> None:
     gateway = Together(Retrieved(notice="search is slow"))
-    situating = Situating(gateway, Screen())  # type: ignore[arg-type]
+    situating = Situating(gateway, gateway, Screen())  # type: ignore[arg-type]
     situated = await situating.of("ada", "query", Context(), for_writer=False)
     assert gateway.searched == ["ada"]
     assert situated.notices[-1] == "search is slow"
@@ -157,7 +158,8 @@ def over(
     ranker: object, writer: Writer | None, *entities: KnownEntity, denied: tuple[str, ...] = (), summary: str = ""
 ) -> Suggester:
     enter_call(Call("test", "default", time.monotonic() + 30))
-    situating = Situating(Gateway(list(entities), summary), Screen(denied))  # type: ignore[arg-type]
+    gateway = Gateway(list(entities), summary)
+    situating = Situating(gateway, gateway, Screen(denied))  # type: ignore[arg-type]
     return Suggester(situating, ranker, writer, 5)  # type: ignore[arg-type]
 
 
@@ -174,6 +176,17 @@ async def test_the_ranker_is_ready_when_the_writer_fails() -> None:
     outcome = await suggested(over(ranker, Writer(failing_after=ranker)))
     assert [(each.text, each.is_written, each.token) for each in outcome.suggestions] == [("ranked", False, "token")]
     assert outcome.fallback_reason == "the language model is down"
+
+
+@pytest.mark.parametrize(("query", "is_asked"), [(" ", False), ("query", True)])
+async def test_where_nothing_is_known_the_language_model_is_not_asked(query: str, is_asked: bool) -> None:
+    writer = Writer("written")
+    suggester, outcome = over(Ranker("ranked"), writer), Outcome()
+    wish = Wish("", query, Context(), 1, use_llm=True)
+    texts = [each.text async for each in suggester.suggest(wish, outcome)]
+    assert texts == (["written"] if is_asked else ["ranked"])
+    assert (outcome.account is not None) == is_asked
+    assert ("was not asked" in outcome.fallback_reason) != is_asked
 
 
 async def test_the_ranker_fills_up_what_was_broken_off_and_repeats_nothing() -> None:
@@ -285,7 +298,7 @@ async def test_after_the_history_was_removed_documents_and_reasons_know_nothing_
     cut = datetime(2026, 11, 3, tzinfo=UTC)
     again = replace(known("asyncio"), count=13, first_seen=cut - timedelta(9), last_seen=cut + timedelta(1))
     gateway = Gateway([again, replace(again, entity_id="before", label="before", last_seen=cut)], "Knows all.", cut)
-    situated = await Situating(gateway, Screen()).of("ada", "query", Context(), for_writer=True)  # type: ignore[arg-type]
+    situated = await Situating(gateway, gateway, Screen()).of("ada", "query", Context(), for_writer=True)  # type: ignore[arg-type]
     assert gateway.searched_for == ["ada", ""]  # what was found for the user is not used
     assert [(each.label, each.count, each.last_seen) for each in situated.situation.entities] == [("asyncio", 0, None)]
     assert situated.situation.summary == ""
@@ -293,5 +306,5 @@ async def test_after_the_history_was_removed_documents_and_reasons_know_nothing_
 
 async def test_documents_are_searched_for_the_user_whose_history_stands() -> None:
     gateway = Gateway([])
-    await Situating(gateway, Screen()).of("ada", "query", Context(), for_writer=False)  # type: ignore[arg-type]
+    await Situating(gateway, gateway, Screen()).of("ada", "query", Context(), for_writer=False)  # type: ignore[arg-type]
     assert gateway.searched_for == ["ada"]

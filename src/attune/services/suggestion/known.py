@@ -60,6 +60,12 @@ class Situation:
     summary: str = ""
     """The user in a few words, for a language model; empty where there is none, or it may not be used."""
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether nobody has said anything, and nothing is known of the user."""
+        said = (self.query, *self.previous_queries, self.page_title, self.page_text, self.summary)
+        return not (any(text.strip() for text in said) or self.entities or self.own or self.titles)
+
 
 def visible(text: str) -> str:
     """Without control and format characters, such as marks of direction. White space stays, and so do joiners inside

@@ -9,7 +9,9 @@ from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.outgoing import connect
 from attune.services.runtime.server import Role
 from attune.services.suggestion.completion.completer import Completer
-from attune.services.suggestion.gateway import Gateway
+from attune.services.suggestion.gateways.embedding import EmbeddingGateway
+from attune.services.suggestion.gateways.knowledge import KnowledgeGateway
+from attune.services.suggestion.gateways.search import SearchGateway
 from attune.services.suggestion.queries.live import LiveQueries
 from attune.services.suggestion.ranking.configured import configured_ranker
 from attune.services.suggestion.ranking.serving import RankerPath
@@ -25,29 +27,30 @@ from attune.suggestion.v1.suggestion_pb2_grpc import add_SuggestionServiceServic
 
 async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock, writer: Writer | None = None) -> Role:
     """The suggestion service, asking the services at the addresses of `config`; tests hand in a writer of theirs."""
-    gateway = Gateway(
-        *(
-            connect(config.address(role), max_message_bytes=config.max_message_bytes)
-            for role in (RoleName.KNOWLEDGE, RoleName.EMBEDDING, RoleName.SEARCH)
-        )
-    )
+    channels = [
+        connect(config.address(role), max_message_bytes=config.max_message_bytes)
+        for role in (RoleName.KNOWLEDGE, RoleName.EMBEDDING, RoleName.SEARCH)
+    ]
+    knowledge, embedding = KnowledgeGateway(channels[0]), EmbeddingGateway(channels[1])
+    search = SearchGateway(channels[2])
     screen, queries = Screen.load(config.denylist_path), LiveQueries(config.queries)
     writer = writer or configured_writer(config, metrics, screen)
     ranker = RankerPath(
-        gateway.vectors,
+        embedding.vectors,
         configured_ranker(config),
         queries=lambda: queries.of(current_call().tenant),
         temperature=config.suggestion_exploration,
         random=np.random.default_rng(),
     )
-    suggester = Suggester(Situating(gateway, screen), ranker, writer, config.llm_timeout_s)
-    completer = Completer(gateway, queries, screen, config.completion_budget_ms / 1000)
-    servicer = SuggestionServicer(suggester, completer, Remover(gateway, clock), metrics)
+    suggester = Suggester(Situating(knowledge, search, screen), ranker, writer, config.llm_timeout_s)
+    completer = Completer(knowledge, search, queries, screen, config.completion_budget_ms / 1000)
+    servicer = SuggestionServicer(suggester, completer, Remover(knowledge, clock), metrics)
 
     async def close() -> None:
         if writer is not None:
             await writer.close()
-        await gateway.close()
+        for channel in channels:
+            await channel.close()
 
     return Role(
         RoleName.SUGGESTION,

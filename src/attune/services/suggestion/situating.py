@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from attune.knowledge.v1.context_pb2 import Context
-from attune.services.suggestion.gateway import Acquainted, Gateway, Retrieved
+from attune.services.suggestion.gateways.knowledge import Acquainted, KnowledgeGateway
+from attune.services.suggestion.gateways.search import Retrieved, SearchGateway
 from attune.services.suggestion.known import KnownEntity, Situation
 from attune.services.suggestion.screening import Screen
 from attune.services.suggestion.suppression import Suppression
@@ -37,8 +38,9 @@ class Situated:
 class Situating:
     """Asks the other services on behalf of the current call."""
 
-    def __init__(self, gateway: Gateway, screen: Screen) -> None:
-        self._gateway = gateway
+    def __init__(self, knowledge: KnowledgeGateway, search: SearchGateway, screen: Screen) -> None:
+        self._knowledge = knowledge
+        self._search = search
         self._screen = screen
 
     async def of(self, user: str, query: str, context: Context, *, for_writer: bool) -> Situated:
@@ -46,7 +48,7 @@ class Situating:
         started = time.monotonic()
         notices: list[str] = []
         retrieved, suppression, known = await asyncio.gather(
-            self._gateway.retrieved(user, query, context),
+            self._search.retrieved(user, query, context),
             self._suppression(user),
             self._known(user, query, context),
         )
@@ -56,7 +58,7 @@ class Situating:
             notices.append(_WITHHELD)
         if user and not retrieved.notice and (known.is_withheld or suppression.history_until):
             # It ranked by what is withheld, or by what they did until then. Who did not answer is not asked again.
-            retrieved = await self._gateway.retrieved("", query, context)
+            retrieved = await self._search.retrieved("", query, context)
         if retrieved.notice:
             notices.append(retrieved.notice)
         told = user if _is_personal(user, context) and not known.is_withheld else ""
@@ -80,16 +82,16 @@ class Situating:
         return Situated(situation, notices, milliseconds, suppression, self._screen)
 
     async def _suppression(self, user: str) -> Suppression:
-        return await self._gateway.suppression(user) if user else Suppression()
+        return await self._knowledge.suppression(user) if user else Suppression()
 
     async def _known(self, user: str, query: str, context: Context) -> Acquainted:
-        return await self._gateway.entities(user, query, context) if _is_personal(user, context) else Acquainted()
+        return await self._knowledge.entities(user, query, context) if _is_personal(user, context) else Acquainted()
 
     async def _of_documents(self, user: str, retrieved: Retrieved) -> Sequence[KnownEntity]:
-        return (await self._gateway.entities_of_documents(user, retrieved.entity_ids)).entities if user else ()
+        return (await self._knowledge.entities_of_documents(user, retrieved.entity_ids)).entities if user else ()
 
     async def _summary(self, user: str) -> str:
-        summary = await self._gateway.summary(user) if user else ""
+        summary = await self._knowledge.summary(user) if user else ""
         return summary if self._screen.allows(summary) else ""
 
     def _usable(self, entities: Sequence[KnownEntity], suppression: Suppression) -> list[KnownEntity]:

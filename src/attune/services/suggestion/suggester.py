@@ -20,6 +20,9 @@ from attune.services.suggestion.writing.model import Account, Task, Writer
 _log = structlog.get_logger("attune.suggestion")
 _RESERVE_S = 0.25
 """Kept of the deadline for the ranker, should the language model not answer in time."""
+_NOTHING_TO_WRITE_FROM = (
+    "the language model was not asked: there is no query, session or page to write from, and nobody known"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,8 @@ class Suggester:
         situated = await self._situating.of(wish.user, wish.query, wish.context, for_writer=writer is not None)
         outcome.notices += situated.notices
         outcome.milliseconds |= situated.milliseconds
+        if writer is not None and situated.situation.is_blank:
+            writer, outcome.fallback_reason = None, _NOTHING_TO_WRITE_FROM
         ready = asyncio.create_task(self._by_ranker(situated, wish.limit, outcome))
         try:
             if writer is not None:

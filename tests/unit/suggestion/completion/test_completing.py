@@ -16,7 +16,7 @@ from attune.knowledge_store.retrieval import Mode
 from attune.services.runtime.call import Call, enter_call
 from attune.services.suggestion.completion.completer import Completed, Completer
 from attune.services.suggestion.completion.typos import corrected, is_near
-from attune.services.suggestion.gateway import Acquainted
+from attune.services.suggestion.gateways.knowledge import Acquainted
 from attune.services.suggestion.known import KnownEntity
 from attune.services.suggestion.queries.live import LiveQueries
 from attune.services.suggestion.queries.model import QueryStatistics
@@ -40,7 +40,7 @@ def error(code: grpc.StatusCode) -> grpc.aio.AioRpcError:
 
 @dataclass
 class Services:
-    """Stands where `Gateway` does."""
+    """Stands where the gateways do."""
 
     entities: Sequence[KnownEntity] = ()
     titled: Sequence[str] = ()
@@ -88,7 +88,7 @@ class Asking:
         enter_call(Call("complete", "acme", monotonic() + 10))
         self.now = 0.0
         queries = LiveQueries(directory)
-        self.completer = Completer(services, queries, Screen(denied), 0.05, lambda: self.now)  # type: ignore[arg-type]
+        self.completer = Completer(services, services, queries, Screen(denied), 0.05, lambda: self.now)  # type: ignore[arg-type]
 
     async def __call__(self, prefix: str, user: str = "", *session: str, limit: int = 10) -> list[str]:
         return [each.candidate.text for each in (await self.whole(prefix, user, *session, limit=limit)).completions]

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from attune.services.runtime.feature_weight import FeatureWeight
 from attune.services.search.leaning.gate import FEATURES, Gate
 
 _FORMAT = 1
@@ -23,18 +24,11 @@ class GatesError(ValueError):
     """A file of gates that cannot be used: one sentence with the mend."""
 
 
-class _Feature(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    weight: float
-    mean: float
-    scale: float = Field(gt=0)
-
-
 class _Gate(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     bias: float
     threshold: float = Field(ge=0, le=1)
-    features: dict[str, _Feature]
+    features: dict[str, FeatureWeight]
 
 
 class _File(BaseModel):

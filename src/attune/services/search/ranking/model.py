@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from attune.services.runtime.feature_weight import FeatureWeight
 from attune.services.search.ranking.errors import RankerError
 from attune.services.search.ranking.features import IS_PERSONAL, NAMES, Values
 
@@ -22,18 +23,11 @@ _FORMAT = 1
 _TRAIN = "train it anew with `attune train ranker --for search`"
 
 
-class _Feature(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    weight: float
-    mean: float
-    scale: float = Field(gt=0)
-
-
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
     format: int
     purpose: Literal["search"] = Field(alias="for")
-    features: dict[str, _Feature]
+    features: dict[str, FeatureWeight]
     provenance: dict[str, Any] = {}
 
 

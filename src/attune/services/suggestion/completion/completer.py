@@ -13,7 +13,8 @@ from attune.services.runtime.call import current_call
 from attune.services.suggestion.completion.candidates import candidates
 from attune.services.suggestion.completion.ordering import Scored, beginnings, ordered
 from attune.services.suggestion.completion.person import Person
-from attune.services.suggestion.gateway import Acquainted, Gateway
+from attune.services.suggestion.gateways.knowledge import Acquainted, KnowledgeGateway
+from attune.services.suggestion.gateways.search import SearchGateway
 from attune.services.suggestion.known import normalised
 from attune.services.suggestion.queries.file import folded_prefix
 from attune.services.suggestion.queries.live import LiveQueries
@@ -63,14 +64,16 @@ class Completer:
 
     def __init__(
         self,
-        gateway: Gateway,
+        knowledge: KnowledgeGateway,
+        search: SearchGateway,
         queries: LiveQueries,
         screen: Screen,
         budget_s: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`budget_s` bounds the wait for other services; `clock` measures how long search is left alone."""
-        self._gateway = gateway
+        self._knowledge = knowledge
+        self._search = search
         self._queries = queries
         self._screen = screen
         self._budget_s = budget_s
@@ -103,7 +106,7 @@ class Completer:
         if not user:
             return _Wishes(Person.of((), session))
         suppression, acquainted = await asyncio.gather(
-            _in_time(self._gateway.suppression(user, self._budget_s)), self._acquainted(user, context)
+            _in_time(self._knowledge.suppression(user, self._budget_s)), self._acquainted(user, context)
         )
         if suppression is None:
             return None
@@ -116,7 +119,7 @@ class Completer:
         """None where it cannot be told in time: unlike removals, it can be done without."""
         if context.HasField("personalization") and context.personalization == 0:
             return Acquainted()
-        return await _in_time(self._gateway.own_entities(user, self._budget_s))
+        return await _in_time(self._knowledge.own_entities(user, self._budget_s))
 
     async def _titles(self, typed: str, completed: Completed) -> Sequence[str]:
         """Titles of documents that the text finds; none where search is slow, and was so a moment ago."""
@@ -126,7 +129,7 @@ class Completer:
             completed.notices.append(_NO_TITLES)
             return ()
         try:
-            return await self._gateway.titles(typed, self._budget_s)
+            return await self._search.titles(typed, self._budget_s)
         except grpc.aio.AioRpcError as error:
             if error.code() not in (*_LATE, grpc.StatusCode.INVALID_ARGUMENT):
                 raise

@@ -14,8 +14,9 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from attune.services.runtime.feature_weight import FeatureWeight
 from attune.services.suggestion.ranking.errors import RankerError
 from attune.services.suggestion.ranking.features import FEATURES
 
@@ -23,17 +24,10 @@ _FORMAT = 1
 _TRAIN = "train it anew with `attune train ranker`"
 
 
-class _Feature(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    weight: float
-    mean: float
-    scale: float = Field(gt=0)
-
-
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
     format: int
-    features: dict[str, _Feature]
+    features: dict[str, FeatureWeight]
     provenance: dict[str, Any] = {}
 
 

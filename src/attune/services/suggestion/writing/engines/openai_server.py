@@ -17,6 +17,8 @@ _TEMPERATURE = 0.2
 _MOST_BYTES = 1 << 20
 """A longer answer is none: it is not read to its end."""
 _TOO_LONG = "the language model's server answered with more than a megabyte"
+_LONGEST_NAME = 256
+"""Of a model: what a server says comes back to our caller."""
 _REFUSED = (400, 422)
 
 
@@ -152,7 +154,7 @@ def _is_end(chunk: Any) -> bool:
 def _count(answer: Any, model: str, account: Account) -> None:
     """Adds what the server says that the answer used, where it says it in numbers."""
     named, usage = _field(answer, "model"), _field(answer, "usage")
-    account.model = named if isinstance(named, str) and named else model
+    account.model = named[:_LONGEST_NAME] if isinstance(named, str) and named else model
     if usage is not None:
         account.prompt_tokens += _number(_field(usage, "prompt_tokens"))
         account.completion_tokens += _number(_field(usage, "completion_tokens"))
