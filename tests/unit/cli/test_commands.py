@@ -1,5 +1,6 @@
 """Commands without a server: help with an example, and one sentence for what the user can mend."""
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,8 @@ def test_an_unreachable_server_is_one_sentence_with_the_mend(command: list[str])
 
 def test_forgetting_asks_first() -> None:
     assert run("user", "forget", "ada", input="n\n").exit_code == 1
+
+
+def test_the_version_is_told() -> None:
+    told = run("--version")
+    assert (told.exit_code, told.stdout) == (0, f"attune {version('attune')}\n")

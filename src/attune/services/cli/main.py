@@ -34,15 +34,16 @@ from attune.services.cli.store import store
 from attune.services.cli.train import augmenter, expert, ranker
 from attune.services.cli.up import up
 from attune.services.cli.user import user
+from attune.services.cli.version import attune
 
 app = typer.Typer(
     name="attune",
     cls=QuietGroup,
-    help="A personalized search backend: embedding, knowledge, suggestion and search over one event log.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.callback()(attune)
 app.command()(demo)
 app.command()(up)
 app.command()(index)
