@@ -42,8 +42,9 @@ $(LLM)/.attune-setup: $(filter .tools/uv/bin/uv,$(UV))
 demo-llm: $(SETUP) $(LLM)/.attune-setup ## The same, with a small real language model that writes the suggestions
 	@$(BIN)/attune demo --llm-python $(LLM)/bin/python $(ARGS)
 
+# A file's tests stay together, as they share what they start. More than four processes want more memory than a laptop has.
 test: $(SETUP) ## Run the tests (ARGS="-k search")
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(SETUP) proto-check ## Lint, types, import contracts, contracts, examples
 	@$(BIN)/ruff check .

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.e2e.process import ATTUNE, attune, environment
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]  # it measures eight things, each behind a server of its own
 
 SHORT = ("--loads", "q8", "--concurrency", "1,4", "--seconds", "0.2", "--rounds", "1")
 
