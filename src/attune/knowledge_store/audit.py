@@ -36,6 +36,9 @@ class Audit:
     events: int = 0
     tombstones: int = 0
     objects: int = 0
+    readings: int = 0
+    """Documents that users have read, or rejected."""
+    statements: int = 0
     bytes_of_records: int = 0
     bytes_on_disk: int | None = None
     duplicates: int = 0
@@ -72,7 +75,18 @@ class Audit:
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
-        counted = ("users", "entities", "events", "tombstones", "objects", "duplicates", "negative", "decayed_away")
+        counted = (
+            "users",
+            "entities",
+            "events",
+            "readings",
+            "statements",
+            "tombstones",
+            "objects",
+            "duplicates",
+            "negative",
+            "decayed_away",
+        )
         users, on_disk = max(1, self.users), self.bytes_on_disk
         return {
             **{name: getattr(self, name) for name in counted},
@@ -117,6 +131,8 @@ def _count_user(found: Audit, kept: KeptUser, catalog: Catalog, now: datetime, r
     record, states = kept.record, kept.record.states.values()
     found.users += 1
     found.events += record.events
+    found.readings += len(record.readings)
+    found.statements += len(record.statements)
     found.entities += len(states)
     found.of_user[len(states)] += 1
     found.bytes_of_records += len(encode(record)) + len(encode_digests(record))

@@ -1,10 +1,13 @@
 """A user's record as bytes: fields, packed (packing.py), behind a byte that names the format.
 
-    {"n": events, "t": [first seen, last seen, newest epoch], "e": [entity, ...], "s": [fingerprint, ...], "h": until}
+    {"n": events, "t": [first seen, last seen, newest epoch], "e": [entity, ...], "s": [fingerprint, ...], "h": until,
+     "d": [document, ...], "p": [statement, ...]}
     entity: [id, first seen, last seen - first seen, weight, recent or 0 if it is the weight, code, count, ...]
+    document, statement: [id or text, seconds, 1 if it was rejected, digest of an entity, ...]
 
-Times are microseconds since 1970 in UTC, those of entities since the user's first; weights are exact to the last bit. A
-code is of a kind and a source. Format 1, which is read and no longer written, is the fields as JSON, deflated.
+Times are microseconds since 1970 in UTC, those of entities since the user's first, those of documents and statements
+in whole seconds since its second; weights are exact to the last bit. A code is of a kind and a source. Format 2 is the
+same without documents and statements; format 1 is those fields as JSON, deflated. Both are read and no longer written.
 """
 
 import json
@@ -14,16 +17,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from attune.knowledge_store.history import History, Trace
 from attune.knowledge_store.model import EntityState, EventKind, Source
 from attune.knowledge_store.packing import pack, unpack
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.store import StoreError
 from attune.knowledge_store.store_model import Suppressed
 
-FORMAT = 2
+FORMAT = 3
 DIGEST_BYTES = 6
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_SECOND = 1_000_000
 _KINDS, _SOURCES = list(EventKind), list(Source)
 # Never reordered: they are what is stored. New ones go to the end.
 _CODES = {(kind, source): f"{_KINDS.index(kind)}{source[0]}" for kind in _KINDS for source in _SOURCES}
@@ -46,6 +51,9 @@ def to_fields(record: UserRecord) -> dict[str, Any]:
     if record.suppressed != Suppressed():
         fields["s"] = [each.hex() for each in record.suppressed.fingerprints]
         fields["h"] = _number(record.suppressed.history_until)
+    for name, held in (("d", record.readings), ("p", record.statements)):
+        if held:
+            fields[name] = [_noted(held[text], start) for text in sorted(held)]
     return fields
 
 
@@ -80,6 +88,15 @@ def decode_suppressed(content: bytes) -> Suppressed:
     return _suppressed(_fields(content))
 
 
+def decode_history(content: bytes) -> History:
+    """What the user has read and said, alone of what was encoded. Raises as `decode`; entities are not looked at."""
+    fields = _fields(content)
+    try:
+        return History.of(_traces(fields, "d"), _traces(fields, "p"))
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(error) from error
+
+
 def decode(content: bytes) -> UserRecord:
     """What was encoded, without digests. Raises StoreError for bytes of another format, or damaged ones."""
     return from_fields(_fields(content))
@@ -96,7 +113,16 @@ def from_fields(fields: dict[str, Any]) -> UserRecord:
         first, last, newest = (_moment(number) for number in fields["t"])
         states = [_decoded(each, first or _EPOCH) for each in fields["e"]]
         by_id = {state.entity_id: state for state in states}
-        return UserRecord(fields["n"], first, last, newest, by_id, suppressed=_suppressed(fields))
+        return UserRecord(
+            fields["n"],
+            first,
+            last,
+            newest,
+            by_id,
+            suppressed=_suppressed(fields),
+            readings=_traces(fields, "d"),
+            statements=_traces(fields, "p"),
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(error) from error
 
@@ -115,7 +141,7 @@ def _damaged(error: Exception) -> StoreError:
 def _fields(content: bytes) -> dict[str, Any]:
     read = _READERS.get(content[0]) if content else None
     if read is None:
-        held, known = content[:1].hex() or "none", " and ".join(f"{each:02x}" for each in _READERS)
+        held, known = content[:1].hex() or "none", ", ".join(f"{each:02x}" for each in _READERS)
         raise StoreError(
             f"a user's record has format {held}, this version knows {known}: upgrade attune, or restore a backup"
         )
@@ -130,7 +156,7 @@ def _inflated(content: bytes) -> dict[str, Any]:
     return fields
 
 
-_READERS: Mapping[int, Callable[[bytes], dict[str, Any]]] = {1: _inflated, FORMAT: unpack}
+_READERS: Mapping[int, Callable[[bytes], dict[str, Any]]] = {1: _inflated, 2: unpack, FORMAT: unpack}
 
 
 def encode_digests(record: UserRecord) -> bytes:
@@ -171,6 +197,19 @@ def _decoded(fields: list[Any], start: datetime) -> EntityState:
         float(weight),
         float(weight) if type(recent) is int else recent,
     )
+
+
+def _noted(trace: Trace, start: int) -> list[Any]:
+    seconds = to_microseconds(trace.at) // _SECOND - start // _SECOND
+    return [trace.text, seconds, int(trace.is_rejected), *trace.about]
+
+
+def _traces(fields: dict[str, Any], name: str) -> dict[str, Trace]:
+    start = (fields["t"][0] or 0) // _SECOND
+    return {
+        text: Trace(text, to_datetime((start + seconds) * _SECOND), bool(rejected), tuple(about))
+        for text, seconds, rejected, *about in fields.get(name, ())
+    }
 
 
 def _number(moment: datetime | None) -> int | None:

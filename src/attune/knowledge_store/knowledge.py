@@ -1,7 +1,8 @@
 """The library's front door: one handler for interaction events, wherever they come from, and the questions about a
 user.
 
-Texts pass through to be linked and are dropped here; what goes on to the store are entity ids, times and weights.
+Texts pass through to be linked and are dropped here; what goes on to the store are ids, times and weights, and what
+users said of themselves to be kept.
 """
 
 from collections import defaultdict
@@ -13,11 +14,13 @@ from typing import Any
 from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.folding import fold
 from attune.knowledge_store.graph import CatalogGraph
+from attune.knowledge_store.history import History
 from attune.knowledge_store.linking import Linker
 from attune.knowledge_store.loaded import LoadedCatalog
 from attune.knowledge_store.model import (
     Companion,
     EntityState,
+    EventKind,
     Interaction,
     LinkedEntity,
     LogPosition,
@@ -25,6 +28,7 @@ from attune.knowledge_store.model import (
     Summary,
     UserKey,
 )
+from attune.knowledge_store.noting import noted_reading, noted_statement
 from attune.knowledge_store.projection import observes_document, observes_query, observes_suggestion, project
 from attune.knowledge_store.record import page_of
 from attune.knowledge_store.redirects import Redirects
@@ -113,6 +117,10 @@ class Knowledge:
     def summary(self, user: UserKey) -> Summary | None:
         return self.store.summary(user)
 
+    def history(self, user: UserKey) -> History:
+        """What the user has read and said."""
+        return self.store.history(user)
+
     def export(self, user: UserKey) -> Iterator[dict[str, Any]]:
         return self.store.export(user)
 
@@ -168,6 +176,8 @@ def _projected(
     query: list[str] = []
     document: Sequence[LinkedEntity] = ()
     suggestion: list[str] = []
+    reading = statement = None
+    redirects = loaded.catalog.redirects
     if observes_query(interaction.kind):
         query = _query_entities(interaction, loaded.linker)
     elif observes_suggestion(interaction):
@@ -175,9 +185,18 @@ def _projected(
     elif observes_document(interaction.kind):
         object_key = (interaction.user.tenant, interaction.object_id)
         document = known.get(object_key) or _title_entities(interaction, loaded.linker)
-    observations = _with_other_ids(project(interaction, query, document, suggestion), loaded.catalog.redirects)
+        reading = noted_reading(interaction, document, redirects)
+    elif interaction.kind is EventKind.STATEMENT:
+        statement = noted_statement(interaction, _query_entities(interaction, loaded.linker), redirects)
+    observations = _with_other_ids(project(interaction, query, document, suggestion), redirects)
     return Projected(
-        interaction.event_id, interaction.user, interaction.occurred_at, interaction.logged_at, observations
+        interaction.event_id,
+        interaction.user,
+        interaction.occurred_at,
+        interaction.logged_at,
+        observations,
+        reading,
+        statement,
     )
 
 

@@ -22,7 +22,7 @@ _SMALLEST_EXPONENT = 1100  # below -log2 of the smallest positive double (1074)
 
 
 class EventKind(StrEnum):
-    """OpenSearch User Behavior Insights' interactions, and the feedback on suggestions."""
+    """OpenSearch User Behavior Insights' interactions, feedback on suggestions, and what users say of themselves."""
 
     QUERY = "query"
     IMPRESSION = "impression"
@@ -34,6 +34,7 @@ class EventKind(StrEnum):
     SUGGESTION_ACCEPTED = "suggestion_accepted"
     FEEDBACK = "feedback"
     SUGGESTION_REMOVED = "suggestion_removed"
+    STATEMENT = "statement"
 
 
 class Source(StrEnum):

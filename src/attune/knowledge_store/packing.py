@@ -1,17 +1,21 @@
 """A record's fields (codec.py) in few bytes: what repeats is deflated, numbers without a pattern are kept as they are.
 
-    deflated JSON | width, first seen ... | width, elapsed ... | weight ... | recent ...
+    deflated JSON | width, first seen ... | width, elapsed ... | weight ... | recent ... | history | history
 
 The JSON is the fields with "e": [changed, weighed, [entity, ...], [[code, count, ...], ...]]. The entities of which
 most is to be told come first: the first `changed` have an elapsed time and a recent weight, the first `weighed` a
 weight; that of the others is 1. Times are integers in two's complement, each as wide, in bytes, as the widest of its
 column; weights are doubles. All are little-endian.
+
+Of documents ("d") and statements ("p"), where there are any, the JSON has [[text, ...], [digests, ...], [place of a
+rejected one, ...]], digests being how many each has. Their histories are width, seconds ... | width, digest ...
 """
 
 import json
 import struct
 import zlib
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -27,6 +31,7 @@ _FEW = 32
 """Numbers that Python converts one by one in less time than it takes to make an array of them."""
 _INTEGER = "<i8"
 _CHANGED, _WEIGHED = 2, 1
+_HISTORIES = ("d", "p")
 
 
 def pack(fields: dict[str, Any]) -> bytes:
@@ -36,11 +41,13 @@ def pack(fields: dict[str, Any]) -> bytes:
     changed = told.count(_CHANGED)
     weighed = changed + told.count(_WEIGHED)
     head = {**fields, "e": [changed, weighed, [row[0] for row in rows], [row[5:] for row in rows]]}
+    head |= {name: _headed(fields[name]) for name in _HISTORIES if name in fields}
     columns = [
         _integers([row[1] for row in rows]),
         _integers([row[2] for row in rows[:changed]]),
         _doubles([row[3] for row in rows[:weighed]]),
         _doubles([row[4] if _has_recent(row) else row[3] for row in rows[:changed]]),
+        *(column for name in _HISTORIES if name in fields for column in _history(fields[name])),
     ]
     text = _JSON.encode(head)
     deflating = zlib.compressobj(level=6, wbits=-zlib.MAX_WBITS, zdict=_COMMON)
@@ -60,6 +67,9 @@ def unpack(content: bytes) -> dict[str, Any]:
     elapsed = columns.integers(changed) + [0] * (len(ids) - changed)
     weights = columns.doubles(weighed) + [1.0] * (len(ids) - weighed)
     recent = columns.doubles(changed) + [0] * (len(ids) - changed)
+    for name in _HISTORIES:
+        if name in fields:
+            fields[name] = _unheaded(*fields[name], columns)
     columns.require_end()
     rows = zip(ids, first, elapsed, weights, recent, counts, strict=True)
     fields["e"] = [[each, seen, since, much, lately, *counted] for each, seen, since, much, lately, counted in rows]
@@ -99,6 +109,26 @@ class _Columns:
             raise ValueError("it ends too early")
         self._at += length
         return taken
+
+
+def _headed(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    rejected = [place for place, row in enumerate(rows) if row[2]]
+    return [[row[0] for row in rows], [len(row) - 3 for row in rows], rejected]
+
+
+def _history(rows: Sequence[Sequence[Any]]) -> list[bytes]:
+    return [_integers([row[1] for row in rows]), _integers([digest for row in rows for digest in row[3:]])]
+
+
+def _unheaded(
+    texts: Sequence[str], counts: Sequence[int], rejected: Sequence[int], columns: _Columns
+) -> list[list[Any]]:
+    seconds = columns.integers(len(texts))
+    digests = iter(columns.integers(sum(counts)))
+    of_each = [list(islice(digests, count)) for count in counts]
+    flags = [int(place in rejected) for place in range(len(texts))]
+    rows = zip(texts, seconds, flags, of_each, strict=True)
+    return [[text, at, flag, *about] for text, at, flag, about in rows]
 
 
 def _told(row: Sequence[Any]) -> int:

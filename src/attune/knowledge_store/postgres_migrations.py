@@ -62,5 +62,16 @@ def _claims(connection: Connection) -> None:
     connection.execute(CLAIMS)
 
 
-_STEPS: dict[int, Callable[[Connection], None]] = {3: _consents_summaries_companions, 4: _claims}
+def _histories(_connection: Connection) -> None:
+    """5 to 7: records may hold what was read and said, which a process of version 5 can neither read nor forget.
+
+    No table changes: records become so with their users' next events.
+    """
+
+
+_STEPS: dict[int, Callable[[Connection], None]] = {
+    3: _consents_summaries_companions,
+    4: _claims,
+    5: _histories,
+}
 """By the version before, in order."""

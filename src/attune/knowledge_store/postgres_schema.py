@@ -1,4 +1,4 @@
-"""The tables of a PostgreSQL store, version 5 as those of SQLite, in a schema of their own, `attune`.
+"""The tables of a PostgreSQL store, version 7 as those of SQLite, in a schema of their own, `attune`.
 
 Text is compared by bytes ("C"), as Python compares it. A user's record is packed already, so nothing is compressed
 again. An index over a digest of both names finds a user: the names themselves may be long.
@@ -16,7 +16,7 @@ from attune.knowledge_store.postgres_migrations import (
 )
 from attune.knowledge_store.store import StoreError
 
-VERSION = 5
+VERSION = 7
 TABLES = ("users", "tombstones", "consents", "summaries", "companions", "positions", "objects")
 """Any row of them makes a store one that is not empty. Claims do not: a worker may wait while a backup is loaded."""
 _MAKING = 0x61747475  # "attu": held by whoever makes or migrates the tables

@@ -1,18 +1,21 @@
-"""The export of a user: format 3, a sequence of JSON-ready records, whichever the engine.
+"""The export of a user: format 4, a sequence of JSON-ready records, whichever the engine.
 
-    {"record": "profile", "format": 3, "tenant", "user", "events", "entities", "first_seen", "last_seen",
+    {"record": "profile", "format": 4, "tenant", "user", "events", "entities", "first_seen", "last_seen",
      "forgotten_at"}
     {"record": "entity", "entity_id", "counts": {"click/document": 3, ...}, "first_seen", "last_seen", "weight",
      "recent"}
+    {"record": "read_document", "object_id", "at", "rejected"}
+    {"record": "statement", "text", "at"}
     {"record": "forgotten_entity", "entity_id", "forgotten_at"}
     {"record": "suppressed_suggestion", "fingerprint"}
     {"record": "suppressed_history", "until"}
     {"record": "consent", "purpose", "granted", "at"}
     {"record": "summary", "text", "version", "events", "made_at", "made_by"}
 
-One profile, then the entities by weight, then the forgotten ones by id, then what is suggested no more, the choices by
-time, and the summary. Times are ISO 8601 in UTC, or null. Both weights are as of last_seen. Of events only their number
-is kept, and digests of their ids to tell a repeated one, from which nothing can be read.
+One profile, then the entities by weight, the documents read and the statements, the newest first, then the forgotten
+entities by id, what is suggested no more, the choices by time, and the summary. Times are ISO 8601 in UTC, or null.
+Both weights are as of last_seen. Of events only their number is kept, and digests of their ids to tell a repeated one,
+from which nothing can be read.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,11 +23,12 @@ from datetime import datetime
 from typing import Any
 
 from attune.knowledge_store.consent import Consents
+from attune.knowledge_store.history import newest
 from attune.knowledge_store.model import EntityState, EventKind, Source, Summary, UserKey
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.tombstones import Tombstones
 
-FORMAT = 3
+FORMAT = 4
 
 
 def export_records(
@@ -34,6 +38,10 @@ def export_records(
     yield _profile_record(user, record, tombstones)
     for state in record.ranked():
         yield _entity_record(state)
+    for read in newest(record.readings):
+        yield {"record": "read_document", "object_id": read.text, "at": _iso(read.at), "rejected": read.is_rejected}
+    for said in newest(record.statements):
+        yield {"record": "statement", "text": said.text, "at": _iso(said.at)}
     for entity_id, forgotten_at in sorted(tombstones.entities.items()):
         yield {"record": "forgotten_entity", "entity_id": entity_id, "forgotten_at": _iso(forgotten_at)}
     for fingerprint in record.suppressed.fingerprints:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from attune.knowledge_store import history
+from attune.knowledge_store.history import History, Noted, Trace
 from attune.knowledge_store.model import EntityState, Observation
 from attune.knowledge_store.store_model import EntityCursor, Profile, Projected, Suppressed
 
@@ -19,18 +21,29 @@ what producers send again, which is soon or never.
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """What was too old: entity states, and users of whom nothing is left but what they want suggested no more."""
+    """What was too old: entity states, readings, statements, and users of whom nothing is left but what they want
+    suggested no more.
+    """
 
     entities: int = 0
     users: int = 0
+    readings: int = 0
+    statements: int = 0
 
     def __add__(self, other: "Expired") -> "Expired":
-        return Expired(self.entities + other.entities, self.users + other.users)
+        return Expired(
+            self.entities + other.entities,
+            self.users + other.users,
+            self.readings + other.readings,
+            self.statements + other.statements,
+        )
 
 
 @dataclass(slots=True)
 class UserRecord:
-    """A user's numbers, entity states by id, digests of event ids in the order of arrival, and unwanted suggestions."""
+    """A user's numbers, entity states by id, digests of event ids in the order of arrival, unwanted suggestions, and
+    what was read and said.
+    """
 
     events: int = 0
     first_seen: datetime | None = None
@@ -40,6 +53,10 @@ class UserRecord:
     states: dict[str, EntityState] = field(default_factory=dict)
     digests: dict[bytes, None] = field(default_factory=dict)
     suppressed: Suppressed = field(default_factory=Suppressed)
+    readings: dict[str, Trace] = field(default_factory=dict)
+    """By the document's id."""
+    statements: dict[str, Trace] = field(default_factory=dict)
+    """By the statement."""
 
     @property
     def is_empty(self) -> bool:
@@ -66,6 +83,27 @@ class UserRecord:
         state = self.states.get(seen.entity_id)
         self.states[seen.entity_id] = EntityState.first(seen) if state is None else state.observed(seen)
 
+    def note_reading(self, noted: Noted) -> None:
+        """Keeps that the document was read, or rejected."""
+        history.note_reading(self.readings, noted)
+
+    def note_statement(self, noted: Noted) -> None:
+        """Keeps the statement, or drops it."""
+        history.note_statement(self.statements, noted)
+
+    @property
+    def history(self) -> History:
+        """What was read and said, as far as it may be used."""
+        return History.of(self.readings, self.statements)
+
+    def forget(self, entity_id: str) -> dict[str, int]:
+        """Drops the entity, and what was read and said about it; how much that was, per place."""
+        return {
+            "entities": int(self.states.pop(entity_id, None) is not None),
+            "readings": history.drop_about(self.readings, entity_id),
+            "statements": history.drop_about(self.statements, entity_id),
+        }
+
     def evict(self, capacity: int) -> None:
         """Keeps the `capacity` entities of the largest weights, liked or rejected; of equal ones the first by id."""
         if len(self.states) > capacity:
@@ -77,15 +115,21 @@ class UserRecord:
         """What `expire` would drop."""
         old = sum(state.last_seen < before for state in self.states.values())
         is_gone = old == len(self.states) and self.last_seen is not None and self.last_seen < before
-        return Expired(old, int(is_gone))
+        readings, statements = (
+            sum(each.at < before for each in held.values()) for held in (self.readings, self.statements)
+        )
+        return Expired(old, int(is_gone), readings, statements)
 
     def expire(self, before: datetime) -> Expired:
-        """Drops the states last seen before then; of a user who has no other and was last seen before then, all events.
+        """Drops what was last seen, read or said before then; of a user who has no other state and was last seen before
+        then, all events.
 
         No epoch of theirs is after `last_seen`: a forgetting of later covers them without being told.
         """
         expired = self.expirable(before)
         self.states = {key: state for key, state in self.states.items() if state.last_seen >= before}
+        self.readings = {key: each for key, each in self.readings.items() if each.at >= before}
+        self.statements = {key: each for key, each in self.statements.items() if each.at >= before}
         if expired.users:
             self.events, self.first_seen, self.last_seen, self.newest_epoch = 0, None, None, None
             self.digests = {}
@@ -117,6 +161,8 @@ class UserRecord:
             "entities": len(self.states),
             "events": self.events,
             "profiles": min(self.events, 1),
+            "readings": len(self.readings),
+            "statements": len(self.statements),
             "suppressions": len(suppressed.fingerprints) + (suppressed.history_until is not None),
         }
 

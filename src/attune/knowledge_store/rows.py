@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from attune.knowledge_store.consent import Consents
+from attune.knowledge_store.history import History
 from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary, KeptTombstone
 from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, LogPosition, Summary, UserKey
 from attune.knowledge_store.record import UserRecord
@@ -25,6 +26,10 @@ class Rows(Protocol):
 
     def suppressed(self, user: UserKey) -> Suppressed:
         """What the user has removed."""
+        ...
+
+    def history(self, user: UserKey) -> History:
+        """What the user has read and said."""
         ...
 
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:

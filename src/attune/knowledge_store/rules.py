@@ -42,9 +42,12 @@ def _apply_event(tx: Transaction, event: Projected, limits: Limits) -> str:
     if not record.take(event):
         return "duplicates"
     for seen in event.observations:
-        if not any(tombstones.cover_entity(epoch, each) for each in (seen.entity_id, *seen.other_ids)):
+        if not tombstones.cover_any(epoch, (seen.entity_id, *seen.other_ids)):
             record.observe(seen)
     record.evict(limits.capacity)
+    for noted, note in ((event.reading, record.note_reading), (event.statement, record.note_statement)):
+        if noted is not None and not tombstones.cover_any(epoch, (*noted.entity_ids, *noted.other_ids)):
+            note(noted)
     return "new"
 
 
@@ -72,10 +75,10 @@ def forget_entity(tx: Transaction, user: UserKey, entity_id: str, at: datetime) 
     """See Store.forget_entity."""
     require_identifier(entity_id, "entity_id")
     until = _covering(tx, user, at)
-    erased = tx.changed(user).states.pop(entity_id, None)
+    erased = tx.changed(user).forget(entity_id)
     if not tx.tombstones(user).cover_event(until):  # as a store that is built again has it
         tx.bury(user, entity_id, until)
-    return {"entities": int(erased is not None), "summaries": tx.delete_summary(user)}
+    return {**erased, "summaries": tx.delete_summary(user)}
 
 
 def restore(tx: Transaction, removals: Sequence[Removal]) -> None:

@@ -103,9 +103,14 @@ def _claims(connection: sqlite3.Connection) -> None:
     )
 
 
+def _histories(_connection: sqlite3.Connection) -> None:
+    """5 to 7: records may hold what was read and said. They become so with their users' next events."""
+
+
 _STEPS: dict[int, Callable[[sqlite3.Connection], None]] = {
     2: _one_row_a_user,
     3: _consents_summaries_companions,
     4: _claims,
+    5: _histories,
 }
 """By the version before, in order."""

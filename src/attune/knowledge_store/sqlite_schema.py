@@ -1,4 +1,4 @@
-"""The tables of a SQLite store, version 5, and the making of the file.
+"""The tables of a SQLite store, version 7, and the making of the file.
 
 Times are microseconds since 1970 in UTC. Keys are natural, so that equal stores have equal rows. Users have row numbers
 besides: without them a record of more than a kilobyte would take a page of its own.
@@ -13,7 +13,7 @@ from pathlib import Path
 from attune.knowledge_store.sqlite_migrations import OLDEST, migrate
 from attune.knowledge_store.store import StoreError
 
-VERSION = 5
+VERSION = 7
 APPLICATION_ID = 0x61747475  # "attu"
 
 _PAGE_BYTES = 16_384

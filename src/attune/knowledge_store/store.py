@@ -1,9 +1,10 @@
 """What a knowledge store promises, whichever engine keeps it. tests/contract/test_store_contract.py holds every engine
 to it.
 
-A store keeps, per user, entity aggregates, digests of event ids, consents and a summary; per tenant, which entities its
-documents are about, and which ones many users have in common; and how far each log partition was read. Nothing of what
-users wrote or read. Every method blocks and may be called from any thread.
+A store keeps, per user, entity aggregates, ids of documents that were read, what the user said of themselves to be
+kept, digests of event ids, consents and a summary; per tenant, which entities its documents are about, and which ones
+many users have in common; and how far each log partition was read. No query and no text of a document. Every method
+blocks and may be called from any thread.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from attune.knowledge_store.consent import Choice, Consents, Purpose
+from attune.knowledge_store.history import History
 from attune.knowledge_store.kept import Kept, KeptObject
 from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, LogPosition, Summary, UserKey
 from attune.knowledge_store.record import Expired, UserRecord
@@ -98,8 +100,8 @@ class Store(Protocol):
     def profile(self, user: UserKey) -> Profile: ...
 
     def forget_user(self, user: UserKey, at: datetime) -> dict[str, int]:
-        """Erases the user; returns how many rows went, per place: entities, events, profiles, suppressions, summaries,
-        entity_tombstones. What the user allows stays, under a digest.
+        """Erases the user; returns how many went, per place: entities, events, profiles, readings, statements,
+        suppressions, summaries, entity_tombstones. What the user allows stays, under a digest.
 
         Everything that was erased, and all that happened or was logged until `at`, stays out for good. Forgetting again
         erases what came since.
@@ -107,7 +109,9 @@ class Store(Protocol):
         ...
 
     def forget_entity(self, user: UserKey, entity_id: str, at: datetime) -> dict[str, int]:
-        """Like forget_user for one entity of the user, and the summary, which may name it; the places are these two."""
+        """Like forget_user for one entity of the user, the documents read and the statements that are mainly about it,
+        and the summary, which may name it; the places are these four.
+        """
         ...
 
     def forgotten(self, users: Collection[UserKey]) -> dict[UserKey, datetime]:
@@ -135,6 +139,10 @@ class Store(Protocol):
         ...
 
     def suppressed(self, user: UserKey) -> Suppressed: ...
+
+    def history(self, user: UserKey) -> History:
+        """What the user has read and said, the newest first."""
+        ...
 
     def consent(self, user: UserKey, choices: Sequence[Choice]) -> Consents:
         """Adds to what the user allows; returns all of it. Who allows no summary any more has none."""
@@ -215,8 +223,8 @@ class Store(Protocol):
         ...
 
     def expire(self, before: datetime, *, dry_run: bool = False) -> Expired:
-        """Drops entity states last seen before then, and users who were last seen before then and have no other; the
-        summary of who loses any, too.
+        """Drops entity states, documents read and statements of before then, and users who were last seen before then
+        and have no entity left; the summary of who loses any, too.
 
         What a user wants suggested no more is kept, tombstones too. Goes from user to user, in many transactions: after
         an error or a crash, the same call does the rest. A dry run only counts.

@@ -9,6 +9,7 @@ from threading import RLock
 
 from attune.knowledge_store.codec import decode_whole
 from attune.knowledge_store.consent import Consents
+from attune.knowledge_store.history import History
 from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary, KeptTombstone
 from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, LogPosition, Summary, UserKey
 from attune.knowledge_store.record import UserRecord
@@ -81,6 +82,10 @@ class _MemoryRows:
     def suppressed(self, user: UserKey) -> Suppressed:
         record = self._tables.users.get(user)
         return Suppressed() if record is None else record.suppressed
+
+    def history(self, user: UserKey) -> History:
+        record = self._tables.users.get(user)
+        return History() if record is None else record.history
 
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
         return {user: _copied(self._tables.users[user]) for user in users if user in self._tables.users}
@@ -201,4 +206,10 @@ class _MemoryRows:
 
 
 def _copied(record: UserRecord) -> UserRecord:
-    return replace(record, states=dict(record.states), digests=dict(record.digests))
+    return replace(
+        record,
+        states=dict(record.states),
+        digests=dict(record.digests),
+        readings=dict(record.readings),
+        statements=dict(record.statements),
+    )

@@ -5,6 +5,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Self
 
+from attune.knowledge_store.history import Noted
 from attune.knowledge_store.model import (
     EntityState,
     LinkedEntity,
@@ -17,13 +18,17 @@ from attune.knowledge_store.model import (
 
 @dataclass(frozen=True, slots=True)
 class Projected:
-    """An interaction without its text: what it observed, and the two times that a tombstone is compared with."""
+    """An interaction without its text, but for a statement: what it observed and noted, and the two times that a
+    tombstone is compared with.
+    """
 
     event_id: str
     user: UserKey
     occurred_at: datetime
     logged_at: datetime
     observations: tuple[Observation, ...] = ()
+    reading: Noted | None = None
+    statement: Noted | None = None
 
     @property
     def epoch(self) -> datetime:

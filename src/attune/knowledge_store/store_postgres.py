@@ -12,8 +12,17 @@ from hashlib import blake2b
 from itertools import count
 from typing import Any, LiteralString, TypeVar
 
-from attune.knowledge_store.codec import decode, decode_states, decode_suppressed, decode_whole, encode, encode_digests
+from attune.knowledge_store.codec import (
+    decode,
+    decode_history,
+    decode_states,
+    decode_suppressed,
+    decode_whole,
+    encode,
+    encode_digests,
+)
 from attune.knowledge_store.consent import Consents
+from attune.knowledge_store.history import History
 from attune.knowledge_store.json_codec import (
     decode_companions,
     decode_consents,
@@ -114,6 +123,10 @@ class PostgresRows(SqlRows):
     def suppressed(self, user: UserKey) -> Suppressed:
         content = self._content(user)
         return Suppressed() if content is None else decode_suppressed(content)
+
+    def history(self, user: UserKey) -> History:
+        content = self._content(user)
+        return History() if content is None else decode_history(content)
 
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
         """Locks are of names, not rows: a user who has no row yet is locked as well."""

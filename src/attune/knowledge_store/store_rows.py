@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from attune.knowledge_store import object_links, rules, transfer
 from attune.knowledge_store.codec import encode, encode_digests
 from attune.knowledge_store.consent import NO_CHOICE, Choice, Consents, Purpose
+from attune.knowledge_store.history import History
 from attune.knowledge_store.kept import Kept, KeptObject, KeptSummary, KeptTombstone
 from attune.knowledge_store.model import (
     Companion,
@@ -150,6 +151,9 @@ class RowStore(ABC):
 
     def suppressed(self, user: UserKey) -> Suppressed:
         return self._asked(lambda rows: rows.suppressed(user))
+
+    def history(self, user: UserKey) -> History:
+        return self._asked(lambda rows: rows.history(user))
 
     def consent(self, user: UserKey, choices: Sequence[Choice]) -> Consents:
         with self._writing() as rows:

@@ -7,8 +7,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from attune.knowledge_store.codec import decode, decode_states, decode_suppressed, decode_whole, encode, encode_digests
+from attune.knowledge_store.codec import (
+    decode,
+    decode_history,
+    decode_states,
+    decode_suppressed,
+    decode_whole,
+    encode,
+    encode_digests,
+)
 from attune.knowledge_store.consent import Consents
+from attune.knowledge_store.history import History
 from attune.knowledge_store.json_codec import (
     decode_companions,
     decode_consents,
@@ -95,6 +104,10 @@ class SqliteRows(SqlRows):
     def suppressed(self, user: UserKey) -> Suppressed:
         content = self._content(user)
         return Suppressed() if content is None else decode_suppressed(content)
+
+    def history(self, user: UserKey) -> History:
+        content = self._content(user)
+        return History() if content is None else decode_history(content)
 
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
         """The only writer has everything locked."""

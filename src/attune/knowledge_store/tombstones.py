@@ -1,6 +1,6 @@
 """What is left of what was forgotten: until when nothing of it may be learned again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -20,3 +20,7 @@ class Tombstones:
         """Whether the entity was forgotten after it."""
         forgotten_at = self.entities.get(entity_id)
         return forgotten_at is not None and epoch <= forgotten_at
+
+    def cover_any(self, epoch: datetime, entity_ids: Iterable[str]) -> bool:
+        """Whether any of the entities was forgotten after it."""
+        return bool(self.entities) and any(self.cover_entity(epoch, each) for each in entity_ids)

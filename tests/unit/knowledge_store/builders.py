@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.graph import CatalogGraph
+from attune.knowledge_store.history import Noted
 from attune.knowledge_store.linking import Linker
 from attune.knowledge_store.model import EntityState, EventKind, Interaction, LogPosition, Observation, Source, UserKey
 from attune.knowledge_store.store import Store
@@ -25,6 +26,9 @@ BEN = UserKey("acme", "ben")
 TWIN = UserKey("other", "anna")
 USERS = (ANNA, BEN, TWIN)
 LOG = "interactions"
+READ = {"doc/1": ("a",), "doc/2": ("a", "b"), "doc/3": (), "doc/é": ("c",)}
+"""Documents, and the entities that each is about."""
+SAID = {"I like a.": ("a",), "Never\0 b": ("b",), "I am tired.": ()}
 
 
 def days(count: float) -> datetime:
@@ -96,8 +100,20 @@ def logs(draw: st.DrawFn, largest: int = 30) -> list[Projected]:
         )
         seen = tuple(observation(entity_id, at, weight) for entity_id, weight in weights.items())
         identifier = str(draw(st.integers(0, number)))
-        events.append(Projected(identifier, user, at, draw(moments()), seen))
+        reading, statement = draw(readings(at)), draw(statements(at))
+        events.append(Projected(identifier, user, at, draw(moments()), seen, reading, statement))
     return events
+
+
+def readings(at: datetime) -> st.SearchStrategy[Noted | None]:
+    """Nothing, or a document read or rejected then; the same one is about the same, whenever it is read."""
+    read = st.sampled_from(sorted(READ.items()))
+    return st.none() | st.builds(lambda each, rejected: Noted(each[0], at, rejected, each[1]), read, st.booleans())
+
+
+def statements(at: datetime) -> st.SearchStrategy[Noted | None]:
+    """Nothing, or something said then."""
+    return st.none() | st.sampled_from(sorted(SAID.items())).map(lambda each: Noted(each[0], at, False, each[1]))
 
 
 def removals() -> st.SearchStrategy[Removal]:

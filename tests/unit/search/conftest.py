@@ -60,8 +60,8 @@ class Services:
     ) -> list[tuple[np.ndarray, Augmentation]]:
         return [(np.ones(DIMENSION, np.float32), augmentation) for augmentation in asked.values()]
 
-    async def said_vector(self, _text: str, _domain: str) -> np.ndarray | None:
-        return np.ones(DIMENSION, np.float32)
+    async def said_vectors(self, texts: Sequence[str], _domain: str) -> list[np.ndarray | None]:
+        return [np.ones(DIMENSION, np.float32) for _ in texts]
 
     async def passage_vectors(self, documents: Sequence[Document], _experts: object) -> list[Read | str]:
         self.embedded += [each.id for each in documents]

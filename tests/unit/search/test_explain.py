@@ -7,7 +7,7 @@ import pytest
 from attune.services.search.explain import explain
 from attune.services.search.fusion import Fused, reciprocal_rank, reciprocal_rank_fusion
 from attune.services.search.index.port import Candidate
-from attune.services.search.leaning.session import FromSession
+from attune.services.search.leaning.contexts import FromContext
 from attune.services.search.person import Acquaintance
 from attune.services.search.personal import Evidence, Ranked
 
@@ -82,7 +82,7 @@ def test_at_most_five_entities_are_named() -> None:
 
 def after(contribution: float, *evidence: Evidence, personal: float = 0.0) -> Ranked:
     fused = Fused("d", 0.03, {"dense": 1}, {"dense": 0.7})
-    return Ranked(fused, 4, 0.9, 0.5, personal, evidence, FromSession(contribution, 2, 0.6))
+    return Ranked(fused, 4, 0.9, 0.5, personal, evidence, FromContext(contribution, 2, 0.6))
 
 
 def test_the_session_is_a_part_and_a_reason() -> None:
@@ -104,7 +104,7 @@ def test_the_stronger_of_session_and_history_is_told() -> None:
 
 
 def test_a_hit_of_the_session_alone_has_no_other_part() -> None:
-    ranked = Ranked(Fused("d", 0.0, {}, {}), 120, 0.0, 0.0, 0.0, (), FromSession(0.005, 90, 0.2))
+    ranked = Ranked(Fused("d", 0.0, {}, {}), 120, 0.0, 0.0, 0.0, (), FromContext(0.005, 90, 0.2))
     found = explain(ranked)
     assert found.summary == "is near what you were just asking about"
     assert [each.name for each in found.parts] == ["session", "personal"]

@@ -11,7 +11,7 @@ from tests.unit.search.conftest import MakeRanker
 from attune.services.search.comparing.plan import Assignment
 from attune.services.search.feedback.memory import NO_FEEDBACK, SessionFeedback
 from attune.services.search.fusion import Fused
-from attune.services.search.leaning.session import FromSession
+from attune.services.search.leaning.contexts import FromContext
 from attune.services.search.ordering import Draw, Ordered, Ordering
 from attune.services.search.person import Acquaintance, Person
 from attune.services.search.personal import Ranked, personal_ranking
@@ -131,7 +131,7 @@ def test_on_a_page_of_one_the_plain_winner_of_the_default_ranking_goes_before_th
 
 
 def test_what_the_session_adds_is_personal_and_no_part_of_the_plain_ranking(make_ranker: MakeRanker) -> None:
-    said = FromSession(0.4, 1, 0.9)
+    said = FromContext(0.4, 1, 0.9)
     ranked = [replace(each, session=said) if each.fused.id == "d2" else each for each in candidates(NOTHING)]
     assert ids(page_of(ranked, NOTHING))[0] == "d2"
     plain = page_of(ranked, NOTHING, (PLAIN,))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from attune.knowledge_store.personal_data import personal_data
 from attune.services.runtime.config import ConfigError
-from attune.services.suggestion.personal_data import personal_data
 from attune.services.suggestion.screening import Screen
 
 PERSONAL = {

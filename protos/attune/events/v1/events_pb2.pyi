@@ -53,6 +53,11 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """The user wants a suggestion no more: entity_ids says what it was about, and nothing says how it read. It counts
     against these entities.
     """
+    EVENT_TYPE_STATEMENT: _EventType.ValueType  # 11
+    """The user said something of themselves that is to be remembered, such as "I am vegetarian": user_query holds it, and
+    attributes["verdict"] "irrelevant" takes it back. The knowledge store keeps it in these words, until it is forgotten;
+    none that holds personal data, such as a telephone number. Send it only where the user wants that.
+    """
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """The kinds of interaction, after OpenSearch User Behavior Insights."""
@@ -83,6 +88,11 @@ the query was wrong, and entity_ids is what it was about; it may be about none) 
 EVENT_TYPE_SUGGESTION_REMOVED: EventType.ValueType  # 10
 """The user wants a suggestion no more: entity_ids says what it was about, and nothing says how it read. It counts
 against these entities.
+"""
+EVENT_TYPE_STATEMENT: EventType.ValueType  # 11
+"""The user said something of themselves that is to be remembered, such as "I am vegetarian": user_query holds it, and
+attributes["verdict"] "irrelevant" takes it back. The knowledge store keeps it in these words, until it is forgotten;
+none that holds personal data, such as a telephone number. Send it only where the user wants that.
 """
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 
@@ -144,7 +154,7 @@ class InteractionEvent(_message.Message):
     type: Global___EventType.ValueType
     """What happened."""
     user_query: _builtins.str
-    """What the user typed (or accepted). Read for its entities, never stored beside them."""
+    """What the user typed (or accepted). Read for its entities, never stored beside them; but a statement is."""
     object_id: _builtins.str
     """The document or product this is about, by its id in the search index."""
     position: _builtins.int
@@ -162,7 +172,7 @@ class InteractionEvent(_message.Message):
     @_builtins.property
     def attributes(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Everything else. Known keys: "title" (of the object, linked together with the query), "verdict" and "stage" (of
-        feedback), "search_token" (of a hit), "suggestion_token", "origin" ("simulated": a program plays the user, and nothing
+        feedback; "verdict" of a statement, too), "search_token" (of a hit), "suggestion_token", "origin" ("simulated": a program plays the user, and nothing
         is learned from it unless that is asked for).
         """
 

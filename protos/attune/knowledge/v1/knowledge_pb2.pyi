@@ -780,6 +780,7 @@ class RetrieveEntitiesRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     PURPOSE_FIELD_NUMBER: _builtins.int
     WITH_ALIASES_FIELD_NUMBER: _builtins.int
+    WITH_HISTORY_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user."""
     query: _builtins.str
@@ -790,6 +791,10 @@ class RetrieveEntitiesRequest(_message.Message):
     """What the answer is for. Where the user does not allow that, there are no entities of the user in it."""
     with_aliases: _builtins.bool
     """Whether entities come with their other names."""
+    with_history: _builtins.bool
+    """Whether the user's history comes, too: documents that the user has read, and statements. It does not depend on the
+    context.
+    """
     @_builtins.property
     def context(self) -> _context_pb2.Context:
         """What the user is in the middle of."""
@@ -815,10 +820,11 @@ class RetrieveEntitiesRequest(_message.Message):
         limit: _builtins.int = ...,
         purpose: Global___Purpose.ValueType = ...,
         with_aliases: _builtins.bool = ...,
+        with_history: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "entity_ids", b"entity_ids", "limit", b"limit", "modes", b"modes", "purpose", b"purpose", "query", b"query", "user_id", b"user_id", "with_aliases", b"with_aliases"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "entity_ids", b"entity_ids", "limit", b"limit", "modes", b"modes", "purpose", b"purpose", "query", b"query", "user_id", b"user_id", "with_aliases", b"with_aliases", "with_history", b"with_history"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -840,6 +846,7 @@ class RetrieveEntitiesResponse(_message.Message):
     LINK_MS_FIELD_NUMBER: _builtins.int
     STORE_MS_FIELD_NUMBER: _builtins.int
     WITHHELD_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
     query_coverage: _builtins.float
     """How much of the query they cover, between 0 and 1: near 1, the query is made of names."""
     link_ms: _builtins.float
@@ -847,7 +854,7 @@ class RetrieveEntitiesResponse(_message.Message):
     store_ms: _builtins.float
     """Milliseconds that the store took."""
     withheld: _builtins.bool
-    """The user does not allow the purpose of the request: entities is empty for that reason."""
+    """The user does not allow the purpose of the request: entities and history are empty for that reason."""
     @_builtins.property
     def entities(self) -> _containers.RepeatedCompositeFieldContainer[Global___RetrievedEntity]:
         """By mode, then by score."""
@@ -864,6 +871,10 @@ class RetrieveEntitiesResponse(_message.Message):
     def known_entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Those of the request's entity_ids that the catalog has, each once; of merged entities, what they became."""
 
+    @_builtins.property
+    def history(self) -> Global___UserHistory:
+        """Where the request asks for it."""
+
     def __init__(
         self,
         *,
@@ -875,14 +886,107 @@ class RetrieveEntitiesResponse(_message.Message):
         link_ms: _builtins.float = ...,
         store_ms: _builtins.float = ...,
         withheld: _builtins.bool = ...,
+        history: Global___UserHistory | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["history", b"history"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_entity_ids", b"context_entity_ids", "entities", b"entities", "known_entity_ids", b"known_entity_ids", "link_ms", b"link_ms", "query_coverage", b"query_coverage", "query_entity_ids", b"query_entity_ids", "store_ms", b"store_ms", "withheld", b"withheld"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_entity_ids", b"context_entity_ids", "entities", b"entities", "history", b"history", "known_entity_ids", b"known_entity_ids", "link_ms", b"link_ms", "query_coverage", b"query_coverage", "query_entity_ids", b"query_entity_ids", "store_ms", b"store_ms", "withheld", b"withheld"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RetrieveEntitiesResponse: _TypeAlias = RetrieveEntitiesResponse  # noqa: Y015
+
+@_typing.final
+class UserHistory(_message.Message):
+    """What a user has read and said, as far as it is kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    STATEMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReadDocument]:
+        """At most 64 documents, the newest first. Those that the user rejected, or turned away from within five seconds, are
+        not among them.
+        """
+
+    @_builtins.property
+    def statements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Statement]:
+        """At most 32, the newest first."""
+
+    def __init__(
+        self,
+        *,
+        documents: _abc.Iterable[Global___ReadDocument] | None = ...,
+        statements: _abc.Iterable[Global___Statement] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "statements", b"statements"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserHistory: _TypeAlias = UserHistory  # noqa: Y015
+
+@_typing.final
+class ReadDocument(_message.Message):
+    """A document that a user has read, or rejected."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    READ_AT_FIELD_NUMBER: _builtins.int
+    REJECTED_FIELD_NUMBER: _builtins.int
+    document_id: _builtins.str
+    """Its id in the search index."""
+    rejected: _builtins.bool
+    """Whether the user rejected it then. Only in an export."""
+    @_builtins.property
+    def read_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was read last, to the second."""
+
+    def __init__(
+        self,
+        *,
+        document_id: _builtins.str = ...,
+        read_at: _timestamp_pb2.Timestamp | None = ...,
+        rejected: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["read_at", b"read_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_id", b"document_id", "read_at", b"read_at", "rejected", b"rejected"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReadDocument: _TypeAlias = ReadDocument  # noqa: Y015
+
+@_typing.final
+class Statement(_message.Message):
+    """What a user said of themselves, by an event of type statement."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    SAID_AT_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """In the user's words, in one line."""
+    @_builtins.property
+    def said_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was said last, to the second."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        said_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["said_at", b"said_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["said_at", b"said_at", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Statement: _TypeAlias = Statement  # noqa: Y015
 
 @_typing.final
 class ListUserEntitiesRequest(_message.Message):
@@ -1314,8 +1418,10 @@ class ExportUserResponse(_message.Message):
     SUPPRESSED_HISTORY_UNTIL_FIELD_NUMBER: _builtins.int
     CONSENT_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
+    READ_DOCUMENT_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
     format: _builtins.int
-    """In the first record: the format of the export, 3. It changes when what a record means does."""
+    """In the first record: the format of the export, 4. It changes when what a record means does."""
     suppressed_suggestion: _builtins.bytes
     """The fingerprint of a suggestion that the user wants no more."""
     @_builtins.property
@@ -1342,6 +1448,14 @@ class ExportUserResponse(_message.Message):
     def summary(self) -> Global___UserSummary:
         """The user in a few words."""
 
+    @_builtins.property
+    def read_document(self) -> Global___ReadDocument:
+        """A document that the user read, or rejected."""
+
+    @_builtins.property
+    def statement(self) -> Global___Statement:
+        """What the user said of themselves."""
+
     def __init__(
         self,
         *,
@@ -1353,12 +1467,14 @@ class ExportUserResponse(_message.Message):
         suppressed_history_until: _timestamp_pb2.Timestamp | None = ...,
         consent: Global___Consent | None = ...,
         summary: Global___UserSummary | None = ...,
+        read_document: Global___ReadDocument | None = ...,
+        statement: Global___Statement | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "entity", b"entity", "forgotten_entity", b"forgotten_entity", "profile", b"profile", "record", b"record", "summary", b"summary", "suppressed_history_until", b"suppressed_history_until", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "entity", b"entity", "forgotten_entity", b"forgotten_entity", "profile", b"profile", "read_document", b"read_document", "record", b"record", "statement", b"statement", "summary", b"summary", "suppressed_history_until", b"suppressed_history_until", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "entity", b"entity", "forgotten_entity", b"forgotten_entity", "format", b"format", "profile", b"profile", "record", b"record", "summary", b"summary", "suppressed_history_until", b"suppressed_history_until", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consent", b"consent", "entity", b"entity", "forgotten_entity", b"forgotten_entity", "format", b"format", "profile", b"profile", "read_document", b"read_document", "record", b"record", "statement", b"statement", "summary", b"summary", "suppressed_history_until", b"suppressed_history_until", "suppressed_suggestion", b"suppressed_suggestion"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["profile", "entity", "forgotten_entity", "suppressed_suggestion", "suppressed_history_until", "consent", "summary"]  # noqa: Y015
+    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["profile", "entity", "forgotten_entity", "suppressed_suggestion", "suppressed_history_until", "consent", "summary", "read_document", "statement"]  # noqa: Y015
     _WhichOneofArgType_record: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_record) -> _WhichOneofReturnType_record | None: ...
 

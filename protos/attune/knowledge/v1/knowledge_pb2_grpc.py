@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class KnowledgeServiceStub:
-    """Feeds and answers from the per-user store of entities.
+    """Feeds and answers from the per-user store of entities, and of what was read and said.
     """
 
     def __init__(self, channel):
@@ -113,7 +113,7 @@ class KnowledgeServiceStub:
 
 
 class KnowledgeServiceServicer:
-    """Feeds and answers from the per-user store of entities.
+    """Feeds and answers from the per-user store of entities, and of what was read and said.
     """
 
     def LinkEntities(self, request, context):
@@ -184,7 +184,7 @@ class KnowledgeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ForgetEntity(self, request, context):
-        """The same for one entity of a user.
+        """The same for one entity of a user, and what the user has read and said that is mainly about it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -312,7 +312,7 @@ def add_KnowledgeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class KnowledgeService:
-    """Feeds and answers from the per-user store of entities.
+    """Feeds and answers from the per-user store of entities, and of what was read and said.
     """
 
     @staticmethod

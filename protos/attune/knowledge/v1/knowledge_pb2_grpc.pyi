@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class KnowledgeServiceStub:
-    """Feeds and answers from the per-user store of entities."""
+    """Feeds and answers from the per-user store of entities, and of what was read and said."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -59,7 +59,7 @@ class KnowledgeServiceStub:
     begun it goes on to its end, though the deadline passes or the caller leaves. Idempotent: repeat a failed call.
     """
     ForgetEntity: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.ForgetEntityRequest, _knowledge_pb2.ForgetEntityResponse]
-    """The same for one entity of a user."""
+    """The same for one entity of a user, and what the user has read and said that is mainly about it."""
     GetEntity: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.GetEntityRequest, _knowledge_pb2.GetEntityResponse]
     """An entity of the catalog with its neighbours. NOT_FOUND: the catalog has no such entity."""
     SuppressSuggestions: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.SuppressSuggestionsRequest, _knowledge_pb2.SuppressSuggestionsResponse]
@@ -73,7 +73,7 @@ class KnowledgeServiceStub:
 
 @_typing.type_check_only
 class KnowledgeServiceAsyncStub(KnowledgeServiceStub):
-    """Feeds and answers from the per-user store of entities."""
+    """Feeds and answers from the per-user store of entities, and of what was read and said."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     LinkEntities: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.LinkEntitiesRequest, _knowledge_pb2.LinkEntitiesResponse]  # type: ignore[assignment]
@@ -102,7 +102,7 @@ class KnowledgeServiceAsyncStub(KnowledgeServiceStub):
     begun it goes on to its end, though the deadline passes or the caller leaves. Idempotent: repeat a failed call.
     """
     ForgetEntity: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.ForgetEntityRequest, _knowledge_pb2.ForgetEntityResponse]  # type: ignore[assignment]
-    """The same for one entity of a user."""
+    """The same for one entity of a user, and what the user has read and said that is mainly about it."""
     GetEntity: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.GetEntityRequest, _knowledge_pb2.GetEntityResponse]  # type: ignore[assignment]
     """An entity of the catalog with its neighbours. NOT_FOUND: the catalog has no such entity."""
     SuppressSuggestions: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.SuppressSuggestionsRequest, _knowledge_pb2.SuppressSuggestionsResponse]  # type: ignore[assignment]
@@ -115,7 +115,7 @@ class KnowledgeServiceAsyncStub(KnowledgeServiceStub):
     """The suggestions that a user wants no more."""
 
 class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Feeds and answers from the per-user store of entities."""
+    """Feeds and answers from the per-user store of entities, and of what was read and said."""
 
     @_abc_1.abstractmethod
     def LinkEntities(
@@ -202,7 +202,7 @@ class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _knowledge_pb2.ForgetEntityRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_knowledge_pb2.ForgetEntityResponse, _abc.Awaitable[_knowledge_pb2.ForgetEntityResponse]]:
-        """The same for one entity of a user."""
+        """The same for one entity of a user, and what the user has read and said that is mainly about it."""
 
     @_abc_1.abstractmethod
     def GetEntity(

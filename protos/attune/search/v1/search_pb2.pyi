@@ -856,13 +856,16 @@ class ScorePart(_message.Message):
     RANK_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """"dense", "bm25", "quote", "cross_encoder", "session", "personal", or "boost:" and the name of a boost."""
+    """"dense", "bm25", "quote", "cross_encoder", "session", "history", "personal", or "boost:" and the name of a boost."""
     contribution: _builtins.float
-    """What it adds to the score; of "session" it may be below 0, where what was said before speaks against the document."""
+    """What it adds to the score; of "session" and "history" it may be below 0, where what was said before, or what the user
+    has read and said, speaks against the document.
+    """
     rank: _builtins.int
     """Its place in that ranking, one-based; absent for what is no ranking, or where that ranking does not hold the document."""
     value: _builtins.float
-    """Its score there: a cosine (of "session" to what was said before), a BM25 score, or an affinity between 0 and 1; of a
+    """Its score there: a cosine (of "session" to what was said before, of "history" to the nearest document that the user
+    has read, or statement), a BM25 score, or an affinity between 0 and 1; of a
     boost, what its formula makes of the document, before the weight.
     """
     def __init__(
@@ -928,6 +931,34 @@ class EntityReason(_message.Message):
 Global___EntityReason: _TypeAlias = EntityReason  # noqa: Y015
 
 @_typing.final
+class HistoryReason(_message.Message):
+    """What of a user's history is nearest to a hit: a document that the user has read, or something that the user said."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DOCUMENT_ID_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    document_id: _builtins.str
+    """The document; empty for a statement, which is not repeated here."""
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp:
+        """When it was read last, or said."""
+
+    def __init__(
+        self,
+        *,
+        document_id: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at", b"at", "document_id", b"document_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HistoryReason: _TypeAlias = HistoryReason  # noqa: Y015
+
+@_typing.final
 class Explanation(_message.Message):
     """Why a hit stands where it stands."""
 
@@ -937,6 +968,7 @@ class Explanation(_message.Message):
     PARTS_FIELD_NUMBER: _builtins.int
     ENTITIES_FIELD_NUMBER: _builtins.int
     PLAIN_RANK_FIELD_NUMBER: _builtins.int
+    HISTORY_FIELD_NUMBER: _builtins.int
     summary: _builtins.str
     """In a sentence for the user."""
     plain_rank: _builtins.int
@@ -949,6 +981,10 @@ class Explanation(_message.Message):
     def entities(self) -> _containers.RepeatedCompositeFieldContainer[Global___EntityReason]:
         """The user's entities in this document, the most important first."""
 
+    @_builtins.property
+    def history(self) -> Global___HistoryReason:
+        """Where the user's history lifts the hit: what of it is nearest."""
+
     def __init__(
         self,
         *,
@@ -956,10 +992,11 @@ class Explanation(_message.Message):
         parts: _abc.Iterable[Global___ScorePart] | None = ...,
         entities: _abc.Iterable[Global___EntityReason] | None = ...,
         plain_rank: _builtins.int = ...,
+        history: Global___HistoryReason | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["history", b"history"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entities", b"entities", "parts", b"parts", "plain_rank", b"plain_rank", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entities", b"entities", "history", b"history", "parts", b"parts", "plain_rank", b"plain_rank", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1135,8 +1172,10 @@ class PersonalizationReport(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     SESSION_WEIGHT_FIELD_NUMBER: _builtins.int
     SESSION_REASON_FIELD_NUMBER: _builtins.int
+    HISTORY_WEIGHT_FIELD_NUMBER: _builtins.int
+    HISTORY_REASON_FIELD_NUMBER: _builtins.int
     applied: _builtins.bool
-    """Whether the store moved anything."""
+    """Whether the store moved anything: the user's entities, or the user's history."""
     weight: _builtins.float
     """The weight that the user's entities had in this query."""
     reason: _builtins.str
@@ -1147,6 +1186,10 @@ class PersonalizationReport(_message.Message):
     """How much what was said before in the session (context.turns) counted in this query, between 0 and 1."""
     session_reason: _builtins.str
     """Why this weight, in words."""
+    history_weight: _builtins.float
+    """How much what the user has read, and said of themselves, counted in this query, between 0 and 1."""
+    history_reason: _builtins.str
+    """Why this weight, in words."""
     def __init__(
         self,
         *,
@@ -1155,10 +1198,12 @@ class PersonalizationReport(_message.Message):
         reason: _builtins.str = ...,
         session_weight: _builtins.float = ...,
         session_reason: _builtins.str = ...,
+        history_weight: _builtins.float = ...,
+        history_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "reason", b"reason", "session_reason", b"session_reason", "session_weight", b"session_weight", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["applied", b"applied", "history_reason", b"history_reason", "history_weight", b"history_weight", "reason", b"reason", "session_reason", b"session_reason", "session_weight", b"session_weight", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -79,10 +80,11 @@ def expire(
     with told_plainly(), closing(open_existing_store(Config())) as opened:
         expired = opened.expire(system_clock() - timedelta(days=older_than), dry_run=dry_run)
     if as_json:
-        print_json({"entities": expired.entities, "users": expired.users, "dry_run": dry_run})
+        print_json(asdict(expired) | {"dry_run": dry_run})
         return
     verb = "would go" if dry_run else "dropped"
-    console.print(f"{expired.entities} entities {verb}, {expired.users} users with nothing else {verb}")
+    read = f"{expired.readings} documents read and {expired.statements} statements {verb}"
+    console.print(f"{expired.entities} entities {verb}, {read}, {expired.users} users with nothing else {verb}")
 
 
 def _counter(bar: Progress, what: str) -> Callable[[int], None]:

@@ -9,6 +9,7 @@ from attune.knowledge.v1 import knowledge_pb2 as pb
 from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.consent import Consents, Purpose
 from attune.knowledge_store.graph import CatalogGraph
+from attune.knowledge_store.history import History
 from attune.knowledge_store.linking import Mention
 from attune.knowledge_store.model import Entity, EntityState, LinkedEntity, Summary
 from attune.knowledge_store.privacy import encode_counts
@@ -119,6 +120,14 @@ def profile_response(
         applied_offset=min(applied.values()),
         applied_offsets=applied,
         summary=user_summary(summary) if summary else None,
+    )
+
+
+def user_history(history: History) -> pb.UserHistory:
+    """What a user has read and said."""
+    return pb.UserHistory(
+        documents=[pb.ReadDocument(document_id=each.text, read_at=timestamp(each.at)) for each in history.readings],
+        statements=[pb.Statement(text=each.text, said_at=timestamp(each.at)) for each in history.statements],
     )
 
 

@@ -53,6 +53,15 @@ def _entity(record: Record, catalog: Catalog, now: datetime) -> pb.ExportUserRes
     return pb.ExportUserResponse(entity=entity)
 
 
+def _read_document(record: Record, _catalog: Catalog, _now: datetime) -> pb.ExportUserResponse:
+    read = pb.ReadDocument(document_id=record["object_id"], read_at=_time(record["at"]), rejected=record["rejected"])
+    return pb.ExportUserResponse(read_document=read)
+
+
+def _statement(record: Record, _catalog: Catalog, _now: datetime) -> pb.ExportUserResponse:
+    return pb.ExportUserResponse(statement=pb.Statement(text=record["text"], said_at=_time(record["at"])))
+
+
 def _forgotten_entity(record: Record, _catalog: Catalog, _now: datetime) -> pb.ExportUserResponse:
     forgotten = pb.ForgottenEntity(entity_id=record["entity_id"], forgotten_at=_time(record["forgotten_at"]))
     return pb.ExportUserResponse(forgotten_entity=forgotten)
@@ -89,6 +98,8 @@ def _time(iso: str | None) -> Timestamp | None:
 _MESSAGES: Mapping[str, Callable[[Record, Catalog, datetime], pb.ExportUserResponse]] = {
     "profile": _profile,
     "entity": _entity,
+    "read_document": _read_document,
+    "statement": _statement,
     "forgotten_entity": _forgotten_entity,
     "suppressed_suggestion": _suppressed_suggestion,
     "suppressed_history": _suppressed_history,

@@ -22,6 +22,8 @@ from attune.services.runtime.removals import REMOVALS_TOPIC, append_removal
 
 _PLACES = {"event_log": TOPIC, "dead_letters": DEAD_LETTER_TOPIC, "removals": REMOVALS_TOPIC}
 
+_ENTITY_PLACES = ("entities", "readings", "statements", "summaries")
+
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
@@ -85,7 +87,7 @@ class Forgetting:
             self._append_later(Removal(user, at, each), until)
             latest = max(latest, until)
         self._redact_covered(user, latest)
-        return Forgotten({place: removed[place] for place in ("entities", "summaries")}, at)
+        return Forgotten({place: removed[place] for place in _ENTITY_PLACES}, at)
 
     def _append_later(self, removal: Removal, until: datetime) -> None:
         """Events were logged by a clock that is ahead of this one, perhaps: the log's tombstone covers them too."""

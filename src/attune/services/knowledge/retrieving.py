@@ -10,7 +10,7 @@ from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.retrieval import Mode
 from attune.services.knowledge.contexts import link_context
-from attune.services.knowledge.convert import MODES, retrieved_entity
+from attune.services.knowledge.convert import MODES, retrieved_entity, user_history
 from attune.services.runtime.purposes import purpose_of
 
 _DEFAULT_LIMIT = 50
@@ -36,6 +36,8 @@ def retrieve(
     response.withheld = not _is_allowed(knowledge, user, request)
     if response.withheld:
         return response
+    if request.with_history:
+        response.history.CopyFrom(user_history(knowledge.history(user)))
     if not context and not linked.is_empty:
         return response  # a context that names nothing known: the user's whole store would be no answer to it
     started = time.perf_counter()

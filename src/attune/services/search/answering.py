@@ -48,11 +48,13 @@ def answer(page: Page) -> pb.SearchResponse:
 
 def _personalization(found: Found, assignment: Assignment) -> pb.PersonalizationReport:
     return pb.PersonalizationReport(
-        applied=assignment.names != (PLAIN,) and any(each.personal > 0 for each in found.ranked),
+        applied=assignment.names != (PLAIN,) and any(each.personal > 0 or each.history for each in found.ranked),
         weight=found.weight.value,
         reason=found.weight.reason,
-        session_weight=found.session.value,
-        session_reason=found.session.reason,
+        session_weight=found.contexts.session.value,
+        session_reason=found.contexts.session.reason,
+        history_weight=found.contexts.history.value,
+        history_reason=found.contexts.history.reason,
     )
 
 

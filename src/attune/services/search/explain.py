@@ -1,12 +1,13 @@
 """Why a hit stands where it stands, for a person and for a program."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from attune.search.v1 import search_pb2 as pb
 from attune.services.search.fusion import Fused, reciprocal_rank
-from attune.services.search.person import Acquaintance
+from attune.services.search.leaning.contexts import FromContext
+from attune.services.search.person import Acquaintance, Remembered
 from attune.services.search.personal import Evidence, Ranked
 from attune.services.search.quotes import RANKING
 
@@ -19,19 +20,31 @@ def explain(ranked: Ranked) -> pb.Explanation:
     """The parts of a hit's score, the entities behind its personal part, and all of it in a sentence."""
     return pb.Explanation(
         summary=_summary(ranked),
-        parts=[*_plain_parts(ranked), *_session_parts(ranked), _personal_part(ranked)],
+        parts=[*_plain_parts(ranked), *_context_parts(ranked), _personal_part(ranked)],
         entities=[_reason(each) for each in ranked.evidence[:_MOST_ENTITIES]],
         plain_rank=ranked.plain_rank,
+        history=_history_reason(ranked.history),
     )
 
 
 def _summary(ranked: Ranked) -> str:
+    """By what adds most."""
     session = ranked.session.contribution if ranked.session else 0.0
-    if ranked.evidence and ranked.personal >= max(_WORTH_SAYING, session):
+    history = ranked.history.contribution if ranked.history else 0.0
+    most = max(_WORTH_SAYING, session, history)
+    if ranked.evidence and ranked.personal >= most:
         return _because(ranked.evidence[0].acquaintance)
-    if session >= _WORTH_SAYING:
+    if session >= most:
         return "because it goes on from what you were just asking about"
+    if history >= most and ranked.history and ranked.history.nearest:
+        return _because_near(ranked.history.nearest)
     return _plain_sentence(ranked.fused)
+
+
+def _because_near(nearest: Remembered) -> str:
+    """Without title and words: rankings are kept for their pages, and hold no text."""
+    did = "is close to what you read" if nearest.document_id else "fits what you said of yourself"
+    return f"because it {did} on {_day(nearest.at)}"
 
 
 def _plain_sentence(fused: Fused) -> str:
@@ -55,7 +68,7 @@ def _because(known: Acquaintance) -> str:
     did = "read about" if known.reads else "searched for"
     count = known.reads or known.searches
     times = "once" if count == 1 else f"{count} times"
-    when = f", last on {known.last_seen.astimezone(UTC):%-d %B %Y}" if known.last_seen else ""
+    when = f", last on {_day(known.last_seen)}" if known.last_seen else ""
     return f"because you {did} {known.label} {times}{when}"
 
 
@@ -80,12 +93,26 @@ def _plain_parts(ranked: Ranked) -> list[pb.ScorePart]:
     return fused + added
 
 
-def _session_parts(ranked: Ranked) -> list[pb.ScorePart]:
-    """None where the session does not count."""
-    found = ranked.session
-    if found is None:
-        return []
-    return [pb.ScorePart(name="session", contribution=found.contribution, rank=found.rank, value=found.cosine)]
+def _day(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%-d %B %Y}"
+
+
+def _context_parts(ranked: Ranked) -> list[pb.ScorePart]:
+    """Of those of session and history that count."""
+    return [
+        pb.ScorePart(name=name, contribution=found.contribution, rank=found.rank, value=found.cosine)
+        for name, found in (("session", ranked.session), ("history", ranked.history))
+        if found is not None
+    ]
+
+
+def _history_reason(found: FromContext | None) -> pb.HistoryReason | None:
+    """None where the history does not lift the document."""
+    if found is None or found.nearest is None or found.contribution <= 0:
+        return None
+    reason = pb.HistoryReason(document_id=found.nearest.document_id)
+    reason.at.FromDatetime(found.nearest.at)
+    return reason
 
 
 def _personal_part(ranked: Ranked) -> pb.ScorePart:

@@ -22,7 +22,7 @@ from attune.services.runtime.outgoing import onward
 from attune.services.runtime.vectors import to_matrix
 from attune.services.search.index.passages import Span
 from attune.services.search.index.port import Document
-from attune.services.search.person import Acquaintance, Person
+from attune.services.search.person import Acquaintance, Person, Remembered
 from attune.services.search.spaces import GENERAL
 
 _MET = (
@@ -114,15 +114,15 @@ class Gateway:
         matrix = to_matrix(answer.vectors)
         return [(matrix[item.row], item.augmentation) for item in answer.items]
 
-    async def said_vector(self, text: str, domain: str) -> NDArray[np.float32] | None:
-        """The unit vector [d] of what was said, by the expert of `domain`; None if it cannot be embedded."""
+    async def said_vectors(self, texts: Sequence[str], domain: str) -> list[NDArray[np.float32] | None]:
+        """The unit vectors [d] of what was said, by the expert of `domain`; None for one that cannot be embedded."""
         request = embedding.EmbedRequest(
-            inputs=[embedding.TextInput(text=text, domain=domain, role=embedding.ROLE_PASSAGE)],
+            inputs=[embedding.TextInput(text=text, domain=domain, role=embedding.ROLE_PASSAGE) for text in texts],
             lane=embedding.LANE_INTERACTIVE,
         )
         answer = await self._embedding.Embed(request, **onward())
-        item = answer.items[0]
-        return None if item.HasField("error") else to_matrix(answer.vectors)[item.row]
+        matrix = to_matrix(answer.vectors)
+        return [None if item.HasField("error") else matrix[item.row] for item in answer.items]
 
     async def passage_vectors(self, documents: Sequence[Document], experts: Collection[str]) -> list[Read | str]:
         """For each document its vector, of as much as the model reads, or why it has none.
@@ -172,7 +172,7 @@ class Gateway:
         return True
 
     async def person(self, user: str, query: str, context: Context, entity_ids: Sequence[str]) -> Person:
-        """The user's acquaintance with the entities of the candidates, if the user allows ranking by it."""
+        """The user's acquaintance with the candidates' entities, and history, if the user allows ranking by them."""
         request = knowledge.RetrieveEntitiesRequest(
             user_id=user,
             query=query,
@@ -181,6 +181,7 @@ class Gateway:
             modes=_MET,
             limit=1000,
             purpose=knowledge.PURPOSE_RANKING,
+            with_history=True,
         )
         limit_s = min(_KNOWLEDGE_S, current_call().remaining_s() / 2)
         answer = await self._knowledge.RetrieveEntities(request, **onward(limit_s))
@@ -189,7 +190,8 @@ class Gateway:
             known = _acquaintance(each)
             if known.entity_id not in met or known.strength > met[known.entity_id].strength:
                 met[known.entity_id] = known
-        return Person(met, frozenset(answer.query_entity_ids), answer.query_coverage, answer.withheld)
+        named = frozenset(answer.query_entity_ids)
+        return Person(met, named, answer.query_coverage, answer.withheld, _history(answer.history))
 
     async def vectors_by_space(self, text: str) -> dict[str, NDArray[np.float32]]:
         """The unit vector [d] of a query by each expert, at most the general one and 7 more, by their spaces' keys.
@@ -270,6 +272,12 @@ def _acquaintance(found: knowledge.RetrievedEntity) -> Acquaintance:
         via_label=found.via_label,
         via_users=found.via_users,
     )
+
+
+def _history(found: knowledge.UserHistory) -> tuple[Remembered, ...]:
+    read = (Remembered(each.read_at.ToDatetime(UTC), document_id=each.document_id) for each in found.documents)
+    said = (Remembered(each.said_at.ToDatetime(UTC), statement=each.text) for each in found.statements)
+    return (*read, *said)
 
 
 def _strength(found: knowledge.RetrievedEntity) -> float:

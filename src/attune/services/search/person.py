@@ -30,8 +30,19 @@ class Acquaintance:
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered:
+    """A document that the user has read, or something that the user said: one of the two is not empty."""
+
+    at: datetime
+    document_id: str = ""
+    statement: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
-    """The user's acquaintance with the candidates' entities, and how plainly the query says what it wants."""
+    """The user's acquaintance with the candidates' entities, what the user has read and said, and how plainly the query
+    says what it wants.
+    """
 
     acquaintances: Mapping[str, Acquaintance] = field(default_factory=dict)
     query_entity_ids: frozenset[str] = frozenset()
@@ -40,6 +51,8 @@ class Person:
     """How much of the query they cover, between 0 and 1."""
     is_withheld: bool = False
     """The user does not allow search to rank by any of it."""
+    history: tuple[Remembered, ...] = ()
+    """The documents, then the statements, the newest first."""
 
     def without(self, entity_ids: Collection[str]) -> "Person":
         """The same, as if not acquainted with these entities."""

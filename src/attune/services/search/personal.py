@@ -1,6 +1,6 @@
-"""Personal ranking: the plain score, what the session makes of it, and the user's affinity to a document.
+"""Personal ranking: the plain score, what session and history make of it, and the user's affinity to a document.
 
-    score(d) = plain(d) + session(d) + w * affinity(d)
+    score(d) = plain(d) + session(d) + history(d) + w * affinity(d)
     plain(d) = rrf(d) / max rrf, in (0, 1], and what boosts and a cross-encoder add
     affinity(d) = tanh(sum over the user's entities e of d: strength(e) * rarity(e))   in [0, 1)
     rarity(e) = log(1 + n / n_e) / log(1 + n)                         n candidates, n_e of them with e
@@ -8,22 +8,21 @@
 
 The formula is ours. History helps vague queries and harms specific ones, so w falls to 0 where the query is made of
 names (coverage) that few of the best documents bear (spread): "asyncio.gather" is specific, "kids" is not; and where
-one document leads the others by far in the dense ranking (lead). session(d) is from leaning/.
+one document leads the others by far in the dense ranking (lead). session(d) and history(d) are from leaning/.
 """
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from attune.services.search.fusion import Fused, best_score
-from attune.services.search.leaning.session import FromSession
+from attune.services.search.leaning.contexts import Contexts, FromContext
 from attune.services.search.person import Acquaintance, Person
 
 MOST = 0.35
 """The largest weight: enough for a document about the user's subject to climb over about ten places."""
-NO_SESSION: Mapping[str, FromSession] = MappingProxyType({})
+NO_CONTEXTS = Contexts()
 _BEST = 20
 """How many of the best documents tell how widely the query's names are spread."""
 _CLEAR_LEAD = 0.25
@@ -53,13 +52,16 @@ class Ranked:
     personal: float
     """What the affinity adds to the score."""
     evidence: tuple[Evidence, ...]
-    session: FromSession | None = None
+    session: FromContext | None = None
     """What was said before in the session adds to the score, or takes from it, where it counts."""
+    history: FromContext | None = None
+    """The same of what the user has read and said."""
 
     @property
     def score(self) -> float:
         """The sum that the ranking is by."""
-        return self.plain + (self.session.contribution if self.session else 0.0) + self.personal
+        contexts = (each.contribution for each in (self.session, self.history) if each is not None)
+        return self.plain + sum(contexts) + self.personal
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,13 @@ class Weight:
 
     value: float
     reason: str
+
+
+def refusal(person: Person, wanted: float) -> str:
+    """Why nothing that is known of the user may count, in a sentence; empty where it may."""
+    if wanted <= 0:
+        return "no personalization was asked for"
+    return _WITHHELD if person.is_withheld else ""
 
 
 def weigh(person: Person, fused: Sequence[Fused], entities: Sequence[Sequence[str]], wanted: float) -> Weight:
@@ -79,10 +88,8 @@ def weigh(person: Person, fused: Sequence[Fused], entities: Sequence[Sequence[st
         entities: the entity ids of each candidate.
         wanted: the caller's wish, 1 being the default.
     """
-    if wanted <= 0:
-        return Weight(0.0, "no personalization was asked for")
-    if person.is_withheld:
-        return Weight(0.0, _WITHHELD)
+    if reason := refusal(person, wanted):
+        return Weight(0.0, reason)
     if not person.acquaintances:
         return Weight(0.0, "the user has met none of these documents' entities")
     lead = min(1.0, _lead(fused) / _CLEAR_LEAD)
@@ -101,7 +108,7 @@ def personal_ranking(
     person: Person,
     weight: float,
     page_size: int,
-    session: Mapping[str, FromSession] = NO_SESSION,
+    contexts: Contexts = NO_CONTEXTS,
 ) -> list[Ranked]:
     """All candidates by personal score. The plain winner never leaves the first page.
 
@@ -111,7 +118,7 @@ def personal_ranking(
         person: the user's acquaintance with them.
         weight: of the affinity, from `weigh`.
         page_size: how many hits a page has.
-        session: by document id, what the session adds.
+        contexts: what session and history add.
     """
     holders = Counter(each for ids in entities for each in set(ids))
     best = best_score(fused)
@@ -127,7 +134,8 @@ def personal_ranking(
                 affinity,
                 weight * affinity,
                 evidence,
-                session.get(candidate.id),
+                contexts.session.parts.get(candidate.id),
+                contexts.history.parts.get(candidate.id),
             )
         )
     ranked.sort(key=lambda each: (-each.score, each.plain_rank))

@@ -24,17 +24,22 @@ from attune.services.search.index.bm25 import terms_of
 from attune.services.search.index.narrowing import PUBLIC, Within
 from attune.services.search.index.passages import Passage
 from attune.services.search.index.port import Candidate, Document, FloatVector, Index, Scope
+from attune.services.search.leaning.contexts import Contexts, Question, weigh_contexts
+from attune.services.search.leaning.gate import Asked
 from attune.services.search.leaning.gates import Gates
+from attune.services.search.leaning.interests import known_interests
 from attune.services.search.leaning.said import SaidVectors, said
-from attune.services.search.leaning.session import Near, SessionWeight, found_beside, near, weigh_session
+from attune.services.search.leaning.session import found_beside, near
 from attune.services.search.person import NOBODY, Person
-from attune.services.search.personal import Ranked, Weight, personal_ranking, weigh
+from attune.services.search.personal import NO_CONTEXTS, Ranked, Weight, personal_ranking, refusal, weigh
 from attune.services.search.spaces import EVERYTHING, Space, merge, with_hits, worth_searching
 
 _log = structlog.get_logger("attune.search")
 NO_CROSS_ENCODER = CrossEncoding()
 CANDIDATES = 100
 """How many documents each ranking contributes, and so how far one can page."""
+_STATEMENTS_KEPT = 20_000
+"""Vectors of users' statements, of at most 1.5 kB each with the model that is packaged."""
 _TELLING_HITS = 20
 """Of BM25: whose domains say where the answer is."""
 
@@ -90,8 +95,8 @@ class Found:
     """What the caller should know of it, a sentence each."""
     vectors: Mapping[str, FloatVector] = field(default_factory=dict)
     """Of the query, by the key of the space that it was embedded for."""
-    session: SessionWeight = field(default_factory=SessionWeight)
-    """How much what was said before counts."""
+    contexts: Contexts = NO_CONTEXTS
+    """How much what was said before counts, and what the user has read and said."""
 
 
 class Searcher:
@@ -109,7 +114,8 @@ class Searcher:
         self._gateway = gateway
         self._clock = clock
         self._gates = gates or Gates.packaged()
-        self._said = SaidVectors(gateway.said_vector)
+        self._said = SaidVectors(gateway.said_vectors)
+        self._statements = SaidVectors(gateway.said_vectors, kept=_STATEMENTS_KEPT)
         self._cross_encoding = cross_encoding
 
     async def search(self, wish: Wish) -> Found:
@@ -138,7 +144,7 @@ class Searcher:
             dense, bm25, near_by = await asyncio.gather(
                 self._dense(tenant, wish, spaces, vectors),
                 by_words,
-                near(self._index, self._scope(tenant, wish, spaces[0]), (vectors[0], session), CANDIDATES),
+                near(self._index, self._scope(tenant, wish, spaces[0]), vectors[0], session, CANDIDATES),
             )
         except BaseException:
             by_words.cancel()  # else nobody would hear of its failure
@@ -152,13 +158,19 @@ class Searcher:
         started = time.monotonic()
         fused, more = boosted(wish.boosts, fused, documents, self._clock())
         notices = [*notices, *more]
-        said = await self._said_before(tenant, wish, bm25, near_by, fused)
-        fused = [each for each in fused if each.ranks or said.parts]
+        person, problem = await self._known(wish, [documents[each.id].entity_ids for each in fused])
+        asked = Asked(wish.query, len(terms_of(wish.query)), bm25[0].score if bm25 else 0.0)
+        question = Question(asked, vectors[0], spaces[0], session)
+        contexts = await self._contexts(tenant, wish, question, fused, person)
+        fused = [each for each in fused if each.ranks or contexts.move(each.id)]
         entities = [documents[each.id].entity_ids for each in fused]
-        person, weight = await self._weighed(wish, fused, entities)
-        ranked = personal_ranking(fused, entities, person, weight.value, wish.page_size, said.parts)
+        weight = Weight(0.0, problem) if problem else weigh(person, fused, entities, wish.personalization)
+        contexts = contexts.without_history(problem) if problem else contexts
+        ranked = personal_ranking(fused, entities, person, weight.value, wish.page_size, contexts)
         times["personalize_ms"] = _since(started)
-        return Found(ranked, documents, weight, spaces, augmentations, empty_domains, times, notices, by_space, said)
+        return Found(
+            ranked, documents, weight, spaces, augmentations, empty_domains, times, notices, by_space, contexts
+        )
 
     async def documents(self, wish: Wish, ids: Sequence[str]) -> dict[str, Document]:
         """Those of a ranking's documents that are still there and may be seen, as they are now."""
@@ -226,18 +238,23 @@ class Searcher:
             return None
         return await self._said.of(tenant, said(wish.context), space.domain, space.key or "")
 
-    async def _said_before(
-        self, tenant: str, wish: Wish, bm25: Sequence[Candidate], near_by: Near | None, fused: Sequence[Fused]
-    ) -> SessionWeight:
+    async def _contexts(
+        self, tenant: str, wish: Wish, question: Question, fused: Sequence[Fused], person: Person
+    ) -> Contexts:
+        """What the session, and what the user has read and said, do to the candidates."""
+        history = person.history if fused else ()
+        known = await known_interests(self._index, self._statements, tenant, history, question.space)
         best = best_score(fused)
         plain = {each.id: each.plain(best) for each in fused}
-        best_words = bm25[0].score if bm25 else 0.0
-        return await weigh_session(
-            self._index, tenant, wish.query, best_words, near_by, plain, self._gates, wish.session
-        )
+        return await weigh_contexts(self._index, tenant, question, plain, known, self._gates, wish.session)
 
     async def _documents(
-        self, tenant: str, wish: Wish, dense: Sequence[Candidate], bm25: Sequence[Candidate], near_by: Near | None
+        self,
+        tenant: str,
+        wish: Wish,
+        dense: Sequence[Candidate],
+        bm25: Sequence[Candidate],
+        near_by: Sequence[Candidate],
     ) -> tuple[list[Fused], dict[str, Document]]:
         quote = await asyncio.to_thread(self._quoted, tenant, wish, bm25)
         fused = reciprocal_rank_fusion({"dense": dense, "bm25": bm25, quotes.RANKING: quote})
@@ -276,26 +293,22 @@ class Searcher:
         inhabited = await asyncio.to_thread(self._index.inhabited, tenant, doubtful, wish.within.principals)
         return [domain for domain in doubtful if domain not in inhabited]
 
-    async def _weighed(
-        self, wish: Wish, fused: Sequence[Fused], entities: Sequence[Sequence[str]]
-    ) -> tuple[Person, Weight]:
-        """What is known of the user, and how much it counts; without the knowledge service, nothing, and no error."""
+    async def _known(self, wish: Wish, entities: Sequence[Sequence[str]]) -> tuple[Person, str]:
+        """What is known of the user, and why none of it may count, if so.
+
+        Without the knowledge service nothing is known, and that is no error.
+        """
+        if wish.personalization <= 0 or not entities:
+            return NOBODY, refusal(NOBODY, wish.personalization)
+        wanted = list(dict.fromkeys(each for ids in entities for each in ids))
         try:
-            person = await self._person(wish, entities)
+            person = await self._gateway.person(wish.user, wish.query, wish.context, wanted)
         except grpc.aio.AioRpcError as error:
             if not is_without_answer(error):
                 raise
             _log.warning("plain ranking: the knowledge service is unavailable", code=error.code().name)
-            return NOBODY, Weight(0.0, "the knowledge service is unavailable: this is the plain ranking")
-        return person, weigh(person, fused, entities, wish.personalization)
-
-    async def _person(self, wish: Wish, entities: Sequence[Sequence[str]]) -> Person:
-        if wish.personalization <= 0:
-            return NOBODY
-        wanted = list(dict.fromkeys(each for ids in entities for each in ids))
-        if not wanted:
-            return NOBODY
-        return (await self._gateway.person(wish.user, wish.query, wish.context, wanted)).without(wish.not_about)
+            return NOBODY, "the knowledge service is unavailable: this is the plain ranking"
+        return person.without(wish.not_about), refusal(person, wish.personalization)
 
 
 def _since(started: float) -> float:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Self
 
 from attune.knowledge_store.normalization import normalize_name
+from attune.knowledge_store.personal_data import personal_data
 from attune.services.suggestion.denylist import Denylist
-from attune.services.suggestion.personal_data import personal_data
 
 _LONGEST = 8192
 """Characters, as many as a query may have bytes: what is longer is none, and is not read."""

@@ -1,5 +1,7 @@
 """What is kept of a session: vectors for half an hour, and no text."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -30,9 +32,9 @@ class Embedder:
         self.asked: list[tuple[str, str]] = []
         self.now = 0.0
 
-    async def embed(self, text: str, domain: str) -> np.ndarray | None:
-        self.asked.append((text, domain))
-        return None if text == "refused" else np.ones(3, np.float32)
+    async def embed(self, texts: Sequence[str], domain: str) -> list[np.ndarray | None]:
+        self.asked += [(text, domain) for text in texts]
+        return [None if text == "refused" else np.ones(3, np.float32) for text in texts]
 
     def vectors(self, kept: int = 100) -> SaidVectors:
         return SaidVectors(self.embed, lambda: self.now, kept)

@@ -1,6 +1,6 @@
 """Search after a turn: the session finds and lifts documents where its gate lets it, and else changes nothing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,9 +34,9 @@ class Said(Services):
     ) -> list[tuple[np.ndarray, Augmentation]]:
         return [(AXES[0], augmentation) for augmentation in asked.values()]
 
-    async def said_vector(self, _text: str, _domain: str) -> np.ndarray | None:
-        self.asked += 1
-        return AXES[1] if self.embeds else None
+    async def said_vectors(self, texts: Sequence[str], _domain: str) -> list[np.ndarray | None]:
+        self.asked += len(texts)
+        return [AXES[1] if self.embeds else None for _ in texts]
 
 
 def gates(*, are_open: bool) -> Gates:
@@ -76,8 +76,8 @@ async def test_what_was_said_before_brings_documents_that_the_query_alone_does_n
     found = await search(index, Said(), TOLD)
     assert ids(found).index("said") < 20
     assert next(each for each in found.ranked if each.fused.id == "said").session.rank == 1  # type: ignore[union-attr]
-    assert found.session.value == pytest.approx(0.85)
-    assert found.session.reason == "the query goes on from what was said before"
+    assert found.contexts.session.value == pytest.approx(0.85)
+    assert found.contexts.session.reason == "the query goes on from what was said before"
 
 
 async def test_it_counts_for_a_user_who_is_not_named_and_for_one_who_is(index: Index) -> None:
@@ -92,8 +92,8 @@ async def test_the_plain_winner_stays_on_the_first_page(index: Index) -> None:
 async def test_where_the_gate_abstains_the_ranking_is_the_plain_one(index: Index) -> None:
     plain, found = await search(index, Said(), Context()), await search(index, Said(), TOLD, are_open=False)
     assert [(each.fused.id, each.score) for each in found.ranked] == [(e.fused.id, e.score) for e in plain.ranked]
-    assert found.session.value == 0
-    assert "not foreseen to help" in found.session.reason
+    assert found.contexts.session.value == 0
+    assert "not foreseen to help" in found.contexts.session.reason
 
 
 async def test_no_personalization_asks_for_no_vector_and_changes_nothing(index: Index) -> None:
@@ -105,13 +105,13 @@ async def test_no_personalization_asks_for_no_vector_and_changes_nothing(index: 
 
 async def test_less_personalization_weighs_less(index: Index) -> None:
     half = await search(index, Said(), Context(turns=TOLD.turns, personalization=0.5))
-    assert half.session.value == pytest.approx(0.425)
+    assert half.contexts.session.value == pytest.approx(0.425)
 
 
 async def test_what_was_said_but_cannot_be_embedded_changes_nothing(index: Index) -> None:
     found = await search(index, Said(embeds=False), TOLD)
     assert ids(found) == ids(await search(index, Said(), Context()))
-    assert found.session.value == 0
+    assert found.contexts.session.value == 0
 
 
 async def test_every_score_is_the_sum_of_its_parts(index: Index) -> None:

@@ -32,9 +32,15 @@ KINDS: Mapping[str, pb.EventType.ValueType] = {
     "feedback": pb.EVENT_TYPE_FEEDBACK,
     "add_to_cart": pb.EVENT_TYPE_FEEDBACK,
     "purchase": pb.EVENT_TYPE_FEEDBACK,
+    "statement": pb.EVENT_TYPE_STATEMENT,
 }
 _BOUGHT = {"add_to_cart", "purchase"}  # who buys a thing has judged it: feedback with the verdict "relevant"
-_WITH_WORDS = {pb.EVENT_TYPE_QUERY, pb.EVENT_TYPE_REFORMULATION, pb.EVENT_TYPE_SUGGESTION_ACCEPTED}
+_WITH_WORDS = {
+    pb.EVENT_TYPE_QUERY,
+    pb.EVENT_TYPE_REFORMULATION,
+    pb.EVENT_TYPE_SUGGESTION_ACCEPTED,
+    pb.EVENT_TYPE_STATEMENT,
+}
 _ATTRIBUTES = ("suggestion_token", "search_token", "origin")
 _MOST_POSITION = 2**32 - 1
 _MOST_MILLISECONDS = 2**63 - 1

@@ -91,6 +91,11 @@ def _session(ranked: Sequence[Ranked]) -> list[float]:
     return [each.session.contribution if each.session else 0.0 for each in ranked]
 
 
+def _history(ranked: Sequence[Ranked]) -> list[float]:
+    """What the documents that the user has read add, or take, and the statements."""
+    return [each.history.contribution if each.history else 0.0 for each in ranked]
+
+
 FEATURES = (
     Feature("plain", _plain, never_worse=True),
     Feature("dense", _dense, never_worse=True),
@@ -101,6 +106,7 @@ FEATURES = (
     Feature("personal", _personal, is_personal=True),
     Feature("personal_via", _personal_via, is_personal=True),
     Feature("session", _session, is_personal=True),
+    Feature("history", _history, is_personal=True),
 )
 NAMES = tuple(each.name for each in FEATURES)
 IS_PERSONAL = np.array([each.is_personal for each in FEATURES])

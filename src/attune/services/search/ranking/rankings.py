@@ -67,7 +67,9 @@ class Formula:
 
     def explained(self, ranked: Ranked) -> Ranked:
         """See Ranking."""
-        return replace(ranked, affinity=0.0, personal=0.0, evidence=(), session=None) if self.name == PLAIN else ranked
+        if self.name != PLAIN:
+            return ranked
+        return replace(ranked, affinity=0.0, personal=0.0, evidence=(), session=None, history=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ equation 4; with the softmax loss of ListNet's top one, Cao et al., ICML 2007), 
     loss = sum over chosen i of  min(1 / theta(k_i), 20) * -log p_i  +  sum over rejected i of  -log (1 - p_i)
     p = softmax(s)
 
-In expectation the weights are those that minimize the loss where everything is looked at. They are pulled by L2 towards
-the formula, plain + session + personal, so that a feature of which the log tells nothing stays as it is there.
+In expectation the weights are those that minimize the loss where everything is looked at. They are pulled by L2
+towards the formula, plain + session + history + personal, so that a feature of which the log tells nothing stays as it
+is there.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ from attune.services.search.ranking.shown import ShownList
 MOST_WEIGHT = 20.0
 """Of a click: what lies so far down that nearly nobody looks is noise (Joachims et al., section 6.4)."""
 _L2 = 1.0
-_FORMULA = {"plain": 5.0, "session": 5.0, "personal": 5.0}
+_FORMULA = {"plain": 5.0, "session": 5.0, "history": 5.0, "personal": 5.0}
 """For one unit of the feature as it is; others 0. By how much the formula's order is believed at first."""
 _LEAST_SCALE = 1e-6
 Floats = NDArray[np.float64]

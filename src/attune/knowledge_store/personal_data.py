@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 
-from attune.services.suggestion.credentials import TELLING, has_credential
+from attune.knowledge_store.credentials import TELLING, has_credential
 
 _TELLING = re.compile(rf"[\d@:=]|[(\[]at[)\]]|[ (\[]dot[ )\]]| at \w{{1,16}}\.|{TELLING}")
 _EMAIL = re.compile(r"(?:(?<=[\w.+%\-])@|[(\[]at[)\]] ?)(?:[\w\-]{1,63}\.){1,8}[^\W\d]{2,24}")
