@@ -24,6 +24,8 @@ from attune.knowledge_store.store_model import (
     Suppressed,
 )
 
+NO_HISTORY = {"readings": 0, "statements": 0, "summaries": 0}
+
 
 def names(store: Store, user: UserKey = ANNA) -> list[str]:
     return [state.entity_id for state in store.entities(user)]
@@ -285,6 +287,8 @@ def test_a_forgotten_user_is_gone_and_the_counts_say_what_went(store):
         "events": 2,
         "entity_tombstones": 1,
         "profiles": 1,
+        "readings": 0,
+        "statements": 0,
         "suppressions": 2,
         "summaries": 0,
     }
@@ -298,7 +302,17 @@ def test_forgetting_again_changes_nothing(store):
     store.apply([projected("1", "a")])
     store.forget_user(ANNA, days(2))
     before = content(store)
-    nothing = {"entities": 0, "events": 0, "entity_tombstones": 0, "profiles": 0, "suppressions": 0, "summaries": 0}
+    places = (
+        "entities",
+        "events",
+        "entity_tombstones",
+        "profiles",
+        "readings",
+        "statements",
+        "suppressions",
+        "summaries",
+    )
+    nothing = dict.fromkeys(places, 0)
     assert store.forget_user(ANNA, days(2)) == nothing
     assert store.forget_user(ANNA, days(1)) == nothing
     assert content(store) == before
@@ -354,8 +368,8 @@ def test_what_was_suppressed_before_the_user_was_forgotten_comes_too_late(store)
 
 def test_a_forgotten_entity_stays_forgotten_while_the_rest_goes_on(store):
     store.apply([projected("1", "a", "b", at=days(0))])
-    assert store.forget_entity(ANNA, "a", days(1)) == {"entities": 1, "summaries": 0}
-    assert store.forget_entity(ANNA, "a", days(1)) == {"entities": 0, "summaries": 0}
+    assert store.forget_entity(ANNA, "a", days(1)) == {**NO_HISTORY, "entities": 1}
+    assert store.forget_entity(ANNA, "a", days(1)) == {**NO_HISTORY, "entities": 0}
     late = projected("2", "a", "c", at=days(0.5), logged_at=days(9))
     assert store.apply([projected("1", "a", "b", at=days(0)), late]) == Applied(new=1, duplicates=1)
     assert names(store) == ["c", "b"]

@@ -3,10 +3,10 @@
     {"n": events, "t": [first seen, last seen, newest epoch], "e": [entity, ...], "s": [fingerprint, ...], "h": until,
      "d": [document, ...], "p": [statement, ...]}
     entity: [id, first seen, last seen - first seen, weight, recent or 0 if it is the weight, code, count, ...]
-    document, statement: [id or text, seconds, 1 if it was rejected, digest of an entity, ...]
+    document, statement: [id or text, minutes, 1 if it was rejected, digest of an entity, ...]
 
 Times are microseconds since 1970 in UTC, those of entities since the user's first, those of documents and statements
-in whole seconds since its second; weights are exact to the last bit. A code is of a kind and a source. Format 2 is the
+in whole minutes since its minute; weights are exact to the last bit. A code is of a kind and a source. Format 2 is the
 same without documents and statements; format 1 is those fields as JSON, deflated. Both are read and no longer written.
 """
 
@@ -28,7 +28,7 @@ FORMAT = 3
 DIGEST_BYTES = 6
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_SECOND = 1_000_000
+_MINUTE = 60_000_000
 _KINDS, _SOURCES = list(EventKind), list(Source)
 # Never reordered: they are what is stored. New ones go to the end.
 _CODES = {(kind, source): f"{_KINDS.index(kind)}{source[0]}" for kind in _KINDS for source in _SOURCES}
@@ -200,15 +200,15 @@ def _decoded(fields: list[Any], start: datetime) -> EntityState:
 
 
 def _noted(trace: Trace, start: int) -> list[Any]:
-    seconds = to_microseconds(trace.at) // _SECOND - start // _SECOND
-    return [trace.text, seconds, int(trace.is_rejected), *trace.about]
+    minutes = to_microseconds(trace.at) // _MINUTE - start // _MINUTE
+    return [trace.text, minutes, int(trace.is_rejected), *trace.about]
 
 
 def _traces(fields: dict[str, Any], name: str) -> dict[str, Trace]:
-    start = (fields["t"][0] or 0) // _SECOND
+    start = (fields["t"][0] or 0) // _MINUTE
     return {
-        text: Trace(text, to_datetime((start + seconds) * _SECOND), bool(rejected), tuple(about))
-        for text, seconds, rejected, *about in fields.get(name, ())
+        text: Trace(text, to_datetime((start + minutes) * _MINUTE), bool(rejected), tuple(about))
+        for text, minutes, rejected, *about in fields.get(name, ())
     }
 
 

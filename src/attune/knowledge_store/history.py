@@ -18,7 +18,7 @@ MOST_ID_CHARACTERS = 256
 """A document with a longer id is not remembered: ids would be most of a record."""
 MOST_ENTITIES = 8
 """So many of what it is mainly about: forgetting one of these drops it."""
-_DIGEST_BYTES = 2
+_DIGEST_BYTES = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +37,18 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A document or a statement as it is kept; `at` is the newest event's, in whole seconds."""
+    """A document or a statement as it is kept; `at` is the newest event's, in whole minutes."""
 
     text: str
     at: datetime
     is_rejected: bool = False
     about: tuple[int, ...] = ()
-    """Digests of entity ids, sorted. Another entity has the same by chance once in 65,536: more is dropped then."""
+    """Digests of entity ids, sorted. Another entity has the same by chance once in 256: more is dropped then."""
 
     @classmethod
     def of(cls, noted: Noted) -> Self:
         about = tuple(sorted({entity_digest(each) for each in noted.entity_ids}))
-        return cls(noted.text, noted.at.replace(microsecond=0), noted.is_rejected, about)
+        return cls(noted.text, noted.at.replace(second=0, microsecond=0), noted.is_rejected, about)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def drop_about(held: dict[str, Trace], entity_id: str) -> int:
 
 
 def entity_digest(entity_id: str) -> int:
-    """16 bits."""
+    """8 bits."""
     content = entity_id.encode("utf-8", "surrogatepass")
     return int.from_bytes(blake2b(content, digest_size=_DIGEST_BYTES).digest(), "little")
 

@@ -8,7 +8,7 @@ weight; that of the others is 1. Times are integers in two's complement, each as
 column; weights are doubles. All are little-endian.
 
 Of documents ("d") and statements ("p"), where there are any, the JSON has [[text, ...], [digests, ...], [place of a
-rejected one, ...]], digests being how many each has. Their histories are width, seconds ... | width, digest ...
+rejected one, ...]], digests being how many each has. Their histories are width, minutes ... | width, digest ...
 """
 
 import json
@@ -123,11 +123,11 @@ def _history(rows: Sequence[Sequence[Any]]) -> list[bytes]:
 def _unheaded(
     texts: Sequence[str], counts: Sequence[int], rejected: Sequence[int], columns: _Columns
 ) -> list[list[Any]]:
-    seconds = columns.integers(len(texts))
+    minutes = columns.integers(len(texts))
     digests = iter(columns.integers(sum(counts)))
     of_each = [list(islice(digests, count)) for count in counts]
     flags = [int(place in rejected) for place in range(len(texts))]
-    rows = zip(texts, seconds, flags, of_each, strict=True)
+    rows = zip(texts, minutes, flags, of_each, strict=True)
     return [[text, at, flag, *about] for text, at, flag, about in rows]
 
 

@@ -84,6 +84,8 @@ async def test_forgetting_covers_log_store_and_dead_letters_and_counts_each(log:
         "entities": 1,
         "events": 1,
         "profiles": 1,
+        "readings": 0,
+        "statements": 0,
         "suppressions": 0,
         "summaries": 0,
         "entity_tombstones": 0,
@@ -188,7 +190,12 @@ async def test_who_is_forgotten_is_so_until_the_last_of_their_entities(log: Gate
 async def test_what_a_user_removed_singly_goes_with_the_user(log: Gated, knowledge: Knowledge) -> None:
     log.gate.set()
     forgetting = Forgetting(knowledge, log, lambda: NOW)
-    assert (await forgetting.forget_entity(ADA, "asyncio")).removed == {"entities": 1, "summaries": 0}
+    assert (await forgetting.forget_entity(ADA, "asyncio")).removed == {
+        "entities": 1,
+        "readings": 0,
+        "statements": 0,
+        "summaries": 0,
+    }
     await forgetting.suppress(ADA, [b"f" * 32], all_history=False)
     assert knowledge.store.suppressed(ADA) == Suppressed((b"f" * 32,), None)
     assert len(live(log, REMOVALS_TOPIC)) == 2
@@ -259,7 +266,7 @@ async def test_of_merged_entities_all_are_forgotten_and_stay_so(log):
     graph = CatalogGraph(catalog)
     merged = Knowledge(catalog, graph, Linker(catalog, graph), store)
     done = await Forgetting(merged, log, lambda: NOW).forget_entity(ADA, "aio")
-    assert done.removed == {"entities": 1, "summaries": 0}
+    assert done.removed == {"entities": 1, "readings": 0, "statements": 0, "summaries": 0}
     assert store.states(ADA) == {}
     rebuilt = MemoryStore()
     restore_removals(log, rebuilt)

@@ -218,7 +218,7 @@ def test_retrieval_is_of_a_context_or_without_one_of_all_that_the_user_knows(kno
 
 def test_forgetting_and_exporting_reach_the_store(knowledge):
     knowledge.handle([interaction("1", EventKind.QUERY, user_query="asyncio trio")])
-    assert knowledge.forget_entity(ANNA, "trio", START) == {"entities": 1, "summaries": 0}
+    assert knowledge.forget_entity(ANNA, "trio", START)["entities"] == 1
     assert [record["record"] for record in knowledge.export(ANNA)] == ["profile", "entity", "forgotten_entity"]
     assert knowledge.forget_user(ANNA, days(1))["entities"] == 1
     assert knowledge.profile(ANNA).forgotten_at == days(1)

@@ -943,7 +943,7 @@ class ReadDocument(_message.Message):
     """Whether the user rejected it then. Only in an export."""
     @_builtins.property
     def read_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was read last, to the second."""
+        """When it was read last, to the minute."""
 
     def __init__(
         self,
@@ -972,7 +972,7 @@ class Statement(_message.Message):
     """In the user's words, in one line."""
     @_builtins.property
     def said_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was said last, to the second."""
+        """When it was said last, to the minute."""
 
     def __init__(
         self,

@@ -5,12 +5,14 @@ and how often, is drawn by a seed; a thousand different records are made, and ea
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from random import Random
+from zlib import crc32
 
 from attune.knowledge_store.cooccurrence import MOST_COMPANIONS
+from attune.knowledge_store.history import Noted
 from attune.knowledge_store.model import Companion, EventKind, Observation, Source, UserKey
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.store_model import Projected
@@ -81,6 +83,7 @@ class Population:
             record.take(event)
             for seen in event.observations:
                 record.observe(seen)
+            _read(record, event)
         return record
 
     def _event(self, number: int, name: str, random: Random) -> Projected:
@@ -93,4 +96,19 @@ class Population:
         )
         weight = 1.0 if source is Source.QUERY else random.uniform(0.1, 1.0)
         seen = tuple(Observation(entity_id, kind, source, at, weight) for entity_id in entity_ids)
-        return Projected(name, user, at, at, seen)
+        read = Noted(_article(name), at, entity_ids=tuple(entity_ids)) if source is Source.DOCUMENT else None
+        return Projected(name, user, at, at, seen, read)
+
+
+def _read(record: UserRecord, event: Projected) -> None:
+    """Who stays on a document has opened one: the last."""
+    read = event.reading
+    if read is None:
+        return
+    if event.observations[0].kind is EventKind.DWELL and record.readings:
+        read = replace(read, text=list(record.readings)[-1])
+    record.note_reading(read)
+
+
+def _article(name: str) -> str:
+    return f"article-{crc32(name.encode()) % 1_000_000:06}"
