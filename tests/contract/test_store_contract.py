@@ -302,17 +302,7 @@ def test_forgetting_again_changes_nothing(store):
     store.apply([projected("1", "a")])
     store.forget_user(ANNA, days(2))
     before = content(store)
-    places = (
-        "entities",
-        "events",
-        "entity_tombstones",
-        "profiles",
-        "readings",
-        "statements",
-        "suppressions",
-        "summaries",
-    )
-    nothing = dict.fromkeys(places, 0)
+    nothing = dict.fromkeys(["entities", "events", "entity_tombstones", "profiles", "suppressions", *NO_HISTORY], 0)
     assert store.forget_user(ANNA, days(2)) == nothing
     assert store.forget_user(ANNA, days(1)) == nothing
     assert content(store) == before

@@ -23,6 +23,7 @@ from attune.services.runtime.events import DEAD_LETTER_TOPIC, TOPIC, log_key
 from attune.services.runtime.removals import FORGETS_TOPIC, REMOVALS_TOPIC, restore_removals
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
+ONE_ENTITY = {"entities": 1, "readings": 0, "statements": 0, "summaries": 0}
 LATER = NOW + timedelta(seconds=1)
 ADA = UserKey("acme", "ada")
 KEY = log_key(ADA)
@@ -266,7 +267,7 @@ async def test_of_merged_entities_all_are_forgotten_and_stay_so(log):
     graph = CatalogGraph(catalog)
     merged = Knowledge(catalog, graph, Linker(catalog, graph), store)
     done = await Forgetting(merged, log, lambda: NOW).forget_entity(ADA, "aio")
-    assert done.removed == {"entities": 1, "readings": 0, "statements": 0, "summaries": 0}
+    assert done.removed == ONE_ENTITY
     assert store.states(ADA) == {}
     rebuilt = MemoryStore()
     restore_removals(log, rebuilt)

@@ -28,15 +28,14 @@ def explain(ranked: Ranked) -> pb.Explanation:
 
 
 def _summary(ranked: Ranked) -> str:
-    """By what adds most."""
+    """By the entities, if the session does not add more: they say most."""
     session = ranked.session.contribution if ranked.session else 0.0
     history = ranked.history.contribution if ranked.history else 0.0
-    most = max(_WORTH_SAYING, session, history)
-    if ranked.evidence and ranked.personal >= most:
+    if ranked.evidence and ranked.personal >= max(_WORTH_SAYING, session):
         return _because(ranked.evidence[0].acquaintance)
-    if session >= most:
+    if session >= max(_WORTH_SAYING, history):
         return "because it goes on from what you were just asking about"
-    if history >= most and ranked.history and ranked.history.nearest:
+    if history >= _WORTH_SAYING and ranked.history and ranked.history.nearest:
         return _because_near(ranked.history.nearest)
     return _plain_sentence(ranked.fused)
 

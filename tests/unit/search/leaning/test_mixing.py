@@ -79,10 +79,12 @@ def test_the_parts_add_up_and_scores_stay_between_0_and_1(count: int, seed: int,
     session, interest = units(2, seed + 1)
     interests = Interests(interest[None], np.ones(1))
     found = lean(ASKED, units(1, seed + 2)[0], documents, gates, session=session, interests=interests, wanted=wanted)
+    alone = lean(ASKED, units(1, seed + 2)[0], documents, gates, interests=interests, wanted=wanted)
     assert found.session is not None
-    assert found.user is not None
-    whole = documents.base + found.session.parts + found.user.parts
-    assert np.allclose(found.scores, whole)
+    assert (found.user is None) == (found.session.weight > 0)
+    for each in (found, alone):
+        parts = [step.parts for step in (each.session, each.user) if step is not None]
+        assert np.allclose(each.scores, documents.base + sum(parts))
     assert (found.scores >= 0).all()
     assert (found.scores <= 1 + 1e-9).all()
 

@@ -16,6 +16,7 @@ from attune.services.search.person import Remembered
 from attune.services.search.spaces import Space
 
 NO_SESSION = "there was nothing before this query in the session"
+_AFTER_A_TURN = "what was said before in the session counts, and so the history does not"
 NO_HISTORY = "nothing is known that the user has read or said, and that could be compared"
 _ABSTAINS = "what was said before is not foreseen to help this query"
 _COUNTS = "the query goes on from what was said before"
@@ -97,17 +98,17 @@ async def weigh_contexts(
         interests=known.interests if known else None,
         wanted=wanted,
     )
-    none = Contexts()
-    return Contexts(
-        _weight(ids, found.session, (_ABSTAINS, _COUNTS), ()) if found.session else none.session,
-        _weight(ids, found.user, (_HISTORY_ABSTAINS, _HISTORY_COUNTS), known.remembered)
-        if found.user and known
-        else none.history,
-    )
+    contexts = Contexts()
+    if found.session:
+        contexts = replace(contexts, session=_weight(ids, found.session, (_ABSTAINS, _COUNTS)))
+    if known and found.user:
+        weight = _weight(ids, found.user, (_HISTORY_ABSTAINS, _HISTORY_COUNTS), known.remembered)
+        return replace(contexts, history=weight)
+    return contexts.without_history(_AFTER_A_TURN) if known else contexts
 
 
 def _weight(
-    ids: Sequence[str], step: Step, reasons: tuple[str, str], remembered: Sequence[Remembered]
+    ids: Sequence[str], step: Step, reasons: tuple[str, str], remembered: Sequence[Remembered] = ()
 ) -> ContextWeight:
     abstains, counts = reasons
     if step.weight <= 0:

@@ -1,4 +1,4 @@
-"""Both contexts of a search, one after the other: the session, then what the user cares about."""
+"""Both contexts of a search: the session or, where it does not count, what the user cares about."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,6 @@ from attune.services.search.leaning.mixing import (
     Vector,
     beside,
     leaned,
-    mixed,
     nearest_interest,
 )
 
@@ -48,7 +47,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Leaned:
-    """The scores [n] that documents have before, what the session adds, and what the user's interests add to that."""
+    """The scores [n] that documents have before, and what the session or the user's interests add."""
 
     base: Scores
     session: Step | None
@@ -72,6 +71,8 @@ def lean(
 ) -> Leaned:
     """Lean the candidates' scores on the contexts that are there.
 
+    The user's interests are asked only where the session does not count: two gates err more often than one.
+
     Args:
         asked: the query's text, as the gates see it.
         query: its vector [d].
@@ -81,14 +82,11 @@ def lean(
         interests: what the user cares about.
         wanted: the caller's wish: 0 is the base ranking, 1 the default; weights never pass 1.
     """
-    base, first, second = candidates.base, None, None
+    first = second = None
     if session is not None:
         first = _of_session(asked, query, candidates, gates.session, session, wanted)
-        base = base + first.parts
-        if first.weight > 0:
-            query = mixed(query, session)
-    if interests:
-        second = _of_user(asked, query, Candidates(candidates.vectors, base), gates.user, interests, wanted)
+    if interests and (first is None or first.weight <= 0):
+        second = _of_user(asked, query, candidates, gates.user, interests, wanted)
     return Leaned(candidates.base, first, second)
 
 

@@ -5,7 +5,7 @@
     support(d)  = max over what the user cares about: strength * cos(it, d)      of the user
     score(d)    = base(d) + g * (61 / (60 + rank of d by beside) - base(d))      in (0, 1]
 
-base is the plain score, or what the session has made of it; g is between 0 and 1, from the gate. So at g = 0 the
+base is the plain score; g is between 0 and 1, from the gate. So at g = 0 the
 ranking is the base one, whatever else is known, and what a context adds to a document, or takes from it, is told apart
 from the rest of its score. The formulas are ours; why similarity enters here and not as an addend to the score, and why
 the nearest interest counts and not their mean, is in docs/search-personal.md.

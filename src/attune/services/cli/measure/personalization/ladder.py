@@ -21,6 +21,7 @@ from attune.services.search.leaning.teaching import SESSION_THRESHOLD, USER_THRE
 FOLDS = 10
 _OTHERS_COUNT = 0.4
 """Of a lesson with another user's context: one's own is what a caller mostly gives."""
+_NOT_SERVED = "entities"
 _CLOSED = Gates.closed()
 
 
@@ -35,6 +36,11 @@ class Inputs:
     @property
     def is_own(self) -> bool:
         return "another" not in (self.session, self.history)
+
+    @property
+    def is_served(self) -> bool:
+        """Whether search sees the like: of entities it sees their names, not their vectors."""
+        return self.kind != _NOT_SERVED
 
     @property
     def name(self) -> str:
@@ -114,9 +120,9 @@ class Ranker:
 
 
 def lessons(ranker: Ranker, folds: Sequence[int]) -> Iterator[Lesson]:
-    """Of all steps that add one context to what is there, own and another's."""
+    """Of all steps that add one context, own and another's, of those that are served."""
     for inputs in ladder(ranker.grounds):
-        if inputs.session and inputs.history:
+        if (inputs.session and inputs.history) or not inputs.is_served:
             continue
         for place, fold in enumerate(folds):
             places, found = ranker.leaned(place, inputs, _CLOSED)

@@ -129,8 +129,8 @@ def summarised(found: Sequence[Measured]) -> dict[str, float]:
 _SESSION = Inputs("own")
 _GAINS: Mapping[str, tuple[str, Inputs]] = {
     "ndcg_at_10_gain_ikat_session": ("ikat", _SESSION),
-    "ndcg_at_10_gain_ikat_history": ("ikat", Inputs(history="own", kind="entities")),
-    "ndcg_at_10_gain_ikat_statements": ("ikat", Inputs(history="own", kind="statements")),
+    "ndcg_at_10_gain_ikat_history": ("ikat", Inputs(history="own", kind="statements")),
+    "ndcg_at_10_gain_ikat_entities": ("ikat", Inputs(history="own", kind="entities")),
     "ndcg_at_10_gain_acm_cr": ("acm_cr", Inputs(history="own", kind="documents")),
     "ndcg_at_10_gain_acm_cr_entities": ("acm_cr", Inputs(history="own", kind="entities")),
     "acm_cr_another": ("acm_cr", Inputs(history="another", kind="documents")),
@@ -138,22 +138,21 @@ _GAINS: Mapping[str, tuple[str, Inputs]] = {
 _DIFFERENCES: Mapping[str, tuple[str, Inputs, Inputs]] = {
     "ikat_own_minus_other": (
         "ikat",
-        Inputs(history="own", kind="entities"),
-        Inputs(history="another", kind="entities"),
-    ),
-    "ikat_own_minus_other_statements": (
-        "ikat",
         Inputs(history="own", kind="statements"),
         Inputs(history="another", kind="statements"),
     ),
-    "ikat_history_on_session": ("ikat", Inputs("own", "own", "entities"), _SESSION),
-    "ikat_statements_on_session": ("ikat", Inputs("own", "own", "statements"), _SESSION),
+    "acm_cr_own_minus_other": (
+        "acm_cr",
+        Inputs(history="own", kind="documents"),
+        Inputs(history="another", kind="documents"),
+    ),
+    "ikat_history_on_session": ("ikat", Inputs("own", "own", "statements"), _SESSION),
 }
 
 
 def _harm(found: Sequence[Measured]) -> dict[str, float]:
-    """Of what must not harm: rewritten queries and re-ranked results with all of one's own, and strangers."""
-    steps = [each for each in found if each.inputs.session or each.inputs.history]
+    """Of what is served and must not harm: rewritten queries, re-ranked results with all of one's own, strangers."""
+    steps = [each for each in found if (each.inputs.session or each.inputs.history) and each.inputs.is_served]
     judged = [
         each
         for each in steps

@@ -1,6 +1,7 @@
 """The sets: personas in a conversation (ikat), papers that cite (acm_cr), programmers who search (cosobe), strangers.
 
-What a user typed or read later than a query, or with it, is never part of its context.
+What a user typed or read later than a query, or with it, is never part of its context. Of a history, no more is there
+than the knowledge store keeps.
 """
 
 import random
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.history import MOST_READINGS, MOST_STATEMENTS
 from attune.services.cli.corpora.beir import load_beir, read_qrels
 from attune.services.cli.corpora.jsonlines import JsonLine, numbered_lines, read_json_lines
 from attune.services.cli.corpora.keywords import split_keywords
@@ -36,7 +38,7 @@ def ikat(data: Path, *, rewritten: bool = False) -> CaseSet:
     labels = {user: _labels(said, entities) for user, said in personas.items()}
     cases = []
     for user, turns in _by_user(read_json_lines(directory / "queries.jsonl")).items():
-        histories = {"statements": personas.get(user, ()), "entities": labels.get(user, ())}
+        histories = {"statements": personas.get(user, ())[-MOST_STATEMENTS:], "entities": labels.get(user, ())}
         last = ""
         for line in turns:
             said = line.text("text") if rewritten else _metadata(line)["utterance"]
@@ -90,7 +92,14 @@ def cosobe(data: Path) -> CaseSet:
             if read and judged:
                 pool = tuple(url for url, _ in results.values())
                 cases.append(
-                    Case(line.fields["session"], each["query"], judged, last, {"documents": tuple(read)}, pool)
+                    Case(
+                        line.fields["session"],
+                        each["query"],
+                        judged,
+                        last,
+                        {"documents": tuple(read[-MOST_READINGS:])},
+                        pool,
+                    )
                 )
             clicked = [
                 results[int(click["rank"])][1] for click in each.get("clicks", []) if int(click["rank"]) in results
@@ -137,7 +146,8 @@ def _paragraphs(
         grades = qrels.get(line.fields["_id"])
         if grades is not None and cited:
             named = dict.fromkeys(word for document in cited for word in keywords[document])
-            histories = {"documents": tuple(texts[each] for each in cited), "entities": tuple(named)}
+            read = tuple(texts[each] for each in cited)[-MOST_READINGS:]
+            histories = {"documents": read, "entities": tuple(named)}
             yield Case(paper, line.text("text"), grades, last, histories)
         cited |= dict.fromkeys(each for each, grade in (grades or {}).items() if grade > 0 and each in texts)
         last = line.text("text")[:MOST_CHARACTERS]
