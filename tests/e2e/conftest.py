@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.material import catalog_lines, documents
+from tests.e2e.material import catalog_lines, city_documents, documents
 
 from attune.events.v1.events_pb2 import InteractionEvent
 from attune.knowledge.v1.knowledge_pb2 import ExportUserResponse
@@ -68,3 +68,13 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 def client(system: System) -> Iterator[Client]:
     with Client(Addresses.of(system.config), timeout_s=30) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def cities(system: System) -> Iterator[None]:
+    """Documents of a domain of their own, which go with the tests of the module."""
+    made = city_documents()
+    with Client(Addresses.of(system.config), timeout_s=30) as client:
+        client.index(made)
+        yield
+        client.delete([each.document_id for each in made])

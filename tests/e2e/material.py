@@ -46,6 +46,18 @@ TEXTS = {
 }
 QUERY = "run several things concurrently and wait for the results"
 
+CITIES = ("Rome", "Oslo", "Lisbon", "Kyoto")
+ASPECTS = (
+    "cheap hotels near the station",
+    "museums that are free on Sundays",
+    "places to eat for vegetarians",
+    "how to get in from the airport",
+    "what the weather is like in winter",
+    "parks where children can play",
+    "shops that open late",
+    "old churches and temples",
+)
+
 
 def catalog_lines() -> str:
     return "".join(f"{json.dumps(entity)}\n" for entity in ENTITIES)
@@ -69,4 +81,13 @@ def reading(user: str, *object_ids: str, run: str = "") -> list[InteractionEvent
             event_id=f"{run}{user}-{place}",
         )
         for place, each in enumerate(object_ids)
+    ]
+
+
+def city_documents() -> list[Document]:
+    """Of each city eight documents, of a domain of their own."""
+    return [
+        Document(document_id=f"city-{city}-{place}", title=city, text=f"{city}: {aspect}.", domain="cities")
+        for city in CITIES
+        for place, aspect in enumerate(ASPECTS)
     ]

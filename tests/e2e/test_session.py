@@ -1,26 +1,13 @@
 """A query that goes on from the last answer finds what is meant; one that says itself what it wants is left alone."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from attune.knowledge.v1.context_pb2 import Context, Turn
-from attune.search.v1.search_pb2 import Document, SearchResponse
+from attune.search.v1.search_pb2 import SearchResponse
 from attune.services.client import Client
 
 pytestmark = pytest.mark.e2e
 
-CITIES = ("Rome", "Oslo", "Lisbon", "Kyoto")
-ASPECTS = (
-    "cheap hotels near the station",
-    "museums that are free on Sundays",
-    "places to eat for vegetarians",
-    "how to get in from the airport",
-    "what the weather is like in winter",
-    "parks where children can play",
-    "shops that open late",
-    "old churches and temples",
-)
 VAGUE = "and are there cheaper ones there?"
 CLEAR = "cheap hotels in Oslo near the station"
 TOLD = [
@@ -30,23 +17,6 @@ TOLD = [
         text="Rome has many hotels around Termini, and quieter ones in Trastevere and by the Vatican.",
     )
 ]
-
-
-@pytest.fixture(scope="module")
-def cities(request: pytest.FixtureRequest) -> Iterator[list[str]]:
-    """Documents of a domain of their own, which go with these tests."""
-    from attune.services.client.channels import Addresses  # noqa: PLC0415 - as conftest makes a client for each test
-
-    documents = [
-        Document(document_id=f"city-{city}-{place}", title=city, text=f"{city}: {aspect}.", domain="cities")
-        for city in CITIES
-        for place, aspect in enumerate(ASPECTS)
-    ]
-    system = request.getfixturevalue("system")
-    with Client(Addresses.of(system.config), timeout_s=30) as client:
-        client.index(documents)
-        yield [each.document_id for each in documents]
-        client.delete([each.document_id for each in documents])
 
 
 def found(client: Client, query: str, context: Context | None = None, **options: str) -> SearchResponse:

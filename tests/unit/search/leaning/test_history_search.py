@@ -1,4 +1,4 @@
-"""Search for a user who has read documents and said something: it counts where the user's gate lets it, and else not."""
+"""Search for a user who has read documents and said something: it counts where the gate of the user lets it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -91,16 +91,8 @@ def cosobe(data: Path) -> CaseSet:
             judged = {results[rank][0]: grade for rank, grade in own.items() if rank in results}
             if read and judged:
                 pool = tuple(url for url, _ in results.values())
-                cases.append(
-                    Case(
-                        line.fields["session"],
-                        each["query"],
-                        judged,
-                        last,
-                        {"documents": tuple(read[-MOST_READINGS:])},
-                        pool,
-                    )
-                )
+                histories = {"documents": tuple(read[-MOST_READINGS:])}
+                cases.append(Case(line.fields["session"], each["query"], judged, last, histories, pool))
             clicked = [
                 results[int(click["rank"])][1] for click in each.get("clicks", []) if int(click["rank"]) in results
             ]
