@@ -18,13 +18,17 @@ from attune.embedding.v1.embedding_pb2_grpc import (
     add_EmbeddingServiceServicer_to_server,
 )
 from attune.knowledge_store.store import StoreBusyError, StoreError
-from attune.services.runtime.auth import Credentials
 from attune.services.runtime.call import Call, current_call
 from attune.services.runtime.errors import overloaded
 from attune.services.runtime.interceptor import CallInterceptor, Deadlines
 from attune.services.runtime.logs import configure_logs
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.outgoing import onward
+from attune.services.runtime.security.authenticator import Authenticator
+from attune.services.runtime.security.identity import Identity
+from attune.services.runtime.security.role_tokens import RoleTokens
+from attune.services.runtime.security.scopes import Scope
+from attune.services.runtime.security.static_tokens import StaticTokens
 
 METHOD = "/attune.embedding.v1.EmbeddingService/GetModelInfo"
 Handler = Callable[[], Awaitable[None]]
@@ -56,7 +60,9 @@ class Harness:
 @asynccontextmanager
 async def serving(handler: Handler, tokens: dict[str, str] | None = None) -> AsyncIterator[Harness]:
     metrics = Metrics()
-    interceptor = CallInterceptor(Credentials(tokens), Deadlines(unary_s=0.3, stream_s=5), metrics)
+    verifiers = [] if tokens is None else [StaticTokens({token: reader(of) for token, of in tokens.items()})]
+    authenticator = Authenticator(RoleTokens(["role-secret"]) if tokens else RoleTokens(), verifiers)
+    interceptor = CallInterceptor(authenticator, Deadlines(unary_s=0.3, stream_s=5), metrics)
     server = grpc.aio.server(interceptors=[interceptor])
     add_EmbeddingServiceServicer_to_server(Servicer(handler), server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -64,6 +70,10 @@ async def serving(handler: Handler, tokens: dict[str, str] | None = None) -> Asy
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield Harness(channel, server, metrics)
     await server.stop(0)
+
+
+def reader(tenant: str) -> Identity:
+    return Identity(tenant, frozenset({Scope.READ}))
 
 
 async def ask(harness: Harness, **options: Any) -> pb.GetModelInfoResponse:
@@ -156,7 +166,7 @@ async def test_bytes_that_are_no_request_are_told_with_details() -> None:
     assert reason(failed.value) == "UNREADABLE_REQUEST"
 
 
-async def test_the_callers_deadline_and_credential_are_known_and_passed_on() -> None:
+async def test_the_callers_deadline_and_tenant_are_known_and_passed_on() -> None:
     seen: list[tuple[Call, Any]] = []
 
     async def look() -> None:
@@ -168,7 +178,7 @@ async def test_the_callers_deadline_and_credential_are_known_and_passed_on() -> 
     assert (call.tenant, call.method) == ("acme", METHOD)
     assert 15 < call.remaining_s() < 21
     assert 15 < options["timeout"] < 21
-    assert options["metadata"] == (("authorization", "Bearer s3cret"),)
+    assert options["metadata"] == (("authorization", "Bearer role-secret"), ("attune-tenant", "acme"))
 
 
 async def test_a_limit_shortens_what_is_passed_on() -> None:
@@ -193,6 +203,50 @@ async def test_without_a_known_token_nothing_is_called() -> None:
             await ask(harness)
     assert failed.value.code() is grpc.StatusCode.UNAUTHENTICATED
     assert called == []
+
+
+async def test_without_the_scope_nothing_is_called() -> None:
+    called: list[bool] = []
+
+    async def note() -> None:
+        called.append(True)
+
+    async with serving(note, {"s3cret": "acme"}) as harness:
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await harness.stub.ReloadDomains(
+                pb.ReloadDomainsRequest(), metadata=(("authorization", "Bearer s3cret"),), timeout=20
+            )
+    assert failed.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert reason(failed.value) == "MISSING_SCOPE"
+    assert called == []
+
+
+async def test_a_role_works_for_the_tenant_that_it_names() -> None:
+    seen: list[str] = []
+
+    async def look() -> None:
+        seen.append(current_call().tenant)
+
+    async with serving(look, {"s3cret": "acme"}) as harness:
+        await ask(harness, timeout=20, metadata=RoleTokens(["role-secret"]).metadata("globex"))
+    assert seen == ["globex"]
+
+
+async def test_a_role_that_another_refuses_is_an_incident_and_not_the_callers_fault(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs("info")
+
+    async with serving(nothing, {"s3cret": "acme"}) as other:
+
+        async def call_without_credential() -> None:
+            await ask(other, timeout=20)
+
+        async with serving(call_without_credential) as harness:
+            with pytest.raises(grpc.aio.AioRpcError) as failed:
+                await ask(harness, timeout=20)
+    assert failed.value.code() is grpc.StatusCode.INTERNAL
+    assert "ATTUNE_SERVICE_TOKEN" in capsys.readouterr().err
 
 
 async def test_an_unexpected_error_is_told_by_its_incident_only(capsys: pytest.CaptureFixture[str]) -> None:

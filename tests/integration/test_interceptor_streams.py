@@ -18,10 +18,11 @@ from attune.embedding.v1.embedding_pb2_grpc import (
     EmbeddingServiceStub,
     add_EmbeddingServiceServicer_to_server,
 )
-from attune.services.runtime.auth import Credentials
 from attune.services.runtime.call import current_call
 from attune.services.runtime.interceptor import CallInterceptor, Deadlines
 from attune.services.runtime.metrics import Metrics
+from attune.services.runtime.security.authenticator import Authenticator
+from attune.services.runtime.security.role_tokens import RoleTokens
 
 STREAM = "/attune.embedding.v1.EmbeddingService/EmbedStream"
 ONE = pb.EmbedStreamRequest(request=pb.EmbedRequest(inputs=[pb.TextInput(text="a private matter")]))
@@ -67,7 +68,7 @@ def logged() -> Iterator[Logged]:
 @asynccontextmanager
 async def serving(answers: Answers, other: str = "127.0.0.1:9", stream_s: float = 5) -> AsyncIterator[Harness]:
     metrics = Metrics()
-    interceptor = CallInterceptor(Credentials(None), Deadlines(unary_s=5, stream_s=stream_s), metrics)
+    interceptor = CallInterceptor(Authenticator(RoleTokens()), Deadlines(unary_s=5, stream_s=stream_s), metrics)
     server = grpc.aio.server(interceptors=[interceptor])
     add_EmbeddingServiceServicer_to_server(Servicer(answers, other), server)
     health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)

@@ -11,7 +11,6 @@ import pytest
 from tests.unit.search.conftest import DIMENSION, Services
 
 from attune.search.v1.search_pb2 import Document as Message
-from attune.services.runtime.auth import Credentials
 from attune.services.runtime.call import current_call
 from attune.services.runtime.consuming.backlog import Backlog, BatchLimits
 from attune.services.runtime.consuming.dead_letter_limit import DeadLetterLimit, TooManyDeadLettersError
@@ -28,6 +27,7 @@ from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.eventlog.port import Entry
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.records.admission import Admission
+from attune.services.runtime.security.role_tokens import RoleTokens
 from attune.services.search.document_log.applying import DocumentApplier, ServiceAwayError
 from attune.services.search.document_log.metrics import DocumentLogMetrics
 from attune.services.search.document_log.settings import DocumentLogSettings
@@ -48,13 +48,13 @@ class Remembering(Services):
         super().__init__()
         self.linked: dict[str, str | None] = {}
         self.away: grpc.StatusCode | None = None
-        self.tenants: list[tuple[str, str]] = []
+        self.tenants: list[tuple[str, tuple[tuple[str, str], ...]]] = []
         self.meanwhile: dict[str, Callable[[], None]] = {}
         """What happens, once, before "linking" or "embedding"."""
 
     async def link(self, documents: Sequence[Document]) -> list[tuple[str, ...]]:
         self.meanwhile.pop("linking", lambda: None)()
-        self.tenants.append((current_call().tenant, current_call().authorization))
+        self.tenants.append((current_call().tenant, current_call().onward))
         self.linked |= {each.id: each.text for each in documents}
         return [()] * len(documents)
 
@@ -279,13 +279,13 @@ async def test_too_many_bad_ones_stop_it_before_the_offset_moves(reading: Readin
     assert list(dead_letters(reading.log, topic())) == []
 
 
-async def test_each_tenant_is_asked_for_with_a_token_of_its_own(reading: Reading, remembering: Remembering) -> None:
-    credentials = Credentials({"secret-1": "acme", "secret-2": "other"})
-    settings = DocumentLogSettings(AT_ONCE, Admission(credentials.tenants), credentials=credentials)
+async def test_other_roles_are_asked_for_the_tenant_of_the_record(reading: Reading, remembering: Remembering) -> None:
+    tokens = RoleTokens(["role-secret"])
+    settings = DocumentLogSettings(AT_ONCE, Admission(frozenset({"acme", "other"})), role_tokens=tokens)
     reading.append(put("1", "one"), put("1", "another's", tenant="other"), put("1", "nobody's", tenant="unknown"))
     await reading.read(reading.worker(settings))
     assert [reading.text("1"), reading.text("1", "other")] == ["one", "another's"]
-    assert set(remembering.tenants) == {("acme", "Bearer secret-1"), ("other", "Bearer secret-2")}
+    assert set(remembering.tenants) == {("acme", tokens.metadata("acme")), ("other", tokens.metadata("other"))}
     assert [each.code for each in dead_letters(reading.log, topic())] == ["unknown_tenant"]
 
 

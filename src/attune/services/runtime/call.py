@@ -5,6 +5,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 DEFAULT_TENANT = "default"
+"""Everybody's, where no credentials are required."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +16,8 @@ class Call:
     tenant: str
     deadline: float
     """When its answer is worth nothing any more, on the clock of time.monotonic()."""
-    authorization: str = ""
-    """The caller's credential, passed on to the services that this one asks."""
+    onward: tuple[tuple[str, str], ...] = ()
+    """Metadata of the calls that this one leads to: which role asks, and for which tenant."""
 
     def remaining_s(self) -> float:
         """Seconds until the deadline, never negative."""

@@ -41,10 +41,14 @@ class Config(BaseSettings):
     metrics_port: int = Field(9464, ge=-1, le=65535, description="Prometheus metrics over HTTP; -1 turns them off.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least severe log line.")
     tokens_file: Path | None = Field(
-        None, description='JSON object {"token": "tenant"}. Without it, everybody is tenant "default".'
+        None,
+        description="JSON object of the bearer tokens that are accepted, with their tenants and scopes; without any "
+        'credential configured, everybody is tenant "default".',
     )
     service_token: SecretStr = Field(
-        SecretStr(""), description="The token of this process for calls of its own; needed where tokens_file is set."
+        SecretStr(""),
+        description="The secret by which roles know each other, the same for all; needed where credentials are and the "
+        "roles are separate processes. Of several, with commas, the first is sent.",
     )
     default_deadline_s: float = Field(30, gt=0, description="Deadline of a unary call that brings none, in seconds.")
     stream_deadline_s: float = Field(

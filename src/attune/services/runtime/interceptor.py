@@ -1,4 +1,4 @@
-"""What happens around every RPC: credential, deadline, validation, errors, metrics, one log line."""
+"""What happens around every RPC: deadline, credential, scope, validation, errors, metrics, one log line."""
 
 from __future__ import annotations  # grpc.RpcMethodHandler takes parameters in its stubs only
 
@@ -16,11 +16,13 @@ from google.protobuf.message import DecodeError, Message
 from grpc_status import rpc_status
 
 from attune.knowledge_store.store import StoreBusyError
-from attune.services.runtime.auth import Credentials
 from attune.services.runtime.call import Call, enter_call
 from attune.services.runtime.errors import RETRY_S, ServiceError, store_unavailable
 from attune.services.runtime.eventlog.errors import LogUnavailableError
 from attune.services.runtime.metrics import Metrics
+from attune.services.runtime.security.authenticator import Authenticator
+from attune.services.runtime.security.role_tokens import TENANT_KEY
+from attune.services.runtime.security.scopes import is_open
 from attune.services.runtime.validation import Validation
 
 _log = structlog.get_logger("attune.rpc")
@@ -28,10 +30,12 @@ _PASSED_ON = {
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
-    grpc.StatusCode.UNAUTHENTICATED,
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.FAILED_PRECONDITION,
 }
+
+_OF_ROLES = {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}
+"""What another role answers to this one; the caller's credential was good."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -45,10 +49,10 @@ class Deadlines:
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps the handlers of attune's own services; health and reflection stay as they are."""
+    """Wraps the handlers of all services but those that are open to everybody, health and reflection."""
 
-    def __init__(self, credentials: Credentials, deadlines: Deadlines, metrics: Metrics) -> None:
-        self._credentials = credentials
+    def __init__(self, authenticator: Authenticator, deadlines: Deadlines, metrics: Metrics) -> None:
+        self._authenticator = authenticator
         self._deadlines = deadlines
         self._metrics = metrics
         self._validation = Validation()
@@ -58,12 +62,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Give attune's handlers the surroundings of this class, and unknown methods an error with details."""
+        """Give handlers the surroundings of this class, and unknown methods an error with details."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
         if handler is None:
             return _unimplemented(method)
-        if not method.startswith("/attune."):
+        if is_open(method):
             return handler
         return self._wrapped(handler, method)
 
@@ -113,10 +117,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         tenant = ""
         try:
             with self._metrics.in_flight.labels(method).track_inprogress():
-                call = self._call(method, context, started, limit_s)
-                tenant = call.tenant
-                enter_call(call)
-                async with _deadline(call.remaining_s()):
+                remaining_s = context.time_remaining()
+                deadline = started + (limit_s if remaining_s is None else remaining_s)
+                async with _deadline(deadline - time.monotonic()):
+                    call = await self._admitted(method, context, deadline)
+                    tenant = call.tenant
+                    enter_call(call)
                     yield
         except (grpc.aio.AbortError, asyncio.CancelledError, GeneratorExit):
             code = grpc.StatusCode.CANCELLED  # the caller left, or its deadline passed
@@ -128,12 +134,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         finally:
             self._record(method, code, tenant, time.monotonic() - started)
 
-    def _call(self, method: str, context: Context, started: float, limit_s: float) -> Call:
+    async def _admitted(self, method: str, context: Context, deadline: float) -> Call:
+        """The call, of whom its credential names. Raises ServiceError where it has none, or none that allows it."""
         given = {str(key): str(value) for key, value in context.invocation_metadata() or ()}
-        authorization = given.get("authorization", "")
-        remaining = context.time_remaining()
-        deadline = started + (limit_s if remaining is None else remaining)
-        return Call(method, self._credentials.tenant(authorization), deadline, authorization)
+        identity = await self._authenticator.identify(given.get("authorization", ""), given.get(TENANT_KEY, ""))
+        identity.require_scope(method)
+        return Call(method, identity.tenant, deadline, self._authenticator.role_tokens.metadata(identity.tenant))
 
     def _record(self, method: str, code: grpc.StatusCode, tenant: str, seconds: float) -> None:
         self._metrics.rpcs.labels(method, code.name).inc()
@@ -212,6 +218,8 @@ def _as_service_error(error: Exception, method: str) -> ServiceError:
         return store_unavailable()
     if isinstance(error, grpc.aio.AioRpcError) and error.code() in _PASSED_ON:
         return ServiceError(error.code(), "DEPENDENCY", f"a service that {method} needs answered: {error.details()}")
+    if isinstance(error, grpc.aio.AioRpcError) and error.code() in _OF_ROLES:
+        _log.error("another role refuses this one: give all roles the same ATTUNE_SERVICE_TOKEN", method=method)
     incident = uuid.uuid4().hex
     _log.error("internal error", method=method, incident=incident, exc_info=error)
     return ServiceError(

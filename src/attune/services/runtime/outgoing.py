@@ -1,11 +1,11 @@
-"""Calls to other services: one channel per address, the rest of the caller's deadline, the caller's credential."""
+"""Calls to other services: one channel per address, the rest of the caller's deadline, for the caller's tenant."""
 
 import json
 from typing import TypedDict
 
 import grpc
 
-from attune.services.runtime.call import Call, current_call
+from attune.services.runtime.call import current_call
 
 # Retried by gRPC itself (service config), for calls that are safe to repeat: all of attune's are.
 RETRY_POLICY = {
@@ -46,12 +46,8 @@ def connect(address: str, *, max_message_bytes: int) -> grpc.aio.Channel:
 
 
 def onward(limit_s: float | None = None) -> CallOptions:
-    """Options for a call made on behalf of the current one: what is left of its deadline, and its credential."""
+    """Options for a call made on behalf of the current one: what is left of its deadline, and its tenant."""
     call = current_call()
     remaining = call.remaining_s()
     timeout = remaining if limit_s is None else min(remaining, limit_s)
-    return {"timeout": timeout, "metadata": _credential(call)}
-
-
-def _credential(call: Call) -> tuple[tuple[str, str], ...]:
-    return (("authorization", call.authorization),) if call.authorization else ()
+    return {"timeout": timeout, "metadata": call.onward}

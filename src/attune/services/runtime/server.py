@@ -10,11 +10,11 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from attune.services.runtime.auth import Credentials
 from attune.services.runtime.config import Config, ConfigError, RoleName
 from attune.services.runtime.interceptor import CallInterceptor, Deadlines
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.ports import require_free_port
+from attune.services.runtime.security.authenticator import Authenticator
 
 _log = structlog.get_logger("attune.server")
 
@@ -59,7 +59,7 @@ class RoleServer:
         """Listen, and report SERVING once everything is in place.
 
         Raises:
-            ConfigError: the port is taken or the address is not this machine's.
+            ConfigError: the port is taken, the address is not this machine's, or a file of credentials is wrong.
         """
         server = grpc.aio.server(interceptors=[_interceptor(config, metrics)], options=_options(config))
         role.register(server)
@@ -107,7 +107,7 @@ class RoleServer:
 
 def _interceptor(config: Config, metrics: Metrics) -> CallInterceptor:
     deadlines = Deadlines(config.default_deadline_s, config.stream_deadline_s)
-    return CallInterceptor(Credentials.load(config.tokens_file), deadlines, metrics)
+    return CallInterceptor(Authenticator.of(config), deadlines, metrics)
 
 
 def _options(config: Config) -> list[tuple[str, int]]:

@@ -227,20 +227,19 @@ class Gateway:
         if answer.rejected_count:
             raise invalid(answer.rejected[0].field, answer.rejected[0].reason)
 
-    async def model(self, token: str) -> embedding.GetModelInfoResponse:
-        """The model behind the vectors: an index is bound to it. Asked on no caller's behalf, with a token of our own.
+    async def model(self, metadata: tuple[tuple[str, str], ...] = ()) -> embedding.GetModelInfoResponse:
+        """The model behind the vectors: an index is bound to it. Asked on no caller's behalf, with our own `metadata`.
 
         Raises:
-            ConfigError: the embedding service does not answer, or not to this token.
+            ConfigError: the embedding service does not answer, or not to this role.
         """
-        metadata = (("authorization", f"Bearer {token}"),) if token else ()
         request = embedding.GetModelInfoRequest()
         try:
             return await self._embedding.GetModelInfo(request, timeout=60, wait_for_ready=True, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             raise ConfigError(
                 f"the embedding service does not tell its model ({error.code().name}: {error.details()}): "
-                "check ATTUNE_EMBEDDING_ADDRESS, and ATTUNE_SERVICE_TOKEN where tokens are required"
+                "check ATTUNE_EMBEDDING_ADDRESS, and that all roles have the same ATTUNE_SERVICE_TOKEN"
             ) from error
 
     async def close(self) -> None:

@@ -13,6 +13,7 @@ from attune.services.runtime.documents import DOCUMENTS_TOPIC
 from attune.services.runtime.eventlog.consumer import Source
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.outgoing import connect
+from attune.services.runtime.security.role_tokens import RoleTokens
 from attune.services.runtime.server import Role
 from attune.services.runtime.stores import open_source
 from attune.services.search.boosts.declared import DeclaredBoosts
@@ -43,7 +44,7 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
     )
     cross_encoding = CrossEncoding()
     if index is None:
-        model = await gateway.model(config.service_token.get_secret_value())
+        model = await gateway.model(RoleTokens.of(config).metadata())
         index = await asyncio.to_thread(open_index, config, model.model_id, model.dimension)
         cross_encoding = CrossEncoding(bool(model.cross_encoder_id), config.cross_encoder_candidates)
     kept = KeptRankings(config.search_rankings_kept, config.search_rankings_kept_s, clock=time.monotonic)

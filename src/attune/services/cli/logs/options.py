@@ -7,7 +7,7 @@ import typer
 
 from attune.embeddings.errors import SettingError
 from attune.services.cli.logs.event_log import Wanted
-from attune.services.runtime.auth import is_tenant
+from attune.services.runtime.security.identity import is_tenant
 
 
 def tenant_name(name: str) -> str:

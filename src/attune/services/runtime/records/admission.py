@@ -6,7 +6,6 @@ from typing import Self
 
 from attune.events.v1.events_pb2 import InteractionEvent
 from attune.search.v1.documents_pb2 import DocumentRecord
-from attune.services.runtime.auth import Credentials
 from attune.services.runtime.config import Config
 from attune.services.runtime.documents import nothing_to_search
 from attune.services.runtime.errors import FieldViolation
@@ -17,6 +16,7 @@ from attune.services.runtime.plain_events import is_plain
 from attune.services.runtime.records.decoding import decode
 from attune.services.runtime.records.document_decoding import decode_document
 from attune.services.runtime.records.refusal import InvalidRecordError, Reason
+from attune.services.runtime.security.authenticator import known_tenants
 from attune.services.runtime.validation import Validation
 
 
@@ -33,12 +33,12 @@ class Admission:
 
     @classmethod
     def of(cls, config: Config) -> Self:
-        """As configured: the tenants are those of the tokens.
+        """As configured: where tokens in a file are all the credentials there are, the tenants are theirs.
 
         Raises:
             ConfigError: the token file cannot be read.
         """
-        return cls(Credentials.load(config.tokens_file).tenants, config.max_event_bytes, config.learn_simulated)
+        return cls(known_tenants(config), config.max_event_bytes, config.learn_simulated)
 
     def event(self, record: Record, validation: Validation) -> InteractionEvent:
         """The valid event of a record.

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import grpc
 import structlog
 
-from attune.services.runtime.auth import Credentials
 from attune.services.runtime.call import Call, enter_call
 from attune.services.runtime.clock import Clock
 from attune.services.runtime.consuming.backlog import Backlog
@@ -19,6 +18,7 @@ from attune.services.runtime.documents import DOCUMENT_DEAD_LETTER_TOPIC, DOCUME
 from attune.services.runtime.eventlog.port import LogWriter, Record
 from attune.services.runtime.events import logged_at
 from attune.services.runtime.records.refusal import InvalidRecordError, Reason
+from attune.services.runtime.security.role_tokens import RoleTokens
 from attune.services.runtime.validation import Validation
 from attune.services.search.document_log.batch import Batch, Change, sort_out
 from attune.services.search.document_log.metrics import DocumentLogMetrics
@@ -74,7 +74,7 @@ class DocumentApplier:
         return len(records)
 
     async def _index_for(self, tenant: str, changes: Sequence[Change], batch: Batch, outcomes: Counter[str]) -> None:
-        enter_call(_call(tenant, self._settings.credentials))
+        enter_call(_call(tenant, self._settings.role_tokens))
         try:
             await self._write(tenant, changes, batch, outcomes)
         except grpc.aio.AioRpcError as error:
@@ -115,6 +115,6 @@ class DocumentApplier:
         self._metrics.batch([logged_at(each) for each in records], self._clock())
 
 
-def _call(tenant: str, credentials: Credentials) -> Call:
+def _call(tenant: str, role_tokens: RoleTokens) -> Call:
     """Work for a tenant that nobody waits for."""
-    return Call(DOCUMENTS_TOPIC, tenant, time.monotonic() + _ATTEMPT_S, credentials.authorization_of(tenant))
+    return Call(DOCUMENTS_TOPIC, tenant, time.monotonic() + _ATTEMPT_S, role_tokens.metadata(tenant))

@@ -3,16 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Self
 
-from attune.services.runtime.auth import Credentials
 from attune.services.runtime.config import Config
 from attune.services.runtime.consuming.backlog import BatchLimits
 from attune.services.runtime.consuming.dead_letter_limit import DeadLetterLimit
 from attune.services.runtime.documents import DOCUMENTS_TOPIC
 from attune.services.runtime.records.admission import Admission
-
-
-def _any() -> Credentials:
-    return Credentials(None)
+from attune.services.runtime.security.role_tokens import RoleTokens
 
 
 def _limit() -> DeadLetterLimit:
@@ -21,12 +17,12 @@ def _limit() -> DeadLetterLimit:
 
 @dataclass(frozen=True)
 class DocumentLogSettings:
-    """How batches are cut, what may come in, how much of it may be wrong, and who vouches for a tenant."""
+    """How batches are cut, what may come in, how much of it may be wrong, and as whom other roles are asked."""
 
     batches: BatchLimits = field(default_factory=BatchLimits)
     admission: Admission = field(default_factory=Admission)
     dead_letters: DeadLetterLimit = field(default_factory=_limit)
-    credentials: Credentials = field(default_factory=_any)
+    role_tokens: RoleTokens = field(default_factory=RoleTokens)
 
     @classmethod
     def of(cls, config: Config) -> Self:
@@ -36,5 +32,5 @@ class DocumentLogSettings:
             BatchLimits(config.documents_batch_records, config.documents_batch_bytes, wait_s),
             Admission.of(config),
             DeadLetterLimit.of(config, DOCUMENTS_TOPIC),
-            Credentials.load(config.tokens_file),
+            RoleTokens.of(config),
         )

@@ -1,0 +1,1 @@
+"""Who may call what: credentials, scopes, quotas, and what protects them on the way."""
