@@ -50,6 +50,22 @@ class Config(BaseSettings):
         description="The secret by which roles know each other, the same for all; needed where credentials are and the "
         "roles are separate processes. Of several, with commas, the first is sent.",
     )
+    jwks_file: Path | None = Field(
+        None, description="The public keys that JSON Web Tokens are signed with, a JSON Web Key Set."
+    )
+    jwks_url: str = Field("", description="Or where their issuer publishes them, https://...")
+    jwks_refresh_s: float = Field(
+        300, gt=0, description="How old the keys may be before they are read anew, in seconds."
+    )
+    jwt_issuer: str = Field("", description="Who issues the tokens, as their claim iss says it.")
+    jwt_audience: str = Field("", description="Whom they are for, as their claim aud says it.")
+    jwt_algorithms: str = Field("RS256,ES256,EdDSA", description="The algorithms that they may be signed by.")
+    jwt_leeway_s: float = Field(30, ge=0, description="How far the issuer's clock may be off, in seconds.")
+    jwt_tenant_claim: str = Field("tenant", min_length=1, description="The claim that names the tenant.")
+    jwt_scope_claim: str = Field(
+        "scope", min_length=1, description="The claim that lists scopes, with spaces between or as a list."
+    )
+    jwt_scope_prefix: str = Field("", description="What attune's scopes begin with there, such as attune: or empty.")
     default_deadline_s: float = Field(30, gt=0, description="Deadline of a unary call that brings none, in seconds.")
     stream_deadline_s: float = Field(
         600, gt=0, description="Deadline of a streaming call that brings none, in seconds."

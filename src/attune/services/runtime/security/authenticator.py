@@ -5,6 +5,7 @@ from typing import Protocol
 
 from attune.services.runtime.config import Config
 from attune.services.runtime.security.identity import ANYBODY, Identity, unauthenticated
+from attune.services.runtime.security.json_web_tokens import JsonWebTokens, wants_json_web_tokens
 from attune.services.runtime.security.role_tokens import RoleTokens
 from attune.services.runtime.security.static_tokens import StaticTokens
 
@@ -36,10 +37,11 @@ class Authenticator:
         """As configured.
 
         Raises:
-            ConfigError: a file of tokens cannot be read.
+            ConfigError: a file of tokens or keys cannot be read, or a setting is wrong.
         """
         tokens = StaticTokens.load(config.tokens_file) if config.tokens_file else None
-        return cls(RoleTokens.of(config), [tokens] if tokens else [])
+        verifiers: list[Verifier | None] = [tokens, JsonWebTokens.of(config)]
+        return cls(RoleTokens.of(config), [each for each in verifiers if each])
 
     @property
     def is_required(self) -> bool:
@@ -71,9 +73,11 @@ class Authenticator:
 
 
 def known_tenants(config: Config) -> frozenset[str] | None:
-    """The tenants there are, where the token file says it; None where anybody's name may be one.
+    """The tenants there are, where the token file says it; None where any name may be one.
 
     Raises:
         ConfigError: the token file cannot be read.
     """
-    return StaticTokens.load(config.tokens_file).tenants if config.tokens_file else None
+    if config.tokens_file is None or wants_json_web_tokens(config):
+        return None
+    return StaticTokens.load(config.tokens_file).tenants

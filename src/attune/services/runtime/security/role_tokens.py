@@ -63,7 +63,7 @@ def with_role_tokens(config: Config, roles: Collection[RoleName]) -> Config:
     Raises:
         ConfigError: there is none, and a role could not call those in other processes.
     """
-    if config.tokens_file is None or RoleTokens.of(config):
+    if RoleTokens.of(config) or not (config.tokens_file or config.jwks_file or config.jwks_url):
         return config
     if set(roles) == set(RoleName):
         return config.model_copy(update={"service_token": SecretStr(secrets.token_urlsafe(32))})
