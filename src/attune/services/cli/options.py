@@ -7,7 +7,7 @@ import typer
 from attune.embeddings.errors import SettingError
 from attune.services.client import Client
 from attune.services.client.augmentations import augmentation_number
-from attune.services.client.channels import Addresses
+from attune.services.client.channels import Addresses, Tls
 from attune.services.runtime.config import Config
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
@@ -18,7 +18,13 @@ Token = Annotated[str, typer.Option(envvar="ATTUNE_TOKEN", help="The bearer toke
 def connect(token: str) -> Client:
     """A client of the servers that the environment names."""
     config = Config()
-    return Client(Addresses.of(config), token=token, max_message_bytes=config.max_message_bytes)
+    return Client(
+        Addresses.of(config),
+        token=token,
+        tls=Tls.of(config),
+        allow_plaintext=config.allow_plaintext,
+        max_message_bytes=config.max_message_bytes,
+    )
 
 
 def known_augmentation(name: str) -> str:

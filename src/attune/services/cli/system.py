@@ -8,7 +8,7 @@ from attune.services.runtime.config import Config, RoleName
 from attune.services.runtime.data_directory import DataDirectory
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.ports import require_free_ports
-from attune.services.runtime.security.role_tokens import with_role_tokens
+from attune.services.runtime.security.starting import arranged
 from attune.services.runtime.server import Role, RoleServer
 
 Builder = Callable[[Config, Metrics, Clock], Awaitable[Role]]
@@ -46,7 +46,7 @@ async def start_system(
         ConfigError, ModelError, CatalogError, StoreError, EventLogError, IndexMismatch: what the role cannot start
             without.
     """
-    config = with_role_tokens(config, roles)
+    config = arranged(config, roles)
     metrics = Metrics()
     servers: list[RoleServer] = []
     directory = DataDirectory.lock(config, roles)

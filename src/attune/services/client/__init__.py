@@ -1,6 +1,6 @@
 """The typed Python client: numpy vectors, default deadlines, gRPC's own retries."""
 
-from attune.services.client.channels import Addresses
+from attune.services.client.channels import Addresses, Tls
 from attune.services.client.client import Client
 from attune.services.client.events import interaction
 from attune.services.client.feedback import feedback
@@ -13,6 +13,7 @@ __all__ = [
     "Client",
     "EventRecord",
     "SuggestionStream",
+    "Tls",
     "deletion_record",
     "document_record",
     "event_record",

@@ -16,7 +16,7 @@ from attune.knowledge.v1.knowledge_pb2_grpc import KnowledgeServiceStub
 from attune.search.v1 import search_pb2
 from attune.search.v1.search_pb2_grpc import SearchServiceStub
 from attune.services.client.augmentations import augmentation_number
-from attune.services.client.channels import Addresses, Channels
+from attune.services.client.channels import Addresses, Channels, Tls
 from attune.services.client.paths import path_number
 from attune.services.client.suggesting import SuggestionStream
 from attune.services.runtime.purposes import known_purpose, purpose_number
@@ -36,12 +36,19 @@ class Client:
         addresses: Addresses | None = None,
         *,
         token: str = "",
+        tls: Tls | None = None,
+        allow_plaintext: bool = False,
         timeout_s: float = 10,
         stream_timeout_s: float = 600,
         max_message_bytes: int = 16 << 20,
     ) -> None:
+        """Plain text goes to this machine only, without `tls`, unless `allow_plaintext` says that the way is safe.
+
+        Raises:
+            ConfigError: it would go further, or a file of `tls` is wrong.
+        """
         addresses = addresses or Addresses()
-        self._channels = Channels(max_message_bytes)
+        self._channels = Channels(max_message_bytes, tls=tls, allow_plaintext=allow_plaintext)
         self._embedding = EmbeddingServiceStub(self._channels.to(addresses.embedding))
         self._knowledge = KnowledgeServiceStub(self._channels.to(addresses.knowledge))
         self._suggestion = SuggestionServiceStub(self._channels.to(addresses.suggestion))

@@ -50,6 +50,27 @@ class Config(BaseSettings):
         description="The secret by which roles know each other, the same for all; needed where credentials are and the "
         "roles are separate processes. Of several, with commas, the first is sent.",
     )
+    tls_cert_file: Path | None = Field(
+        None,
+        description="The certificate of this process and those that lead to its root, PEM: servers show it, and roles "
+        "when they call others. Without it, plain text, on a loopback host only.",
+    )
+    tls_key_file: Path | None = Field(None, description="Its private key, PEM, without a password.")
+    tls_client_ca_file: Path | None = Field(
+        None, description="Certificates that sign those of callers, PEM; with it, a caller must have one."
+    )
+    tls_ca_file: Path | None = Field(
+        None, description="Certificates that sign those of the servers that are called, PEM; with it, calls use TLS."
+    )
+    tls_server_name: str = Field(
+        "", description="The name in those servers' certificates, where it is not the one that they are called by."
+    )
+    allow_plaintext: bool = Field(
+        False, description="Plain text beyond this machine: where a mesh or a tunnel encrypts."
+    )
+    allow_anonymous: bool = Field(
+        False, description="Calls without credentials from beyond this machine: where everybody who calls may do all."
+    )
     jwks_file: Path | None = Field(
         None, description="The public keys that JSON Web Tokens are signed with, a JSON Web Key Set."
     )

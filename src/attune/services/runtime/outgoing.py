@@ -1,11 +1,20 @@
 """Calls to other services: one channel per address, the rest of the caller's deadline, for the caller's tenant."""
 
 import json
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import grpc
 
 from attune.services.runtime.call import current_call
+from attune.services.runtime.config import Config, RoleName
+from attune.services.runtime.security.certificates import CertificateFiles, RenewedFiles
+from attune.services.runtime.security.renewed_channel import RenewedChannel
+from attune.services.runtime.security.transport import (
+    channel_credentials,
+    name_options,
+    require_safe_address,
+    uses_tls,
+)
 
 # Retried by gRPC itself (service config), for calls that are safe to repeat: all of attune's are.
 RETRY_POLICY = {
@@ -31,18 +40,29 @@ class CallOptions(TypedDict):
     metadata: tuple[tuple[str, str], ...]
 
 
-def connect(address: str, *, max_message_bytes: int) -> grpc.aio.Channel:
-    """A channel that balances over the addresses behind a name, retries, and notices dead peers."""
-    return grpc.aio.insecure_channel(
-        address,
-        options=[
-            ("grpc.service_config", json.dumps(RETRY_POLICY)),
-            ("grpc.lb_policy_name", "round_robin"),
-            ("grpc.keepalive_time_ms", 30_000),
-            ("grpc.max_send_message_length", max_message_bytes),
-            ("grpc.max_receive_message_length", max_message_bytes),
-        ],
-    )
+def connect(config: Config, role: RoleName) -> grpc.aio.Channel:
+    """A channel that balances over the addresses behind a role's name, retries, and notices dead peers.
+
+    Raises:
+        ConfigError: a certificate's file is wrong, or plain text would go to another machine.
+    """
+    address = config.address(role)
+    options = [*_options(config), *name_options(config.tls_server_name)]
+    if not uses_tls(config):
+        require_safe_address(address, allow_plaintext=config.allow_plaintext)
+        return grpc.aio.insecure_channel(address, options)
+    files = RenewedFiles(CertificateFiles.of_client(config), channel_credentials)
+    return RenewedChannel(files, lambda credentials: grpc.aio.secure_channel(address, credentials, options))
+
+
+def _options(config: Config) -> list[tuple[str, Any]]:
+    return [
+        ("grpc.service_config", json.dumps(RETRY_POLICY)),
+        ("grpc.lb_policy_name", "round_robin"),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.max_send_message_length", config.max_message_bytes),
+        ("grpc.max_receive_message_length", config.max_message_bytes),
+    ]
 
 
 def onward(limit_s: float | None = None) -> CallOptions:

@@ -15,6 +15,7 @@ from attune.services.runtime.interceptor import CallInterceptor, Deadlines
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.ports import require_free_port
 from attune.services.runtime.security.authenticator import Authenticator
+from attune.services.runtime.security.transport import require_safe_anonymity, server_credentials
 
 _log = structlog.get_logger("attune.server")
 
@@ -59,9 +60,12 @@ class RoleServer:
         """Listen, and report SERVING once everything is in place.
 
         Raises:
-            ConfigError: the port is taken, the address is not this machine's, or a file of credentials is wrong.
+            ConfigError: the port is taken, the address is not this machine's, or what protects it is missing or wrong.
         """
-        server = grpc.aio.server(interceptors=[_interceptor(config, metrics)], options=_options(config))
+        authenticator = Authenticator.of(config)
+        require_safe_anonymity(config, has_credentials=authenticator.is_required)
+        interceptor = CallInterceptor(authenticator, _deadlines(config), metrics)
+        server = grpc.aio.server(interceptors=[interceptor], options=_options(config))
         role.register(server)
         healthy = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
@@ -105,9 +109,8 @@ class RoleServer:
             await self._health.set(name, status)
 
 
-def _interceptor(config: Config, metrics: Metrics) -> CallInterceptor:
-    deadlines = Deadlines(config.default_deadline_s, config.stream_deadline_s)
-    return CallInterceptor(Authenticator.of(config), deadlines, metrics)
+def _deadlines(config: Config) -> Deadlines:
+    return Deadlines(config.default_deadline_s, config.stream_deadline_s)
 
 
 def _options(config: Config) -> list[tuple[str, int]]:
@@ -122,10 +125,11 @@ def _options(config: Config) -> list[tuple[str, int]]:
 
 
 def _bind(server: grpc.aio.Server, config: Config, role: RoleName) -> str:
+    credentials = server_credentials(config)
     require_free_port(config, role)
     wanted = f"{config.host}:{config.port(role)}"
     try:
-        port = server.add_insecure_port(wanted)
+        port = server.add_secure_port(wanted, credentials) if credentials else server.add_insecure_port(wanted)
     except RuntimeError as error:  # somebody was faster, or holds the port without listening
         raise ConfigError(
             f"the {role} role cannot listen on {wanted}: set ATTUNE_{role.upper()}_PORT to a free port (0 takes any)"

@@ -36,12 +36,7 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
     fields = declared_fields(config)
     boosts = DeclaredBoosts.read(config.search_boosts_path, fields)
     rankings = configured_rankings(config)
-    gateway = Gateway(
-        *(
-            connect(config.address(role), max_message_bytes=config.max_message_bytes)
-            for role in (RoleName.EMBEDDING, RoleName.KNOWLEDGE)
-        )
-    )
+    gateway = Gateway(*(connect(config, role) for role in (RoleName.EMBEDDING, RoleName.KNOWLEDGE)))
     cross_encoding = CrossEncoding()
     if index is None:
         model = await gateway.model(RoleTokens.of(config).metadata())

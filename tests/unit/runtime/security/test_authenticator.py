@@ -10,8 +10,9 @@ from attune.services.runtime.config import Config, ConfigError, RoleName
 from attune.services.runtime.errors import ServiceError
 from attune.services.runtime.security.authenticator import Authenticator, known_tenants
 from attune.services.runtime.security.identity import ANYBODY, Identity
-from attune.services.runtime.security.role_tokens import RoleTokens, with_role_tokens
+from attune.services.runtime.security.role_tokens import RoleTokens
 from attune.services.runtime.security.scopes import EVERY_SCOPE
+from attune.services.runtime.security.starting import arranged
 from attune.services.runtime.security.static_tokens import ORDINARY_SCOPES
 
 ACME = Identity("acme", ORDINARY_SCOPES)
@@ -86,19 +87,19 @@ def test_the_first_of_the_roles_tokens_is_sent(config: Config) -> None:
 
 def test_roles_of_one_process_make_a_secret_up(config: Config) -> None:
     alone = config.model_copy(update={"service_token": Config().service_token})
-    made = [with_role_tokens(alone, list(RoleName)).service_token.get_secret_value() for _ in range(2)]
+    made = [arranged(alone, list(RoleName)).service_token.get_secret_value() for _ in range(2)]
     assert made[0] != made[1]
     assert min(map(len, made)) >= 40
-    assert with_role_tokens(config, list(RoleName)) is config
-    assert with_role_tokens(Config(), list(RoleName)).service_token.get_secret_value() == ""
+    assert arranged(config, list(RoleName)) == config
+    assert arranged(Config(), list(RoleName)).service_token.get_secret_value() == ""
 
 
 @pytest.mark.parametrize("role", [RoleName.SEARCH, RoleName.SUGGESTION])
 def test_a_role_that_could_not_call_others_does_not_start(config: Config, role: RoleName) -> None:
     alone = config.model_copy(update={"service_token": Config().service_token})
     with pytest.raises(ConfigError, match="ATTUNE_SERVICE_TOKEN"):
-        with_role_tokens(alone, [role])
-    assert with_role_tokens(alone, [RoleName.EMBEDDING]) is alone
+        arranged(alone, [role])
+    assert arranged(alone, [RoleName.EMBEDDING]) is alone
 
 
 def test_the_tenants_are_those_of_the_token_file(config: Config) -> None:

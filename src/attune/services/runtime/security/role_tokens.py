@@ -1,14 +1,12 @@
 """The secret by which attune's roles know each other. A role that bears it is believed for which tenant it works."""
 
 import hmac
-import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import grpc
-from pydantic import SecretStr
 
 from attune.services.runtime.call import DEFAULT_TENANT
-from attune.services.runtime.config import Config, ConfigError, RoleName
+from attune.services.runtime.config import Config
 from attune.services.runtime.errors import ServiceError
 from attune.services.runtime.security.identity import Identity, is_tenant
 from attune.services.runtime.security.scopes import EVERY_SCOPE
@@ -55,21 +53,3 @@ class RoleTokens:
                 f"{TENANT_KEY}: a tenant has 1 to 64 of A-Z, a-z, 0-9, '.', '_' and '-'",
             )
         return Identity(tenant or DEFAULT_TENANT, EVERY_SCOPE, is_role=True)
-
-
-def with_role_tokens(config: Config, roles: Collection[RoleName]) -> Config:
-    """The settings, with a token that roles of one process make up for each other where the configuration has none.
-
-    Raises:
-        ConfigError: there is none, and a role could not call those in other processes.
-    """
-    if RoleTokens.of(config) or not (config.tokens_file or config.jwks_file or config.jwks_url):
-        return config
-    if set(roles) == set(RoleName):
-        return config.model_copy(update={"service_token": SecretStr(secrets.token_urlsafe(32))})
-    if calling := {RoleName.SEARCH, RoleName.SUGGESTION}.intersection(roles):
-        raise ConfigError(
-            f"the {min(calling)} role calls others, which want credentials: give all roles the same secret in "
-            "ATTUNE_SERVICE_TOKEN"
-        )
-    return config
