@@ -5,9 +5,9 @@ from itertools import count, cycle
 
 import pytest
 
-from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.load.answers import Answer, Outcome
 from attune.services.cli.measure.embedding.load.closed_loop import Slice, closed_loop
+from attune.services.cli.measure.errors import BenchError
 
 
 async def test_so_many_requests_are_in_flight_and_none_is_left() -> None:

@@ -9,9 +9,9 @@ from google.rpc import status_pb2
 
 from attune.embedding.v1 import embedding_pb2 as pb
 from attune.embedding.v1.embedding_pb2_grpc import EmbeddingServiceServicer, add_EmbeddingServiceServicer_to_server
-from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.load.answers import Outcome
 from attune.services.cli.measure.embedding.servers.grpc_target import GrpcTarget
+from attune.services.cli.measure.errors import BenchError
 
 
 class Servicer(EmbeddingServiceServicer):

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.load.answers import Outcome
 from attune.services.cli.measure.embedding.servers.http_target import HttpTarget, content_length, status_of
+from attune.services.cli.measure.errors import BenchError
 
 
 @dataclass

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.servers.infinity import engines, free_port, serve_command
 from attune.services.cli.measure.embedding.servers.infinity_install import (
     export,
@@ -14,6 +13,7 @@ from attune.services.cli.measure.embedding.servers.infinity_install import (
     python_of,
     quantization_for,
 )
+from attune.services.cli.measure.errors import BenchError
 
 PEER_DIR = Path("/cache/infinity")
 PYTHON = "/cache/infinity/venv/bin/python"

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from attune.embeddings.weights import resolve_model
-from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.load.lengths import lengths_of, texts_of
 from attune.services.cli.measure.embedding.local.words import Words
 from attune.services.cli.measure.embedding.plan import Load
+from attune.services.cli.measure.errors import BenchError
 
 WORDS = [f"word{number}" for number in range(50)]
 

@@ -14,11 +14,11 @@ from attune.embeddings.embedder import Embedder
 from attune.embeddings.errors import TextError
 from attune.embeddings.precision import Precision
 from attune.embeddings.weights import resolve_model
-from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.local.ceiling import measure_ceiling
 from attune.services.cli.measure.embedding.local.engines import OurEngine, load_engine
 from attune.services.cli.measure.embedding.local.mixture import Mixture
 from attune.services.cli.measure.embedding.local.operations import Operations
+from attune.services.cli.measure.errors import BenchError
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.plan import Load, Plan, parse_concurrency, parse_loads
+from attune.services.cli.measure.errors import BenchError
 
 
 def test_loads_are_named_with_commas_between_them() -> None:

@@ -8,7 +8,6 @@ import pytest
 from tests.unit.cli.measure.embedding.conftest import MemoryTarget
 
 from attune.services.cli.measure.embedding.bench import Bench, Step, run_sections
-from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.load.answers import Outcome
 from attune.services.cli.measure.embedding.load.open_loop import Arrival
 from attune.services.cli.measure.embedding.observation import Case
@@ -21,6 +20,7 @@ from attune.services.cli.measure.embedding.sections.mixed import MixedDomains
 from attune.services.cli.measure.embedding.sections.opened import OpenLoop, latencies
 from attune.services.cli.measure.embedding.sections.overload import Overload, outcomes
 from attune.services.cli.measure.embedding.sections.quality import cosines, prose
+from attune.services.cli.measure.errors import BenchError
 
 
 def measured(bench: Bench, *sections: object) -> list[Step]:

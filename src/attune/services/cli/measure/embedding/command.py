@@ -11,7 +11,6 @@ import typer
 
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.measure.embedding.bench import Bench, Section, Step, run_sections
-from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.local.client import LocalModel, local_worker
 from attune.services.cli.measure.embedding.markdown import render
 from attune.services.cli.measure.embedding.observation import median_rows, rounded
@@ -21,6 +20,7 @@ from attune.services.cli.measure.embedding.servers.infinity import engines, infi
 from attune.services.cli.measure.embedding.servers.infinity_install import export, install
 from attune.services.cli.measure.embedding.servers.ours import our_server
 from attune.services.cli.measure.embedding.servers.server import Server
+from attune.services.cli.measure.errors import BenchError
 from attune.services.cli.measure.report import Report, cpu_features, make_report, show, write
 from attune.services.cli.options import Json
 from attune.services.cli.output import progress, progress_console

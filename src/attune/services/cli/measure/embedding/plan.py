@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from attune.services.cli.measure.embedding.errors import BenchError
+from attune.services.cli.measure.errors import BenchError
 
 
 class Load(StrEnum):

@@ -14,13 +14,13 @@ from attune.knowledge_store.graph import CatalogGraph
 from attune.knowledge_store.linking import NIL_THRESHOLD, Linker
 from attune.knowledge_store.popularity import popularity
 from attune.services.cli.failures import told_plainly
-from attune.services.cli.measure.embedding.memory import resident_mib
 from attune.services.cli.measure.linking.baselines import Baseline, baselines
 from attune.services.cli.measure.linking.gold import GoldSet, read_gold, split
 from attune.services.cli.measure.linking.knowledge_base import KnowledgeBase, load_knowledge_base
 from attune.services.cli.measure.linking.scores import TextResult, calibrated, measure_set
 from attune.services.cli.measure.linking.speed import documents_of, texts_per_second
 from attune.services.cli.measure.linking.summary import BRIEF, Judged, set_row, summary
+from attune.services.cli.measure.memory import resident_mib
 from attune.services.cli.measure.report import Row, make_report, show, write
 from attune.services.cli.measure.tables import page_of
 from attune.services.cli.options import Json

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from attune.services.cli.measure.embedding.errors import BenchError
+from attune.services.cli.measure.errors import BenchError
 
 
 class Outcome(StrEnum):

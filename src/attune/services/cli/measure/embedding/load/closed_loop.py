@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.load.answers import Send
+from attune.services.cli.measure.errors import BenchError
 
 _TIMEOUT_S = 120
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.plan import Load
-from attune.services.cli.measure.embedding.processes import Child, child
+from attune.services.cli.measure.errors import BenchError
+from attune.services.cli.measure.processes import Child, child
 
 _COMMAND = (sys.executable, "-m", "attune.services.cli.measure.embedding.local.worker")
 

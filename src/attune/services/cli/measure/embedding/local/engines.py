@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from attune.embeddings.embedder import Embedder
 from attune.embeddings.items import Embedded, EmbedItem
-from attune.services.cli.measure.embedding.errors import BenchError
+from attune.services.cli.measure.errors import BenchError
 
 OURS = "attune"
 REFERENCE = "sentence_transformers"

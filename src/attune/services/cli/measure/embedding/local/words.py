@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from attune.services.cli.measure.embedding.errors import BenchError
+from attune.services.cli.measure.errors import BenchError
 
 _LETTERS = range(3, 13)
 _SPACE_MARKS = "Ġ▁"  # how byte-level and SentencePiece vocabularies write the space before a word

@@ -15,7 +15,6 @@ from typing import Any
 from attune.embeddings.embedder import Embedder
 from attune.embeddings.errors import EmbeddingsError
 from attune.embeddings.weights import resolve_model
-from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.load.lengths import lengths_of, texts_of
 from attune.services.cli.measure.embedding.local.ceiling import measure_ceiling
 from attune.services.cli.measure.embedding.local.engines import (
@@ -29,6 +28,7 @@ from attune.services.cli.measure.embedding.local.mixture import Mixture
 from attune.services.cli.measure.embedding.local.operations import Operations
 from attune.services.cli.measure.embedding.local.words import Words
 from attune.services.cli.measure.embedding.plan import Load
+from attune.services.cli.measure.errors import BenchError
 from attune.services.runtime.config import Config
 
 

@@ -8,7 +8,6 @@ from statistics import median
 import numpy as np
 
 from attune.services.cli.measure.embedding.bench import Bench, Step
-from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.load.answers import Outcome
 from attune.services.cli.measure.embedding.load.arrivals import poisson_arrivals
 from attune.services.cli.measure.embedding.load.open_loop import Arrival, open_loop
@@ -16,6 +15,7 @@ from attune.services.cli.measure.embedding.observation import Case, Observation
 from attune.services.cli.measure.embedding.plan import Load
 from attune.services.cli.measure.embedding.sections import closed
 from attune.services.cli.measure.embedding.servers.server import Server
+from attune.services.cli.measure.errors import BenchError
 
 SECTION = "open_loop"
 _DEADLINE_S = 60

@@ -12,10 +12,10 @@ from attune.services.cli.measure.embedding.bench import Bench, Step
 from attune.services.cli.measure.embedding.load.answers import Outcome
 from attune.services.cli.measure.embedding.load.arrivals import poisson_arrivals
 from attune.services.cli.measure.embedding.load.open_loop import Arrival, open_loop
-from attune.services.cli.measure.embedding.memory import resident_mib, watch_resident
 from attune.services.cli.measure.embedding.observation import Case, Observation, median_of
 from attune.services.cli.measure.embedding.plan import Load
 from attune.services.cli.measure.embedding.servers.server import OURS
+from attune.services.cli.measure.memory import resident_mib, watch_resident
 
 _CASE = Case("overload", OURS, Load.ZIPF)
 _TIMES = 4

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from attune.embedding.v1 import embedding_pb2 as pb
 from attune.embeddings.vectors import from_bytes
-from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.load.answers import Answer, Outcome, Send
+from attune.services.cli.measure.errors import BenchError
 
 _METHOD = "/attune.embedding.v1.EmbeddingService/Embed"
 _OUTCOMES = {

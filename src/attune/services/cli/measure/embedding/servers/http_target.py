@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager, suppress
 import numpy as np
 from numpy.typing import NDArray
 
-from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.load.answers import Answer, Outcome, Send
+from attune.services.cli.measure.errors import BenchError
 
 _OUTCOMES = {200: Outcome.ANSWERED, 429: Outcome.REFUSED, 503: Outcome.REFUSED}
 _LENGTH = b"content-length:"

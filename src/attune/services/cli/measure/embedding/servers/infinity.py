@@ -8,11 +8,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from attune.services.cli.measure.embedding.errors import BenchError
 from attune.services.cli.measure.embedding.load.answers import Outcome
-from attune.services.cli.measure.embedding.processes import Child, child
 from attune.services.cli.measure.embedding.servers.http_target import HttpTarget
 from attune.services.cli.measure.embedding.servers.server import Server
+from attune.services.cli.measure.errors import BenchError
+from attune.services.cli.measure.processes import Child, child
 
 _MODEL = "peer"
 _UP_WITHIN_S = 600  # it computes 8,192 tokens before it says that it is ready, slowly

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from attune.services.cli.measure.embedding.errors import BenchError
+from attune.services.cli.measure.errors import BenchError
 
 _PACKAGE = "infinity-emb[torch,server,logging,cache,optimum]==0.0.77"
 _SUPERFLUOUS = "optimum-onnx"

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from attune.services.cli.measure.embedding.processes import child
 from attune.services.cli.measure.embedding.servers.grpc_target import GrpcTarget
 from attune.services.cli.measure.embedding.servers.server import OURS, Server
+from attune.services.cli.measure.processes import child
 from attune.services.client import Client
 from attune.services.client.channels import Addresses
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from attune.services.cli.measure.embedding.errors import BenchError
+from attune.services.cli.measure.errors import BenchError
 
 _END_WITHIN_S = 10
 _LOG_END = 600

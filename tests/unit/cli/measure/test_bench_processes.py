@@ -7,9 +7,9 @@ from select import select
 
 import pytest
 
-from attune.services.cli.measure.embedding.errors import BenchError
-from attune.services.cli.measure.embedding.memory import resident_mib
-from attune.services.cli.measure.embedding.processes import child
+from attune.services.cli.measure.errors import BenchError
+from attune.services.cli.measure.memory import resident_mib
+from attune.services.cli.measure.processes import child
 
 ECHO = "import sys\nfor line in sys.stdin: print(line.strip().upper(), flush=True)"
 STUBBORN = """
