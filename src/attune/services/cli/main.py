@@ -13,6 +13,7 @@ from attune.services.cli.indexing import index
 from attune.services.cli.measure.completion import completion
 from attune.services.cli.measure.embedding import embedding
 from attune.services.cli.measure.finegrained import augmentation, finegrained
+from attune.services.cli.measure.fuzz import fuzz
 from attune.services.cli.measure.ingest import ingest
 from attune.services.cli.measure.interleaving.command import interleaving
 from attune.services.cli.measure.linking import linking
@@ -81,6 +82,7 @@ bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
 bench.command()(embedding)
 bench.command()(augmentation)
 bench.command("store")(bench_store)
+bench.command()(fuzz)
 bench.command()(ingest)
 bench.command("search")(bench_search)
 bench.command("suggestion")(bench_suggestion)
