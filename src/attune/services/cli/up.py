@@ -17,6 +17,7 @@ from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import Config, ConfigError, RoleName
 from attune.services.runtime.garbage import leave_start_out_of_collections
 from attune.services.runtime.logs import configure_logs
+from attune.services.runtime.tracing_provider import tracing
 
 
 class RoleChoice(StrEnum):
@@ -47,7 +48,8 @@ def up(
         config = Config()
         configure_logs(config.log_level)
         roles = list(RoleName) if role is RoleChoice.ALL else [RoleName(role.value)]
-        asyncio.run(_serve(config, roles, as_json=as_json))
+        with tracing(config, roles):
+            asyncio.run(_serve(config, roles, as_json=as_json))
 
 
 async def _serve(config: Config, roles: Sequence[RoleName], *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from attune.services.runtime.clock import Clock
 from attune.services.runtime.errors import FieldViolation
 from attune.services.runtime.eventlog.port import EventLog, Position
 from attune.services.runtime.events import TOPIC, log_key, to_entry, user_of
+from attune.services.runtime.tracing import record_headers
 
 _MEANWHILE = "arrived while its user was being forgotten: send it again if it is newer"
 
@@ -54,7 +55,8 @@ class Appender:
         taken = [(place, event) for place, event in enumerate(events) if place not in result.refused]
         if not taken:
             return result
-        positions = self._event_log.append(TOPIC, [to_entry(event) for _, event in taken], now)
+        headers = record_headers()
+        positions = self._event_log.append(TOPIC, [to_entry(event, headers) for _, event in taken], now)
         gone = self._redact_forgotten_since(users, before)
         for (place, event), position in zip(taken, positions, strict=True):
             if user_of(event) in gone:

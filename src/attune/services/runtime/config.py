@@ -40,6 +40,14 @@ class Config(BaseSettings):
     search_address: str = Field("", description="Where others find the search service.")
     metrics_port: int = Field(9464, ge=-1, le=65535, description="Prometheus metrics over HTTP; -1 turns them off.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least severe log line.")
+    otlp_endpoint: str = Field(
+        "",
+        description="Where traces go, as http://collector:4317 (OTLP over gRPC; https:// encrypts); without it there are "
+        "none. Needs `pip install 'attune[tracing]'`.",
+    )
+    trace_ratio: float = Field(
+        1.0, ge=0, le=1, description="Of so many of the calls that begin a trace here; callers decide for theirs."
+    )
     tokens_file: Path | None = Field(
         None,
         description="JSON object of the bearer tokens that are accepted, with their tenants and scopes; without any "

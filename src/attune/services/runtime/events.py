@@ -57,14 +57,15 @@ def wrong_time(event: InteractionEvent, logged_at: datetime) -> FieldViolation |
     )
 
 
-def to_entry(event: InteractionEvent) -> Entry:
-    """An event as the log takes it. Its tenant_id must be set."""
+def to_entry(event: InteractionEvent, more: tuple[tuple[str, bytes], ...] = ()) -> Entry:
+    """An event as the log takes it, with `more` headers. Its tenant_id must be set."""
     headers = (
         ("ce_specversion", b"1.0"),
         ("ce_id", event.event_id.encode()),
         ("ce_type", _CE_TYPE),
         ("ce_source", f"attune/{event.client_id}".encode()),
         ("content-type", b"application/protobuf"),
+        *more,
     )
     return Entry(log_key(user_of(event)), event.SerializeToString(), headers)
 

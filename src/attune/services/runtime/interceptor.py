@@ -5,7 +5,7 @@ from __future__ import annotations  # grpc.RpcMethodHandler takes parameters in 
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,7 @@ from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.security.authenticator import Authenticator
 from attune.services.runtime.security.role_tokens import TENANT_KEY
 from attune.services.runtime.security.scopes import is_open
+from attune.services.runtime.tracing import end_server_span, enter_server_span
 from attune.services.runtime.validation import Validation
 
 _log = structlog.get_logger("attune.rpc")
@@ -115,12 +116,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         started = time.monotonic()
         code = grpc.StatusCode.OK
         tenant = ""
+        metadata = {str(key): str(value) for key, value in context.invocation_metadata() or ()}
+        span = enter_server_span(method, metadata)
         try:
             with self._metrics.in_flight.labels(method).track_inprogress():
                 remaining_s = context.time_remaining()
                 deadline = started + (limit_s if remaining_s is None else remaining_s)
                 async with _deadline(deadline - time.monotonic()):
-                    call = await self._admitted(method, context, deadline)
+                    call = await self._admitted(method, metadata, deadline)
                     tenant = call.tenant
                     enter_call(call)
                     yield
@@ -133,10 +136,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             await context.abort_with_status(rpc_status.to_status(failure.to_status()))
         finally:
             self._record(method, code, tenant, time.monotonic() - started)
+            end_server_span(span, code, tenant)
 
-    async def _admitted(self, method: str, context: Context, deadline: float) -> Call:
+    async def _admitted(self, method: str, given: Mapping[str, str], deadline: float) -> Call:
         """The call, of whom its credential names. Raises ServiceError where it has none, or none that allows it."""
-        given = {str(key): str(value) for key, value in context.invocation_metadata() or ()}
         identity = await self._authenticator.identify(given.get("authorization", ""), given.get(TENANT_KEY, ""))
         identity.require_scope(method)
         return Call(method, identity.tenant, deadline, self._authenticator.role_tokens.metadata(identity.tenant))

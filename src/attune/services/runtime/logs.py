@@ -4,6 +4,9 @@ import logging
 import sys
 
 import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+from attune.services.runtime.tracing import current_trace_id
 
 
 def configure_logs(level: str) -> None:
@@ -11,6 +14,7 @@ def configure_logs(level: str) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _add_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -22,3 +26,10 @@ def configure_logs(level: str) -> None:
     )
     # It says twice a second that a server is away, which is said already where that fails a call.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+
+
+def _add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Lines of a call that is traced say of which trace."""
+    if trace_id := current_trace_id():
+        event["trace_id"] = trace_id
+    return event

@@ -15,6 +15,7 @@ from attune.services.runtime.security.transport import (
     require_safe_address,
     uses_tls,
 )
+from attune.services.runtime.tracing import carried
 
 # Retried by gRPC itself (service config), for calls that are safe to repeat: all of attune's are.
 RETRY_POLICY = {
@@ -70,4 +71,4 @@ def onward(limit_s: float | None = None) -> CallOptions:
     call = current_call()
     remaining = call.remaining_s()
     timeout = remaining if limit_s is None else min(remaining, limit_s)
-    return {"timeout": timeout, "metadata": call.onward}
+    return {"timeout": timeout, "metadata": (*call.onward, *carried())}

@@ -16,6 +16,7 @@ from attune.services.runtime.consuming.metrics import ConsumingMetrics
 from attune.services.runtime.consuming.readiness import Readiness, Reason
 from attune.services.runtime.eventlog.consumer import Source
 from attune.services.runtime.eventlog.errors import OffsetOutOfRangeError
+from attune.services.runtime.tracing import processing
 
 _log = structlog.get_logger("attune.consuming")
 _POLL_S = 0.1
@@ -114,7 +115,8 @@ class PartitionWorker:
     def _apply(self, partition: int, backlog: Backlog) -> int:
         to = backlog.end if backlog.records else self._consumer.position(partition)
         try:
-            return self._applier.apply(partition, backlog, to)
+            with processing(self._backlogs.topic, partition, backlog.records):
+                return self._applier.apply(partition, backlog, to)
         except FencedError:
             _log.warning("another worker has claimed the partition: joining the group anew", partition=partition)
             self._backlogs.revoked([partition])
