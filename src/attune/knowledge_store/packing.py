@@ -69,7 +69,7 @@ def unpack(content: bytes) -> dict[str, Any]:
     recent = columns.doubles(changed) + [0] * (len(ids) - changed)
     for name in _HISTORIES:
         if name in fields:
-            fields[name] = _unheaded(*fields[name], columns)
+            fields[name] = _unheaded(fields[name], columns)
     columns.require_end()
     rows = zip(ids, first, elapsed, weights, recent, counts, strict=True)
     fields["e"] = [[each, seen, since, much, lately, *counted] for each, seen, since, much, lately, counted in rows]
@@ -120,9 +120,8 @@ def _history(rows: Sequence[Sequence[Any]]) -> list[bytes]:
     return [_integers([row[1] for row in rows]), _integers([digest for row in rows for digest in row[3:]])]
 
 
-def _unheaded(
-    texts: Sequence[str], counts: Sequence[int], rejected: Sequence[int], columns: _Columns
-) -> list[list[Any]]:
+def _unheaded(head: list[list[Any]], columns: _Columns) -> list[list[Any]]:
+    texts, counts, rejected = head
     minutes = columns.integers(len(texts))
     digests = iter(columns.integers(sum(counts)))
     of_each = [list(islice(digests, count)) for count in counts]

@@ -6,6 +6,8 @@ import pytest
 
 from attune.knowledge.v1 import knowledge_pb2 as pb
 from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.consent import Choice, Purpose
+from attune.knowledge_store.history import History
 from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.loaded import LoadedCatalog
 from attune.knowledge_store.model import Companion, EventKind, Interaction, UserKey
@@ -90,3 +92,28 @@ def test_of_many_names_the_first_come(knowledge: Knowledge) -> None:
     names = ", ".join(f'"name {number}"' for number in range(100))
     knowledge.loaded = LoadedCatalog.of(Catalog.load([f'{{"id": "trio", "label": "trio", "aliases": [{names}]}}']))
     assert aliases(knowledge, asked=True) == {"trio": [f"name {number}" for number in range(16)]}
+
+
+def told(knowledge: Knowledge, **fields: object) -> pb.RetrieveEntitiesResponse:
+    return retrieve(knowledge, ADA, pb.RetrieveEntitiesRequest(**fields), NOW)  # type: ignore[arg-type]
+
+
+def test_the_history_comes_where_it_is_asked_for_and_allowed_whatever_the_context(knowledge: Knowledge) -> None:
+    said = Interaction("said", ADA, EventKind.STATEMENT, NOW, NOW, user_query="I like trio.")
+    knowledge.handle([Interaction("read", ADA, EventKind.CLICK, NOW, NOW, object_id="d1"), said])
+    found = told(knowledge, query="nothing that has a name", with_history=True)
+    assert [each.document_id for each in found.history.documents] == ["d1"]
+    assert [each.text for each in found.history.statements] == ["I like trio."]
+    assert found.history.documents[0].read_at.ToDatetime(UTC) == NOW
+    assert not told(knowledge, query="trio").HasField("history")
+    knowledge.store.consent(ADA, [Choice(NOW, Purpose.RANKING, granted=False)])
+    withheld = told(knowledge, query="trio", with_history=True, purpose=pb.PURPOSE_RANKING)
+    assert (withheld.withheld, withheld.HasField("history")) == (True, False)
+
+
+def test_a_statement_adds_no_entity_and_goes_with_one_that_it_names(knowledge: Knowledge) -> None:
+    before = [each.entity_id for each in knowledge.store.entities(ADA)]
+    knowledge.handle([Interaction("said", ADA, EventKind.STATEMENT, NOW, NOW, user_query="I cannot stand curio.")])
+    assert [each.entity_id for each in knowledge.store.entities(ADA)] == before
+    assert knowledge.forget_entity(ADA, "trio", NOW)["statements"] == 1
+    assert knowledge.history(ADA) == History()

@@ -120,9 +120,9 @@ class Ranker:
 
 
 def lessons(ranker: Ranker, folds: Sequence[int]) -> Iterator[Lesson]:
-    """Of all steps that add one context, own and another's, of those that are served."""
+    """Of all steps that add one context to what is there, own and another's."""
     for inputs in ladder(ranker.grounds):
-        if (inputs.session and inputs.history) or not inputs.is_served:
+        if inputs.session and inputs.history:
             continue
         for place, fold in enumerate(folds):
             places, found = ranker.leaned(place, inputs, _CLOSED)
