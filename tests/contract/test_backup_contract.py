@@ -198,8 +198,8 @@ def test_what_is_no_whole_backup_is_refused_and_leaves_nothing(backup, opened, t
 
 def test_a_newer_format_says_so(tmp_path):
     file = tmp_path / "newer"
-    file.write_bytes(gzip.compress(b'{"backup": "attune knowledge store", "format": 3, "attune": "9.1", "at": ""}\n'))
-    with pytest.raises(BackupError, match=r"has format 3, of attune 9\.1, and this version knows 2: upgrade attune"):
+    file.write_bytes(gzip.compress(b'{"backup": "attune knowledge store", "format": 4, "attune": "9.1", "at": ""}\n'))
+    with pytest.raises(BackupError, match=r"has format 4, of attune 9\.1, and this version knows 3: upgrade attune"):
         read_backup(MemoryStore(), file)
 
 

@@ -492,7 +492,7 @@ def test_the_export_holds_all_that_is_kept_of_a_user(store):
     profile, first, second, forgotten = store.export(ANNA)
     assert profile == {
         "record": "profile",
-        "format": 3,
+        "format": 4,
         "tenant": "acme",
         "user": "anna",
         "events": 2,

@@ -1,6 +1,6 @@
 """A whole store in one file, whichever the engine: gzip'd JSON lines (backup_lines.py) between a header and an end.
 
-    {"backup": "attune knowledge store", "format": 2, "attune": version, "at": ISO 8601}
+    {"backup": "attune knowledge store", "format": 3, "attune": version, "at": ISO 8601}
     ...
     {"end": {"users": 3, "tombstones": 0, "consents": 1, "summaries": 2, "positions": 1, "objects": 7},
      "blake2b": hex of all lines before}
@@ -28,7 +28,7 @@ from attune.knowledge_store.kept import Kept, KeptConsents, KeptObject, KeptSumm
 from attune.knowledge_store.model import LogPosition
 from attune.knowledge_store.store import Store, StoreError
 
-FORMAT = 2
+FORMAT = 3
 _MARK = "attune knowledge store"
 _PLACES = {
     KeptUser: "users",
