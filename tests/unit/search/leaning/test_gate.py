@@ -1,6 +1,7 @@
 """Gates: what they look at, what they let through, how they are taught, and the file that they are in."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -138,3 +139,9 @@ def test_a_newer_format_is_refused(tmp_path: Path) -> None:
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(GatesError, match="cannot be read"):
         Gates.load(tmp_path / "gates.json")
+
+
+def test_a_stricter_gate_lets_less_through() -> None:
+    values = np.zeros(len(FEATURES))
+    gate = replace(Gate.closed(), bias=0.3, threshold=0.5)
+    assert gate.weight(values) > gate.stricter(0.05).weight(values) > gate.stricter(0.2).weight(values) == 0

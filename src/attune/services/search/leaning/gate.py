@@ -9,7 +9,7 @@ the threshold g is 0: the context says nothing, which is right for most queries 
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -79,6 +79,10 @@ class Gate:
         """One that lets nothing through, as nobody has taught it."""
         zeros = np.zeros(len(FEATURES))
         return cls(0.0, zeros, zeros, np.ones(len(FEATURES)), threshold=1.0)
+
+    def stricter(self, by: float) -> "Gate":
+        """One whose threshold is higher by so much."""
+        return replace(self, threshold=self.threshold + by)
 
     def probability(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Of features [..., len(FEATURES)]: how likely the context helps."""

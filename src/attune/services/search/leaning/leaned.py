@@ -19,6 +19,9 @@ from attune.services.search.leaning.mixing import (
     nearest_interest,
 )
 
+AFTER_A_TURN = 0.05
+"""By so much likelier it must be that the user's interests help, where something was said before that does not."""
+
 
 @dataclass(frozen=True)
 class Interests:
@@ -86,7 +89,8 @@ def lean(
     if session is not None:
         first = _of_session(asked, query, candidates, gates.session, session, wanted)
     if interests and (first is None or first.weight <= 0):
-        second = _of_user(asked, query, candidates, gates.user, interests, wanted)
+        gate = gates.user if first is None else gates.user.stricter(AFTER_A_TURN)
+        second = _of_user(asked, query, candidates, gate, interests, wanted)
     return Leaned(candidates.base, first, second)
 
 
