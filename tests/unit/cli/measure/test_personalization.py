@@ -173,10 +173,12 @@ def test_the_summary_names_gains_differences_and_the_worst_harm() -> None:
             measured("ikat", other, [-0.02, 0.0]),
             measured("ikat rewritten", Inputs("own"), [-0.2, 0.1]),
             measured("ikat rewritten", Inputs("another"), [-0.9, -0.9]),  # a control, no harm that counts
+            measured("ikat rewritten", Inputs("own", "own", "entities"), [-0.9, -0.9]),  # nobody is served that
             measured("cran", Inputs("another"), [0.0, 0.0]),
         ]
     )
     assert found["ndcg_at_10_gain_ikat_session"] == pytest.approx(0.1)
-    assert found["ikat_own_minus_other_statements"] == pytest.approx(0.03)
+    assert found["ndcg_at_10_gain_ikat_history"] == pytest.approx(0.02)
+    assert found["ikat_own_minus_other"] == pytest.approx(0.03)
     assert found["harm_worst_set"] == pytest.approx(-0.05)
     assert found["harmed_query_share"] == 0.5
