@@ -31,7 +31,7 @@ class Acquaintance:
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """A document that the user has read, or something that the user said: one of the two is not empty."""
+    """A document that the user has read or, without one, something that the user said."""
 
     at: datetime
     document_id: str = ""

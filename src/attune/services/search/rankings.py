@@ -1,6 +1,6 @@
 """Rankings that callers may read on in: in memory, for a while, and no more of them than there is room for.
 
-What is kept has ids, scores and the names of entities; neither queries nor documents' texts.
+What is kept has ids, scores and the names of entities; neither queries nor statements nor documents' texts.
 """
 
 import secrets

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import grpc
 import numpy as np
@@ -19,7 +19,7 @@ _log = structlog.get_logger("attune.search")
 
 @dataclass(frozen=True)
 class Known:
-    """Interests, and what each of them is."""
+    """Interests, and what each of them is: of a statement its time alone, for rankings are kept, and texts are not."""
 
     interests: Interests
     remembered: tuple[Remembered, ...]
@@ -40,9 +40,8 @@ async def known_interests(
     pairs = [pair for part in found for pair in part]
     if not pairs:
         return None
-    return Known(
-        Interests(np.stack([vector for _, vector in pairs]), np.ones(len(pairs))), tuple(each for each, _ in pairs)
-    )
+    interests = Interests(np.stack([vector for _, vector in pairs]), np.ones(len(pairs)))
+    return Known(interests, tuple(replace(each, statement="") for each, _ in pairs))
 
 
 async def _of_documents(
