@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from tests.fakes.postgres import new_database
 from tests.unit.knowledge_store.builders import ANNA, BEN, line, projected
@@ -220,3 +221,17 @@ def test_companions_of_one_user_are_refused_and_those_of_no_store_too(directory)
     ended = run("store", "companions", "--at-least", 1)
     assert ended.exit_code == 2
     assert "there is no" in sentence(run("store", "companions"))
+
+
+def test_tables_are_made_before_a_role_starts_and_found_again(directory):
+    assert json.loads(run("store", "migrate", "--json").output) == {"engine": "sqlite", "migrated": True}
+    assert (directory / "knowledge.sqlite").is_file()
+    assert "has the tables of this version" in run("store", "migrate").output
+
+
+def test_they_are_made_in_postgresql_too(monkeypatch, postgres_url):
+    url = new_database(postgres_url)
+    monkeypatch.setenv("ATTUNE_STORE_URL", url)
+    assert json.loads(run("store", "migrate", "--json").output)["engine"] == "postgresql"
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT count(*) FROM attune.version").fetchone() == (1,)

@@ -16,10 +16,8 @@ _END_WITHIN_S = 20
 
 def on_free_ports(config: Config, directory: Path) -> Config:
     """The same settings for a system that keeps its files in `directory` and disturbs no other on this machine."""
-    ports = {f"{role}_port": 0 for role in RoleName}
-    return config.model_copy(
-        update={"data_dir": directory, "catalog_path": None, "metrics_port": -1, "drain_s": 2, **ports}
-    )
+    ports = {f"{role}_port": 0 for role in RoleName} | {"metrics_port": -1, "health_port": -1}
+    return config.model_copy(update={"data_dir": directory, "catalog_path": None, "drain_s": 2, **ports})
 
 
 async def _others_ended() -> None:

@@ -30,6 +30,24 @@ _EVERY = 256
 
 
 @store.command()
+def migrate(as_json: Json = False) -> None:
+    """Make the store, or bring its tables to this version, and end; a role does the same when it starts.
+
+    In PostgreSQL services may go on meanwhile; with SQLite they must be stopped.
+
+    Example: ATTUNE_STORE_URL=postgresql://attune@db/attune attune store migrate
+    """
+    with told_plainly():
+        config = Config()
+        open_store(config).close()
+    engine = "postgresql" if config.store_url.get_secret_value() else "sqlite"
+    if as_json:
+        print_json({"engine": engine, "migrated": True})
+        return
+    console.print(f"the store in {engine} has the tables of this version")
+
+
+@store.command()
 def backup(file: Annotated[Path, typer.Argument(help="A new file.")], as_json: Json = False) -> None:
     """Write the whole store into a file, as of one moment; services may go on meanwhile.
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from attune.services.runtime.clock import Clock
 from attune.services.runtime.config import Config, RoleName
 from attune.services.runtime.data_directory import DataDirectory
+from attune.services.runtime.health_port import HealthPort
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.ports import require_free_ports
 from attune.services.runtime.security.starting import arranged
@@ -24,6 +25,8 @@ class System:
         """The settings, with the addresses that the roles really got."""
         self.metrics = metrics
         self.servers = servers
+        self.health: HealthPort | None = None
+        """Where probes ask, once all roles are up."""
         self._directory = directory
 
     async def stop(self) -> None:
@@ -31,6 +34,8 @@ class System:
         try:
             for server in reversed(self.servers):
                 await server.stop(self.config.drain_s)
+            if self.health:
+                await self.health.stop()
         finally:
             self._directory.release()
 
@@ -58,10 +63,12 @@ async def start_system(
             server = await _listening(role, config, metrics)
             servers.append(server)
             config = config.at_address(name, server.address)
+        system = System(config, metrics, servers, directory)
+        system.health = await HealthPort.start(config, servers)
     except BaseException:
         await asyncio.shield(System(config, metrics, servers, directory).stop())
         raise
-    return System(config, metrics, servers, directory)
+    return system
 
 
 async def _listening(role: Role, config: Config, metrics: Metrics) -> RoleServer:

@@ -21,6 +21,7 @@ async def build(config: Config, metrics: Metrics) -> Role:
     """The embedding service, warm: its workers have computed batches before it reports ready."""
     workers = [WorkerProcess(_settings(config, device.strip())) for device in config.devices.split(",")]
     engine = BatchingEngine(workers, clock=time.monotonic)
+    metrics.queued_tokens.set_function(lambda: engine.queued_tokens)
     pairs = _pairs(config)
     try:
         info = await engine.start()

@@ -39,6 +39,12 @@ class Config(BaseSettings):
     suggestion_address: str = Field("", description="Where others find the suggestion service.")
     search_address: str = Field("", description="Where others find the search service.")
     metrics_port: int = Field(9464, ge=-1, le=65535, description="Prometheus metrics over HTTP; -1 turns them off.")
+    health_port: int = Field(
+        -1,
+        ge=-1,
+        le=65535,
+        description="Port that answers health checks alone, in plain text and to anybody, for probes; -1: none.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least severe log line.")
     otlp_endpoint: str = Field(
         "",
@@ -100,6 +106,11 @@ class Config(BaseSettings):
         600, gt=0, description="Deadline of a streaming call that brings none, in seconds."
     )
     drain_s: float = Field(20, ge=0, description="How long calls in flight may take to end when a server stops.")
+    connection_age_s: float = Field(
+        300,
+        gt=0,
+        description="After so long callers are asked to connect anew, and find replicas that were added, in seconds.",
+    )
     max_message_bytes: int = Field(16 << 20, gt=0, description="The largest request or response, in bytes.")
     max_event_bytes: int = Field(
         1 << 20, gt=0, description="The largest event or document taken from the log, in bytes: key, value and headers."

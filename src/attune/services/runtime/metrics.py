@@ -21,6 +21,9 @@ class Metrics:
         self.cached_texts = Counter(
             "attune_embedding_cache_texts", "Texts looked up in the cache.", ["outcome"], registry=self.registry
         )
+        self.queued_tokens = Gauge(
+            "attune_embedding_queued_tokens", "Tokens of texts that wait for a worker.", registry=self.registry
+        )
         self.documents = Counter("attune_documents", "Documents received.", ["outcome"], registry=self.registry)
 
     def serve(self, host: str, port: int) -> int:

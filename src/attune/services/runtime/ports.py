@@ -17,6 +17,8 @@ def require_free_ports(config: Config, roles: Iterable[RoleName]) -> None:
         require_free_port(config, role)
     if config.metrics_port >= 0:
         _require_free(config.host, config.metrics_port, "metrics", "ATTUNE_METRICS_PORT", "0 takes any, -1 none")
+    if config.health_port >= 0:
+        _require_free(config.host, config.health_port, "health", "ATTUNE_HEALTH_PORT", "0 takes any, -1 none")
 
 
 def require_free_port(config: Config, role: RoleName) -> None:

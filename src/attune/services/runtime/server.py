@@ -53,6 +53,7 @@ class RoleServer:
         self.address = address
         self._server = server
         self._health = healthy
+        self._able: dict[str, bool] = {}
         self._reports: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -96,8 +97,13 @@ class RoleServer:
         self._reports.add(task)
         task.add_done_callback(self._reports.discard)
 
+    def is_able(self, name: str) -> bool | None:
+        """What a health check of that name is told; None where there is no such name."""
+        return self._able.get(name)
+
     async def stop(self, drain_s: float) -> None:
         """Say so to the health checks, let the calls in flight end, then close what the role holds."""
+        self._able = dict.fromkeys(self._able, False)
         await self._health.enter_graceful_shutdown()
         await self._server.stop(drain_s)
         await self.role.close()
@@ -106,6 +112,7 @@ class RoleServer:
     async def _tell_health(self, names: Iterable[str], *, able: bool) -> None:
         status = health_pb2.HealthCheckResponse.SERVING if able else health_pb2.HealthCheckResponse.NOT_SERVING
         for name in names:
+            self._able[name] = able
             await self._health.set(name, status)
 
 
@@ -117,6 +124,10 @@ def _options(config: Config) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", config.max_message_bytes),
         ("grpc.max_send_message_length", config.max_message_bytes),
+        # A caller that is connected to all replicas that it knows looks for others only when it has to connect anew.
+        ("grpc.max_connection_age_ms", math.ceil(1000 * config.connection_age_s)),
+        # Callers ask every 30 seconds whether a connection with calls lives; unless told, gRPC takes that for abuse.
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
         ("grpc.so_reuseport", 0),  # a second server on the same port is a mistake, not a helper
         # A call that is not taken up in 30 seconds is dropped with CANCELLED, which nobody tries again; among hundreds
         # of streams on a busy machine it takes longer. How long is worth waiting, the caller's deadline says.
