@@ -1,6 +1,7 @@
 """What every pod must be: probed, bounded, harmless, and ended without dropping a call."""
 
 import pytest
+from pydantic import SecretStr
 from tests.unit.deploy.manifests import (
     COMPONENT,
     Manifest,
@@ -120,19 +121,43 @@ def test_attune_writes_where_it_may(overlay: str) -> None:
         assert {told["ATTUNE_DATA_DIR"], told["HOME"], "/tmp"} <= mounts  # noqa: S108 - a mount of the pod's own
 
 
+def known_variables() -> set[str]:
+    """Settings, the files of secret ones, and what is not ours."""
+    settings = {f"ATTUNE_{each.upper()}" for each in Config.model_fields}
+    secrets = {
+        f"ATTUNE_{name.upper()}_FILE" for name, each in Config.model_fields.items() if each.annotation is SecretStr
+    }
+    return settings | secrets | {"HOME", "CUDA_CACHE_PATH"}
+
+
 @each_overlay()
 def test_every_variable_is_a_setting_with_a_value_that_it_takes(overlay: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = {f"ATTUNE_{each.upper()}" for each in Config.model_fields} | {"HOME", "CUDA_CACHE_PATH"}
     attune = [each for each in workloads(overlay) if labels_of_pods(each).get("app.kubernetes.io/name") == "attune"]
     for workload in attune:
         told = environment(overlay, workload)
-        assert set(told) <= known, name(workload)
+        assert set(told) <= known_variables(), name(workload)
         for setting in Config.model_fields:
             monkeypatch.delenv(f"ATTUNE_{setting.upper()}", raising=False)
         for variable, value in told.items():
-            if value:
+            if value and not variable.endswith("_FILE"):
                 monkeypatch.setenv(variable, value)
         Config()
+
+
+@each_overlay()
+def test_every_file_that_a_variable_names_is_in_a_volume_that_is_mounted(overlay: str) -> None:
+    for workload in workloads(overlay):
+        mounts = [each["mountPath"] for one in containers(workload) for each in one["volumeMounts"]]
+        files = {value for variable, value in environment(overlay, workload).items() if variable.endswith("_FILE")}
+        assert all(any(file.startswith(f"{mount}/") for mount in mounts) for file in files), name(workload)
+
+
+@each_overlay()
+def test_no_secret_is_in_a_variable(overlay: str) -> None:
+    for workload in workloads(overlay):
+        variables = [each for one in containers(workload) for each in one.get("env", [])]
+        by_key = {each["name"] for each in variables if "secretKeyRef" in each.get("valueFrom", {})}
+        assert by_key <= {"QDRANT__SERVICE__API_KEY"}, "Qdrant takes its key from the environment alone"
 
 
 @each_overlay()

@@ -75,13 +75,13 @@ def asked_services(overlay: str) -> set[Edge]:
     for workload in workloads(overlay):
         told = environment(overlay, workload)
         for host, port in addresses(overlay, workload):
-            if host == "attune-qdrant" and "ATTUNE_QDRANT_API_KEY" not in told:
+            if host == "attune-qdrant" and "ATTUNE_QDRANT_API_KEY_FILE" not in told:
                 continue  # it has the address among all settings, and no key
             (target,) = pods_of(by_name[host], overlay)
             found.add((name(workload), name(target), port))
-        if "ATTUNE_STORE_URL" in told:
+        if "ATTUNE_STORE_URL_FILE" in told:
             found.add((name(workload), "postgres", 5432))
-        if "ATTUNE_KAFKA_PASSWORD" in told:
+        if "ATTUNE_KAFKA_PASSWORD_FILE" in told:
             found.add((name(workload), "kafka", 9093))
     return found
 
