@@ -61,6 +61,8 @@ def _options(config: Config) -> list[tuple[str, Any]]:
         ("grpc.service_config", json.dumps(RETRY_POLICY)),
         ("grpc.lb_policy_name", "round_robin"),
         ("grpc.keepalive_time_ms", 30_000),
+        # Names are looked up again when connections end, one after the other in a rolling update; so often at most.
+        ("grpc.dns_min_time_between_resolutions_ms", 2_000),
         ("grpc.max_send_message_length", config.max_message_bytes),
         ("grpc.max_receive_message_length", config.max_message_bytes),
     ]
