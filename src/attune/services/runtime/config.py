@@ -48,8 +48,8 @@ class Config(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least severe log line.")
     otlp_endpoint: str = Field(
         "",
-        description="Where traces go, as http://collector:4317 (OTLP over gRPC; https:// encrypts); without it there are "
-        "none. Needs `pip install 'attune[tracing]'`.",
+        description="Where traces go, as http://collector:4317 (OTLP over gRPC; https:// encrypts); without it there "
+        "are none. Needs `pip install 'attune[tracing]'`.",
     )
     trace_ratio: float = Field(
         1.0, ge=0, le=1, description="Of so many of the calls that begin a trace here; callers decide for theirs."
