@@ -129,11 +129,11 @@ class Searcher:
         try:
             experts = await self._gateway.experts()
             spaces = await self._spaces(tenant, wish, experts, by_words)
-            asked = {
+            wanted = {
                 space.domain: experts.get(space.domain, Expert()).augmentation(wish.augmentation) for space in spaces
             }
             embedded, session = await asyncio.gather(
-                embedded_query(self._gateway, wish.query, wish.replacements, asked, experts),
+                embedded_query(self._gateway, wish.query, wish.replacements, wanted, experts),
                 self._session(tenant, wish, spaces[0]),
             )
             vectors = [vector for vector, _ in embedded]

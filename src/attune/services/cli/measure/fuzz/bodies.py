@@ -3,13 +3,14 @@
 The same seed makes the same requests.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import Timestamp
 
 CANARY = "quixwobble"
 """A word that no text has but those made here: where it turns up, a text has turned up."""
@@ -75,13 +76,14 @@ def body(random: Random, descriptor: Descriptor) -> bytes:
 
 def damaged(random: Random, data: bytes) -> bytes:
     """The bytes, with one thing wrong."""
-    return random.choice(_DAMAGES)(random, data)
+    damage = random.choice(_DAMAGES)
+    return damage(random, data)
 
 
 def _message(random: Random, descriptor: Descriptor, odd: bool, depth: int) -> Message:
     made = GetMessageClass(descriptor)()
     if descriptor.full_name == "google.protobuf.Timestamp":
-        return _timestamp(random, made, odd)
+        return _timestamp(random, cast("Timestamp", made), odd)
     share = random.choice((0.2, 0.5, 0.9))  # of few fields, few are wrong: such a request gets further
     for field in descriptor.fields:
         if random.random() < share or (depth == 0 and not odd and field.name in _ALWAYS):
@@ -89,7 +91,7 @@ def _message(random: Random, descriptor: Descriptor, odd: bool, depth: int) -> M
     return made
 
 
-def _timestamp(random: Random, made: Any, odd: bool) -> Message:
+def _timestamp(random: Random, made: Timestamp, odd: bool) -> Message:
     made.seconds = random.choice((-(2**62), 0, 2**62, _NOW_S)) if odd else _NOW_S - random.randrange(10**6)
     made.nanos = random.choice((-1, 0, 10**9)) if odd else 0
     return made
@@ -118,7 +120,8 @@ def _add(random: Random, made: Message, field: FieldDescriptor, odd: bool, depth
 
 
 def _fill_map(random: Random, made: Message, field: FieldDescriptor, odd: bool, depth: int) -> None:
-    key, value = (field.message_type.fields_by_name[name] for name in ("key", "value"))
+    entry: Any = field.message_type
+    key, value = (entry.fields_by_name[name] for name in ("key", "value"))
     entries = getattr(made, field.name)
     for _ in range(random.choice((0, 1, 40) if odd else (1,))):
         at = _text(random, field.name, odd) if field.name in _NAMES else _value(random, key, odd)
@@ -202,4 +205,13 @@ def _varint(number: int) -> bytes:
     return bytes([*made, number])
 
 
-_DAMAGES: Sequence[Any] = (_flipped, _cut, _spliced, _doubled, _noise, _nested, _unknown_field, _no_unicode)
+_DAMAGES: Sequence[Callable[[Random, bytes], bytes]] = (
+    _flipped,
+    _cut,
+    _spliced,
+    _doubled,
+    _noise,
+    _nested,
+    _unknown_field,
+    _no_unicode,
+)

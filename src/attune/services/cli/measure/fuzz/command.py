@@ -4,7 +4,7 @@ import json
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import RoleName
 
 _COMMAND = (sys.executable, "-c", "from attune.services.cli.main import app; app()", "up", "--json")
-_CALLED = tuple(role for role in RoleName if role is not RoleName.INGEST)
+_CALLED: Sequence[RoleName] = tuple(role for role in RoleName if role is not RoleName.INGEST)
 _SETTLED = 0.3
 """After so much of the requests memory is what it is to stay at: caches and pools have filled."""
 
