@@ -13,7 +13,7 @@ from attune.services.search.ranking.token import Method, Token
 
 HITS = 10
 DRAFTED = 6
-_DRAWN = 9
+DRAWN = 9
 """In so many features candidates differ. Later ones are 0, so that a new one does not draw other worlds."""
 FIRST, SECOND = version_of("personal"), version_of("plain")
 Order = Callable[[NDArray[np.float32], NDArray[np.float64]], list[int]]
@@ -45,8 +45,8 @@ class World:
 
     def candidates(self, count: int = HITS) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
         """Features, what no feature tells, and relevance."""
-        drawn = self.random.normal(size=(count, _DRAWN)).astype(np.float16).astype(np.float32)
-        values = np.pad(drawn, ((0, 0), (0, len(NAMES) - _DRAWN)))
+        drawn = self.random.normal(size=(count, DRAWN)).astype(np.float16).astype(np.float32)
+        values = np.pad(drawn, ((0, 0), (0, len(NAMES) - DRAWN)))
         hidden = self.random.normal(size=count)
         return values, hidden, 1 / (1 + np.exp(-(values @ self.truth + self.hidden * hidden - self.seldom)))
 

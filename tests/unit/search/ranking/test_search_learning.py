@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tests.unit.search.simulated_clicks import World, by, looking, weights
+from tests.unit.search.simulated_clicks import DRAWN, World, by, looking, weights
 
 from attune.events.v1.events_pb2 import EVENT_TYPE_CLICK, EVENT_TYPE_FEEDBACK, EVENT_TYPE_IMPRESSION, InteractionEvent
 from attune.services.search.ranking.errors import RankerError
@@ -21,9 +21,11 @@ LOOKING = [looking(place) for place in PLACES]
 
 
 def likeness(ranker: SearchRanker) -> float:
-    """The cosine of what was learned and what is true, for one unit of each feature."""
-    learned = ranker.weights / ranker.scales
-    return float(learned @ TRUTH / np.linalg.norm(learned) / np.linalg.norm(TRUTH))
+    """The cosine of what was learned and what is true, for one unit of each feature that candidates differ in: of others
+    the ranker believes what the formula does.
+    """
+    learned, truth = (ranker.weights / ranker.scales)[:DRAWN], TRUTH[:DRAWN]
+    return float(learned @ truth / np.linalg.norm(learned) / np.linalg.norm(truth))
 
 
 @pytest.mark.parametrize("seed", range(2))
