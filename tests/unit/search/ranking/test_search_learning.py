@@ -21,8 +21,9 @@ LOOKING = [looking(place) for place in PLACES]
 
 
 def likeness(ranker: SearchRanker) -> float:
-    """The cosine of what was learned and what is true, for one unit of each feature that candidates differ in: of others
-    the ranker believes what the formula does.
+    """The cosine of what was learned and what is true, for one unit of each feature that candidates differ in.
+
+    Of others the ranker believes what the formula does.
     """
     learned, truth = (ranker.weights / ranker.scales)[:DRAWN], TRUTH[:DRAWN]
     return float(learned @ truth / np.linalg.norm(learned) / np.linalg.norm(truth))
