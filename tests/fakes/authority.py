@@ -29,7 +29,7 @@ class Authority:
         return path
 
     def issue(self, directory: Path, *names: str, expired: bool = False) -> tuple[Path, Path]:
-        """The files of a certificate for DNS names and addresses, and of its key: the same two of a directory each time."""
+        """The files of a certificate for DNS names and addresses, and of its key: each time the same two."""
         key = ec.generate_private_key(ec.SECP256R1())
         made = _builder(_named(names[0]), self._name, key, expired=expired).add_extension(
             x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False

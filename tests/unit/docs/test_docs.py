@@ -165,7 +165,9 @@ def test_every_make_target_that_is_quoted_exists() -> None:
 
 def test_every_environment_variable_that_is_named_exists() -> None:
     of_tests = {"ATTUNE_TEST_KAFKA_BOOTSTRAP", "ATTUNE_TEST_KAFKA_LIBS", "ATTUNE_TEST_LLM_PYTHON"}
-    known = {f"ATTUNE_{name.upper()}" for name in Config.model_fields} | {"ATTUNE_TOKEN"} | of_tests
+    secrets = {name for name, field in Config.model_fields.items() if field.annotation is SecretStr}
+    files = {f"{name}_file" for name in secrets} | {"x", "x_file"}
+    known = {f"ATTUNE_{name.upper()}" for name in {*Config.model_fields, *files}} | of_tests
     named = {name for page in PAGES for name in re.findall(r"ATTUNE_[A-Z_]+[A-Z]", page.read_text())}
     assert named <= known
 

@@ -1,9 +1,13 @@
 """Configuration: environment in, addresses out."""
 
-import pytest
-from pydantic import ValidationError
+from pathlib import Path
 
-from attune.services.runtime.config import Config, RoleName
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from attune.services.runtime.config import Config, ConfigError, RoleName
+
+SECRETS = [name for name, field in Config.model_fields.items() if field.annotation is SecretStr]
 
 
 def test_defaults_need_no_environment() -> None:
@@ -38,3 +42,32 @@ def test_a_bad_value_names_its_setting(monkeypatch: pytest.MonkeyPatch, name: st
 def test_the_api_key_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATTUNE_LLM_API_KEY", "sk-secret")
     assert "sk-secret" not in repr(Config())
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "secret"
+    path.write_text(" s3cret \n")
+    monkeypatch.setenv(f"ATTUNE_{name.upper()}_FILE", str(path))
+    assert getattr(Config(), name).get_secret_value() == " s3cret "
+    assert "s3cret" not in repr(Config())
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff"])
+def test_a_file_without_a_secret_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("ATTUNE_SERVICE_TOKEN_FILE", str(path))
+    with pytest.raises(ConfigError, match="ATTUNE_SERVICE_TOKEN_FILE"):
+        Config()
+
+
+def test_a_secret_is_in_one_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("one")
+    monkeypatch.setenv("ATTUNE_SERVICE_TOKEN_FILE", str(tmp_path / "secret"))
+    monkeypatch.setenv("ATTUNE_SERVICE_TOKEN", "other")
+    with pytest.raises(ConfigError, match="both set"):
+        Config()

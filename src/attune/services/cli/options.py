@@ -20,7 +20,7 @@ def connect(token: str) -> Client:
     config = Config()
     return Client(
         Addresses.of(config),
-        token=token,
+        token=token or config.token.get_secret_value(),
         tls=Tls.of(config),
         allow_plaintext=config.allow_plaintext,
         max_message_bytes=config.max_message_bytes,

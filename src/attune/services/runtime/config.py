@@ -1,11 +1,15 @@
 """The one place that reads the environment. Every setting is ATTUNE_<NAME>; the README lists them from here."""
 
+import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+_PREFIX = "ATTUNE_"
 
 
 class ConfigError(Exception):
@@ -22,10 +26,35 @@ class RoleName(StrEnum):
     SUGGESTION = "suggestion"
 
 
-class Config(BaseSettings):
-    """Settings of one process."""
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Reads a secret ATTUNE_X from the file that ATTUNE_X_FILE names: an environment is seen by too many."""
 
-    model_config = SettingsConfigDict(env_prefix="ATTUNE_", extra="ignore", frozen=True)
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The content of the file, without the line's end; None where no file is named."""
+        setting = f"{_PREFIX}{field_name.upper()}"
+        named = os.environ.get(f"{setting}_FILE", "") if field.annotation is SecretStr else ""
+        if not named:
+            return None, field_name, False
+        if os.environ.get(setting):
+            raise ConfigError(f"{setting} and {setting}_FILE are both set: set one of them")
+        try:
+            content = Path(named).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{setting}_FILE ({named}) cannot be read, or is not text in UTF-8") from error
+        if not content:
+            raise ConfigError(f"{setting}_FILE ({named}) is empty")
+        return content, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """All secrets that are in files."""
+        values = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class Config(BaseSettings):
+    """Settings of one process. A secret ATTUNE_X may be in a file that ATTUNE_X_FILE names."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
 
     data_dir: Path = Field(Path(".attune"), description="Where the index, the store and the event log are kept.")
     host: str = Field("127.0.0.1", description="The address that servers listen on.")
@@ -63,6 +92,17 @@ class Config(BaseSettings):
         SecretStr(""),
         description="The secret by which roles know each other, the same for all; needed where credentials are and the "
         "roles are separate processes. Of several, with commas, the first is sent.",
+    )
+    token: SecretStr = Field(SecretStr(""), description="The bearer token of the command line's own calls.")
+    quota_calls_per_s: float = Field(
+        0, ge=0, description="Calls per second of a tenant that each server answers; 0: any number."
+    )
+    quota_burst: float | None = Field(
+        None, ge=1, description="How many calls may come at once after a pause; without it, those of ten seconds."
+    )
+    quotas_file: Path | None = Field(
+        None,
+        description="JSON object of tenants with other quotas: calls_per_s and burst of each, or null for any number.",
     )
     tls_cert_file: Path | None = Field(
         None,
@@ -327,6 +367,18 @@ class Config(BaseSettings):
         None, ge=0, description="Price of a million tokens read, for costs in answers and metrics."
     )
     llm_price_completion: float | None = Field(None, ge=0, description="Price of a million tokens written.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where values come from, the first that has one: a caller, the environment, files that it names."""
+        return init_settings, env_settings, dotenv_settings, _SecretFiles(settings_cls), file_secret_settings
 
     def port(self, role: RoleName) -> int:
         """The port that a role listens on."""

@@ -1,4 +1,4 @@
-"""What happens around every RPC: deadline, credential, scope, validation, errors, metrics, one log line."""
+"""What happens around every RPC: deadline, credential, scope, quota, validation, errors, metrics, one log line."""
 
 from __future__ import annotations  # grpc.RpcMethodHandler takes parameters in its stubs only
 
@@ -21,6 +21,7 @@ from attune.services.runtime.errors import RETRY_S, ServiceError, store_unavaila
 from attune.services.runtime.eventlog.errors import LogUnavailableError
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.security.authenticator import Authenticator
+from attune.services.runtime.security.quotas import Quotas
 from attune.services.runtime.security.role_tokens import TENANT_KEY
 from attune.services.runtime.security.scopes import is_open
 from attune.services.runtime.tracing import end_server_span, enter_server_span
@@ -52,8 +53,11 @@ class Deadlines:
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Wraps the handlers of all services but those that are open to everybody, health and reflection."""
 
-    def __init__(self, authenticator: Authenticator, deadlines: Deadlines, metrics: Metrics) -> None:
+    def __init__(
+        self, authenticator: Authenticator, deadlines: Deadlines, metrics: Metrics, quotas: Quotas | None = None
+    ) -> None:
         self._authenticator = authenticator
+        self._quotas = quotas or Quotas()
         self._deadlines = deadlines
         self._metrics = metrics
         self._validation = Validation()
@@ -139,9 +143,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             end_server_span(span, code, tenant)
 
     async def _admitted(self, method: str, given: Mapping[str, str], deadline: float) -> Call:
-        """The call, of whom its credential names. Raises ServiceError where it has none, or none that allows it."""
+        """The call, of whom its credential names. Raises ServiceError without one that allows it, or beyond a quota."""
         identity = await self._authenticator.identify(given.get("authorization", ""), given.get(TENANT_KEY, ""))
         identity.require_scope(method)
+        self._quotas.take(identity)
         return Call(method, identity.tenant, deadline, self._authenticator.role_tokens.metadata(identity.tenant))
 
     def _record(self, method: str, code: grpc.StatusCode, tenant: str, seconds: float) -> None:

@@ -15,6 +15,7 @@ from attune.services.runtime.interceptor import CallInterceptor, Deadlines
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.ports import require_free_port
 from attune.services.runtime.security.authenticator import Authenticator
+from attune.services.runtime.security.quotas import Quotas
 from attune.services.runtime.security.transport import require_safe_anonymity, server_credentials
 
 _log = structlog.get_logger("attune.server")
@@ -65,7 +66,7 @@ class RoleServer:
         """
         authenticator = Authenticator.of(config)
         require_safe_anonymity(config, has_credentials=authenticator.is_required)
-        interceptor = CallInterceptor(authenticator, _deadlines(config), metrics)
+        interceptor = CallInterceptor(authenticator, _deadlines(config), metrics, Quotas.of(config))
         server = grpc.aio.server(interceptors=[interceptor], options=_options(config))
         role.register(server)
         healthy = health.aio.HealthServicer()

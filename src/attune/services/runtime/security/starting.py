@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from attune.services.runtime.config import Config, ConfigError, RoleName
 from attune.services.runtime.security.authenticator import Authenticator
 from attune.services.runtime.security.certificates import CertificateFiles, Certificates
+from attune.services.runtime.security.quotas import has_quotas
 from attune.services.runtime.security.role_tokens import RoleTokens
 from attune.services.runtime.security.transport import require_safe_anonymity, server_credentials
 
@@ -21,6 +22,8 @@ def arranged(config: Config, roles: Collection[RoleName]) -> Config:
     is_required = Authenticator.of(config).is_required
     require_safe_anonymity(config, has_credentials=is_required)
     server_credentials(config)
+    if not is_required and has_quotas(config):
+        raise ConfigError("quotas are of tenants, which credentials name: set ATTUNE_TOKENS_FILE or ATTUNE_JWKS_URL")
     if set(roles) == set(RoleName):
         return config.model_copy(update={**_secret(config, is_required=is_required), **_name(config)})
     calling = {RoleName.SEARCH, RoleName.SUGGESTION}.intersection(roles)

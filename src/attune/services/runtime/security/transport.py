@@ -1,6 +1,8 @@
 """How bytes travel: encrypted, or on this machine only, unless somebody says that the way is safe."""
 
 import ipaddress
+from collections.abc import Callable
+from typing import cast
 
 import grpc
 
@@ -23,8 +25,9 @@ def server_credentials(config: Config) -> grpc.ServerCredentials | None:
         _require_safe_plain_text(config, files)
         return None
     renewed = RenewedFiles(files, _server_configuration)
+    renew = cast("Callable[[], grpc.ServerCertificateConfiguration]", renewed.renew)  # or None: nothing is new
     return grpc.dynamic_ssl_server_credentials(
-        renewed.made, renewed.renew, require_client_authentication=files.trusted is not None
+        renewed.made, renew, require_client_authentication=files.trusted is not None
     )
 
 
@@ -88,7 +91,7 @@ def _is_unspecified(host: str) -> bool:
 
 
 def _server_configuration(given: Certificates) -> grpc.ServerCertificateConfiguration:
-    return grpc.ssl_server_certificate_configuration([(given.key, given.chain)], given.trusted)
+    return grpc.ssl_server_certificate_configuration([(given.key or b"", given.chain or b"")], given.trusted)
 
 
 def _require_safe_plain_text(config: Config, files: CertificateFiles) -> None:
