@@ -6,6 +6,7 @@ import sys
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from attune.services.runtime.tracebacks import without_messages
 from attune.services.runtime.tracing import current_trace_id
 
 
@@ -17,7 +18,7 @@ def configure_logs(level: str) -> None:
             _add_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            without_messages,
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
