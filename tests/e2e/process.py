@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -69,12 +69,18 @@ class Running:
 
 
 @contextmanager
-def up(directory: Path, *options: str, **settings: object) -> Iterator[Running]:
-    """Roles in a process of their own, all of them unless `options` say which; gone after the `with` block."""
+def up(directory: Path, *options: str, log: Path | None = None, **settings: object) -> Iterator[Running]:
+    """Roles in a process of their own, all of them unless `options` say which; gone after the `with` block.
+
+    What they log goes where this process's does, or to a file.
+    """
     command: Sequence[str] = [*ATTUNE, "up", "--json", *options]
-    with subprocess.Popen(  # noqa: S603 - our own program
-        command, stdout=subprocess.PIPE, text=True, env=environment(directory, **settings)
-    ) as process:
+    with (
+        log.open("w") if log else nullcontext() as errors,
+        subprocess.Popen(  # noqa: S603 - our own program
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment(directory, **settings)
+        ) as process,
+    ):
         try:
             yield Running(process)
         finally:
