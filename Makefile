@@ -9,7 +9,7 @@ PROTOS := $(shell find protos/attune -name '*.proto' | sort)
 SERVICES := $(shell grep -l '^service ' $(PROTOS))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-llm test check proto proto-check proto-baseline lock bench clean
+.PHONY: help setup demo demo-llm test check proto proto-check proto-baseline lock audit sbom bench clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -74,6 +74,18 @@ lock: ## Pin the newest versions that pyproject.toml allows
 	@$(UV) lock --quiet --upgrade
 	@{ echo "# Every distribution attune is developed and tested with, pinned and hashed. Written by \`make lock\`."; \
 	   $(UV) export --quiet --all-groups --extra embedding --no-emit-project --no-header --format requirements-txt; } > requirements.lock
+
+audit: $(filter .tools/uv/bin/uv,$(UV)) ## Look for known vulnerabilities of what requirements.lock pins
+	@mkdir -p build && rm -f build/audit.json
+	@timeout 180 $(UV) tool run --quiet --from pip-audit==2.10.1 pip-audit --requirement requirements.lock --disable-pip --no-deps \
+	  --progress-spinner off --format json --output build/audit.json >build/audit.log 2>&1 || true
+	@cat build/audit.json 2>/dev/null | .ci/audit
+
+sbom: $(filter .tools/uv/bin/uv,$(UV)) ## Write what requirements.lock pins as a CycloneDX bill of materials, build/sbom.cdx.json
+	@mkdir -p build
+	@$(UV) tool run --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py requirements requirements.lock --pyproject pyproject.toml \
+	  --output-reproducible --no-validate --output-format JSON --output-file build/sbom.cdx.json 2>/dev/null
+	@echo "build/sbom.cdx.json: $$(grep -c '"purl"' build/sbom.cdx.json) distributions"
 
 bench: $(SETUP) ## Measure this machine (ARGS="embedding --json")
 	@$(BIN)/attune bench $(or $(ARGS),embedding)
