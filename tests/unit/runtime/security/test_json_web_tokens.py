@@ -19,6 +19,7 @@ from tests.fakes.issuer import AUDIENCE, ISSUER, Issuer, jwk, rsa_key
 
 from attune.services.runtime.config import Config, ConfigError
 from attune.services.runtime.errors import ServiceError
+from attune.services.runtime.security import json_web_tokens
 from attune.services.runtime.security.authenticator import Authenticator
 from attune.services.runtime.security.identity import Identity
 from attune.services.runtime.security.json_web_tokens import Expected, JsonWebTokens
@@ -27,6 +28,7 @@ from attune.services.runtime.security.published_keys import PublishedKeys
 from attune.services.runtime.security.scopes import Scope
 
 KNOWN = Issuer()
+DECODE = jwt.decode
 READER = Identity("acme", frozenset({Scope.READ}))
 
 
@@ -179,6 +181,62 @@ async def test_no_text_at_all_is_a_token(header: str, payload: str, signature: s
 @pytest.mark.parametrize("token", ["", "s3cret", "a.b", "a.b.c.d"])
 async def test_what_has_not_three_parts_is_another_kind_of_credential(issuer: Issuer, token: str) -> None:
     assert await judge(issuer).identify(token) is None
+
+
+class TestRemembering:
+    """A token that was found good is not verified again, but for no longer than it is good."""
+
+    def verified(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        seen: list[str] = []
+
+        def decode(token: str, *arguments: Any, **options: Any) -> Any:
+            seen.append(token)
+            return DECODE(token, *arguments, **options)
+
+        monkeypatch.setattr(jwt, "decode", decode)
+        return seen
+
+    async def test_it_is_verified_once(self, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen, tokens, token = self.verified(monkeypatch), judge(issuer), issuer.token()
+        assert [await tokens.identify(token) for _ in range(3)] == [READER] * 3
+        assert seen == [token]
+
+    async def test_one_that_is_not_good_is_judged_each_time(self, issuer: Issuer) -> None:
+        tokens, token = judge(issuer), issuer.token(aud="others")
+        for _ in range(2):
+            await refusal(tokens, token)
+        assert tokens._judged == {}
+
+    async def test_it_expires_all_the_same(self, issuer: Issuer) -> None:
+        published = PublishedKeys(lambda: issuer.key_set, "keys", refresh_s=300, clock=time.monotonic)
+        expected = Expected(ISSUER, AUDIENCE, frozenset({"ES256"}), leeway_s=30)
+        now = [time.time()]
+        tokens, token = JsonWebTokens(published, expected, now=lambda: now[0]), issuer.token(valid_s=-29)
+        assert await tokens.identify(token) == READER
+        now[0] += 2
+        assert await tokens._seen(token) is None
+
+    async def test_a_key_that_is_withdrawn_takes_its_tokens_along(self) -> None:
+        issuer, now = Issuer(), [0.0]
+        published = PublishedKeys(lambda: issuer.key_set, "keys", refresh_s=300, clock=lambda: now[0])
+        tokens = JsonWebTokens(published, Expected(ISSUER, AUDIENCE, frozenset({"ES256", "EdDSA"}), leeway_s=0))
+        token = issuer.token()
+        assert await tokens.identify(token) == READER
+        issuer.rotate()
+        issuer.published = issuer.published[1:]
+        now[0] += 11
+        assert await tokens.identify(issuer.token()) == READER
+        assert "does not publish" in (await refusal(tokens, token)).message
+
+    async def test_one_for_ever_is_one(self, issuer: Issuer) -> None:
+        assert await judge(issuer).identify(issuer.token(exp=10**400)) == READER
+
+    async def test_only_so_many_are_remembered(self, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(json_web_tokens, "_MOST_JUDGED", 3)
+        tokens = judge(issuer)
+        for number in range(10):
+            assert await tokens.identify(issuer.token(jti=str(number))) == READER
+        assert len(tokens._judged) == 3
 
 
 class TestKeySets:

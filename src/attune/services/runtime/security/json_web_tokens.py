@@ -1,6 +1,7 @@
 """JSON Web Tokens (RFC 7519) of an identity provider. What is unusual in one is refused, not interpreted (RFC 8725)."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +9,14 @@ import jwt
 
 from attune.services.runtime.config import Config, ConfigError
 from attune.services.runtime.security.identity import Identity, is_tenant, unauthenticated
-from attune.services.runtime.security.jwks import EVERY_ALGORITHM, KeySetError
+from attune.services.runtime.security.jwks import EVERY_ALGORITHM, KeySetError, VerifyingKey
 from attune.services.runtime.security.published_keys import PublishedKeys
 from attune.services.runtime.security.scopes import Scope
 from attune.services.runtime.security.web import is_protected
 
 _SEGMENTS = 3
+_MOST_JUDGED = 1000
+_FAR_AWAY_S = 1 << 40
 _REQUIRED = ("exp", "iss", "aud")
 
 
@@ -32,12 +35,28 @@ class Expected:
     """What scopes of attune begin with, among those of other services."""
 
 
-class JsonWebTokens:
-    """Judges tokens of one issuer."""
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A token that was found good, and by what it is so still."""
 
-    def __init__(self, keys: PublishedKeys, expected: Expected) -> None:
+    identity: Identity
+    kid: str
+    algorithm: str
+    key: VerifyingKey
+    expires_at: float
+    """In seconds since 1970, what clocks may differ by included."""
+
+
+class JsonWebTokens:
+    """Judges tokens of one issuer. Backends send one token for minutes, and a signature takes as long to verify as a
+    completion to answer: so what was found good is remembered, until it expires or its key is read anew.
+    """
+
+    def __init__(self, keys: PublishedKeys, expected: Expected, *, now: Callable[[], float] = time.time) -> None:
         self._keys = keys
         self._expected = expected
+        self._now = now
+        self._judged: dict[str, _Judged] = {}
 
     @classmethod
     def of(cls, config: Config) -> "JsonWebTokens | None":
@@ -54,23 +73,42 @@ class JsonWebTokens:
         """See `Verifier`. What has not three parts is none."""
         if token.count(".") != _SEGMENTS - 1:
             return None
-        claims = await self._claims(token)
-        tenant = claims.get(self._expected.tenant_claim)
-        if not isinstance(tenant, str) or not is_tenant(tenant):
-            raise unauthenticated(f"the token names no tenant in its claim {self._expected.tenant_claim}")
-        return Identity(tenant, self._scopes(claims))
+        if identity := await self._seen(token):
+            return identity
+        kid, algorithm = self._header(token)
+        key = await self._keys.find(kid, algorithm)
+        if key is None:
+            raise unauthenticated("the token is signed with a key that the issuer does not publish")
+        claims = self._claims(token, key, algorithm)
+        identity = self._identity(claims)
+        while len(self._judged) >= _MOST_JUDGED:
+            del self._judged[next(iter(self._judged))]
+        self._judged[token] = _Judged(identity, kid, algorithm, key, self._end(claims))
+        return identity
 
-    async def _claims(self, token: str) -> dict[str, Any]:
+    async def _seen(self, token: str) -> Identity | None:
+        """Whose token it is, where it was found good, by a key that is still published, and has not expired."""
+        judged = self._judged.get(token)
+        if judged is None:
+            return None
+        key = await self._keys.find(judged.kid, judged.algorithm)
+        if key is judged.key and self._now() < judged.expires_at:
+            return judged.identity
+        self._judged.pop(token, None)
+        return None
+
+    def _header(self, token: str) -> tuple[str, str]:
+        """The name of the key, empty where there is none, and the algorithm."""
         try:
             header = jwt.get_unverified_header(token)
         except (jwt.PyJWTError, ValueError) as error:
             raise unauthenticated("the token is no JSON Web Token") from error
-        algorithm, kid = str(header.get("alg")), str(header.get("kid", ""))
+        algorithm = str(header.get("alg"))
         if algorithm not in self._expected.algorithms:
             raise unauthenticated("the token is signed by an algorithm that is not accepted (ATTUNE_JWT_ALGORITHMS)")
-        key = await self._keys.find(kid, algorithm)
-        if key is None:
-            raise unauthenticated("the token is signed with a key that the issuer does not publish")
+        return str(header.get("kid", "")), algorithm
+
+    def _claims(self, token: str, key: VerifyingKey, algorithm: str) -> dict[str, Any]:
         try:
             return jwt.decode(
                 token,
@@ -85,6 +123,15 @@ class JsonWebTokens:
             raise unauthenticated("the token has expired: get a new one", "EXPIRED_CREDENTIAL") from error
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise unauthenticated(f"the token does not hold: {_why(error)}") from error
+
+    def _end(self, claims: dict[str, Any]) -> float:
+        return min(int(claims["exp"]), _FAR_AWAY_S) + self._expected.leeway_s
+
+    def _identity(self, claims: dict[str, Any]) -> Identity:
+        tenant = claims.get(self._expected.tenant_claim)
+        if not isinstance(tenant, str) or not is_tenant(tenant):
+            raise unauthenticated(f"the token names no tenant in its claim {self._expected.tenant_claim}")
+        return Identity(tenant, self._scopes(claims))
 
     def _scopes(self, claims: dict[str, Any]) -> frozenset[Scope]:
         given = claims.get(self._expected.scope_claim, "")
