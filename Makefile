@@ -9,7 +9,7 @@ PROTOS := $(shell find protos/attune -name '*.proto' | sort)
 SERVICES := $(shell grep -l '^service ' $(PROTOS))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-llm test check proto proto-check proto-baseline lock audit sbom bench clean
+.PHONY: help setup demo demo-llm test test-kubernetes check proto proto-check proto-baseline lock audit sbom bench clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -46,11 +46,15 @@ demo-llm: $(SETUP) $(LLM)/.attune-setup ## The same, with a small real language 
 test: $(SETUP) ## Run the tests (ARGS="-k search")
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
-check: $(SETUP) proto-check ## Lint, types, import contracts, contracts, examples
+test-kubernetes: $(SETUP) ## Apply every overlay to a real API server (builds it once: Go, minutes; ARGS=--json)
+	@$(BIN)/python -m tests.kubernetes $(ARGS)
+
+check: $(SETUP) proto-check ## Lint, types, import contracts, contracts, images
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@! test -x $(BIN)/hadolint || $(BIN)/hadolint deploy/images/Dockerfile
 
 proto: $(SETUP) ## Regenerate the code beside the .proto files
 	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -Iprotos -Iprotos/third_party \

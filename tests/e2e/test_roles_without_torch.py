@@ -1,4 +1,4 @@
-"""The images of four roles carry no torch: each really starts in a process that can import neither it nor its company."""
+"""Four images carry no torch: their roles really start in a process that can import neither it nor its company."""
 
 import json
 import subprocess
