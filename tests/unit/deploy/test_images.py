@@ -13,7 +13,7 @@ from tests.unit.deploy.manifests import OVERLAYS, ROOT, Manifest, pod, workloads
 
 from attune.services.runtime.config import Config, RoleName
 
-DOCKERFILE = (ROOT / "deploy/images/Dockerfile").read_text()
+DOCKERFILE = re.sub(r" \\\n\s*", " ", (ROOT / "deploy/images/Dockerfile").read_text())
 STAGES = dict(re.findall(r"^FROM \S+ AS (\S+)\n((?:(?!FROM ).*\n)*)", DOCKERFILE, re.MULTILINE))
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "deploy/compose/system.yml").read_text())
 TARGETS = {each for each, lines in STAGES.items() if "\nCMD " in f"\n{lines}"}
@@ -68,9 +68,9 @@ def test_base_images_have_a_tag_and_versions_are_those_of_the_lock_file() -> Non
 
 def test_roles_without_torch_are_installed_as_ci_installs_them() -> None:
     """So that what CI starts is what images have."""
-    assert f"{WITHOUT_TORCH} --extra kafka --extra postgres\n" in STAGES["dependencies"]
+    assert f"{WITHOUT_TORCH} --extra kafka --extra postgres --extra tracing\n" in STAGES["dependencies"]
     in_ci = (ROOT / ".ci/wheel-works").read_text().replace('"$uv" pip install --quiet', "uv pip install")
-    assert f"{WITHOUT_TORCH} --extra kafka --extra postgres\n" in in_ci
+    assert f"{WITHOUT_TORCH} --extra kafka --extra postgres --extra tracing\n" in in_ci
 
 
 def test_hadolint_finds_nothing() -> None:

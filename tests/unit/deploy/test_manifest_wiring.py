@@ -83,12 +83,16 @@ def asked_services(overlay: str) -> set[Edge]:
             found.add((name(workload), "postgres", 5432))
         if "ATTUNE_KAFKA_PASSWORD_FILE" in told:
             found.add((name(workload), "kafka", 9093))
+        if "ATTUNE_OTLP_ENDPOINT" in told:
+            found.add((name(workload), "collector", int(told["ATTUNE_OTLP_ENDPOINT"].rpartition(":")[2])))
     return found
 
 
 def peer(to: Manifest, overlay: str) -> list[str]:
     if "ipBlock" in to:
         return ["postgres"]
+    if MONITORING in to.get("namespaceSelector", {}).get("matchLabels", {}):
+        return ["collector"]
     labels = to["podSelector"].get("matchLabels", {})
     if labels.get("strimzi.io/kind") == "Kafka":
         return ["kafka"]
@@ -143,7 +147,7 @@ def test_what_may_leave_a_pod_is_what_it_is_told_to_call(overlay: str) -> None:
 
 @each_overlay()
 def test_what_may_reach_a_pod_is_what_may_leave_another(overlay: str) -> None:
-    elsewhere = {("kafka", 9093)} | ({("postgres", 5432)} if overlay == "production" else set())
+    elsewhere = {("kafka", 9093), ("collector", 4317)} | ({("postgres", 5432)} if overlay == "production" else set())
     assert allowed_in(overlay) == {edge for edge in allowed_out(overlay) if edge[1:] not in elsewhere}
 
 
