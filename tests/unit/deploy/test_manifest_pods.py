@@ -57,7 +57,8 @@ def test_a_pod_has_time_to_leave_its_service_and_to_drain(overlay: str) -> None:
         (container,) = pod(workload)["containers"]
         pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
         drain = float(environment(overlay, workload)["ATTUNE_DRAIN_S"])
-        assert pause >= 2 * container["readinessProbe"]["periodSeconds"]
+        age = float(environment(overlay, workload)["ATTUNE_CONNECTION_AGE_S"])
+        assert pause >= 1.1 * age + 2 * container["readinessProbe"]["periodSeconds"], "gRPC adds a tenth at random"
         assert pod(workload)["terminationGracePeriodSeconds"] >= pause + drain + 10
 
 

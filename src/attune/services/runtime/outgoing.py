@@ -17,7 +17,8 @@ from attune.services.runtime.security.transport import (
 )
 from attune.services.runtime.tracing import carried
 
-# Retried by gRPC itself (service config), for calls that are safe to repeat: all of attune's are.
+# Retried by gRPC itself (service config), for calls that are safe to repeat: all of attune's are. A server that is told to
+# end cancels what has arrived and was not taken up yet; a caller's own cancellation is never tried again.
 RETRY_POLICY = {
     "methodConfig": [
         {
@@ -27,7 +28,7 @@ RETRY_POLICY = {
                 "initialBackoff": "0.1s",
                 "maxBackoff": "2s",
                 "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ]
@@ -61,6 +62,9 @@ def _options(config: Config) -> list[tuple[str, Any]]:
         ("grpc.service_config", json.dumps(RETRY_POLICY)),
         ("grpc.lb_policy_name", "round_robin"),
         ("grpc.keepalive_time_ms", 30_000),
+        # A replica that is started again is found within seconds; gRPC would leave it alone for up to two minutes.
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 5_000),
         # Names are looked up again when connections end, one after the other in a rolling update; so often at most.
         ("grpc.dns_min_time_between_resolutions_ms", 2_000),
         ("grpc.max_send_message_length", config.max_message_bytes),
