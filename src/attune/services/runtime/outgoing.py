@@ -17,8 +17,8 @@ from attune.services.runtime.security.transport import (
 )
 from attune.services.runtime.tracing import carried
 
-# Retried by gRPC itself (service config), for calls that are safe to repeat: all of attune's are. A server that is told to
-# end cancels what has arrived and was not taken up yet; a caller's own cancellation is never tried again.
+# Retried by gRPC itself (service config), for calls that are safe to repeat: all of attune's are. A server that is told
+# to end cancels what has arrived and was not taken up yet; a caller's own cancellation is never tried again.
 RETRY_POLICY = {
     "methodConfig": [
         {
