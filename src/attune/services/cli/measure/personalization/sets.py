@@ -169,10 +169,12 @@ def _metadata(line: JsonLine) -> dict[str, Any]:
 
 
 def _corpus(directory: Path) -> list[Passage]:
+    """Without empty documents, of which some corpora have one or two: they cannot be embedded."""
     path = next((each for each in (directory / "corpus.jsonl", directory / "corpus.jsonl.gz") if each.exists()), None)
     if path is None:
         raise CorpusError(f"{directory}: no corpus.jsonl or corpus.jsonl.gz; give the directory that has retrieval/")
-    return [Passage(line.text("_id"), _passage(line)) for line in read_json_lines(path)]
+    read = (Passage(line.text("_id"), _passage(line)) for line in read_json_lines(path))
+    return [each for each in read if each.text]
 
 
 def _passage(line: JsonLine) -> str:
