@@ -40,6 +40,12 @@ def best_score(fused: Sequence[Fused]) -> float:
     return max((each.score for each in fused), default=1.0)
 
 
+def dense_share(found: Fused, best: float) -> float:
+    """What the dense ranking has given to the document's plain score, where the best score of the fusion is `best`."""
+    rank = found.ranks.get("dense")
+    return 0.0 if rank is None else reciprocal_rank(rank) / best
+
+
 def in_plain_order(fused: Sequence[Fused]) -> list[Fused]:
     """By falling plain score, equal ones as they were."""
     best = best_score(fused)

@@ -18,7 +18,7 @@ from attune.services.search.boosts.declared import Boost
 from attune.services.search.cross_encoding import CrossEncoding, cross_encoded
 from attune.services.search.feedback.mending import embedded_query
 from attune.services.search.feedback.parts import Replacement
-from attune.services.search.fusion import Fused, best_score, reciprocal_rank_fusion
+from attune.services.search.fusion import Fused, reciprocal_rank_fusion
 from attune.services.search.gateway import Augmentation, Expert, Gateway, is_without_answer
 from attune.services.search.index.bm25 import terms_of
 from attune.services.search.index.narrowing import PUBLIC, Within
@@ -244,9 +244,7 @@ class Searcher:
         """What the session, and what the user has read and said, do to the candidates."""
         history = person.history if fused else ()
         known = await known_interests(self._index, self._statements, tenant, history, question.space)
-        best = best_score(fused)
-        plain = {each.id: each.plain(best) for each in fused}
-        return await weigh_contexts(self._index, tenant, question, plain, known, self._gates, wish.session)
+        return await weigh_contexts(self._index, tenant, question, fused, known, self._gates, wish.session)
 
     async def _documents(
         self,

@@ -148,7 +148,7 @@ def test_a_gate_has_learned_nothing_of_the_fold_that_it_judges() -> None:
     learned = [Lesson("session", place % 2, row, float(row[3]), 1.0) for place, row in enumerate(values)]
     alone = fitted([each for each in learned if each.fold == 1])
     assert np.array_equal(fitted(learned, leave_out=0).session.weights, alone.session.weights)
-    assert fitted(learned, leave_out=0).user.weight(values[0]) == 0  # nobody taught it
+    assert fitted(learned, leave_out=0).documents.weight(values[0]) == 0  # nobody taught it
 
 
 def test_of_a_large_corpus_what_is_judged_and_read_stays() -> None:

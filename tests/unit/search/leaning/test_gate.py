@@ -20,7 +20,8 @@ def of(**values: float) -> np.ndarray:
 
 
 def seen(text: str, vectors: np.ndarray, session: np.ndarray = NORTH) -> dict[str, float]:
-    documents = Candidates(vectors, np.linspace(1, 0.5, len(vectors)))
+    base = np.linspace(1, 0.5, len(vectors))
+    documents = Candidates(vectors, base, base / 2, 0.5)
     ranking = beside(documents, EAST, documents.cosines(session), 0.6)
     found = features(Asked(text, 2, 5.0), documents.base, ranking, 0.25)
     return dict(zip(FEATURES, found.tolist(), strict=True))
@@ -92,11 +93,11 @@ def test_lessons_that_count_less_are_believed_less() -> None:
 
 
 def test_gates_come_back_from_their_file_as_they_went_in(tmp_path: Path) -> None:
-    made = Gates(teach(lessons()), Gate.closed(), {"sets": ["ikat"]})
+    made = Gates(teach(lessons()), Gate.closed(), Gate.closed(), {"sets": ["ikat"]})
     made.save(tmp_path / "gates.json")
     found = Gates.load(tmp_path / "gates.json")
     assert np.array_equal(found.session.weights, made.session.weights)
-    assert (found.session.bias, found.user.threshold) == (made.session.bias, 1.0)
+    assert (found.session.bias, found.documents.threshold) == (made.session.bias, 1.0)
     assert found.provenance == {"sets": ["ikat"]}
 
 
@@ -122,7 +123,7 @@ def test_a_file_of_something_else_is_refused_with_the_mend(tmp_path: Path, conte
 def test_other_features_are_refused(tmp_path: Path) -> None:
     Gates.closed().save(tmp_path / "gates.json")
     content = json.loads((tmp_path / "gates.json").read_text())
-    content["user"]["features"]["mood"] = content["user"]["features"].pop("gain")
+    content["documents"]["features"]["mood"] = content["documents"]["features"].pop("gain")
     (tmp_path / "gates.json").write_text(json.dumps(content))
     with pytest.raises(GatesError, match="its features are not terms, refers"):
         Gates.load(tmp_path / "gates.json")

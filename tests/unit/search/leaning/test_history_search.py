@@ -84,7 +84,7 @@ async def search(
 ) -> Found:
     enter_call(Call("Search", "acme", float("inf")))
     wish = Wish("unheard-of", user, Context(personalization=personalization), (), 10)
-    gates = Gates(Gate.closed(), gate(is_open=is_open))
+    gates = Gates(Gate.closed(), gate(is_open=is_open), gate(is_open=is_open))
     return await Searcher(index, services, gates=gates).search(wish)  # type: ignore[arg-type]
 
 
@@ -153,7 +153,7 @@ async def test_less_personalization_weighs_less(index: Index) -> None:
 
 async def test_statements_are_embedded_once_and_together(index: Index) -> None:
     services = Remembering(history=(SAID, Remembered(AT, statement="And the sixth.")))
-    searcher = Searcher(index, services, gates=Gates(Gate.closed(), gate(is_open=True)))  # type: ignore[arg-type]
+    searcher = Searcher(index, services, gates=Gates(Gate.closed(), gate(is_open=True), Gate.closed()))  # type: ignore[arg-type]
     enter_call(Call("Search", "acme", float("inf")))
     for _ in range(2):
         await searcher.search(Wish("unheard-of", "ada", Context(), (), 10))
@@ -176,6 +176,6 @@ async def test_after_a_turn_the_history_counts_only_where_the_session_does_not(i
     services = Remembering(history=(READ,))
     wish = Wish("unheard-of", "ada", Context(turns=[Turn(text="this")]), (), 10)
     for is_open in (True, False):
-        gates = Gates(gate(is_open=is_open), gate(is_open=True))
+        gates = Gates(gate(is_open=is_open), gate(is_open=True), gate(is_open=True))
         contexts = (await Searcher(index, services, gates=gates).search(wish)).contexts  # type: ignore[arg-type]
         assert (contexts.session.value > 0, contexts.history.value > 0) == (is_open, not is_open)

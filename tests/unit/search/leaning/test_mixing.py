@@ -20,9 +20,17 @@ def open_gate(bias: float = 50.0) -> Gate:
     return Gate(bias, closed.weights, closed.means, closed.scales, 0.5)
 
 
+OPEN = Gates(open_gate(), open_gate(), open_gate())
+
+
+def of(vectors: np.ndarray, base: np.ndarray) -> Candidates:
+    """Half of each score is from the dense ranking, whose first has half a point."""
+    return Candidates(vectors, base, base / 2, 0.5)
+
+
 def candidates(*vectors: np.ndarray) -> Candidates:
     base = np.linspace(1.0, 0.5, len(vectors))
-    return Candidates(np.stack(vectors), base)
+    return of(np.stack(vectors), base)
 
 
 def units(count: int, seed: int) -> np.ndarray:
@@ -63,49 +71,69 @@ def test_a_document_without_a_comparable_vector_keeps_its_score() -> None:
 
 @given(count=st.integers(1, 30), seed=st.integers(0, 1000), wanted=st.floats(0, 2))
 def test_a_closed_gate_changes_no_score(count: int, seed: int, wanted: float) -> None:
-    documents = Candidates(units(count, seed), np.sort(np.random.default_rng(seed).random(count))[::-1])
+    documents = of(units(count, seed), np.sort(np.random.default_rng(seed).random(count))[::-1])
     session, interest = units(2, seed + 1)
     interests = Interests(interest[None], np.ones(1))
     found = lean(
-        ASKED, units(1, seed + 2)[0], documents, Gates.closed(), session=session, interests=interests, wanted=wanted
+        ASKED, units(1, seed + 2)[0], documents, Gates.closed(), session=session, statements=interests, wanted=wanted
     )
     assert np.array_equal(found.scores, documents.base)
 
 
 @given(count=st.integers(1, 30), seed=st.integers(0, 1000), wanted=st.floats(0, 2))
 def test_the_parts_add_up_and_scores_stay_between_0_and_1(count: int, seed: int, wanted: float) -> None:
-    documents = Candidates(units(count, seed), np.random.default_rng(seed).random(count))
-    gates = Gates(open_gate(), open_gate())
+    documents = of(units(count, seed), np.random.default_rng(seed).random(count))
+    gates = OPEN
     session, interest = units(2, seed + 1)
     interests = Interests(interest[None], np.ones(1))
-    found = lean(ASKED, units(1, seed + 2)[0], documents, gates, session=session, interests=interests, wanted=wanted)
-    alone = lean(ASKED, units(1, seed + 2)[0], documents, gates, interests=interests, wanted=wanted)
+    found = lean(ASKED, units(1, seed + 2)[0], documents, gates, session=session, statements=interests, wanted=wanted)
+    alone = lean(ASKED, units(1, seed + 2)[0], documents, gates, statements=interests, wanted=wanted)
     assert found.session is not None
-    assert (found.user is None) == (found.session.weight > 0)
+    assert (found.statements is None) == (found.session.weight > 0)
     for each in (found, alone):
-        parts = [step.parts for step in (each.session, each.user) if step is not None]
-        assert np.allclose(each.scores, documents.base + sum(parts))
+        assert np.allclose(each.scores, documents.base + sum(step.parts for step in each.steps))
     assert (found.scores >= 0).all()
     assert (found.scores <= 1 + 1e-9).all()
 
 
 @given(seed=st.integers(0, 1000))
 def test_nothing_wanted_is_the_base_ranking(seed: int) -> None:
-    documents = Candidates(units(20, seed), np.linspace(1, 0.1, 20))
-    gates = Gates(open_gate(), open_gate())
+    documents = of(units(20, seed), np.linspace(1, 0.1, 20))
+    gates = OPEN
     found = lean(ASKED, units(1, seed)[0], documents, gates, session=units(1, seed + 1)[0], wanted=0.0)
     assert np.array_equal(found.scores, documents.base)
 
 
 def test_without_contexts_nothing_is_added() -> None:
-    found = lean(ASKED, EAST, candidates(EAST, NORTH), Gates(open_gate(), open_gate()))
-    assert (found.session, found.user) == (None, None)
+    found = lean(ASKED, EAST, candidates(EAST, NORTH), OPEN)
+    assert found.steps == []
 
 
 def test_what_was_said_before_lifts_what_is_near_to_it() -> None:
     query = mixed(EAST, NORTH, share=0.1)
-    documents = Candidates(np.stack([EAST, mixed(EAST, NORTH, share=0.9)]), np.array([1.0, 0.9]))
-    found = lean(ASKED, query, documents, Gates(open_gate(), open_gate()), session=NORTH)
+    documents = of(np.stack([EAST, mixed(EAST, NORTH, share=0.9)]), np.array([1.0, 0.9]))
+    found = lean(ASKED, query, documents, OPEN, session=NORTH)
     assert found.session is not None
     assert found.session.ranking.ranks.tolist() == [2, 1]
     assert found.session.parts[1] > 0 > found.session.parts[0]
+
+
+def test_of_statements_and_documents_the_kind_counts_that_is_foreseen_to_help_more() -> None:
+    documents = candidates(EAST, NORTH, WEST)
+    kinds = {"statements": Interests(NORTH[None], np.ones(1)), "documents": Interests(WEST[None], np.ones(1))}
+    for said, read in ((0.15, 0.1), (0.05, 0.1)):
+        gates = Gates(open_gate(-50), open_gate(said), open_gate(read))
+        found = lean(ASKED, EAST, documents, gates, **kinds)  # type: ignore[arg-type]
+        assert found.statements is not None
+        assert found.documents is not None
+        assert (found.statements.weight > 0, found.documents.weight > 0) == (said > read, read > said)
+        loser = found.documents if said > read else found.statements
+        assert not loser.parts.any()
+
+
+def test_words_keep_what_they_gave_where_a_document_that_was_read_speaks() -> None:
+    """A document of no dense rank and all of its score by words loses nothing, wherever the cosines have it."""
+    documents = Candidates(np.stack([EAST, WEST]), np.array([0.9, 1.0]), np.array([0.5, 0.0]), 0.5)
+    found = lean(ASKED, EAST, documents, OPEN, documents=Interests(EAST[None], np.ones(1)))
+    assert found.documents is not None
+    assert found.scores[1] >= documents.base[1]

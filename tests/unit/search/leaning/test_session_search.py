@@ -42,7 +42,7 @@ class Said(Services):
 def gates(*, are_open: bool) -> Gates:
     closed = Gate.closed()
     gate = Gate(50.0 if are_open else -50.0, closed.weights, closed.means, closed.scales, 0.5)
-    return Gates(gate, Gate.closed())
+    return Gates(gate, Gate.closed(), Gate.closed())
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from attune.services.search.fusion import Fused, best_score, dense_share, reciprocal_rank
 from attune.services.search.index.port import FloatVector, Index
 from attune.services.search.leaning.gate import Asked
 from attune.services.search.leaning.gates import Gates
 from attune.services.search.leaning.interests import Known
-from attune.services.search.leaning.leaned import Step, lean
+from attune.services.search.leaning.leaned import Leaned, Step, lean
 from attune.services.search.leaning.mixing import Candidates
 from attune.services.search.person import Remembered
 from attune.services.search.spaces import Space
@@ -74,37 +75,52 @@ async def weigh_contexts(
     index: Index,
     tenant: str,
     question: Question,
-    plain: Mapping[str, float],
-    known: Known | None,
+    fused: Sequence[Fused],
+    known: Known,
     gates: Gates,
     wanted: float,
 ) -> Contexts:
-    """What the contexts do to each of the documents, whose `plain` scores are by id, in the plain order."""
-    is_alone = question.session is None and known is None
-    if is_alone or not plain or not question.query.any():
+    """What the contexts do to each of the documents, which are in the plain order."""
+    is_alone = question.session is None and not known
+    if is_alone or not fused or not question.query.any():
         return Contexts()
-    ids = list(plain)
+    ids = [each.id for each in fused]
     vectors = await asyncio.to_thread(index.vectors, tenant, ids, question.space.key)
-    nothing = np.zeros(len(question.query), np.float32)
-    candidates = Candidates(
-        np.stack([vectors.get(each, nothing) for each in ids]), np.array([plain[each] for each in ids])
-    )
+    candidates = _candidates(fused, vectors, len(question.query))
     found = lean(
         question.asked,
         question.query,
         candidates,
         gates,
         session=question.session,
-        interests=known.interests if known else None,
+        statements=known.statements.interests if known.statements else None,
+        documents=known.documents.interests if known.documents else None,
         wanted=wanted,
     )
     contexts = Contexts()
     if found.session:
         contexts = replace(contexts, session=_weight(ids, found.session, (_ABSTAINS, _COUNTS)))
-    if known and found.user:
-        weight = _weight(ids, found.user, (_HISTORY_ABSTAINS, _HISTORY_COUNTS), known.remembered)
-        return replace(contexts, history=weight)
-    return contexts.without_history(_AFTER_A_TURN) if known else contexts
+    return replace(contexts, history=_history(ids, found, known)) if known else contexts
+
+
+def _history(ids: Sequence[str], found: Leaned, known: Known) -> ContextWeight:
+    """Of the kind of history that counts more."""
+    kinds = ((found.statements, known.statements), (found.documents, known.documents))
+    steps = [(step, evidence.remembered) for step, evidence in kinds if step and evidence]
+    if not steps:
+        return ContextWeight(0.0, _AFTER_A_TURN)
+    step, remembered = max(steps, key=lambda each: each[0].weight)
+    return _weight(ids, step, (_HISTORY_ABSTAINS, _HISTORY_COUNTS), remembered)
+
+
+def _candidates(fused: Sequence[Fused], vectors: Mapping[str, FloatVector], dimension: int) -> Candidates:
+    best, nothing = best_score(fused), np.zeros(dimension, np.float32)
+    return Candidates(
+        np.stack([vectors.get(each.id, nothing) for each in fused]),
+        np.array([each.plain(best) for each in fused]),
+        np.array([dense_share(each, best) for each in fused]),
+        reciprocal_rank(1) / best,
+    )
 
 
 def _weight(

@@ -1,7 +1,7 @@
-"""The two gates in a JSON file that anybody can read.
+"""The gates in a JSON file that anybody can read.
 
-{"format": 1, "session": {"bias", "threshold", "features": {"terms": {"weight", "mean", "scale"}, ...}}, "user": ...,
- "provenance": {...}}
+{"format": 2, "session": {"bias", "threshold", "features": {"terms": {"weight", "mean", "scale"}, ...}},
+ "statements": ..., "documents": ..., "provenance": {...}}
 """
 
 import json
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from attune.services.runtime.feature_weight import FeatureWeight
 from attune.services.search.leaning.gate import FEATURES, Gate
 
-_FORMAT = 1
+_FORMAT = 2
 _MAKE = "make one with `attune eval personalization --gates FILE`"
 
 
@@ -35,22 +35,24 @@ class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
     format: int
     session: _Gate
-    user: _Gate
+    statements: _Gate
+    documents: _Gate
     provenance: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
 class Gates:
-    """What says how far each context counts: the session, and what the user cares about."""
+    """What says how far each context counts: the session, what the user said of themselves, what the user has read."""
 
     session: Gate
-    user: Gate
+    statements: Gate
+    documents: Gate
     provenance: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def closed(cls) -> Self:
-        """Neither lets anything through."""
-        return cls(Gate.closed(), Gate.closed())
+        """None of them lets anything through."""
+        return cls(Gate.closed(), Gate.closed(), Gate.closed())
 
     @classmethod
     def packaged(cls) -> Self:
@@ -76,11 +78,17 @@ class Gates:
             raise GatesError(f"{name}: {place}: {first['msg']}: {_MAKE}") from None
         if found.format != _FORMAT:
             raise GatesError(f"{name} has format {found.format}, this version reads {_FORMAT}: {_MAKE}")
-        return cls(_of(found.session, name), _of(found.user, name), found.provenance)
+        gates = (_of(each, name) for each in (found.session, found.statements, found.documents))
+        return cls(*gates, provenance=found.provenance)
 
     def save(self, path: Path) -> None:
         """Write the file. Raises GatesError where it cannot be written."""
-        made = {"format": _FORMAT, "session": _told(self.session), "user": _told(self.user)}
+        made = {
+            "format": _FORMAT,
+            "session": _told(self.session),
+            "statements": _told(self.statements),
+            "documents": _told(self.documents),
+        }
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(made | {"provenance": self.provenance}, indent=2) + "\n", encoding="utf-8")

@@ -18,30 +18,44 @@ _log = structlog.get_logger("attune.search")
 
 
 @dataclass(frozen=True)
-class Known:
+class Evidence:
     """Interests, and what each of them is: of a statement its time alone, for rankings are kept, and texts are not."""
 
     interests: Interests
     remembered: tuple[Remembered, ...]
 
 
+@dataclass(frozen=True)
+class Known:
+    """What the user has said, and what the user has read; None where that is nothing."""
+
+    statements: Evidence | None = None
+    documents: Evidence | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.statements or self.documents)
+
+
 async def known_interests(
     index: Index, statements: SaidVectors, tenant: str, history: Sequence[Remembered], space: Space
-) -> Known | None:
-    """Those that can be compared with documents of the space; None where there are none.
+) -> Known:
+    """Those that can be compared with documents of the space.
 
     A document that was deleted, or that another expert has embedded, is none. Where statements cannot be embedded now,
     documents count alone.
     """
-    found = await asyncio.gather(
+    read, said = await asyncio.gather(
         _of_documents(index, tenant, [each for each in history if each.document_id], space),
         _of_statements(statements, tenant, [each for each in history if each.statement], space),
     )
-    pairs = [pair for part in found for pair in part]
+    return Known(_evidence(said), _evidence(read))
+
+
+def _evidence(pairs: Sequence[tuple[Remembered, FloatVector]]) -> Evidence | None:
     if not pairs:
         return None
     interests = Interests(np.stack([vector for _, vector in pairs]), np.ones(len(pairs)))
-    return Known(interests, tuple(replace(each, statement="") for each, _ in pairs))
+    return Evidence(interests, tuple(replace(each, statement="") for each, _ in pairs))
 
 
 async def _of_documents(

@@ -1,6 +1,7 @@
-"""Both contexts of a search: the session or, where it does not count, what the user cares about."""
+"""The contexts of a search: the session or, where it does not count, what the user has said or read before."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from attune.services.search.leaning.mixing import (
     beside,
     leaned,
     nearest_interest,
+    swayed,
 )
 
 AFTER_A_TURN = 0.05
@@ -25,7 +27,7 @@ AFTER_A_TURN = 0.05
 
 @dataclass(frozen=True)
 class Interests:
-    """What the user cares about: unit vectors [m, d], and between 0 and 1 how much [m]."""
+    """What the user has said, or read: unit vectors [m, d], and between 0 and 1 how much each counts [m]."""
 
     vectors: NDArray[np.float32]
     strengths: Scores
@@ -47,19 +49,29 @@ class Step:
     nearest: NDArray[np.intp] | None = None
     """Of each document the nearest interest."""
 
+    def silenced(self) -> "Step":
+        """The same where it does not count."""
+        return replace(self, weight=0.0, parts=np.zeros_like(self.parts))
+
 
 @dataclass(frozen=True)
 class Leaned:
-    """The scores [n] that documents have before, and what the session or the user's interests add."""
+    """The scores [n] that documents have before, and what each context adds: one of them at most."""
 
     base: Scores
-    session: Step | None
-    user: Step | None
+    session: Step | None = None
+    statements: Step | None = None
+    documents: Step | None = None
+
+    @property
+    def steps(self) -> list[Step]:
+        """Of the contexts that there are."""
+        return [step for step in (self.session, self.statements, self.documents) if step is not None]
 
     @property
     def scores(self) -> Scores:
         """[n]: the sum."""
-        return self.base + sum(step.parts for step in (self.session, self.user) if step is not None)
+        return self.base + sum(step.parts for step in self.steps)
 
 
 def lean(
@@ -69,12 +81,14 @@ def lean(
     gates: Gates,
     *,
     session: Vector | None = None,
-    interests: Interests | None = None,
+    statements: Interests | None = None,
+    documents: Interests | None = None,
     wanted: float = 1.0,
 ) -> Leaned:
-    """Lean the candidates' scores on the contexts that are there.
+    """Lean the candidates' scores on one of the contexts that are there.
 
-    The user's interests are asked only where the session does not count: two gates err more often than one.
+    The user's interests are asked only where the session does not count, and of these the kind that is foreseen to help
+    more counts: two gates err more often than one.
 
     Args:
         asked: the query's text, as the gates see it.
@@ -82,16 +96,24 @@ def lean(
         candidates: the documents found for the query, and for the query with the session (`mixed`).
         gates: for each context one.
         session: the vector [d] of what the user was just told or asked.
-        interests: what the user cares about.
+        statements: what the user said of themselves.
+        documents: what the user has read.
         wanted: the caller's wish: 0 is the base ranking, 1 the default; weights never pass 1.
     """
-    first = second = None
+    found = Leaned(candidates.base)
     if session is not None:
-        first = _of_session(asked, query, candidates, gates.session, session, wanted)
-    if interests and (first is None or first.weight <= 0):
-        gate = gates.user if first is None else gates.user.stricter(AFTER_A_TURN)
-        second = _of_user(asked, query, candidates, gate, interests, wanted)
-    return Leaned(candidates.base, first, second)
+        found = replace(found, session=_of_session(asked, query, candidates, gates.session, session, wanted))
+    if found.session is not None and found.session.weight > 0:
+        return found
+    more = 0.0 if session is None else AFTER_A_TURN
+    said = read = None
+    if statements:
+        said = _of_user(asked, query, candidates, gates.statements.stricter(more), statements, wanted, leaned)
+    if documents:
+        read = _of_user(asked, query, candidates, gates.documents.stricter(more), documents, wanted, swayed)
+    if said and read:
+        said, read = (said, read.silenced()) if said.weight >= read.weight else (said.silenced(), read)
+    return replace(found, statements=said, documents=read)
 
 
 def _of_session(
@@ -99,24 +121,21 @@ def _of_session(
 ) -> Step:
     ranking = beside(candidates, query, candidates.cosines(session), SESSION_SHARE)
     values = features(asked, candidates.base, ranking, float(query @ session))
-    return _step(candidates, ranking, values, min(1.0, wanted * gate.weight(values)))
+    weight = min(1.0, wanted * gate.weight(values))
+    return Step(ranking, values, weight, leaned(candidates, ranking, weight), leaned(candidates, ranking, 1.0))
 
 
 def _of_user(
-    asked: Asked, query: Vector, candidates: Candidates, gate: Gate, interests: Interests, wanted: float
+    asked: Asked,
+    query: Vector,
+    candidates: Candidates,
+    gate: Gate,
+    interests: Interests,
+    wanted: float,
+    added: Callable[[Candidates, Beside, float], Scores],
 ) -> Step:
     support, which = nearest_interest(candidates, interests.vectors, interests.strengths)
     ranking = beside(candidates, query, support, USER_SHARE)
     values = features(asked, candidates.base, ranking, float((interests.vectors @ query).max()))
-    return _step(candidates, ranking, values, min(1.0, wanted * gate.weight(values)), which)
-
-
-def _step(
-    candidates: Candidates,
-    ranking: Beside,
-    values: NDArray[np.float64],
-    weight: float,
-    nearest: NDArray[np.intp] | None = None,
-) -> Step:
-    parts, full = leaned(candidates, ranking, weight), leaned(candidates, ranking, 1.0)
-    return Step(ranking, values, weight, parts, full, nearest)
+    weight = min(1.0, wanted * gate.weight(values))
+    return Step(ranking, values, weight, added(candidates, ranking, weight), added(candidates, ranking, 1.0), which)

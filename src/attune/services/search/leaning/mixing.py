@@ -36,6 +36,10 @@ class Candidates:
 
     vectors: NDArray[np.float32]
     base: Scores
+    dense: Scores
+    """[n]: what the dense ranking has given to the score before."""
+    first: float
+    """What it gives to its first one."""
 
     @property
     def comparable(self) -> NDArray[np.bool_]:
@@ -81,8 +85,14 @@ def nearest_interest(
 
 
 def leaned(candidates: Candidates, ranking: Beside, weight: float) -> Scores:
-    """What the context adds to each score, or takes from it; nothing where it cannot be compared."""
+    """What a context adds to each score, or takes from it; nothing where it cannot be compared."""
     return np.asarray(weight * np.where(candidates.comparable, ranking.shares - candidates.base, 0.0), np.float64)
+
+
+def swayed(candidates: Candidates, ranking: Beside, weight: float) -> Scores:
+    """The same where its ranking takes the place of the dense one, and words keep what they gave."""
+    instead = candidates.first * ranking.shares - candidates.dense
+    return np.asarray(weight * np.where(candidates.comparable, instead, 0.0), np.float64)
 
 
 def mixed(query: Vector, context: Vector, share: float = SESSION_SHARE) -> Vector:

@@ -69,7 +69,7 @@ def _measure(
     )
 
     grounds = _grounds([_read(data, name) for name in names], model, most, vectors)
-    folds = Folds([case.user for each in grounds for case in each.set.cases])
+    folds = Folds([case.user for each in grounds if not each.set.is_strangers for case in each.set.cases])
     taught = learned(grounds, folds)
     found = list(measured(grounds, taught, folds))
     if gates is not None:

@@ -14,7 +14,7 @@ from attune.embeddings.stored_vectors import StoredVectors
 from attune.services.cli.measure.finegrained.systems import Level, Vectors, best
 from attune.services.cli.measure.finegrained.words import WordIndex
 from attune.services.cli.measure.personalization.cases import Case, CaseSet
-from attune.services.search.fusion import reciprocal_rank_fusion
+from attune.services.search.fusion import dense_share, reciprocal_rank, reciprocal_rank_fusion
 from attune.services.search.index.bm25 import terms_of
 from attune.services.search.index.port import Candidate
 from attune.services.search.leaning.gate import Asked
@@ -52,6 +52,10 @@ class Ground:
     asked: Asked
     places: NDArray[np.intp]
     scores: Scores
+    by_meaning: Scores
+    """What the dense ranking has given to each score."""
+    first: float
+    """What it gives to its first one."""
     dense: float
     """nDCG@10 of the dense ranking alone."""
 
@@ -74,11 +78,13 @@ class Grounds:
 
     def candidates(self, ground: Ground, more: Vector | None = None) -> tuple[NDArray[np.intp], Candidates]:
         """The places and scores of the plain ranking, and of the nearest documents to another vector."""
-        places, base = ground.places, ground.scores
+        places, base, dense = ground.places, ground.scores, ground.by_meaning
         if more is not None and not ground.case.pool:
             found = np.setdiff1d(self.nearest(more), places)
-            places, base = np.concatenate([places, found]), np.concatenate([base, np.zeros(len(found))])
-        return places, Candidates(self.vectors[places], base)
+            nothing = np.zeros(len(found))
+            places = np.concatenate([places, found])
+            base, dense = np.concatenate([base, nothing]), np.concatenate([dense, nothing])
+        return places, Candidates(self.vectors[places], base, dense, ground.first)
 
     def nearest(self, vector: Vector) -> NDArray[np.intp]:
         """The hundred nearest documents of the corpus, the nearest first."""
@@ -101,7 +107,8 @@ class Grounds:
         plain = np.array([each.score for each in fused]) / fused[0].score
         asked = Asked(case.query, len(terms_of(case.query)), ranked[0].score if ranked else 0.0)
         quality = ndcg([self.ids[int(each.id)] for each in by_meaning[:10]], case.grades)
-        return Ground(case, query, asked, places, plain, quality)
+        given = np.array([dense_share(each, fused[0].score) for each in fused])
+        return Ground(case, query, asked, places, plain, given, reciprocal_rank(1) / fused[0].score, quality)
 
 
 def within(cases: CaseSet, most: int) -> CaseSet:

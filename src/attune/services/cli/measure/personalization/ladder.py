@@ -1,7 +1,7 @@
 """The ladder: each step sees more; controls get another user's session or history, and must not gain by it.
 
 Gates are cross-fitted: nobody is ranked by a gate that has learned from any of their queries. Strangers' sets teach
-nothing; they are ranked by gates that have learned from all users.
+what does harm; each is ranked by gates that have learned nothing of the whole set.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,6 +22,7 @@ FOLDS = 10
 _OTHERS_COUNT = 0.4
 """Of a lesson with another user's context: one's own is what a caller mostly gives."""
 _NOT_SERVED = "entities"
+_READ = "documents"
 _CLOSED = Gates.closed()
 
 
@@ -98,14 +99,15 @@ class Ranker:
         ground, case = self.grounds.all[place], self.contexts(place, inputs)
         session = self.grounds.texts.of([case.session])[0] if case.session else None
         places, found = self.grounds.candidates(ground, None if session is None else mixed(ground.query, session))
-        interests = self._known(case.histories[inputs.kind])
-        return places, lean(ground.asked, ground.query, found, gates, session=session, interests=interests)
+        known = self._known(case.histories[inputs.kind])
+        said, read = (None, known) if inputs.kind == _READ else (known, None)
+        return places, lean(ground.asked, ground.query, found, gates, session=session, statements=said, documents=read)
 
     def quality(self, place: int, inputs: Inputs, gates: Gates) -> tuple[float, bool]:
         """nDCG@10, and whether the context counted."""
         places, found = self.leaned(place, inputs, gates)
-        weights = [step.weight for step in (found.session, found.user) if step is not None]
-        return self.grounds.quality(self.grounds.all[place].case, places, found.scores), any(weights)
+        counted = any(step.weight for step in found.steps)
+        return self.grounds.quality(self.grounds.all[place].case, places, found.scores), counted
 
     def plain(self, ground: Ground) -> float:
         """nDCG@10 without a context."""
@@ -126,9 +128,10 @@ def lessons(ranker: Ranker, folds: Sequence[int]) -> Iterator[Lesson]:
             continue
         for place, fold in enumerate(folds):
             places, found = ranker.leaned(place, inputs, _CLOSED)
-            step, name = (found.session, "session") if inputs.session else (found.user, "user")
-            if step is None:
+            if not found.steps:
                 continue
+            (step,) = found.steps
+            name = "session" if inputs.session else _READ if inputs.kind == _READ else "statements"
             case = ranker.grounds.all[place].case
             before = ranker.grounds.quality(case, places, found.base)
             after = ranker.grounds.quality(case, places, found.base + MOST * step.full)
@@ -137,10 +140,13 @@ def lessons(ranker: Ranker, folds: Sequence[int]) -> Iterator[Lesson]:
 
 def fitted(learned: Sequence[Lesson], leave_out: int | None = None) -> Gates:
     """Gates of all lessons, or of those of the other folds."""
-    chosen = {
-        name: [each for each in learned if each.step == name and each.fold != leave_out] for name in ("session", "user")
-    }
-    return Gates(_taught(chosen["session"], SESSION_THRESHOLD), _taught(chosen["user"], USER_THRESHOLD))
+    thresholds = {"session": SESSION_THRESHOLD, "statements": USER_THRESHOLD, _READ: USER_THRESHOLD}
+    return Gates(
+        *(
+            _taught([each for each in learned if each.step == name and each.fold != leave_out], threshold)
+            for name, threshold in thresholds.items()
+        )
+    )
 
 
 def _taught(learned: Sequence[Lesson], threshold: float) -> Gate:

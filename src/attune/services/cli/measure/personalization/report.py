@@ -79,22 +79,27 @@ def _subject(user: str) -> str:
 
 
 def learned(all_grounds: Sequence[Grounds], folds: Folds) -> list[Lesson]:
-    """From every set that is not of strangers."""
+    """From every set."""
     return [
         lesson
-        for grounds in all_grounds
-        if not grounds.set.is_strangers
-        for lesson in lessons(Ranker(grounds), [folds.of(case.user) for case in grounds.set.cases])
+        for place, grounds in enumerate(all_grounds)
+        for lesson in lessons(Ranker(grounds), _folds_of(grounds, place, folds))
     ]
+
+
+def _folds_of(grounds: Grounds, place: int, folds: Folds) -> list[int]:
+    """Of each case its fold; of strangers, those of a set are one."""
+    if grounds.set.is_strangers:
+        return [FOLDS + place] * len(grounds.set.cases)
+    return [folds.of(case.user) for case in grounds.set.cases]
 
 
 def measured(all_grounds: Sequence[Grounds], taught: Sequence[Lesson], folds: Folds) -> Iterator[Measured]:
     """All steps of all sets, with cross-fitted gates."""
-    whole = fitted(taught)
-    others = {fold: fitted(taught, fold) for fold in range(FOLDS)}
-    for grounds in all_grounds:
-        gates = [whole if grounds.set.is_strangers else others[folds.of(case.user)] for case in grounds.set.cases]
-        yield from _steps(grounds, gates)
+    found = {place: _folds_of(grounds, place, folds) for place, grounds in enumerate(all_grounds)}
+    others = {fold: fitted(taught, fold) for fold in {each for of_set in found.values() for each in of_set}}
+    for place, grounds in enumerate(all_grounds):
+        yield from _steps(grounds, [others[fold] for fold in found[place]])
 
 
 def _steps(grounds: Grounds, gates: Sequence[Gates]) -> Iterator[Measured]:
