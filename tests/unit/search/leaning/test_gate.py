@@ -132,8 +132,8 @@ def test_other_features_are_refused(tmp_path: Path) -> None:
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     Gates.closed().save(tmp_path / "gates.json")
     content = json.loads((tmp_path / "gates.json").read_text())
-    (tmp_path / "gates.json").write_text(json.dumps(content | {"format": 2}))
-    with pytest.raises(GatesError, match="has format 2, this version reads 1"):
+    (tmp_path / "gates.json").write_text(json.dumps(content | {"format": 3}))
+    with pytest.raises(GatesError, match="has format 3, this version reads 2"):
         Gates.load(tmp_path / "gates.json")
 
 
