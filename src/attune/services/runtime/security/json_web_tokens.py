@@ -48,8 +48,8 @@ class _Judged:
 
 
 class JsonWebTokens:
-    """Judges tokens of one issuer. Backends send one token for minutes, and a signature takes as long to verify as a
-    completion to answer: so what was found good is remembered, until it expires or its key is read anew.
+    """Judges tokens of one issuer. Backends send one token for minutes, and verifying a signature is most of the work:
+    so what was found good is remembered, until it expires or its key is read anew.
     """
 
     def __init__(self, keys: PublishedKeys, expected: Expected, *, now: Callable[[], float] = time.time) -> None:
