@@ -159,8 +159,8 @@ class Searcher:
         fused, more = boosted(wish.boosts, fused, documents, self._clock())
         notices = [*notices, *more]
         person, problem = await self._known(wish, [documents[each.id].entity_ids for each in fused])
-        asked = Asked(wish.query, len(terms_of(wish.query)), bm25[0].score if bm25 else 0.0)
-        question = Question(asked, vectors[0], spaces[0], session)
+        text = Asked(wish.query, len(terms_of(wish.query)), bm25[0].score if bm25 else 0.0)
+        question = Question(text, vectors[0], spaces[0], session)
         contexts = await self._contexts(tenant, wish, question, fused, person)
         fused = [each for each in fused if each.ranks or contexts.move(each.id)]
         entities = [documents[each.id].entity_ids for each in fused]

@@ -78,8 +78,10 @@ class Gates:
             raise GatesError(f"{name}: {place}: {first['msg']}: {_MAKE}") from None
         if found.format != _FORMAT:
             raise GatesError(f"{name} has format {found.format}, this version reads {_FORMAT}: {_MAKE}")
-        gates = (_of(each, name) for each in (found.session, found.statements, found.documents))
-        return cls(*gates, provenance=found.provenance)
+        session, statements, documents = (
+            _of(each, name) for each in (found.session, found.statements, found.documents)
+        )
+        return cls(session, statements, documents, found.provenance)
 
     def save(self, path: Path) -> None:
         """Write the file. Raises GatesError where it cannot be written."""

@@ -140,12 +140,11 @@ def lessons(ranker: Ranker, folds: Sequence[int]) -> Iterator[Lesson]:
 
 def fitted(learned: Sequence[Lesson], leave_out: int | None = None) -> Gates:
     """Gates of all lessons, or of those of the other folds."""
-    thresholds = {"session": SESSION_THRESHOLD, "statements": USER_THRESHOLD, _READ: USER_THRESHOLD}
+    chosen = [each for each in learned if each.fold != leave_out]
     return Gates(
-        *(
-            _taught([each for each in learned if each.step == name and each.fold != leave_out], threshold)
-            for name, threshold in thresholds.items()
-        )
+        _taught([each for each in chosen if each.step == "session"], SESSION_THRESHOLD),
+        _taught([each for each in chosen if each.step == "statements"], USER_THRESHOLD),
+        _taught([each for each in chosen if each.step == _READ], USER_THRESHOLD),
     )
 
 
