@@ -57,9 +57,8 @@ def test_every_action_makes_a_valid_event(action: str) -> None:
         fields["event_attributes"]["verdict"] = "irrelevant"
     event = event_of_ubi(fields, "e1")
     assert Validation().violations(event) == []
-    assert event.user_query == (
-        "how to wait" if action in {"search", "query", "reformulation", "suggestion_accepted"} else ""
-    )
+    with_words = {"search", "query", "reformulation", "suggestion_accepted", "statement"}
+    assert event.user_query == ("how to wait" if action in with_words else "")
 
 
 def test_tokens_and_origin_are_kept() -> None:
