@@ -273,9 +273,7 @@ class Config(BaseSettings):
     qdrant_write_consistency: int | None = Field(
         None, ge=1, description="Of how many copies a write waits for, when a collection is made; without it, as above."
     )
-    index_hnsw_m: int = Field(
-        16, ge=2, le=256, description="Links of a document in a vector graph, when a generation of the index is made."
-    )
+    index_hnsw_m: int = Field(16, ge=2, le=256, description="Links of a document in a vector graph.")
     index_hnsw_ef_construct: int = Field(
         100, ge=4, description="Candidates for them: more make a better graph, and take longer."
     )
@@ -283,13 +281,10 @@ class Config(BaseSettings):
         128, ge=1, description="Candidates that a search of a graph keeps: more find more, and take longer."
     )
     index_scanned_mib: int = Field(
-        200,
-        ge=1,
-        description="Vectors that the embedded engine scans, exactly, rather than put into a graph, in MiB; when a "
-        "generation is made.",
+        20, ge=1, description="Vectors that the embedded engine scans, exactly, rather than put into a graph, in MiB."
     )
     index_quantization: Literal["none", "int8"] = Field(
-        "none",
+        "int8",
         description="int8: vectors are searched by a byte a dimension, and what is found is scored by all of it.",
     )
     index_oversampling: float = Field(

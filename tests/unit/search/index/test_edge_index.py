@@ -152,34 +152,6 @@ def run_together(failures: list[BaseException], *tasks: Callable[[], None]) -> N
         thread.join()
 
 
-def test_a_graph_is_built_when_opening_and_stays_close_to_exact(tmp_path: Path) -> None:
-    """With the threshold lowered from 200 MiB, so that a test can afford it."""
-    identity, settings = IndexIdentity("model-a", 128), IndexSettings(scanned_mib=1)
-    vectors = np.random.default_rng(0).standard_normal((3000, 128)).astype(np.float32)
-    documents = [IndexedDocument.of(document(str(i))) for i in range(3000)]
-    index = open_edge_index(tmp_path, identity, settings=settings)
-    index.upsert("acme", documents, vectors)
-    index.close()
-    assert segments(tmp_path) == 1
-    index = open_edge_index(tmp_path, identity, settings=settings)
-    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    hits = 0
-    for query in np.random.default_rng(1).standard_normal((20, 128)).astype(np.float32):
-        exact = {str(i) for i in np.argsort(-(unit @ query))[:10]}
-        hits += len(exact & {each.id for each in index.dense("acme", query, 10)})
-    assert hits >= 0.95 * 200
-    assert index.count("acme") == 3000
-    index.close()
-    assert segments(tmp_path) > 1
-
-
-def segments(path: Path) -> int:
-    shard = qdrant_edge.EdgeShard.load(str(path / "shard"))
-    count = shard.info().segments_count
-    shard.close()
-    return count
-
-
 def test_the_log_shrinks_by_itself_while_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(edge, "_POINTS_PER_FLUSH", 32)
     index = open_edge_index(tmp_path, IDENTITY)
@@ -191,12 +163,11 @@ def test_the_log_shrinks_by_itself_while_writing(tmp_path: Path, monkeypatch: py
 
 
 def test_int8_vectors_are_scored_again_by_the_whole_ones(tmp_path: Path) -> None:
-    identity, settings = IndexIdentity("model-a", 128), IndexSettings(scanned_mib=1, is_quantized=True)
+    identity, settings = IndexIdentity("model-a", 128), IndexSettings(scanned_kib=1024, is_quantized=True)
     vectors = np.random.default_rng(0).standard_normal((3000, 128)).astype(np.float32)
     index = open_edge_index(tmp_path, identity, settings=settings)
     index.upsert("acme", [IndexedDocument.of(document(str(i))) for i in range(3000)], vectors)
-    index.close()
-    index = open_edge_index(tmp_path, identity, settings=settings)
+    assert index.settle(60)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     for query in unit[:5]:
         found = index.dense("acme", query, 10)

@@ -1,12 +1,14 @@
 """The directory of an embedded index: who may open it, and for which model.
 
 attune-index.json   the manifest: schema, model_id, dimension, bm25_average_length, fields with their types, of the
-                    generation that serves; "building", the same of one that is being built; "last", the newest number
+                    generation that serves; "building", the same of one that is being built; "last", the newest number;
+                    "copy" and "graph_points" of a generation whose vector graph was built in a copy of its shard
 attune-index.lock   held (flock) by the process that has the index open
 shard/, shard-2/    the engine's files of a generation; what the manifest does not name is deleted at the next start
+shard-2.1/          the first copy of shard-2/, with a vector graph, which the manifest names once it takes its place
 shard-2.new/        a shard being made; renamed to shard-2/ when complete
 
-Every change of generations is one change of the manifest, which is replaced as a whole.
+Every change of generations, and of a generation's files, is one change of the manifest, which is replaced as a whole.
 """
 
 import fcntl
@@ -42,9 +44,10 @@ class IndexDirectory:
         self._manifest = path / "attune-index.json"
         self._lock = _lock(path / "attune-index.lock")
 
-    def shard(self, generation: str) -> Path:
+    def shard(self, generation: str, copy: int = 0) -> Path:
         """Where a generation's files are."""
-        return self.path / ("shard" if generation == FIRST else f"shard-{generation}")
+        name = "shard" if generation == FIRST else f"shard-{generation}"
+        return self.path / (f"{name}.{copy}" if copy else name)
 
     def read(self) -> Manifest | None:
         """The manifest; None where the directory is new.
@@ -74,12 +77,17 @@ class IndexDirectory:
         unfinished.replace(self._manifest)
         self._sync()
 
-    def clean(self, *kept: str) -> None:
-        """Delete what a crash has left of other generations than these."""
-        names = {self.shard(each).name for each in kept}
+    def clean(self, *kept: Path) -> None:
+        """Delete what a crash has left of other shards than these."""
         for each in self.path.glob("shard*"):
-            if each.name not in names:
+            if each not in kept:
                 shutil.rmtree(each)
+
+    def delete(self, generation: str) -> None:
+        """Delete all files of a generation."""
+        base = self.shard(generation)
+        for each in (base, *self.path.glob(f"{base.name}.*")):
+            shutil.rmtree(each, ignore_errors=True)
 
     def release(self) -> None:
         os.close(self._lock)

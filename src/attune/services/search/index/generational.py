@@ -83,6 +83,10 @@ class GenerationalIndex:
     def flush(self) -> None:
         self._write(lambda index, _live: index.flush())
 
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until what serves has its vectors in graphs, as far as they are to be; false where it takes longer."""
+        return self._read(lambda index: index.settle(timeout_s))
+
     # What of it is written
 
     def digests(self, tenant: str, ids: Sequence[str]) -> dict[str, str]:
@@ -111,9 +115,9 @@ class GenerationalIndex:
         return self._read(lambda index: index.get(tenant, document_id, principals))
 
     def documents(
-        self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None
+        self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None, *, with_texts: bool = True
     ) -> dict[str, Document]:
-        return self._read(lambda index: index.documents(tenant, ids, principals))
+        return self._read(lambda index: index.documents(tenant, ids, principals, with_texts=with_texts))
 
     def vectors(self, tenant: str, ids: Sequence[str], space: str | None = None) -> dict[str, FloatVector]:
         return self._read(lambda index: index.vectors(tenant, ids, space))

@@ -196,9 +196,12 @@ class Index(Protocol):
         """A document that a caller with these principals may see; None: may see whatever there is."""
 
     def documents(
-        self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None
+        self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None, *, with_texts: bool = True
     ) -> dict[str, Document]:
-        """These documents by id, without those that are not indexed, or that such a caller may not see."""
+        """These documents by id, without those that are not indexed, or that such a caller may not see.
+
+        Without texts, title and text are empty: what ranks hundreds of documents reads a tenth then.
+        """
 
     def passages(self, tenant: str, ids: Sequence[str]) -> dict[str, Passages]:
         """The passages of those of these documents that have some."""
@@ -242,7 +245,8 @@ class Index(Protocol):
         """The documents that share words with `text`, by BM25. Text without a word to search for finds nothing.
 
         Its words are taken as in the languages of `within`. Term statistics are the tenant's, whatever narrows the
-        search, so a document scores alike in any narrowing.
+        search, so a document scores alike in any narrowing. An engine may count documents that are deleted, or
+        replaced, for a while: so Lucene does, too.
 
         Raises:
             InvalidQueryError: `limit` is below 1.

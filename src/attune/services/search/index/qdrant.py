@@ -20,6 +20,7 @@ from attune.services.search.index.points import (
     SPACE,
     TENANT,
     VERSION,
+    WITHOUT_TEXTS,
     IndexPoint,
     Origin,
     Payload,
@@ -96,6 +97,9 @@ class Engine(Protocol):
     def matching(self, scope: Scope, weights: SparseWeights, limit: int) -> list[Candidate]: ...
 
     def flush(self) -> None: ...
+
+    def settle(self, timeout_s: float) -> bool:
+        """Wait until what was written is in vector graphs, as far as it is to be; false where that takes longer."""
 
     def close(self) -> None: ...
 
@@ -208,11 +212,11 @@ class QdrantIndex:
         return self.documents(tenant, [document_id], principals).get(document_id)
 
     def documents(
-        self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None
+        self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None, *, with_texts: bool = True
     ) -> dict[str, Document]:
         return {
             payload[ID]: to_document(payload, self._fields.types)
-            for payload in self._payloads(tenant, ids, None)
+            for payload in self._payloads(tenant, ids, None if with_texts else WITHOUT_TEXTS)
             if may_see(principals, payload.get(PRINCIPALS, ()))
         }
 
@@ -272,6 +276,10 @@ class QdrantIndex:
 
     def flush(self) -> None:
         self._engine.flush()
+
+    def settle(self, timeout_s: float) -> bool:
+        """Wait for vector graphs: see `Engine.settle`."""
+        return self._engine.settle(timeout_s)
 
     def close(self) -> None:
         self._engine.close()

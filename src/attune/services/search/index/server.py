@@ -5,9 +5,9 @@ flushes its log by itself; a write returns once it is applied. With several shar
 a tenant's documents within each shard.
 """
 
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
 
 from qdrant_client import QdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
@@ -20,6 +20,7 @@ from attune.services.search.index.identity import IndexIdentity, known_fields, r
 from attune.services.search.index.passages import PASSAGES
 from attune.services.search.index.points import BM25, DENSE, FIELDS, ID, SPACE, TENANT, IndexPoint, Payload, of_version
 from attune.services.search.index.port import Candidate, Scope, Version
+from attune.services.search.index.records import dense_of, rows_of, search_params
 from attune.services.search.index.server_messages import (
     graves,
     no_news,
@@ -32,6 +33,7 @@ from attune.services.search.index.server_messages import (
 from attune.services.search.index.settings import IndexSettings
 
 _MOST_TENANTS = 1_000_000
+_ASKED_AGAIN_S = 0.2
 _QUANTIZATION = models.ScalarQuantization(
     scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
 )
@@ -43,7 +45,7 @@ class ServerEngine:
     def __init__(self, client: QdrantClient, collection: str, settings: IndexSettings) -> None:
         self._client = client
         self._collection = collection
-        self._params = _search_params(settings)
+        self._params = search_params(models.SearchParams, models.QuantizationSearchParams, settings)
 
     def put(self, points: Sequence[IndexPoint]) -> None:
         free = [to_struct(point) for point in points if point.version is None and not point.fed]
@@ -95,7 +97,7 @@ class ServerEngine:
             records = self._client.retrieve(
                 self._collection, list(point_ids), with_payload=[ID, TENANT, SPACE], with_vectors=[DENSE]
             )
-        return [(record.payload or {}, vector) for record in records if (vector := _dense(record))]
+        return [(record.payload or {}, vector) for record in records if (vector := dense_of(record.vector))]
 
     def count(self, tenant: str) -> int:
         with answering(self._collection):
@@ -122,7 +124,7 @@ class ServerEngine:
             records = self._client.retrieve(
                 self._collection, list(point_ids), with_payload=fields, with_vectors=[PASSAGES]
             )
-        return [(record.payload or {}, rows) for record in records if (rows := _rows(record))]
+        return [(record.payload or {}, rows) for record in records if (rows := rows_of(record.vector))]
 
     def nearest(self, scope: Scope, vector: list[float], limit: int, using: str) -> list[Candidate]:
         return self._search(vector if using == DENSE else [vector], using, scope, limit, self._params)
@@ -135,8 +137,21 @@ class ServerEngine:
     def flush(self) -> None:
         """Nothing to do: an acknowledged write is in the server's log."""
 
+    def settle(self, timeout_s: float) -> bool:
+        """Until the server has nothing left to build."""
+        until = time.monotonic() + timeout_s
+        while not self._is_settled():
+            if time.monotonic() > until:
+                return False
+            time.sleep(_ASKED_AGAIN_S)
+        return True
+
     def close(self) -> None:
         """Nothing to do: the client is the shelf's."""
+
+    def _is_settled(self) -> bool:
+        with answering(self._collection):
+            return self._client.get_collection(self._collection).status is models.CollectionStatus.GREEN
 
     def _search(
         self,
@@ -157,25 +172,6 @@ class ServerEngine:
                 with_payload=[ID],
             )
         return [Candidate((point.payload or {})[ID], point.score) for point in response.points]
-
-
-def _search_params(settings: IndexSettings) -> models.SearchParams:
-    quantization = None
-    if settings.is_quantized:
-        quantization = models.QuantizationSearchParams(rescore=True, oversampling=settings.oversampling)
-    return models.SearchParams(hnsw_ef=settings.search_width, quantization=quantization)
-
-
-def _dense(record: models.Record) -> list[float]:
-    """Empty for what is no document."""
-    vectors = record.vector if isinstance(record.vector, dict) else {}
-    return cast("list[float]", vectors.get(DENSE) or [])
-
-
-def _rows(record: models.Record) -> list[list[float]]:
-    """The vectors of its passages; none where it has no passages."""
-    vectors = record.vector if isinstance(record.vector, dict) else {}
-    return cast("list[list[float]]", vectors.get(PASSAGES) or [])
 
 
 @contextmanager

@@ -8,7 +8,9 @@ from attune.services.runtime.config import Config
 
 @dataclass(frozen=True, slots=True)
 class IndexSettings:
-    """Those that say how a generation is made count for the next one that is made; those of searches at once."""
+    """Those of searches count at once; those of graphs for the next one that the embedded engine builds, and for the
+    next collection that is made on a server.
+    """
 
     links: int = 16
     """HNSW's m: of each document, within its tenant."""
@@ -16,9 +18,11 @@ class IndexSettings:
     """HNSW's ef_construct."""
     search_width: int = 128
     """HNSW's ef: at least as many candidates are looked at."""
-    scanned_mib: int = 200
+    scanned_kib: int = 20 * 1024
     """Of the embedded engine: vectors that are scanned, exactly, rather than put into a graph."""
-    is_quantized: bool = False
+    scanned_anyway_kib: int = 10_000
+    """Where so few vectors are in question, by tenant and filter, they are scanned though there is a graph."""
+    is_quantized: bool = True
     """Vectors also as int8, which are searched; what is found is scored again by the vectors themselves."""
     oversampling: float = 2.0
     """How many times the limit is found by int8 vectors."""
@@ -31,15 +35,15 @@ class IndexSettings:
     def of(cls, config: Config) -> Self:
         """As configured."""
         return cls(
-            config.index_hnsw_m,
-            config.index_hnsw_ef_construct,
-            config.index_hnsw_ef,
-            config.index_scanned_mib,
-            config.index_quantization == "int8",
-            config.index_oversampling,
-            config.qdrant_shards,
-            config.qdrant_replicas,
-            config.qdrant_write_consistency,
+            links=config.index_hnsw_m,
+            build_width=config.index_hnsw_ef_construct,
+            search_width=config.index_hnsw_ef,
+            scanned_kib=config.index_scanned_mib * 1024,
+            is_quantized=config.index_quantization == "int8",
+            oversampling=config.index_oversampling,
+            shards=config.qdrant_shards,
+            replicas=config.qdrant_replicas,
+            write_consistency=config.qdrant_write_consistency,
         )
 
 
