@@ -21,7 +21,7 @@ from attune.services.search.index.passages import Passages
 from attune.services.search.index.port import Document, Index, IndexedDocument
 from attune.services.search.person import NOBODY
 from attune.services.search.personal import personal_ranking
-from attune.services.search.service import SearchServicer
+from attune.services.search.service import Configured, SearchServicer
 
 
 @given(
@@ -60,7 +60,9 @@ class Scoring(Services):
 def servicer_of(index: Index, services: Services, encoding: CrossEncoding) -> SearchServicer:
     documents = [IndexedDocument.of(Document(f"d{i}", "words", "x" * i, "")) for i in range(6)]
     index.upsert("acme", documents, np.ones((6, DIMENSION), np.float32))
-    return SearchServicer(index, services, lambda: datetime.now(UTC), Metrics(), cross_encoding=encoding)  # type: ignore[arg-type]
+    return SearchServicer(
+        index, services, lambda: datetime.now(UTC), Metrics(), configured=Configured(cross_encoding=encoding)
+    )  # type: ignore[arg-type]
 
 
 async def ask(servicer: SearchServicer, **fields: object) -> pb.SearchResponse:

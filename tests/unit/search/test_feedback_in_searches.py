@@ -19,7 +19,7 @@ from attune.services.search.index.port import Document, Index, IndexedDocument
 from attune.services.search.ranking.configured import Rankings
 from attune.services.search.ranking.rankings import LEARNED, PERSONAL, PLAIN, Formula, Learned
 from attune.services.search.ranking.token import Method, Token
-from attune.services.search.service import SearchServicer
+from attune.services.search.service import Configured, SearchServicer
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
 WORDS = {"tea": "tea", "coffee": "coffee", "both": "tea coffee", "much": "tea tea tea coffee milk", "milk": "milk"}
@@ -64,7 +64,8 @@ class Visit:
     def __init__(self, index: Index, rankings: Rankings | None = None) -> None:
         self.services = Recording()
         self.now = NOW
-        self.service = SearchServicer(index, self.services, lambda: self.now, Metrics(), rankings=rankings)  # type: ignore[arg-type]
+        configured = Configured(rankings=rankings or Rankings())
+        self.service = SearchServicer(index, self.services, lambda: self.now, Metrics(), configured=configured)  # type: ignore[arg-type]
 
     async def search(self, query: str = "tea coffee", session: str = "s", **fields: Any) -> pb.SearchResponse:
         enter_call(Call("Search", "acme", float("inf")))

@@ -22,12 +22,12 @@ from attune.services.search.feedback.mending import Mended
 from attune.services.search.fusion import Fused
 from attune.services.search.index.passages import Passage
 from attune.services.search.index.port import Document, Index, IndexedDocument
+from attune.services.search.kept_rankings import KeptRankings
 from attune.services.search.listing import Listed, Lists
 from attune.services.search.ordering import Draw, Ordering
 from attune.services.search.paging import RANKED_ANEW, Page, Pages
 from attune.services.search.personal import Ranked, Weight
 from attune.services.search.ranking.configured import Rankings
-from attune.services.search.rankings import KeptRankings
 from attune.services.search.searching import Found, Wish
 from attune.services.search.service import SearchServicer
 

@@ -38,7 +38,7 @@ class Listed:
         return not (self.mended.query or self.mended.replacements)
 
     def without_documents(self) -> "Listed":
-        """What can be kept of it: no texts."""
+        """What can be kept of it: nothing that documents say."""
         return replace(self, found=replace(self.found, documents={}, milliseconds={}))
 
 

@@ -26,9 +26,9 @@ from attune.services.search.index.declaring import declared_fields
 from attune.services.search.index.opening import open_index
 from attune.services.search.index.port import Index
 from attune.services.search.indexing import Indexer
+from attune.services.search.kept_rankings import KeptRankings
 from attune.services.search.ranking.configured import configured_rankings
-from attune.services.search.rankings import KeptRankings
-from attune.services.search.service import SearchServicer
+from attune.services.search.service import Configured, SearchServicer
 
 
 async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock, index: Index | None = None) -> Role:
@@ -44,17 +44,8 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
         cross_encoding = CrossEncoding(bool(model.cross_encoder_id), config.cross_encoder_candidates)
     kept = KeptRankings(config.search_rankings_kept, config.search_rankings_kept_s, clock=time.monotonic)
     indexer = Indexer(index, gateway, fields=fields, passages=config.search_passages)
-    servicer = SearchServicer(
-        index,
-        gateway,
-        clock,
-        metrics,
-        indexer=indexer,
-        kept=kept,
-        boosts=boosts,
-        rankings=rankings,
-        cross_encoding=cross_encoding,
-    )
+    configured = Configured(boosts, rankings, cross_encoding, kept)
+    servicer = SearchServicer(index, gateway, clock, metrics, indexer, configured)
     try:
         documents = await _documents(config, metrics, clock, index, indexer)
     except BaseException:

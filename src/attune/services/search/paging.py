@@ -21,9 +21,9 @@ from attune.services.runtime.clock import Clock
 from attune.services.runtime.paging import decode_token, encode_token, fingerprint
 from attune.services.search.index.passages import Passage
 from attune.services.search.index.port import Document
+from attune.services.search.kept_rankings import KeptRankings
 from attune.services.search.listing import Listed, Lists
 from attune.services.search.ordering import Placed
-from attune.services.search.rankings import KeptRankings
 from attune.services.search.searching import Wish
 
 RANKED_ANEW = (
@@ -116,7 +116,7 @@ class Pages:
         at = place.start
         while len(hits) < wish.page_size and at < len(listed.order):
             some = listed.order.hits(at, at + wish.page_size - len(hits))
-            documents = await self._documents(wish, listed, some)
+            documents = await self._lists.searcher.documents(wish, [each.ranked.fused.id for each in some])
             hits += [(each, documents[each.ranked.fused.id]) for each in some if each.ranked.fused.id in documents]
             at += len(some)
         passages = await self._lists.searcher.passages(listed.found.vectors, [document for _, document in hits])
@@ -126,11 +126,6 @@ class Pages:
         shown = place.shown + b"".join(_mark(document.id) for _, document in hits)
         token = replace(place, ranking=ranking, start=at, shown=shown).token(made_for)
         return Page(listed, hits, token, passages=passages)
-
-    async def _documents(self, wish: Wish, listed: Listed, some: Sequence[Placed]) -> Mapping[str, Document]:
-        """Those of a list of this moment are at hand."""
-        ids = [each.ranked.fused.id for each in some]
-        return listed.found.documents or await self._lists.searcher.documents(wish, ids)
 
 
 def _made_for(request: pb.SearchRequest, wish: Wish) -> str:

@@ -17,12 +17,17 @@ _LEAD = 0.02
 """By which share of its score it must be before the second one."""
 
 
+def may_quote(query: Collection[int], by_words: Sequence[Candidate]) -> bool:
+    """Whether BM25's first document may be quoted by the query, of these terms, as far as scores tell."""
+    if not by_words or len(query) < _FEWEST_TERMS:
+        return False
+    second = by_words[1].score if len(by_words) > 1 else 0.0
+    return by_words[0].score * (1 - _LEAD) >= second
+
+
 def quoted(query: Collection[int], first: Collection[int], by_words: Sequence[Candidate]) -> list[Candidate]:
     """The ranking of the document that the query quotes: BM25's first one, or none.
 
     `query` and `first` are the terms of the query and of that document.
     """
-    if not by_words or len(query) < _FEWEST_TERMS or not set(query) <= set(first):
-        return []
-    second = by_words[1].score if len(by_words) > 1 else 0.0
-    return [by_words[0]] if by_words[0].score * (1 - _LEAD) >= second else []
+    return [by_words[0]] if may_quote(query, by_words) and set(query) <= set(first) else []

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import grpc
 import structlog
@@ -83,6 +84,7 @@ class Found:
 
     ranked: list[Ranked]
     documents: dict[str, Document]
+    """Without their texts."""
     weight: Weight
     spaces: Sequence[Space] = ()
     """Where the query was embedded, the likeliest first."""
@@ -176,6 +178,11 @@ class Searcher:
         """Those of a ranking's documents that are still there and may be seen, as they are now."""
         return await asyncio.to_thread(self._index.documents, current_call().tenant, ids, wish.within.principals)
 
+    async def _without_texts(self, wish: Wish, ids: Sequence[str]) -> dict[str, Document]:
+        """What ranks them needs no texts, and the page reads its own."""
+        read = partial(self._index.documents, with_texts=False)
+        return await asyncio.to_thread(read, current_call().tenant, ids, wish.within.principals)
+
     async def passages(self, vectors: Mapping[str, FloatVector], documents: Iterable[Document]) -> dict[str, Passage]:
         """By document id, the passage nearest to the query, whose `vectors` are by space; of those documents that have
         passages in a space that was searched.
@@ -202,13 +209,13 @@ class Searcher:
             return worth_searching({}, {})
         probabilities, hits = await asyncio.gather(self._gateway.route(wish.query), by_words)
         return worth_searching(
-            found, with_hits(probabilities, await self._domains_of(tenant, wish, hits[:_TELLING_HITS]), found)
+            found, with_hits(probabilities, await self._domains_of(wish, hits[:_TELLING_HITS]), found)
         )
 
-    async def _domains_of(self, tenant: str, wish: Wish, hits: Sequence[Candidate]) -> dict[str, float]:
+    async def _domains_of(self, wish: Wish, hits: Sequence[Candidate]) -> dict[str, float]:
         """The sums of the hits' scores by their documents' domains."""
         ids = [hit.id for hit in hits]
-        documents = await asyncio.to_thread(self._index.documents, tenant, ids, wish.within.principals)
+        documents = await self._without_texts(wish, ids)
         scores: dict[str, float] = {}
         for hit in hits:
             if hit.id in documents:
@@ -258,7 +265,7 @@ class Searcher:
         fused = reciprocal_rank_fusion({"dense": dense, "bm25": bm25, quotes.RANKING: quote})
         fused += found_beside(near_by, fused)
         ids = [each.id for each in fused]
-        documents = await asyncio.to_thread(self._index.documents, tenant, ids, wish.within.principals)
+        documents = await self._without_texts(wish, ids)
         # A document deleted since it was found is no answer any more.
         return [each for each in fused if each.id in documents], documents
 
@@ -273,14 +280,16 @@ class Searcher:
         first = [each for each in fused[:count] if each.ranks]
         others = fused[len(first) :]
         passages = await self.passages(vectors, [documents[each.id] for each in first])
-        ordered, notices = await cross_encoded(self._gateway, wish.query, first, documents, passages)
+        texts = {**documents, **await self.documents(wish, [each.id for each in first])}
+        ordered, notices = await cross_encoded(self._gateway, wish.query, first, texts, passages)
         return [*ordered, *others], notices
 
     def _quoted(self, tenant: str, wish: Wish, bm25: Sequence[Candidate]) -> list[Candidate]:
-        if not bm25:
+        terms = terms_of(wish.query)
+        if not quotes.may_quote(terms, bm25):
             return []
         first = self._index.get(tenant, bm25[0].id, wish.within.principals)
-        return quotes.quoted(terms_of(wish.query), terms_of(f"{first.title}\n{first.text}"), bm25) if first else []
+        return quotes.quoted(terms, terms_of(f"{first.title}\n{first.text}"), bm25) if first else []
 
     async def _empty_domains(self, tenant: str, wish: Wish, documents: Mapping[str, Document]) -> Sequence[str]:
         """A domain that a candidate has is not empty; so the index is asked of few domains, mostly of none."""

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -26,11 +27,11 @@ from attune.services.search.index.fields import DeclaredFields
 from attune.services.search.index.narrowing import Within
 from attune.services.search.index.port import Index
 from attune.services.search.indexing import Indexer
+from attune.services.search.kept_rankings import KeptRankings
 from attune.services.search.listing import Lists
 from attune.services.search.notices import of_augmentation
 from attune.services.search.paging import Pages
 from attune.services.search.ranking.configured import Rankings
-from attune.services.search.rankings import KeptRankings
 from attune.services.search.refusals import tells_of_the_index
 from attune.services.search.searching import NO_CROSS_ENCODER, Found, Searcher, Wish
 
@@ -38,34 +39,42 @@ _DEFAULT_PAGE = 10
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
+def _kept() -> KeptRankings:
+    return KeptRankings(clock=time.monotonic)
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What an operator says of how searches are ranked, and for how long one can page in them."""
+
+    boosts: DeclaredBoosts = field(default_factory=DeclaredBoosts)
+    rankings: Rankings = field(default_factory=Rankings)
+    cross_encoding: CrossEncoding = NO_CROSS_ENCODER
+    kept: KeptRankings = field(default_factory=_kept)
+
+
 @tells_of_the_index
 class SearchServicer(SearchServiceServicer):
     """The gRPC face of search."""
 
-    def __init__(  # noqa: PLR0913 - what main.py hands in
+    def __init__(
         self,
         index: Index,
         gateway: Gateway,
         clock: Clock,
         metrics: Metrics,
-        *,
         indexer: Indexer | None = None,
-        kept: KeptRankings | None = None,
-        boosts: DeclaredBoosts | None = None,
-        rankings: Rankings | None = None,
-        cross_encoding: CrossEncoding = NO_CROSS_ENCODER,
+        configured: Configured | None = None,
     ) -> None:
         self._index = index
-        self._gateway = gateway
-        self._clock = clock
         self._metrics = metrics
         self._indexer = indexer or Indexer(index, gateway)
+        configured = configured or Configured()
         memory = SessionMemory()
-        searcher = Searcher(index, gateway, clock, cross_encoding=cross_encoding)
-        lists = Lists(searcher, rankings or Rankings(), memory, clock)
-        self._pages = Pages(lists, KeptRankings(clock=time.monotonic) if kept is None else kept, clock)
+        searcher = Searcher(index, gateway, clock, cross_encoding=configured.cross_encoding)
+        self._pages = Pages(Lists(searcher, configured.rankings, memory, clock), configured.kept, clock)
         self._desk = FeedbackDesk(index, gateway, memory, clock)
-        self._boosts = boosts or DeclaredBoosts()
+        self._boosts = configured.boosts
 
     async def IndexDocuments(
         self, request_iterator: AsyncIterator[pb.IndexDocumentsRequest], context: Context

@@ -20,7 +20,7 @@ from attune.services.search.fusion import Fused, in_plain_order
 from attune.services.search.index.port import Document, Index, IndexedDocument
 from attune.services.search.person import NOBODY, Acquaintance, Person
 from attune.services.search.personal import personal_ranking
-from attune.services.search.service import SearchServicer
+from attune.services.search.service import Configured, SearchServicer
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 FRESH = Recency(kind="recency", field="at", half_life_days=10, weight=0.4)
@@ -141,7 +141,7 @@ def servicer(small_index: Index) -> SearchServicer:
     ]
     small_index.upsert("acme", [IndexedDocument.of(each) for each in documents], np.ones((3, DIMENSION), np.float32))
     declared = DeclaredBoosts({"fresh": FRESH})
-    return SearchServicer(small_index, Services(), lambda: NOW, Metrics(), boosts=declared)  # type: ignore[arg-type]
+    return SearchServicer(small_index, Services(), lambda: NOW, Metrics(), configured=Configured(boosts=declared))  # type: ignore[arg-type]
 
 
 async def ask(servicer: SearchServicer, *choices: pb.Boost) -> pb.SearchResponse:
