@@ -148,3 +148,19 @@ def test_it_is_told_who_answered(sent: Sent, by: list[Any], told: str) -> None:
         usage=suggestion.LlmUsage(model="fake-1"),
     )
     assert told in run("suggest", "query").output.splitlines()
+
+
+def test_boosts_and_the_cross_encoder_are_asked_for_by_options(sent: Sent) -> None:
+    run("search", "tea", "--boost", "fresh", "--boost", "popular=0", "--cross-encoder-candidates", "0")
+    assert sent["boosts"] == {"fresh": None, "popular": 0.0}
+    assert sent["cross_encoder_candidates"] == 0
+    run("search", "tea")
+    assert sent["boosts"] == {}
+    assert sent["cross_encoder_candidates"] is None
+
+
+def test_a_boost_whose_weight_is_no_number_is_named(sent: Sent) -> None:
+    assert sent
+    failed = run("search", "tea", "--boost", "fresh=much")
+    assert failed.exit_code == 1
+    assert "--boost fresh=much: 'much' is no number" in " ".join(failed.output.split())

@@ -1,11 +1,13 @@
 """`attune search`, `attune suggest` and `attune complete`. What others wrote is printed as it is, never as markup."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from attune.embeddings.errors import SettingError
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.field_values import to_filter
@@ -47,6 +49,14 @@ def search(  # noqa: PLR0913 - one parameter an option
             help="plain, personal, learned or challenger; two of them are interleaved. Default: as configured."
         ),
     ] = None,
+    boost: Annotated[
+        list[str] | None,
+        typer.Option(help="A declared boost to count, as NAME or NAME=WEIGHT, of which 0 is none; may be repeated."),
+    ] = None,
+    cross_encoder_candidates: Annotated[
+        int | None,
+        typer.Option(min=0, max=100, help="How many hits the cross-encoder orders. Default: as configured."),
+    ] = None,
     token: Token = "",
     as_json: Json = False,
 ) -> None:
@@ -67,6 +77,8 @@ def search(  # noqa: PLR0913 - one parameter an option
             filter=to_filter(only),
             principals=principal or [],
             languages=language or [],
+            boosts=_boosts(boost or []),
+            cross_encoder_candidates=cross_encoder_candidates,
         )
     if as_json:
         print_json(as_dict(answer))
@@ -80,6 +92,18 @@ def search(  # noqa: PLR0913 - one parameter an option
         console.print(f"personalization: {answer.personalization.reason}", style="dim", markup=False)
     for notice in answer.notices:
         console.print(notice, style="yellow", markup=False)
+
+
+def _boosts(choices: Sequence[str]) -> dict[str, float | None]:
+    """The weights of boosts by their names; None: the declared one."""
+    found: dict[str, float | None] = {}
+    for choice in choices:
+        name, _, weight = choice.partition("=")
+        try:
+            found[name] = float(weight) if weight else None
+        except ValueError:
+            raise SettingError(f"--boost {choice}: {weight!r} is no number: give one, as in fresh=0.1") from None
+    return found
 
 
 def suggest(  # noqa: PLR0913, PLR0917 - an option each, given by name

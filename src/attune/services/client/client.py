@@ -1,6 +1,6 @@
 """attune for Python callers. Everything it does is plain gRPC: any language can do the same from the .proto files."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -188,11 +188,14 @@ class Client:
         languages: Sequence[str] = (),
         rankings: Sequence[str] = (),
         query_id: str = "",
+        boosts: Mapping[str, float | None] | None = None,
+        cross_encoder_candidates: int | None = None,
     ) -> search_pb2.SearchResponse:
         """The documents that answer a query, the best for `user` first; `augmentation` is as in `embed`.
 
         `principals` are who asks, as documents name who may see them. Two `rankings` ("plain", "personal", "learned",
-        "challenger") are interleaved.
+        "challenger") are interleaved. `boosts` are weights by the names of declared boosts, None for the declared one.
+        Of `cross_encoder_candidates`, 0 is none, and None as many as configured.
         """
         request = search_pb2.SearchRequest(
             query=query,
@@ -207,6 +210,8 @@ class Client:
             languages=languages,
             rankings=rankings,
             query_id=query_id,
+            boosts=[search_pb2.Boost(name=name, weight=weight) for name, weight in (boosts or {}).items()],
+            cross_encoder_candidates=cross_encoder_candidates,
         )
         return self._search.Search(request, timeout=self._timeout_s, metadata=self._metadata)
 
