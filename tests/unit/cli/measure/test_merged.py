@@ -100,3 +100,18 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
     assert code == 1
     assert f"--out {tmp_path} cannot be written (Is a directory)" in said
+
+
+def test_the_smallest_of_a_figure_counts_where_it_is_asked_for(tmp_path: Path) -> None:
+    some = written(tmp_path / "some.json", recall=0.99, documents=1.0)
+    many = written(tmp_path / "many.json", recall=0.98, documents=2.0)
+
+    code, shown, _ = run(
+        some, many, "--smallest", "recall", "--largest", "documents", "--out", tmp_path / "out.json", "--json"
+    )
+
+    assert code == 0
+    assert json.loads(shown) == {"recall": 0.98, "documents": 2.0}
+    code, _, told = run(some, "--smallest", "nothing", "--out", tmp_path / "out.json")
+    assert code == 1
+    assert "--smallest nothing: no report has it" in " ".join(told.split())

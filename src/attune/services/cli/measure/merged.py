@@ -3,7 +3,7 @@ commands.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,8 @@ from attune.services.cli.measure.report import Report
 from attune.services.cli.options import Json
 from attune.services.cli.output import console, print_json
 
+_Choice = Callable[[Sequence[float]], float]
+_OPTIONS: Mapping[_Choice, str] = {max: "--largest", min: "--smallest"}
 _GIVE = "give files that --out of a measurement wrote, of eval or of bench"
 
 
@@ -25,29 +27,31 @@ def merge(
     largest: Annotated[
         list[str] | None, typer.Option(help="A figure of which the largest counts, not the first; repeated.")
     ] = None,
+    smallest: Annotated[list[str] | None, typer.Option(help="One of which the smallest counts; repeated.")] = None,
     as_json: Json = False,
 ) -> None:
     """Put reports into one file: each as it is, and the figures of all their summaries together.
 
-    Of a figure that several reports have, the first one's counts, or the largest where `--largest` names it.
+    Of a figure that several reports have, the first one's counts, or the largest where `--largest` names it, or the
+    smallest where `--smallest` does.
 
     Example: attune eval merge pairs.json retrieval.json routing.json --out experts.json
     """
     with told_plainly():
         found = [_read(file) for file in reports]
-        summary = _summary([each["summary"] for each in found], largest or ())
+        summary = _summary([each["summary"] for each in found], {max: largest or (), min: smallest or ()})
         _write(out, {"summary": summary, "reports": found})
     print_json(summary) if as_json else console.print(f"{len(summary)} figures of {len(found)} reports, in {out}")
 
 
-def _summary(summaries: Sequence[Mapping[str, float]], largest: Collection[str]) -> dict[str, float]:
+def _summary(summaries: Sequence[Mapping[str, float]], chosen: Mapping[_Choice, Collection[str]]) -> dict[str, float]:
     merged: dict[str, float] = {}
     for each in summaries:
         merged = {**each, **merged}
-    for name in largest:
+    for choose, name in ((choose, name) for choose, names in chosen.items() for name in names):
         if name not in merged:
-            raise SettingError(f"--largest {name}: no report has it: give one of {', '.join(sorted(merged))}")
-        merged[name] = max(each[name] for each in summaries if name in each)
+            raise SettingError(f"{_OPTIONS[choose]} {name}: no report has it: give one of {', '.join(sorted(merged))}")
+        merged[name] = choose([each[name] for each in summaries if name in each])
     return merged
 
 

@@ -1,5 +1,7 @@
-"""An index is filled, closed, opened and searched; in a process of its own, so that its memory is its own."""
+"""An index is filled, its graph is built, and it is searched: in a process of its own, whose memory is its own."""
 
+import json
+import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,20 +14,23 @@ from attune.services.cli.measure.report import Row
 from attune.services.cli.measure.search_speed.exact import Exact
 from attune.services.cli.measure.search_speed.material import Material, Vectors, year_of
 from attune.services.cli.measure.times import Times
+from attune.services.runtime.call import DEFAULT_TENANT
+from attune.services.runtime.config import ConfigError
 from attune.services.search.index.edge_shelf import open_edge_index
 from attune.services.search.index.fields import DeclaredFields
+from attune.services.search.index.generational import GenerationalIndex
 from attune.services.search.index.identity import IndexIdentity
-from attune.services.search.index.narrowing import EqualsAny, Within
+from attune.services.search.index.narrowing import EVERYTHING, EqualsAny, Within
 from attune.services.search.index.port import Document, Index, IndexedDocument
 from attune.services.search.index.settings import IndexSettings
 
-TENANT = "bench"
 NEAREST = 10
+FIELDS = "year:number"
 _CANDIDATES = 100
 _TOGETHER = 8
-_FIELDS = DeclaredFields.parse("year:number")
 _ONE_YEAR = Within(filter=EqualsAny("year", (1.0,)))
 _STATUS = Path("/proc/self/status")
+_A_DAY_S = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -33,36 +38,48 @@ class Plan:
     """What is measured."""
 
     directory: Path
+    """Of the index."""
+    identity: IndexIdentity
     sizes: Sequence[int]
     queries: int
     settings: IndexSettings
 
 
-def measure(plan: Plan, material: Material, tell: Callable[[int], None]) -> list[Row]:
-    """Rows of each size; `tell` hears how many documents there are."""
-    identity = IndexIdentity("made up", material.vectors.shape[1])
+def measure(plan: Plan, material: Material, tell: Callable[[int], None]) -> Iterator[list[Row]]:
+    """Rows of each size, the index being closed; `tell` hears how many documents there are. What an earlier run has
+    left there is not written again.
+    """
     texts, vectors = material.queries(plan.queries)
     everything, one_year = Exact(vectors, NEAREST), Exact(vectors, NEAREST)
-    rows: list[Row] = []
     done = 0
-    index = open_edge_index(plan.directory, identity, _FIELDS, plan.settings)
     for size in plan.sizes:
-        times: dict[str, float] = {"making_s": 0.0, "writing_s": 0.0}
+        times: dict[str, float] = {"written": 0.0, "making_s": 0.0, "writing_s": 0.0}
+        index = _open(plan)
+        there = index.count(DEFAULT_TENANT)
         for documents, made in _timed(material, done, size, times):
             _take(everything, one_year, documents, made)
-            started = time.perf_counter()
-            index.upsert(TENANT, [IndexedDocument.of(each) for each in documents], made)
-            times["writing_s"] += time.perf_counter() - started
             done += len(documents)
+            if done > there:
+                started = time.perf_counter()
+                index.upsert(DEFAULT_TENANT, [IndexedDocument.of(each) for each in documents], made)
+                times["writing_s"] += time.perf_counter() - started
+                times["written"] += len(documents)
             tell(done)
+        index.flush()
+        started = time.perf_counter()
+        index.settle(_A_DAY_S)
+        times["graph_s"] = time.perf_counter() - started
         index.close()
         started = time.perf_counter()
-        index = open_edge_index(plan.directory, identity, _FIELDS, plan.settings)
-        opened = time.perf_counter() - started
-        rows.append(_filled(plan, size, times, opened))
-        rows += _searched(index, size, texts, vectors, everything, one_year)
-    index.close()
-    return rows
+        index = _open(plan)
+        times["opening_s"] = time.perf_counter() - started
+        rows = [_filled(plan, size, times), *_searched(index, size, texts, vectors, everything, one_year)]
+        index.close()
+        yield rows
+
+
+def _open(plan: Plan) -> GenerationalIndex:
+    return open_edge_index(plan.directory, plan.identity, DeclaredFields.parse(FIELDS), plan.settings)
 
 
 def _timed(
@@ -85,34 +102,48 @@ def _take(everything: Exact, one_year: Exact, documents: Sequence[Document], mad
     one_year.take(numbers[wanted], made[wanted])
 
 
-def _filled(plan: Plan, size: int, times: dict[str, float], opened: float) -> Row:
+def _filled(plan: Plan, size: int, times: dict[str, float]) -> Row:
+    """With the most memory that was held by this process, and by the one that built the graph. Kept for later runs."""
+    notes = plan.directory.with_name(f"filled-{size}.json")
+    if not times["written"]:
+        return _noted(notes)
     stored = sum(each.stat().st_size for each in plan.directory.rglob("*") if each.is_file())
-    return {
+    filled: Row = {
         "documents": size,
-        "documents_per_s": (size - _before(plan, size)) / times["writing_s"],
-        "writing_s": times["writing_s"],
-        "opening_s": opened,
+        "documents_per_s": times["written"] / times["writing_s"],
+        **times,
         "peak_gib": peak_gib(),
+        "graph_peak_gib": _children_gib(),
         "disk_gib": stored / 2**30,
     }
+    notes.write_text(json.dumps(filled), encoding="utf-8")
+    return filled
 
 
-def _before(plan: Plan, size: int) -> int:
-    return max((each for each in plan.sizes if each < size), default=0)
+def _noted(notes: Path) -> Row:
+    """What the run saw that filled it."""
+    if not notes.exists():
+        raise ConfigError(f"{notes} is missing, so nobody knows how the index was filled: --keep another directory")
+    found: Row = json.loads(notes.read_text(encoding="utf-8"))
+    return found
 
 
 def _searched(
     index: Index, size: int, texts: Sequence[str], vectors: Vectors, everything: Exact, one_year: Exact
 ) -> list[Row]:
-    found = [[each.id for each in index.dense(TENANT, vector, _CANDIDATES)] for vector in vectors]
-    within = [[each.id for each in index.dense(TENANT, each, _CANDIDATES, (), None, _ONE_YEAR)] for each in vectors]
-    recall = {"dense": _recall(found, everything), "dense, one year": _recall(within, one_year)}
+    def dense(i: int, within: Within = EVERYTHING) -> list[str]:
+        return [each.id for each in index.dense(DEFAULT_TENANT, vectors[i], _CANDIDATES, (), None, within)]
+
+    found = [dense(i) for i in range(len(vectors))]
+    of_one_year = [dense(i, _ONE_YEAR) for i in range(len(vectors))]
+    recall = {"dense": _recall(found, everything), "dense, one year": _recall(of_one_year, one_year)}
     stages: dict[str, Callable[[int], object]] = {
-        "dense": lambda i: index.dense(TENANT, vectors[i], _CANDIDATES),
-        "dense, one year": lambda i: index.dense(TENANT, vectors[i], _CANDIDATES, (), None, _ONE_YEAR),
-        "bm25": lambda i: index.bm25(TENANT, texts[i], _CANDIDATES),
-        "bm25, one year": lambda i: index.bm25(TENANT, texts[i], _CANDIDATES, (), _ONE_YEAR),
-        "documents": lambda i: index.documents(TENANT, found[i]),
+        "dense": dense,
+        "dense, one year": lambda i: dense(i, _ONE_YEAR),
+        "bm25": lambda i: index.bm25(DEFAULT_TENANT, texts[i], _CANDIDATES),
+        "bm25, one year": lambda i: index.bm25(DEFAULT_TENANT, texts[i], _CANDIDATES, (), _ONE_YEAR),
+        "documents, to rank": lambda i: index.documents(DEFAULT_TENANT, found[i], with_texts=False),
+        "documents, of a page": lambda i: index.documents(DEFAULT_TENANT, found[i][:10]),
     }
     timed: list[Row] = [
         {
@@ -130,8 +161,8 @@ def _timed_at(stage: Callable[[int], object], queries: int, together: int) -> di
     times = Times()
     with ThreadPoolExecutor(together) as pool:
         list(pool.map(lambda i: times.of(lambda: stage(i)), range(queries)))
-    p50, p95 = times.percentiles(50, 95)
-    return {f"p50_ms_c{together}": p50, f"p95_ms_c{together}": p95}
+    p50, p95, p99 = times.percentiles(50, 95, 99)
+    return {f"p50_ms_c{together}": p50, f"p95_ms_c{together}": p95, f"p99_ms_c{together}": p99}
 
 
 def _recall(found: Sequence[Sequence[str]], exact: Exact) -> float:
@@ -144,3 +175,8 @@ def peak_gib() -> float:
     """The most memory that this process has held, with the files that it has mapped; 0 where it is not known."""
     lines = _STATUS.read_text().splitlines() if _STATUS.exists() else []
     return next((int(line.split()[1]) / 2**20 for line in lines if line.startswith("VmHWM:")), 0.0)
+
+
+def _children_gib() -> float:
+    """The same of the largest process that it has started and that has ended."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20

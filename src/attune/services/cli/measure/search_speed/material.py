@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from attune.services.cli.measure.search_speed.people import entity_id
+from attune.services.search.index.fields import FieldValue
 from attune.services.search.index.port import Document
 
 Vectors = NDArray[np.float32]
@@ -37,11 +39,12 @@ class Material:
             yield [self._document(*each) for each in zip(numbers, one, other, strict=True)], vectors
 
     def queries(self, count: int) -> tuple[list[str], Vectors]:
-        """Texts of a few words, and vectors that are near those of documents."""
+        """Different texts of a few words, and vectors that are near those of documents."""
         one, _, vectors = self._drawn(-1, count)
         random = np.random.default_rng([self.seed, 2])
         words = [self.texts[each].split() for each in one]
-        return [" ".join(random.choice(each, size=min(5, len(each)), replace=False)) for each in words], vectors
+        drawn = (random.choice(each, size=min(5, len(each)), replace=False) for each in words)
+        return [f"{' '.join(each)} {number}" for number, each in enumerate(drawn)], vectors
 
     def _drawn(self, first: int, count: int) -> tuple[list[int], list[int], Vectors]:
         random = np.random.default_rng([self.seed, 1 + first, count])
@@ -52,7 +55,8 @@ class Material:
 
     def _document(self, number: int, one: int, other: int) -> Document:
         halves = (_piece(self.texts[one], number), _piece(self.texts[other], number))
-        return Document(str(number), "", " ".join(halves), "made-up", fields={"year": float(year_of(number))})
+        fields: dict[str, FieldValue] = {"year": float(year_of(number))}
+        return Document(str(number), "", " ".join(halves), "made-up", (entity_id(one), entity_id(other)), fields=fields)
 
 
 def year_of(number: int) -> int:

@@ -20,6 +20,11 @@ class Vectorizer:
         self._embedder = Embedder.load()
         self._known: dict[str, NDArray[np.float32]] = {}
 
+    @property
+    def model_id(self) -> str:
+        """As the embedding service calls the model."""
+        return f"{self._embedder.name}@{self._embedder.revision}"
+
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Their vectors [n, d]."""
         new = [text for text in dict.fromkeys(texts) if text not in self._known]
