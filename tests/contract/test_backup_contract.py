@@ -321,7 +321,7 @@ def test_a_store_on_disk_tells_its_size(opened):
 
 def test_the_file_says_what_it_is(backup):
     header, *_, end = [json.loads(line) for line in gzip.decompress(backup.read_bytes()).splitlines()]
-    assert (header["backup"], header["format"], header["at"]) == ("attune knowledge store", 2, START.isoformat())
+    assert (header["backup"], header["format"], header["at"]) == ("attune knowledge store", 3, START.isoformat())
     assert end["end"] == KEPT
 
 

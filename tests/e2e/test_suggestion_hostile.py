@@ -88,16 +88,16 @@ def reads_only(user: str, title: str) -> InteractionEvent:
 @pytest.mark.parametrize("context", [None, Context(), Context(turns=[Turn()]), Context(turns=[Turn(query=" ")] * 20)])
 @pytest.mark.parametrize("query", ["", " \t\n"])
 @pytest.mark.parametrize("user", ["", "nobody-knows"])
-def test_of_an_empty_context_the_ranker_knows_nothing_and_a_model_may(
+def test_of_an_empty_context_nothing_is_suggested_and_the_model_is_not_asked(
     asking: Client, llm: LlmServer, context: Context | None, query: str, user: str
 ) -> None:
     ranked = asking.suggest(query, user=user, context=context, path="ranker")
     assert list(ranked.suggestions) == []
     assert (path_name(ranked.path), ranked.fallback_reason) == ("ranker", "")
-    assert llm.requests == []
     written = asking.suggest(query, user=user, context=context, limit=1)
-    assert texts(written) == ["next query"]
-    assert path_name(written.path) == "llm"
+    assert texts(written) == []
+    assert "was not asked" in written.fallback_reason
+    assert llm.requests == []
 
 
 BIG_PAGES = {
