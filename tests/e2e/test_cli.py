@@ -155,7 +155,8 @@ def test_a_broken_line_sends_none_of_its_batch(run: Run, tmp_path: Path, client:
 
 
 def test_a_user_is_shown_exported_and_forgotten(run: Run, client: Client) -> None:
-    record_visibly(client, reading("cli-user", "asyncio.gather", "asyncio.Queue"))
+    read = ("asyncio.gather", "asyncio.Queue")
+    record_visibly(client, reading("cli-user", *read))
     shown = printed(run("user", "show", "cli-user", "--json"))
     assert shown["profile"]["events"] == 2
     held = {each["entity_id"] for each in shown["entities"]}
@@ -163,7 +164,8 @@ def test_a_user_is_shown_exported_and_forgotten(run: Run, client: Client) -> Non
     assert "asyncio" in run("user", "show", "cli-user").stdout
     lines = [json.loads(line) for line in run("user", "export", "cli-user").stdout.splitlines()]
     assert "profile" in lines[0]
-    assert {line["entity"]["entity_id"] for line in lines[1:]} == held
+    assert {line["entity"]["entity_id"] for line in lines if "entity" in line} == held
+    assert {line["read_document"]["document_id"] for line in lines if "read_document" in line} == set(read)
     forgotten = printed(run("user", "forget", "cli-user", "--yes", "--json"))
     assert forgotten["removed"]["events"] == 2
     assert printed(run("user", "show", "cli-user", "--json"))["entities"] == []
