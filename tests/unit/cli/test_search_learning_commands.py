@@ -62,7 +62,7 @@ def test_a_ranker_of_search_says_where_it_comes_from(log: Path, tmp_path: Path) 
     assert told["provenance"]["position_bias"]["looked_at"]["1"] == 1.0
     assert NAMES[int(made.weights[:DRAWN].argmax())] == "dense"
     shown = run("train", "ranker", "--for", "search", "--events", log, "--out", out)
-    assert f"ranker of search {made.version}, learned from 200 lists" in shown.output.replace("\n", "")
+    assert f"ranker of search {made.version}, learned from 200 lists" in " ".join(shown.output.split())
 
 
 def test_the_better_ranking_is_told_with_its_interval(log: Path) -> None:
