@@ -4,12 +4,25 @@ import os
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 from tests.fakes import kafka, postgres
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("attune", deadline=None)
 settings.load_profile("attune")
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_are_at_first(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whatever another test of this process has set up; but the system of the e2e tests runs on from test to test."""
+    if "e2e" in request.path.parts:
+        yield
+        return
+    before = structlog.get_config()
+    structlog.reset_defaults()
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

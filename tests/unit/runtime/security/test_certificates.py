@@ -1,10 +1,8 @@
 """Certificates in files: what fits together, what is refused, and what happens when they are replaced."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from tests.fakes.authority import Authority
 
 from attune.services.runtime.config import ConfigError
@@ -28,16 +26,6 @@ def test_nothing_is_needed() -> None:
     assert Certificates.read(CertificateFiles()) == Certificates(None, None, None)
 
 
-@pytest.fixture
-def logged() -> Iterator[None]:
-    """Warnings are written, whatever tests of before have set up."""
-    before = structlog.get_config()
-    structlog.reset_defaults()
-    yield
-    structlog.configure(**before)
-
-
-@pytest.mark.usefixtures("logged")
 def test_an_expired_one_is_read_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Certificates.read(CertificateFiles(*OURS.issue(tmp_path, "old", expired=True)))
     assert "expired" in "".join(capsys.readouterr())

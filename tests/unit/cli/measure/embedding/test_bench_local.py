@@ -20,6 +20,8 @@ from attune.services.cli.measure.embedding.local.mixture import Mixture
 from attune.services.cli.measure.embedding.local.operations import Operations
 from attune.services.cli.measure.errors import BenchError
 
+pytestmark = pytest.mark.timeout(600)  # in bf16, a CPU without it takes its time
+
 
 @pytest.fixture(scope="module")
 def ours() -> OurEngine:
