@@ -8,6 +8,9 @@ import structlog
 from hypothesis import settings
 from tests.fakes import kafka, postgres
 
+# pytest-xdist hands its width on; a console that is made with it would not hear of what tests set later.
+os.environ.pop("COLUMNS", None)
+
 # How long an example takes says how busy the machine is.
 settings.register_profile("attune", deadline=None)
 settings.load_profile("attune")
