@@ -18,8 +18,8 @@ settings.load_profile("attune")
 
 @pytest.fixture(autouse=True)
 def logs_as_they_are_at_first(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whatever another test of this process has set up; but the system of the e2e tests runs on from test to test."""
-    if "e2e" in request.path.parts:
+    """Whatever another test of this process has set up; but a system that runs on from test to test keeps its own."""
+    if "e2e" in request.path.parts or "system" in request.fixturenames:
         yield
         return
     before = structlog.get_config()

@@ -40,8 +40,8 @@ def sources(client: Client, prefix: str, user: str = "") -> dict[str, int]:
 
 
 def test_queries_of_many_users_own_entities_and_titles_are_offered(client: Client) -> None:
-    record_visibly(client, reading("cora", "asyncio.Queue", "asyncio.Queue"))
-    found = sources(client, "asy", "cora")
+    record_visibly(client, reading("completing-cora", "asyncio.Queue", "asyncio.Queue"))
+    found = sources(client, "asy", "completing-cora")
     assert found["asymptote of a curve"] == found["asylum law"] == pb.SUGGESTION_SOURCE_OTHER_USERS
     assert found["asyncio.Queue"] == pb.SUGGESTION_SOURCE_ENTITY
     assert found["asyncio.gather"] == pb.SUGGESTION_SOURCE_DOCUMENT
@@ -50,26 +50,26 @@ def test_queries_of_many_users_own_entities_and_titles_are_offered(client: Clien
 
 
 def test_an_entity_is_found_by_another_name_and_offered_by_its_label(client: Client) -> None:
-    record_visibly(client, reading("cleo", "asyncio.Queue"))
+    record_visibly(client, reading("completing-cleo", "asyncio.Queue"))
     for typed in ("hando", "Lin", "handoff line", "hnadoff"):
-        assert sources(client, typed, "cleo") == {"asyncio.Queue": pb.SUGGESTION_SOURCE_ENTITY}, typed
+        assert sources(client, typed, "completing-cleo") == {"asyncio.Queue": pb.SUGGESTION_SOURCE_ENTITY}, typed
     assert sources(client, "hando") == {}  # nobody knows it
-    client.remove_suggestion("cleo", "asyncio.Queue")
-    assert sources(client, "hando", "cleo") == {}
+    client.remove_suggestion("completing-cleo", "asyncio.Queue")
+    assert sources(client, "hando", "completing-cleo") == {}
 
 
 def test_with_nothing_typed_own_topics_come_first(client: Client) -> None:
-    record_visibly(client, reading("cato", "multiprocessing.Pool"))
-    assert next(iter(sources(client, "", "cato"))) == "multiprocessing.Pool"
+    record_visibly(client, reading("completing-cato", "multiprocessing.Pool"))
+    assert next(iter(sources(client, "", "completing-cato"))) == "multiprocessing.Pool"
     assert next(iter(sources(client, ""))) == "asymptote of a curve"
 
 
 def test_what_was_removed_or_is_not_allowed_is_not_offered(client: Client) -> None:
-    record_visibly(client, reading("cyd", "asyncio.Queue"))
-    client.remove_suggestion("cyd", "Asylum  LAW")
-    assert "asylum law" not in sources(client, "asy", "cyd")
-    client.set_consents("cyd", withdraw=["suggestion"])
-    answer = client.complete("asyncio.q", user="cyd")
+    record_visibly(client, reading("completing-cyd", "asyncio.Queue"))
+    client.remove_suggestion("completing-cyd", "Asylum  LAW")
+    assert "asylum law" not in sources(client, "asy", "completing-cyd")
+    client.set_consents("completing-cyd", withdraw=["suggestion"])
+    answer = client.complete("asyncio.q", user="completing-cyd")
     assert [each.source for each in answer.completions] == [pb.SUGGESTION_SOURCE_DOCUMENT]
     assert answer.notices[0].startswith("user_id: ")
 
