@@ -25,33 +25,33 @@ def titles(client: Client, user: str = "", **options: object) -> list[str]:
 
 
 def test_two_users_see_the_same_query_ranked_for_each_of_them(client: Client) -> None:
-    record_visibly(client, reading("ada", "asyncio.Queue", "asyncio.timeout", "asyncio.Queue"))
-    record_visibly(client, reading("bea", "multiprocessing.Queue", "multiprocessing.shared_memory"))
-    assert titles(client, "ada")[0] == "asyncio.gather"
-    assert titles(client, "bea")[0] == "multiprocessing.Pool"
-    assert sorted(titles(client, "ada")) == sorted(titles(client, "bea")) == sorted(titles(client))
+    record_visibly(client, reading("main-ada", "asyncio.Queue", "asyncio.timeout", "asyncio.Queue"))
+    record_visibly(client, reading("main-bea", "multiprocessing.Queue", "multiprocessing.shared_memory"))
+    assert titles(client, "main-ada")[0] == "asyncio.gather"
+    assert titles(client, "main-bea")[0] == "multiprocessing.Pool"
+    assert sorted(titles(client, "main-ada")) == sorted(titles(client, "main-bea")) == sorted(titles(client))
 
 
 def test_a_hit_says_why_it_stands_where_it_stands(client: Client) -> None:
-    record_visibly(client, reading("cleo", *["asyncio.timeout"] * 4))
-    hit = client.search(QUERY, user="cleo").hits[0]
+    record_visibly(client, reading("main-cleo", *["asyncio.timeout"] * 4))
+    hit = client.search(QUERY, user="main-cleo").hits[0]
     assert hit.document.title == "asyncio.gather"
     assert hit.explanation.summary.startswith("because you read about asyncio 4 times, last on ")
     assert sum(part.contribution for part in hit.explanation.parts) == pytest.approx(hit.score)
 
 
 def test_personalization_can_be_turned_off_and_is_off_for_strangers(client: Client) -> None:
-    record_visibly(client, reading("dora", *["multiprocessing.Queue"] * 3))
+    record_visibly(client, reading("main-dora", *["multiprocessing.Queue"] * 3))
     plain = titles(client)
-    assert titles(client, "dora") != plain
-    assert titles(client, "dora", context=Context(personalization=0)) == plain
+    assert titles(client, "main-dora") != plain
+    assert titles(client, "main-dora", context=Context(personalization=0)) == plain
     assert titles(client, "a stranger") == plain
 
 
 @pytest.mark.parametrize("query", [QUERY, "asyncio.gather", "queue", "work for processes", "nothing of the kind"])
 def test_without_personalization_a_known_user_gets_what_an_unknown_one_gets(client: Client, query: str) -> None:
     """Order, scores and every part of them, page by page, whatever the user is in the middle of."""
-    record_visibly(client, reading("dora2", *["multiprocessing.Queue"] * 3, *["asyncio.Queue"] * 2))
+    record_visibly(client, reading("main-dora2", *["multiprocessing.Queue"] * 3, *["asyncio.Queue"] * 2))
     turns = [Turn(query="how do I share memory", title="multiprocessing", text="Processes instead of threads.")]
 
     def read(user: str, context: Context | None) -> list[object]:
@@ -64,15 +64,15 @@ def test_without_personalization_a_known_user_gets_what_an_unknown_one_gets(clie
             for hit in [*first.hits, *second.hits]
         ]
 
-    off = read("dora2", Context(session_id="s", turns=turns, personalization=0))
+    off = read("main-dora2", Context(session_id="s", turns=turns, personalization=0))
     assert len(off) == 8
     assert off == read("never seen", Context(session_id="t"))
     assert off == read("", None)
 
 
 def test_suggestions_come_from_what_the_user_knows(client: Client) -> None:
-    record_visibly(client, reading("emil", *["asyncio.Queue"] * 3))
-    answer = client.suggest(QUERY, user="emil")
+    record_visibly(client, reading("main-emil", *["asyncio.Queue"] * 3))
+    answer = client.suggest(QUERY, user="main-emil")
     assert 0 < len(answer.suggestions) <= 5
     assert any("asyncio" in each.text for each in answer.suggestions)
     assert all(each.rationale for each in answer.suggestions)
