@@ -48,7 +48,7 @@ class Services:
     augmentations: frozenset[Augmentation] = frozenset()
     """What each of those experts has for queries."""
 
-    async def experts(self) -> dict[str, Expert]:
+    async def experts(self, _max_age_s: float = 0.0) -> dict[str, Expert]:
         own = {domain: Expert(key, self.augmentations) for domain, key in self.spaces.items()}
         return {domain: Expert("") for domain in self.known} | own
 

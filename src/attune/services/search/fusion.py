@@ -1,7 +1,6 @@
 """Rankings that score on different scales, made one."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from attune.services.search.index.port import Candidate
@@ -69,24 +68,15 @@ def reciprocal_rank_fusion(rankings: Mapping[str, Sequence[Candidate]], k: int =
     """
     if k < 0:
         raise ValueError(f"k is {k}: give 0 or more (the paper uses {K})")
-    ranks: dict[str, dict[str, int]] = defaultdict(dict)
-    scores: dict[str, dict[str, float]] = defaultdict(dict)
+    found: dict[str, tuple[dict[str, int], dict[str, float]]] = {}
     for name, candidates in rankings.items():
-        for rank, candidate in _first_occurrences(candidates):
-            ranks[candidate.id][name] = rank
-            scores[candidate.id][name] = candidate.score
+        for rank, candidate in enumerate(candidates, start=1):
+            ranks, scores = found.setdefault(candidate.id, ({}, {}))
+            if name not in ranks:
+                ranks[name], scores[name] = rank, candidate.score
     # Summed from the best rank down, so that the order of the mapping cannot change a rounding.
     fused = [
-        Fused(id_, sum(reciprocal_rank(rank, k) for rank in sorted(by_name.values())), by_name, scores[id_])
-        for id_, by_name in ranks.items()
+        Fused(id_, sum([reciprocal_rank(rank, k) for rank in sorted(ranks.values())]), ranks, scores)
+        for id_, (ranks, scores) in found.items()
     ]
-    return sorted(fused, key=lambda found: (-found.score, found.id))
-
-
-def _first_occurrences(candidates: Sequence[Candidate]) -> Iterator[tuple[int, Candidate]]:
-    """Each document once, with its rank from 1; the places of later repetitions stay empty."""
-    seen: set[str] = set()
-    for rank, candidate in enumerate(candidates, start=1):
-        if candidate.id not in seen:
-            seen.add(candidate.id)
-            yield rank, candidate
+    return sorted(fused, key=lambda each: (-each.score, each.id))

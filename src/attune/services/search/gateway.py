@@ -1,5 +1,7 @@
 """The services that search is made with, behind one small face."""
 
+import math
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -77,11 +79,16 @@ class Gateway:
         self._embedding = EmbeddingServiceStub(embedding_channel)
         self._knowledge = KnowledgeServiceStub(knowledge_channel)
         self._channels = (embedding_channel, knowledge_channel)
+        self._experts: dict[str, Expert] = {}
+        self._listed_at = -math.inf
 
-    async def experts(self) -> dict[str, Expert]:
-        """The domains that the embedding service knows, and their experts."""
-        answer = await self._embedding.ListDomains(embedding.ListDomainsRequest(page_size=1000), **onward())
-        return {each.domain: _expert(each) for each in answer.domains}
+    async def experts(self, max_age_s: float = 0.0) -> Mapping[str, Expert]:
+        """The domains that the embedding service knows, and their experts; as they were at most so many seconds ago."""
+        if time.monotonic() - self._listed_at > max_age_s:
+            asked_at = time.monotonic()
+            answer = await self._embedding.ListDomains(embedding.ListDomainsRequest(page_size=1000), **onward())
+            self._experts, self._listed_at = {each.domain: _expert(each) for each in answer.domains}, asked_at
+        return self._experts
 
     async def route(self, text: str) -> dict[str, float]:
         """How likely each domain is.

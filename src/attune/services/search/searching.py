@@ -41,6 +41,10 @@ CANDIDATES = 100
 """How many documents each ranking contributes, and so how far one can page."""
 _STATEMENTS_KEPT = 20_000
 """Vectors of users' statements, of at most 1.5 kB each with the model that is packaged."""
+_EXPERTS_AGE_S = 1.0
+"""Experts change once in weeks, and to ask for them is a call. Whoever indexes documents asks each time,
+and the searches of that process know then, too.
+"""
 _TELLING_HITS = 20
 """Of BM25: whose domains say where the answer is."""
 
@@ -129,7 +133,7 @@ class Searcher:
             asyncio.to_thread(self._index.bm25, tenant, wish.query, CANDIDATES, wish.domains, wish.within)
         )
         try:
-            experts = await self._gateway.experts()
+            experts = await self._gateway.experts(_EXPERTS_AGE_S)
             spaces = await self._spaces(tenant, wish, experts, by_words)
             wanted = {
                 space.domain: experts.get(space.domain, Expert()).augmentation(wish.augmentation) for space in spaces
@@ -151,7 +155,8 @@ class Searcher:
         except BaseException:
             by_words.cancel()  # else nobody would hear of its failure
             raise
-        fused, documents = await self._documents(tenant, wish, dense, bm25, near_by)
+        # In one thread: each change of threads costs more than the fusion.
+        fused, documents = await asyncio.to_thread(self._documents, tenant, wish, dense, bm25, near_by)
         empty_domains = await self._empty_domains(tenant, wish, documents)
         times["retrieve_ms"] = _since(started)
         started = time.monotonic()
@@ -177,11 +182,6 @@ class Searcher:
     async def documents(self, wish: Wish, ids: Sequence[str]) -> dict[str, Document]:
         """Those of a ranking's documents that are still there and may be seen, as they are now."""
         return await asyncio.to_thread(self._index.documents, current_call().tenant, ids, wish.within.principals)
-
-    async def _without_texts(self, wish: Wish, ids: Sequence[str]) -> dict[str, Document]:
-        """What ranks them needs no texts, and the page reads its own."""
-        read = partial(self._index.documents, with_texts=False)
-        return await asyncio.to_thread(read, current_call().tenant, ids, wish.within.principals)
 
     async def passages(self, vectors: Mapping[str, FloatVector], documents: Iterable[Document]) -> dict[str, Passage]:
         """By document id, the passage nearest to the query, whose `vectors` are by space; of those documents that have
@@ -215,7 +215,8 @@ class Searcher:
     async def _domains_of(self, wish: Wish, hits: Sequence[Candidate]) -> dict[str, float]:
         """The sums of the hits' scores by their documents' domains."""
         ids = [hit.id for hit in hits]
-        documents = await self._without_texts(wish, ids)
+        read = partial(self._index.documents, with_texts=False)
+        documents = await asyncio.to_thread(read, current_call().tenant, ids, wish.within.principals)
         scores: dict[str, float] = {}
         for hit in hits:
             if hit.id in documents:
@@ -253,7 +254,7 @@ class Searcher:
         known = await known_interests(self._index, self._statements, tenant, history, question.space)
         return await weigh_contexts(self._index, tenant, question, fused, known, self._gates, wish.session)
 
-    async def _documents(
+    def _documents(
         self,
         tenant: str,
         wish: Wish,
@@ -261,11 +262,12 @@ class Searcher:
         bm25: Sequence[Candidate],
         near_by: Sequence[Candidate],
     ) -> tuple[list[Fused], dict[str, Document]]:
-        quote = await asyncio.to_thread(self._quoted, tenant, wish, bm25)
+        """The candidates of all rankings, fused, and their documents without texts: what is shown reads its own."""
+        quote = self._quoted(tenant, wish, bm25)
         fused = reciprocal_rank_fusion({"dense": dense, "bm25": bm25, quotes.RANKING: quote})
         fused += found_beside(near_by, fused)
         ids = [each.id for each in fused]
-        documents = await self._without_texts(wish, ids)
+        documents = self._index.documents(tenant, ids, wish.within.principals, with_texts=False)
         # A document deleted since it was found is no answer any more.
         return [each for each in fused if each.id in documents], documents
 
