@@ -23,11 +23,11 @@ def statement(event_id: str, text: str, *about: str, at: datetime, is_rejected: 
 
 
 def read(store: Store, user: UserKey = ANNA) -> list[str]:
-    return [each.text for each in store.history(user).readings]
+    return [each.text for each in store.view(user).history.readings]
 
 
 def said(store: Store, user: UserKey = ANNA) -> list[str]:
-    return [each.text for each in store.history(user).statements]
+    return [each.text for each in store.view(user).history.statements]
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def reader(store: Store) -> Store:
 def test_the_history_is_the_users_own_the_newest_first_without_what_was_rejected(reader):
     assert read(reader) == ["d2", "d1"]
     assert said(reader) == ["I am tired, überall.", "I like cats."]
-    assert reader.history(BEN) == reader.history(TWIN) == History()
-    assert [each.at for each in reader.history(ANNA).readings] == [days(2), days(1)]
+    assert reader.view(BEN).history == reader.view(TWIN).history == History()
+    assert [each.at for each in reader.view(ANNA).history.readings] == [days(2), days(1)]
 
 
 def test_a_repeated_event_brings_no_document_back(reader):
@@ -61,7 +61,7 @@ def test_forgetting_a_user_leaves_nothing_of_the_history_and_no_replay_brings_it
     erased = reader.forget_user(ANNA, days(9))
     assert (erased["readings"], erased["statements"]) == (3, 2)
     reader.apply([reading("1", "d1", "cats", at=days(1)), statement("4", "I like cats.", "cats", at=days(4))])
-    assert reader.history(ANNA) == History()
+    assert reader.view(ANNA).history == History()
     assert [record["record"] for record in reader.export(ANNA)] == ["profile"]
     reader.apply([reading("7", "d9", at=days(10))])
     assert read(reader) == ["d9"]
@@ -96,7 +96,7 @@ def test_what_is_old_expires(reader):
     assert reader.expire(days(3)) == expired
     assert (read(reader), said(reader)) == ([], ["I am tired, überall.", "I like cats."])
     assert reader.expire(days(99)).users == 1
-    assert reader.history(ANNA) == History()
+    assert reader.view(ANNA).history == History()
 
 
 def test_the_export_and_a_dump_have_the_history(reader):

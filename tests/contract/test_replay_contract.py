@@ -366,7 +366,7 @@ def test_a_tombstone_that_reaches_further_than_the_log_tells_is_taken(system):
     assert system.live.entities(ADA) != []
     system.query(ADA, "sailing")
     system.drain()
-    assert "sailing" not in system.live.states(ADA)
+    assert "sailing" not in system.live.view(ADA).states
 
 
 def test_an_erased_stretch_is_passed_over(system):
@@ -524,4 +524,4 @@ def test_a_click_finds_its_document(system):
     event.occurred_at.FromDatetime(at)
     system.log.append(TOPIC, [to_entry(event)], at)
     system.replay()
-    assert "sailing" in system.live.states(ADA)
+    assert "sailing" in system.live.view(ADA).states

@@ -77,24 +77,34 @@ class LazyStates(Mapping[str, EntityState]):
         return entity_id in self._fields
 
 
-def decode_states(content: bytes) -> LazyStates:
-    """The entity states alone of what was encoded. Raises as `decode`; a damaged entity raises when it is made."""
-    fields = _fields(content)
-    return LazyStates(fields["e"], _moment(fields["t"][0]) or _EPOCH)
+class LazyView:
+    """A record of which nothing is made before it is asked for: most questions need a little of it."""
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self._fields = fields
+
+    @property
+    def states(self) -> LazyStates:
+        """By entity id. A damaged entity raises when it is made."""
+        return LazyStates(self._fields["e"], _moment(self._fields["t"][0]) or _EPOCH)
+
+    @property
+    def history(self) -> History:
+        """What the user has read and said. Raises StoreError where it is damaged."""
+        try:
+            return History.of(_traces(self._fields, "d"), _traces(self._fields, "p"))
+        except (ValueError, KeyError, TypeError) as error:
+            raise _damaged(error) from error
+
+
+def decode_view(content: bytes) -> LazyView:
+    """What was encoded, to be looked at. Raises as `decode`."""
+    return LazyView(_fields(content))
 
 
 def decode_suppressed(content: bytes) -> Suppressed:
     """What the user has removed, alone of what was encoded. Raises as `decode`; entities are not looked at."""
     return _suppressed(_fields(content))
-
-
-def decode_history(content: bytes) -> History:
-    """What the user has read and said, alone of what was encoded. Raises as `decode`; entities are not looked at."""
-    fields = _fields(content)
-    try:
-        return History.of(_traces(fields, "d"), _traces(fields, "p"))
-    except (ValueError, KeyError, TypeError) as error:
-        raise _damaged(error) from error
 
 
 def decode(content: bytes) -> UserRecord:

@@ -14,7 +14,6 @@ from typing import Any
 from attune.knowledge_store.catalog import Catalog
 from attune.knowledge_store.folding import fold
 from attune.knowledge_store.graph import CatalogGraph
-from attune.knowledge_store.history import History
 from attune.knowledge_store.linking import Linker
 from attune.knowledge_store.loaded import LoadedCatalog
 from attune.knowledge_store.model import (
@@ -30,7 +29,7 @@ from attune.knowledge_store.model import (
 )
 from attune.knowledge_store.noting import noted_reading, noted_statement
 from attune.knowledge_store.projection import observes_document, observes_query, observes_suggestion, project
-from attune.knowledge_store.record import page_of
+from attune.knowledge_store.record import RecordView, page_of
 from attune.knowledge_store.redirects import Redirects
 from attune.knowledge_store.retrieval import CompanionsOf, Mode, Retrieved, retrieve
 from attune.knowledge_store.store import Store
@@ -81,7 +80,8 @@ class Knowledge:
 
     def retrieve(
         self,
-        user: UserKey,
+        tenant: str,
+        view: RecordView,
         entity_ids: Iterable[str],
         *,
         now: datetime,
@@ -89,7 +89,8 @@ class Knowledge:
         limit: int,
         loaded: LoadedCatalog,
     ) -> list[Retrieved]:
-        """retrieval.retrieve, for a context of entities by the version of the catalog that they were linked with.
+        """retrieval.retrieve in the `view` of a user's record, for a context of entities by the version of the catalog
+        that they were linked with.
 
         Merged entities are one in it, wherever they come from. What the catalog does not have, or has no more, is left
         out: it has no name, and nobody can say what it is. Of a context that has nothing else, nothing is known.
@@ -98,10 +99,10 @@ class Knowledge:
         context = {catalog.redirects.resolve(entity_id) for entity_id in asked if entity_id in catalog}
         if asked and not context:
             return []
-        states = self._states(user, loaded)
+        states = self._states(view, loaded)
         if not context:
             states = {entity_id: state for entity_id, state in states.items() if entity_id in catalog}
-        companions = self._companions_of(user.tenant, loaded)
+        companions = self._companions_of(tenant, loaded)
         return retrieve(states, loaded.graph, context, now, modes, limit, companions)
 
     def entity_page(self, user: UserKey, after: EntityCursor | None, limit: int) -> list[EntityState]:
@@ -109,7 +110,7 @@ class Knowledge:
         redirects = self.catalog.redirects
         if not redirects:
             return self.store.entity_page(user, after, limit)
-        return page_of(fold(self.store.states(user).values(), redirects), after, limit)
+        return page_of(fold(self.store.view(user).states.values(), redirects), after, limit)
 
     def profile(self, user: UserKey) -> Profile:
         return self.store.profile(user)
@@ -117,9 +118,9 @@ class Knowledge:
     def summary(self, user: UserKey) -> Summary | None:
         return self.store.summary(user)
 
-    def history(self, user: UserKey) -> History:
-        """What the user has read and said."""
-        return self.store.history(user)
+    def view(self, user: UserKey) -> RecordView:
+        """What is known of the user, in one reading."""
+        return self.store.view(user)
 
     def export(self, user: UserKey) -> Iterator[dict[str, Any]]:
         return self.store.export(user)
@@ -151,9 +152,10 @@ class Knowledge:
 
         return look_up
 
-    def _states(self, user: UserKey, loaded: LoadedCatalog) -> Mapping[str, EntityState]:
+    @staticmethod
+    def _states(view: RecordView, loaded: LoadedCatalog) -> Mapping[str, EntityState]:
         """The user's entities by id, those of merged entities as one."""
-        states, redirects = self.store.states(user), loaded.catalog.redirects
+        states, redirects = view.states, loaded.catalog.redirects
         if not redirects:
             return states
         return {state.entity_id: state for state in fold(states.values(), redirects)}

@@ -4,9 +4,10 @@ So a user costs one row however many entities there are, and what a transaction 
 memory, for every engine alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from attune.knowledge_store import history
 from attune.knowledge_store.history import History, Noted, Trace
@@ -37,6 +38,20 @@ class Expired:
             self.readings + other.readings,
             self.statements + other.statements,
         )
+
+
+class RecordView(Protocol):
+    """A record to be looked at, not changed."""
+
+    @property
+    def states(self) -> Mapping[str, EntityState]:
+        """By entity id, in no order."""
+        ...
+
+    @property
+    def history(self) -> History:
+        """What was read and said, as far as it may be used, the newest first."""
+        ...
 
 
 @dataclass(slots=True)
@@ -93,7 +108,7 @@ class UserRecord:
 
     @property
     def history(self) -> History:
-        """What was read and said, as far as it may be used."""
+        """As in `RecordView`."""
         return History.of(self.readings, self.statements)
 
     def forget(self, entity_id: str) -> dict[str, int]:

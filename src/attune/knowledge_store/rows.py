@@ -5,10 +5,9 @@ from datetime import datetime
 from typing import Protocol
 
 from attune.knowledge_store.consent import Consents
-from attune.knowledge_store.history import History
 from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary, KeptTombstone
-from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, LogPosition, Summary, UserKey
-from attune.knowledge_store.record import UserRecord
+from attune.knowledge_store.model import Companion, LinkedEntity, LogPosition, Summary, UserKey
+from attune.knowledge_store.record import RecordView, UserRecord
 from attune.knowledge_store.store_model import Suppressed
 from attune.knowledge_store.tombstones import Tombstones
 
@@ -20,16 +19,12 @@ class Rows(Protocol):
         """The user's record without digests, to be read."""
         ...
 
-    def states(self, user: UserKey) -> Mapping[str, EntityState]:
-        """The user's entity states by their ids, to be read; of a user who has no record, none."""
+    def view(self, user: UserKey) -> RecordView:
+        """What questions about the user need, to be read; of a user who has no record, nothing is in it."""
         ...
 
     def suppressed(self, user: UserKey) -> Suppressed:
         """What the user has removed."""
-        ...
-
-    def history(self, user: UserKey) -> History:
-        """What the user has read and said."""
         ...
 
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:

@@ -12,10 +12,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from attune.knowledge_store.consent import Choice, Consents, Purpose
-from attune.knowledge_store.history import History
 from attune.knowledge_store.kept import Kept, KeptObject
 from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, LogPosition, Summary, UserKey
-from attune.knowledge_store.record import Expired, UserRecord
+from attune.knowledge_store.record import Expired, RecordView, UserRecord
 from attune.knowledge_store.store_model import (
     Applied,
     Claim,
@@ -89,8 +88,8 @@ class Store(Protocol):
         """All of a user's entities, the largest weight first, ties by id."""
         ...
 
-    def states(self, user: UserKey) -> Mapping[str, EntityState]:
-        """All of a user's entities by their ids, in no order."""
+    def view(self, user: UserKey) -> RecordView:
+        """All of a user's entities by their ids, and what the user has read and said, in one reading."""
         ...
 
     def entity_page(self, user: UserKey, after: EntityCursor | None, limit: int) -> list[EntityState]:
@@ -139,10 +138,6 @@ class Store(Protocol):
         ...
 
     def suppressed(self, user: UserKey) -> Suppressed: ...
-
-    def history(self, user: UserKey) -> History:
-        """What the user has read and said, the newest first."""
-        ...
 
     def consent(self, user: UserKey, choices: Sequence[Choice]) -> Consents:
         """Adds to what the user allows; returns all of it. Who allows no summary any more has none."""

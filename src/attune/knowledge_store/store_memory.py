@@ -9,10 +9,9 @@ from threading import RLock
 
 from attune.knowledge_store.codec import decode_whole
 from attune.knowledge_store.consent import Consents
-from attune.knowledge_store.history import History
 from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary, KeptTombstone
-from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, LogPosition, Summary, UserKey
-from attune.knowledge_store.record import UserRecord
+from attune.knowledge_store.model import Companion, LinkedEntity, LogPosition, Summary, UserKey
+from attune.knowledge_store.record import RecordView, UserRecord
 from attune.knowledge_store.store import DEFAULT_CAPACITY, StoreError
 from attune.knowledge_store.store_model import Suppressed
 from attune.knowledge_store.store_rows import RowStore
@@ -75,17 +74,12 @@ class _MemoryRows:
     def record(self, user: UserKey) -> UserRecord | None:
         return self._tables.users.get(user)
 
-    def states(self, user: UserKey) -> Mapping[str, EntityState]:
-        record = self._tables.users.get(user)
-        return {} if record is None else dict(record.states)
+    def view(self, user: UserKey) -> RecordView:
+        return self._tables.users.get(user) or UserRecord()
 
     def suppressed(self, user: UserKey) -> Suppressed:
         record = self._tables.users.get(user)
         return Suppressed() if record is None else record.suppressed
-
-    def history(self, user: UserKey) -> History:
-        record = self._tables.users.get(user)
-        return History() if record is None else record.history
 
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
         return {user: _copied(self._tables.users[user]) for user in users if user in self._tables.users}

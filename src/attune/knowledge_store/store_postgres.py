@@ -14,15 +14,13 @@ from typing import Any, LiteralString, TypeVar
 
 from attune.knowledge_store.codec import (
     decode,
-    decode_history,
-    decode_states,
     decode_suppressed,
+    decode_view,
     decode_whole,
     encode,
     encode_digests,
 )
 from attune.knowledge_store.consent import Consents
-from attune.knowledge_store.history import History
 from attune.knowledge_store.json_codec import (
     decode_companions,
     decode_consents,
@@ -34,11 +32,11 @@ from attune.knowledge_store.json_codec import (
     encode_summary,
 )
 from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary
-from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, Summary, UserKey
+from attune.knowledge_store.model import Companion, LinkedEntity, Summary, UserKey
 from attune.knowledge_store.postgres_connections import Connections
 from attune.knowledge_store.postgres_migrations import Connection
 from attune.knowledge_store.postgres_schema import TABLES
-from attune.knowledge_store.record import UserRecord
+from attune.knowledge_store.record import RecordView, UserRecord
 from attune.knowledge_store.sql_rows import Found, SqlRows
 from attune.knowledge_store.store import DEFAULT_CAPACITY
 from attune.knowledge_store.store_model import Suppressed
@@ -116,17 +114,13 @@ class PostgresRows(SqlRows):
         content = self._content(user)
         return None if content is None else decode(content)
 
-    def states(self, user: UserKey) -> Mapping[str, EntityState]:
+    def view(self, user: UserKey) -> RecordView:
         content = self._content(user)
-        return {} if content is None else decode_states(content)
+        return UserRecord() if content is None else decode_view(content)
 
     def suppressed(self, user: UserKey) -> Suppressed:
         content = self._content(user)
         return Suppressed() if content is None else decode_suppressed(content)
-
-    def history(self, user: UserKey) -> History:
-        content = self._content(user)
-        return History() if content is None else decode_history(content)
 
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
         """Locks are of names, not rows: a user who has no row yet is locked as well."""

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from attune.knowledge_store import object_links, rules, transfer
 from attune.knowledge_store.codec import encode, encode_digests
 from attune.knowledge_store.consent import NO_CHOICE, Choice, Consents, Purpose
-from attune.knowledge_store.history import History
 from attune.knowledge_store.kept import Kept, KeptObject, KeptSummary, KeptTombstone
 from attune.knowledge_store.model import (
     Companion,
@@ -23,7 +22,7 @@ from attune.knowledge_store.model import (
     require_utc,
 )
 from attune.knowledge_store.privacy import export_records
-from attune.knowledge_store.record import Expired, UserRecord
+from attune.knowledge_store.record import Expired, RecordView, UserRecord
 from attune.knowledge_store.rows import Rows
 from attune.knowledge_store.store import DEFAULT_CAPACITY, FencedError, UnclaimedError
 from attune.knowledge_store.store_model import (
@@ -97,8 +96,8 @@ class RowStore(ABC):
     def entities(self, user: UserKey) -> list[EntityState]:
         return self._record(user).ranked()
 
-    def states(self, user: UserKey) -> Mapping[str, EntityState]:
-        return self._asked(lambda rows: rows.states(user))
+    def view(self, user: UserKey) -> RecordView:
+        return self._asked(lambda rows: rows.view(user))
 
     def entity_page(self, user: UserKey, after: EntityCursor | None, limit: int) -> list[EntityState]:
         return self._record(user).page(after, limit)
@@ -151,9 +150,6 @@ class RowStore(ABC):
 
     def suppressed(self, user: UserKey) -> Suppressed:
         return self._asked(lambda rows: rows.suppressed(user))
-
-    def history(self, user: UserKey) -> History:
-        return self._asked(lambda rows: rows.history(user))
 
     def consent(self, user: UserKey, choices: Sequence[Choice]) -> Consents:
         with self._writing() as rows:

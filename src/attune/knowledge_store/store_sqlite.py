@@ -9,15 +9,13 @@ from typing import Any
 
 from attune.knowledge_store.codec import (
     decode,
-    decode_history,
-    decode_states,
     decode_suppressed,
+    decode_view,
     decode_whole,
     encode,
     encode_digests,
 )
 from attune.knowledge_store.consent import Consents
-from attune.knowledge_store.history import History
 from attune.knowledge_store.json_codec import (
     decode_companions,
     decode_consents,
@@ -29,8 +27,8 @@ from attune.knowledge_store.json_codec import (
     encode_summary,
 )
 from attune.knowledge_store.kept import KeptConsents, KeptObject, KeptSummary
-from attune.knowledge_store.model import Companion, EntityState, LinkedEntity, Summary, UserKey
-from attune.knowledge_store.record import UserRecord
+from attune.knowledge_store.model import Companion, LinkedEntity, Summary, UserKey
+from attune.knowledge_store.record import RecordView, UserRecord
 from attune.knowledge_store.sql_rows import Found, SqlRows
 from attune.knowledge_store.sqlite_connections import Connections
 from attune.knowledge_store.store import DEFAULT_CAPACITY
@@ -97,17 +95,13 @@ class SqliteRows(SqlRows):
         content = self._content(user)
         return None if content is None else decode(content)
 
-    def states(self, user: UserKey) -> Mapping[str, EntityState]:
+    def view(self, user: UserKey) -> RecordView:
         content = self._content(user)
-        return {} if content is None else decode_states(content)
+        return UserRecord() if content is None else decode_view(content)
 
     def suppressed(self, user: UserKey) -> Suppressed:
         content = self._content(user)
         return Suppressed() if content is None else decode_suppressed(content)
-
-    def history(self, user: UserKey) -> History:
-        content = self._content(user)
-        return History() if content is None else decode_history(content)
 
     def locked(self, users: Collection[UserKey]) -> dict[UserKey, UserRecord]:
         """The only writer has everything locked."""

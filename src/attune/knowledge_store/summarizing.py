@@ -71,7 +71,7 @@ def next_summary(
     """
     last = store.summary(user)
     events = store.profile(user).events  # before the states: the watermark may be too low, and never too high
-    states = store.states(user)
+    states = store.view(user).states
     known = [state for state in fold(states.values(), catalog.redirects) if state.entity_id in catalog]
     portrait = Portrait.of(known, now)
     if not portrait.entity_ids:

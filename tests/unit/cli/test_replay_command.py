@@ -77,7 +77,7 @@ def old_query(event_id: str, user: str, text: str, **more: Any) -> dict[str, Any
 def entities(config: Config, users: Iterable[UserKey] = (ADA, BEA)) -> dict[str, list[str]]:
     store = open_store(config)
     try:
-        return {user.user: sorted(store.states(user)) for user in users}
+        return {user.user: sorted(store.view(user).states) for user in users}
     finally:
         store.close()
 

@@ -268,8 +268,8 @@ async def test_of_merged_entities_all_are_forgotten_and_stay_so(log):
     merged = Knowledge(catalog, graph, Linker(catalog, graph), store)
     done = await Forgetting(merged, log, lambda: NOW).forget_entity(ADA, "aio")
     assert done.removed == ONE_ENTITY
-    assert store.states(ADA) == {}
+    assert store.view(ADA).states == {}
     rebuilt = MemoryStore()
     restore_removals(log, rebuilt)
     over(rebuilt).handle([Interaction("1", ADA, EventKind.QUERY, NOW, NOW, user_query="asyncio")])
-    assert rebuilt.states(ADA) == {}
+    assert rebuilt.view(ADA).states == {}

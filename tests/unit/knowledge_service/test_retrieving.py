@@ -116,4 +116,4 @@ def test_a_statement_adds_no_entity_and_goes_with_one_that_it_names(knowledge: K
     knowledge.handle([Interaction("said", ADA, EventKind.STATEMENT, NOW, NOW, user_query="I cannot stand curio.")])
     assert [each.entity_id for each in knowledge.store.entities(ADA)] == before
     assert knowledge.forget_entity(ADA, "trio", NOW)["statements"] == 1
-    assert knowledge.history(ADA) == History()
+    assert knowledge.view(ADA).history == History()

@@ -14,9 +14,8 @@ from attune.knowledge_store.codec import (
     FORMAT,
     decode,
     decode_digests,
-    decode_history,
-    decode_states,
     decode_suppressed,
+    decode_view,
     encode,
     encode_digests,
     to_datetime,
@@ -61,7 +60,7 @@ def test_a_record_comes_back_to_the_bit(events, until, fingerprints):
     assert list(again.digests) == list(record.digests)
     assert encode(again) == encode(record)
     assert decode_suppressed(encode(record)) == record.suppressed
-    assert decode_history(encode(record)) == record.history
+    assert decode_view(encode(record)).history == record.history
 
 
 def test_equal_records_have_equal_bytes_whatever_came_first():
@@ -112,7 +111,7 @@ def test_a_record_of_the_format_before_is_read_and_written_in_todays():
     again = decode(old)
     again.digests = record.digests
     assert again == record
-    assert dict(decode_states(old)) == dict(decode_states(encode(record))) == record.states
+    assert dict(decode_view(old).states) == dict(decode_view(encode(record)).states) == record.states
     assert encode(again) == encode(record) != old
 
 

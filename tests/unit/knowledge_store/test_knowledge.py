@@ -52,7 +52,9 @@ def weights(knowledge: Knowledge, user: UserKey = ANNA) -> dict[str, float]:
 def retrieved(
     knowledge: Knowledge, *entity_ids: str, modes: Sequence[Mode] = tuple(Mode), user: UserKey = ANNA, at=START
 ) -> list[Retrieved]:
-    return knowledge.retrieve(user, entity_ids, now=at, modes=modes, limit=10, loaded=knowledge.loaded)
+    return knowledge.retrieve(
+        user.tenant, knowledge.view(user), entity_ids, now=at, modes=modes, limit=10, loaded=knowledge.loaded
+    )
 
 
 def remember(knowledge: Knowledge, *documents: Document) -> dict[str, list[LinkedEntity]]:

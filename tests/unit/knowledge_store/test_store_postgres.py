@@ -20,7 +20,7 @@ from attune.knowledge_store.store_model import Applied
 from attune.knowledge_store.store_postgres import PostgresStore
 
 QUESTIONS = {
-    "states": lambda store: store.states(ANNA),
+    "states": lambda store: store.view(ANNA).states,
     "entities": lambda store: store.entities(ANNA),
     "suppressed": lambda store: store.suppressed(ANNA),
     "position": lambda store: store.position(LOG, 0),
@@ -156,7 +156,7 @@ def test_a_transaction_that_is_broken_in_its_midst_is_not_done_again(store, url)
 def test_what_was_asked_on_a_broken_connection_leaves_none_in_use(store, url):
     for _ in range(6):  # more often than there are connections
         break_connections(url)
-        assert store.states(BEN) == {}
+        assert store.view(BEN).states == {}
 
 
 def test_who_is_frozen_in_a_transaction_keeps_no_locks(url):
@@ -186,7 +186,7 @@ def test_a_server_that_was_away_for_long_is_found_within_a_second_or_so(url, mon
             deadline = monotonic() + 30
             while len(tried) < 12:
                 with pytest.raises(StoreBusyError):
-                    store.states(ANNA)
+                    store.view(ANNA)
                 assert monotonic() < deadline
         while not _answers(store):
             assert monotonic() < deadline
@@ -194,6 +194,6 @@ def test_a_server_that_was_away_for_long_is_found_within_a_second_or_so(url, mon
 
 def _answers(store: PostgresStore) -> bool:
     try:
-        return store.states(ANNA) == {}
+        return store.view(ANNA).states == {}
     except StoreBusyError:
         return False

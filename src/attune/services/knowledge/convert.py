@@ -1,7 +1,7 @@
 """From the library's types to messages."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -23,6 +23,8 @@ MODES = {
     Mode.LAPSED: pb.RETRIEVAL_MODE_LAPSED,
     Mode.NEIGHBOUR: pb.RETRIEVAL_MODE_NEIGHBOUR,
 }
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _MOST_ALIASES = 16
 """Some entities have hundreds, in many languages."""
 
@@ -31,9 +33,9 @@ def timestamp(moment: datetime | None) -> Timestamp | None:
     """A moment as a message; None stays None, which leaves the field out."""
     if moment is None:
         return None
-    made = Timestamp()
-    made.FromDatetime(moment)
-    return made
+    # By FromDatetime it takes four times as long, and a history has a hundred.
+    seconds, microseconds = divmod((moment - _EPOCH) // _MICROSECOND, 1_000_000)
+    return Timestamp(seconds=seconds, nanos=1000 * microseconds)
 
 
 def label(catalog: Catalog, entity_id: str) -> str:

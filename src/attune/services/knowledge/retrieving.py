@@ -36,13 +36,14 @@ def retrieve(
     response.withheld = not _is_allowed(knowledge, user, request)
     if response.withheld:
         return response
+    started = time.perf_counter()
+    view = knowledge.view(user)
     if request.with_history:
-        response.history.CopyFrom(user_history(knowledge.history(user)))
+        response.history.CopyFrom(user_history(view.history))
     if not context and not linked.is_empty:
         return response  # a context that names nothing known: the user's whole store would be no answer to it
-    started = time.perf_counter()
     limit = request.limit or _DEFAULT_LIMIT
-    found = knowledge.retrieve(user, context, now=now, modes=_modes(request), limit=limit, loaded=loaded)
+    found = knowledge.retrieve(user.tenant, view, context, now=now, modes=_modes(request), limit=limit, loaded=loaded)
     aliased = request.with_aliases
     response.entities.extend(retrieved_entity(each, loaded.catalog, with_aliases=aliased) for each in found)
     response.store_ms = (time.perf_counter() - started) * 1000

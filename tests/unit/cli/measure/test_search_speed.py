@@ -85,7 +85,7 @@ def test_a_document_is_about_entities_that_the_full_user_may_know(tmp_path: Path
     settle_people(config, MATERIAL.texts)
     catalog = Catalog.load(config.catalog)
     store = open_store(config)
-    known = store.states(UserKey(DEFAULT_TENANT, FULL))
+    known = store.view(UserKey(DEFAULT_TENANT, FULL)).states
     store.close()
     (documents, _) = next(MATERIAL.chunks(0, CHUNK))
     assert len(catalog) == ENTITIES

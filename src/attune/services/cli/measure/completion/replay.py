@@ -76,7 +76,9 @@ class History:
         end = now if is_of_now or not before else before[-1].at
         session = [each.text for each in before if end - each.at <= SESSION]
         modes = (Mode.LAPSED, Mode.FAMILIAR)
-        found = self._knowledge.retrieve(user, (), now=now, modes=modes, limit=_OF_A_USER, loaded=self._loaded)
+        found = self._knowledge.retrieve(
+            user.tenant, self._knowledge.view(user), (), now=now, modes=modes, limit=_OF_A_USER, loaded=self._loaded
+        )
         known = (
             KnownEntity(each.entity_id, self._loaded.catalog[each.entity_id].label, each.mode, each.score)
             for each in found

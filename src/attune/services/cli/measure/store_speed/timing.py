@@ -24,11 +24,11 @@ def read_times(
     companions = partial(store.companions, TENANT)
     for number in numbers:
         user = population.user(number)
-        reading.of(lambda user=user: store.states(user))  # type: ignore[misc]
-        context = population.context(list(store.states(user)), random)
+        reading.of(lambda user=user: store.view(user).states)  # type: ignore[misc]
+        context = population.context(list(store.view(user).states), random)
         retrieving.of(
             lambda user=user, context=context: retrieve(  # type: ignore[misc]
-                store.states(user), graph, context, NOW, tuple(Mode), _LIMIT, companions
+                store.view(user).states, graph, context, NOW, tuple(Mode), _LIMIT, companions
             )
         )
     return _row("read", reading) | _row("retrieve", retrieving)

@@ -78,8 +78,9 @@ class Stores:
         """How a user knows entities: the best 64 of each mode. The best mode of each counts, familiar before others."""
         if self._entities is None:
             return {}
+        view = self._knowledge.view(UserKey(_TENANT, user))
         found = self._knowledge.retrieve(
-            UserKey(_TENANT, user), (), now=_moment(at), modes=MODES, limit=_PER_MODE, loaded=self._knowledge.loaded
+            _TENANT, view, (), now=_moment(at), modes=MODES, limit=_PER_MODE, loaded=self._knowledge.loaded
         )
         known: dict[str, tuple[Mode, float]] = {}
         for each in found:
