@@ -45,7 +45,7 @@ class Expert:
     """A domain's expert: the key of its space, empty where it is the general one, and what it has for queries."""
 
     key: str = ""
-    augmentations: Collection[Augmentation] = ()
+    augmentations: frozenset[Augmentation] = frozenset()
 
     def augmentation(self, wanted: Augmentation) -> Augmentation:
         """What to ask of it where `wanted` is; nothing, if it does not have that."""
