@@ -9,7 +9,7 @@ PROTOS := $(shell find protos/attune -name '*.proto' | sort)
 SERVICES := $(shell grep -l '^service ' $(PROTOS))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-llm test test-kubernetes check proto proto-check proto-baseline lock audit sbom bench clean
+.PHONY: help setup demo demo-llm test test-kubernetes check proto proto-check proto-baseline api-docs lock audit sbom bench clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -64,12 +64,16 @@ proto: $(SETUP) ## Regenerate the code beside the .proto files
 	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/python -m grpc_tools.protoc -Iprotos/third_party \
 	  --python_out=protos --mypy_out=quiet:protos buf/validate/validate.proto
 
-proto-check: $(SETUP) ## Lint the contracts, look for breaking changes and stale generated code
+proto-check: $(SETUP) ## Lint the contracts, look for breaking changes and what is stale of what is generated
 	@$(BIN)/buf lint
 	@$(BIN)/buf format --diff --exit-code
 	@mkdir -p build && $(BIN)/buf build --output build/protos.binpb
 	@$(BIN)/buf breaking build/protos.binpb --against protos/baseline.binpb
 	@.ci/generated-is-fresh
+	@$(BIN)/python -m tools.api_docs --check
+
+api-docs: $(SETUP) ## Write the reference of the API in docs/api from the .proto files
+	@$(BIN)/python -m tools.api_docs
 
 proto-baseline: $(SETUP) ## Accept today's contracts as the ones that must not break (at a release)
 	@$(BIN)/buf build --output protos/baseline.binpb

@@ -141,7 +141,8 @@ class KnowledgeServiceServicer:
     def RecordInteractions(self, request_iterator, context):
         """Appends events to the event log, for callers without Kafka. An acknowledged event is durable; the same event_id
         of a user counts once, so a failed call can simply be repeated. An event from before its user was forgotten is
-        refused, and so is one of a user who does not allow learning, or did not when it happened.
+        refused, and so is one of a user who does not allow learning, or did not when it happened. UNAVAILABLE with RetryInfo:
+        the event log is away, or cannot keep a record safe; repeat the call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,7 +44,8 @@ class KnowledgeServiceStub:
     RecordInteractions: _grpc.StreamUnaryMultiCallable[_knowledge_pb2.RecordInteractionsRequest, _knowledge_pb2.RecordInteractionsResponse]
     """Appends events to the event log, for callers without Kafka. An acknowledged event is durable; the same event_id
     of a user counts once, so a failed call can simply be repeated. An event from before its user was forgotten is
-    refused, and so is one of a user who does not allow learning, or did not when it happened.
+    refused, and so is one of a user who does not allow learning, or did not when it happened. UNAVAILABLE with RetryInfo:
+    the event log is away, or cannot keep a record safe; repeat the call.
     """
     RetrieveEntities: _grpc.UnaryUnaryMultiCallable[_knowledge_pb2.RetrieveEntitiesRequest, _knowledge_pb2.RetrieveEntitiesResponse]
     """What of this context the user knows, cares about, or has left behind."""
@@ -87,7 +88,8 @@ class KnowledgeServiceAsyncStub(KnowledgeServiceStub):
     RecordInteractions: _aio.StreamUnaryMultiCallable[_knowledge_pb2.RecordInteractionsRequest, _knowledge_pb2.RecordInteractionsResponse]  # type: ignore[assignment]
     """Appends events to the event log, for callers without Kafka. An acknowledged event is durable; the same event_id
     of a user counts once, so a failed call can simply be repeated. An event from before its user was forgotten is
-    refused, and so is one of a user who does not allow learning, or did not when it happened.
+    refused, and so is one of a user who does not allow learning, or did not when it happened. UNAVAILABLE with RetryInfo:
+    the event log is away, or cannot keep a record safe; repeat the call.
     """
     RetrieveEntities: _aio.UnaryUnaryMultiCallable[_knowledge_pb2.RetrieveEntitiesRequest, _knowledge_pb2.RetrieveEntitiesResponse]  # type: ignore[assignment]
     """What of this context the user knows, cares about, or has left behind."""
@@ -151,7 +153,8 @@ class KnowledgeServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_knowledge_pb2.RecordInteractionsResponse, _abc.Awaitable[_knowledge_pb2.RecordInteractionsResponse]]:
         """Appends events to the event log, for callers without Kafka. An acknowledged event is durable; the same event_id
         of a user counts once, so a failed call can simply be repeated. An event from before its user was forgotten is
-        refused, and so is one of a user who does not allow learning, or did not when it happened.
+        refused, and so is one of a user who does not allow learning, or did not when it happened. UNAVAILABLE with RetryInfo:
+        the event log is away, or cannot keep a record safe; repeat the call.
         """
 
     @_abc_1.abstractmethod

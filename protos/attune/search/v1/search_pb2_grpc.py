@@ -88,6 +88,8 @@ class SearchServiceServicer:
 
     def IndexDocuments(self, request_iterator, context):
         """Adds or replaces documents. A document that is unchanged costs a look-up, so a failed call can simply be repeated.
+        FAILED_PRECONDITION: the generation that is named is not being built, or the index is of another model. UNAVAILABLE:
+        the index, or the embedding service, is away.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,7 +111,10 @@ class SearchServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Search(self, request, context):
-        """The documents that answer a query, the best for this user first.
+        """The documents that answer a query, the best for this user first. INVALID_ARGUMENT: a filter names a field, or a boost,
+        that is not declared; the page token is of another request. FAILED_PRECONDITION: the index is of another model.
+        UNAVAILABLE: the index, or the embedding service, is away. Without the knowledge service the answer is the plain
+        ranking, and says so.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,10 @@ class SearchServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SearchServiceAsyncStub: ...
     IndexDocuments: _grpc.StreamUnaryMultiCallable[_search_pb2.IndexDocumentsRequest, _search_pb2.IndexDocumentsResponse]
-    """Adds or replaces documents. A document that is unchanged costs a look-up, so a failed call can simply be repeated."""
+    """Adds or replaces documents. A document that is unchanged costs a look-up, so a failed call can simply be repeated.
+    FAILED_PRECONDITION: the generation that is named is not being built, or the index is of another model. UNAVAILABLE:
+    the index, or the embedding service, is away.
+    """
     DeleteDocuments: _grpc.UnaryUnaryMultiCallable[_search_pb2.DeleteDocumentsRequest, _search_pb2.DeleteDocumentsResponse]
     """Removes documents, and what the knowledge service remembers of their entities; what users learned from them stays.
     Ids that are not there are ignored. Without the knowledge service the entities stay until the call is repeated.
@@ -42,7 +45,11 @@ class SearchServiceStub:
     GetDocument: _grpc.UnaryUnaryMultiCallable[_search_pb2.GetDocumentRequest, _search_pb2.GetDocumentResponse]
     """One document. NOT_FOUND: the index has no such document."""
     Search: _grpc.UnaryUnaryMultiCallable[_search_pb2.SearchRequest, _search_pb2.SearchResponse]
-    """The documents that answer a query, the best for this user first."""
+    """The documents that answer a query, the best for this user first. INVALID_ARGUMENT: a filter names a field, or a boost,
+    that is not declared; the page token is of another request. FAILED_PRECONDITION: the index is of another model.
+    UNAVAILABLE: the index, or the embedding service, is away. Without the knowledge service the answer is the plain
+    ranking, and says so.
+    """
     CreateGeneration: _grpc.UnaryUnaryMultiCallable[_search_pb2.CreateGenerationRequest, _search_pb2.CreateGenerationResponse]
     """Begins to build a new generation of the index, empty, beside the one that serves: for another model, other filter
     fields, or documents from the start. From now on every change goes to it, too. What there was before is indexed with
@@ -69,7 +76,10 @@ class SearchServiceAsyncStub(SearchServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     IndexDocuments: _aio.StreamUnaryMultiCallable[_search_pb2.IndexDocumentsRequest, _search_pb2.IndexDocumentsResponse]  # type: ignore[assignment]
-    """Adds or replaces documents. A document that is unchanged costs a look-up, so a failed call can simply be repeated."""
+    """Adds or replaces documents. A document that is unchanged costs a look-up, so a failed call can simply be repeated.
+    FAILED_PRECONDITION: the generation that is named is not being built, or the index is of another model. UNAVAILABLE:
+    the index, or the embedding service, is away.
+    """
     DeleteDocuments: _aio.UnaryUnaryMultiCallable[_search_pb2.DeleteDocumentsRequest, _search_pb2.DeleteDocumentsResponse]  # type: ignore[assignment]
     """Removes documents, and what the knowledge service remembers of their entities; what users learned from them stays.
     Ids that are not there are ignored. Without the knowledge service the entities stay until the call is repeated.
@@ -77,7 +87,11 @@ class SearchServiceAsyncStub(SearchServiceStub):
     GetDocument: _aio.UnaryUnaryMultiCallable[_search_pb2.GetDocumentRequest, _search_pb2.GetDocumentResponse]  # type: ignore[assignment]
     """One document. NOT_FOUND: the index has no such document."""
     Search: _aio.UnaryUnaryMultiCallable[_search_pb2.SearchRequest, _search_pb2.SearchResponse]  # type: ignore[assignment]
-    """The documents that answer a query, the best for this user first."""
+    """The documents that answer a query, the best for this user first. INVALID_ARGUMENT: a filter names a field, or a boost,
+    that is not declared; the page token is of another request. FAILED_PRECONDITION: the index is of another model.
+    UNAVAILABLE: the index, or the embedding service, is away. Without the knowledge service the answer is the plain
+    ranking, and says so.
+    """
     CreateGeneration: _aio.UnaryUnaryMultiCallable[_search_pb2.CreateGenerationRequest, _search_pb2.CreateGenerationResponse]  # type: ignore[assignment]
     """Begins to build a new generation of the index, empty, beside the one that serves: for another model, other filter
     fields, or documents from the start. From now on every change goes to it, too. What there was before is indexed with
@@ -107,7 +121,10 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_search_pb2.IndexDocumentsRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_search_pb2.IndexDocumentsResponse, _abc.Awaitable[_search_pb2.IndexDocumentsResponse]]:
-        """Adds or replaces documents. A document that is unchanged costs a look-up, so a failed call can simply be repeated."""
+        """Adds or replaces documents. A document that is unchanged costs a look-up, so a failed call can simply be repeated.
+        FAILED_PRECONDITION: the generation that is named is not being built, or the index is of another model. UNAVAILABLE:
+        the index, or the embedding service, is away.
+        """
 
     @_abc_1.abstractmethod
     def DeleteDocuments(
@@ -133,7 +150,11 @@ class SearchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _search_pb2.SearchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_search_pb2.SearchResponse, _abc.Awaitable[_search_pb2.SearchResponse]]:
-        """The documents that answer a query, the best for this user first."""
+        """The documents that answer a query, the best for this user first. INVALID_ARGUMENT: a filter names a field, or a boost,
+        that is not declared; the page token is of another request. FAILED_PRECONDITION: the index is of another model.
+        UNAVAILABLE: the index, or the embedding service, is away. Without the knowledge service the answer is the plain
+        ranking, and says so.
+        """
 
     @_abc_1.abstractmethod
     def CreateGeneration(

@@ -63,7 +63,8 @@ class SuggestionServiceServicer:
 
     def SuggestQueries(self, request, context):
         """The next queries, the best first. Answers by the ranker where no language model is configured, where it fails,
-        or where it would not answer in time, and says so.
+        or where it would not answer in time, and says so. FAILED_PRECONDITION: the language model was asked for by path, and
+        none is configured.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,7 +35,8 @@ class SuggestionServiceStub:
     def __new__(cls, channel: _aio.Channel) -> SuggestionServiceAsyncStub: ...
     SuggestQueries: _grpc.UnaryUnaryMultiCallable[_suggestion_pb2.SuggestQueriesRequest, _suggestion_pb2.SuggestQueriesResponse]
     """The next queries, the best first. Answers by the ranker where no language model is configured, where it fails,
-    or where it would not answer in time, and says so.
+    or where it would not answer in time, and says so. FAILED_PRECONDITION: the language model was asked for by path, and
+    none is configured.
     """
     StreamSuggestQueries: _grpc.UnaryStreamMultiCallable[_suggestion_pb2.StreamSuggestQueriesRequest, _suggestion_pb2.StreamSuggestQueriesResponse]
     """The same, each suggestion as soon as it is known; the last message carries the summary."""
@@ -56,7 +57,8 @@ class SuggestionServiceAsyncStub(SuggestionServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     SuggestQueries: _aio.UnaryUnaryMultiCallable[_suggestion_pb2.SuggestQueriesRequest, _suggestion_pb2.SuggestQueriesResponse]  # type: ignore[assignment]
     """The next queries, the best first. Answers by the ranker where no language model is configured, where it fails,
-    or where it would not answer in time, and says so.
+    or where it would not answer in time, and says so. FAILED_PRECONDITION: the language model was asked for by path, and
+    none is configured.
     """
     StreamSuggestQueries: _aio.UnaryStreamMultiCallable[_suggestion_pb2.StreamSuggestQueriesRequest, _suggestion_pb2.StreamSuggestQueriesResponse]  # type: ignore[assignment]
     """The same, each suggestion as soon as it is known; the last message carries the summary."""
@@ -80,7 +82,8 @@ class SuggestionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_suggestion_pb2.SuggestQueriesResponse, _abc.Awaitable[_suggestion_pb2.SuggestQueriesResponse]]:
         """The next queries, the best first. Answers by the ranker where no language model is configured, where it fails,
-        or where it would not answer in time, and says so.
+        or where it would not answer in time, and says so. FAILED_PRECONDITION: the language model was asked for by path, and
+        none is configured.
         """
 
     @_abc_1.abstractmethod
