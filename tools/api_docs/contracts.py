@@ -42,8 +42,8 @@ class Contracts:
 
     @property
     def undocumented(self) -> list[str]:
-        """What has no comment. A file needs none where another of its package has one."""
-        return [name for name, comment in self.comments.items() if not comment and not name.endswith(".proto")]
+        """What has no comment."""
+        return [name for name, comment in self.comments.items() if not comment]
 
 
 def read(protos: Path = PROTOS) -> Contracts:
