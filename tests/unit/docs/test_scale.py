@@ -22,7 +22,7 @@ def objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def reported(report: str, where: str) -> float:
-    """The first figure of that name, of an object that meets the conditions. After 1 and a minus, what is left of one."""
+    """The first figure of that name, of an object that meets the conditions. After "1 -", what is left of one."""
     name, *conditions = re.findall(r"`([^`]*)`", where)
     wanted = dict(pair.split("=") for pair in re.split(r", (?=\w+=)", conditions[0])) if conditions else {}
     found = json.loads((ROOT / "docs/results" / report).read_text(encoding="utf-8"))
