@@ -56,12 +56,8 @@ _ISSUED = re.compile(
     r"|eyj[\w\-]{8,512}\.eyj[\w\-]{8})"  # JSON Web Tokens
 )
 _PRIVATE_KEY = re.compile(r"-----begin (?:[a-z\d]{1,16} ){0,3}private key")
-_ALL = (_TYPED, _TOLD, _TOLD_WORD, _TOLD_PIN, _TOLD_BEFORE, _AFTER_A_NAME, _PAIR, _LONG, _ISSUED, _PRIVATE_KEY)
+CREDENTIALS = (_TYPED, _TOLD, _TOLD_WORD, _TOLD_PIN, _TOLD_BEFORE, _AFTER_A_NAME, _PAIR, _LONG, _ISSUED, _PRIVATE_KEY)
+"""One of them matches in a text, in small letters, that has a password, PIN or key."""
 
 TELLING = rf"-----begin|_\w{{16}}|eyj|akia|{_PASSWORDS}{_OF_WHAT}\s{_ARE}\s"
 """Matches in what has a credential though no digit, colon or equals sign."""
-
-
-def has_credential(folded: str) -> bool:
-    """Whether a password, PIN or key is in a text in small letters."""
-    return any(pattern.search(folded) for pattern in _ALL)

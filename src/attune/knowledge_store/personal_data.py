@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 
-from attune.knowledge_store.credentials import TELLING, has_credential
+from attune.knowledge_store.credentials import CREDENTIALS, TELLING
 
 _TELLING = re.compile(rf"[\d@:=]|[(\[]at[)\]]|[ (\[]dot[ )\]]| at \w{{1,16}}\.|{TELLING}")
 _EMAIL = re.compile(r"(?:(?<=[\w.+%\-])@|[(\[]at[)\]] ?)(?:[\w\-]{1,63}\.){1,8}[^\W\d]{2,24}")
@@ -126,7 +126,7 @@ _KINDS: Sequence[tuple[str, Callable[[str], bool]]] = (
     ("an e-mail address", _found(_EMAIL, _SPELLED_EMAIL, _HALF_SPELLED_EMAIL)),
     ("a URL with a credential", _found(_URL_WITH_USER, _TOKEN_IN_URL)),
     ("a bank account number", _has_iban),
-    ("a password or key", has_credential),
+    ("a password or key", _found(*CREDENTIALS)),
     ("an IP address", _has_address),
     ("a card number", _has_card),
     ("a phone number", _has_phone),

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from attune.embeddings.errors import SettingError
 from attune.knowledge.v1.context_pb2 import Context
+from attune.search.v1.search_pb2 import SearchResponse
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.field_values import to_filter
 from attune.services.cli.options import Json, Token, User, connect, known_augmentation
@@ -17,46 +18,53 @@ from attune.services.cli.session import PageFile, PageText, PageTitle, Previous,
 from attune.services.cli.session import page_text as text_of_page
 from attune.suggestion.v1 import suggestion_pb2 as suggestion
 
+Domains = Annotated[list[str] | None, typer.Option(help="Only documents of this domain; may be repeated.")]
+Augmentation = Annotated[
+    str,
+    typer.Option(help="How the query's vector is changed by its tokens; none, probes, ... Default: the domain's."),
+]
+Only = Annotated[
+    str,
+    typer.Option(
+        "--filter",
+        help='Only documents with such fields, as JSON: {"condition": {"field": "year", "range": {"gte": '
+        '{"number": 2020}}}}.',
+    ),
+]
+Principals = Annotated[
+    list[str] | None, typer.Option(help="Who asks, as documents name who may see them; may be repeated.")
+]
+Languages = Annotated[
+    list[str] | None, typer.Option(help="Only documents in this language, such as de; may be repeated.")
+]
+Rankings = Annotated[
+    list[str] | None,
+    typer.Option(help="plain, personal, learned or challenger; two of them are interleaved. Default: as configured."),
+]
+Boosts = Annotated[
+    list[str] | None,
+    typer.Option(help="A declared boost to count, as NAME or NAME=WEIGHT, of which 0 is none; may be repeated."),
+]
+CrossEncoded = Annotated[
+    int | None,
+    typer.Option(min=0, max=100, help="How many hits the cross-encoder orders. Default: as configured."),
+]
+
 
 def search(  # noqa: PLR0913 - one parameter an option
     text: Annotated[str, typer.Argument(help="What is searched for.")],
     *,
     user: User = "",
-    domain: Annotated[list[str] | None, typer.Option(help="Only documents of this domain; may be repeated.")] = None,
+    domain: Domains = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="At most so many hits.")] = 10,
-    augmentation: Annotated[
-        str,
-        typer.Option(help="How the query's vector is changed by its tokens; none, probes, ... Default: the domain's."),
-    ] = "",
-    only: Annotated[
-        str,
-        typer.Option(
-            "--filter",
-            help='Only documents with such fields, as JSON: {"condition": {"field": "year", "range": {"gte": '
-            '{"number": 2020}}}}.',
-        ),
-    ] = "",
-    principal: Annotated[
-        list[str] | None, typer.Option(help="Who asks, as documents name who may see them; may be repeated.")
-    ] = None,
-    language: Annotated[
-        list[str] | None, typer.Option(help="Only documents in this language, such as de; may be repeated.")
-    ] = None,
+    augmentation: Augmentation = "",
+    only: Only = "",
+    principal: Principals = None,
+    language: Languages = None,
     session: Annotated[str, typer.Option(help="The visit, in which `attune feedback` holds.")] = "",
-    ranking: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="plain, personal, learned or challenger; two of them are interleaved. Default: as configured."
-        ),
-    ] = None,
-    boost: Annotated[
-        list[str] | None,
-        typer.Option(help="A declared boost to count, as NAME or NAME=WEIGHT, of which 0 is none; may be repeated."),
-    ] = None,
-    cross_encoder_candidates: Annotated[
-        int | None,
-        typer.Option(min=0, max=100, help="How many hits the cross-encoder orders. Default: as configured."),
-    ] = None,
+    ranking: Rankings = None,
+    boost: Boosts = None,
+    cross_encoder_candidates: CrossEncoded = None,
     token: Token = "",
     as_json: Json = False,
 ) -> None:
@@ -82,13 +90,17 @@ def search(  # noqa: PLR0913 - one parameter an option
         )
     if as_json:
         print_json(as_dict(answer))
-        return
+    else:
+        _show_hits(answer, personal=bool(user))
+
+
+def _show_hits(answer: SearchResponse, *, personal: bool) -> None:
     table = Table("", "document", "score", "why")
     for place, hit in enumerate(answer.hits, start=1):
         title = hit.document.title or hit.document.document_id
         table.add_row(str(place), Text(title), f"{hit.score:.3f}", Text(hit.explanation.summary))
     console.print(table)
-    if user:
+    if personal:
         console.print(f"personalization: {answer.personalization.reason}", style="dim", markup=False)
     for notice in answer.notices:
         console.print(notice, style="yellow", markup=False)

@@ -32,23 +32,27 @@ class Purpose(StrEnum):
     SEARCH = "search"
 
 
+Out = Annotated[
+    Path,
+    typer.Option(
+        help="The JSON file to write; ATTUNE_RANKER_PATH, or ATTUNE_SEARCH_RANKER_PATH, names it to the service."
+    ),
+]
+Events = Annotated[
+    Path | None,
+    typer.Option(
+        help="Events in JSON, with their tokens: suggestion_shown and suggestion_accepted; or, for search, "
+        "impression, click and feedback. For search, without it: the event log."
+    ),
+]
+
+
 def ranker(  # noqa: PLR0913 - one parameter an option
     *,
-    out: Annotated[
-        Path,
-        typer.Option(
-            help="The JSON file to write; ATTUNE_RANKER_PATH, or ATTUNE_SEARCH_RANKER_PATH, names it to the service."
-        ),
-    ],
+    out: Out,
     purpose: Annotated[Purpose, typer.Option("--for", help="What it ranks.")] = Purpose.SUGGESTION,
     log: Annotated[Path | None, typer.Option(help="Queries of users, as for `attune eval suggestion`.")] = None,
-    events: Annotated[
-        Path | None,
-        typer.Option(
-            help="Events in JSON, with their tokens: suggestion_shown and suggestion_accepted; or, for search, "
-            "impression, click and feedback. For search, without it: the event log."
-        ),
-    ] = None,
+    events: Events = None,
     from_log: Annotated[
         list[FromLog] | None,
         typer.Option(help="The same of the event log of the services, in place of a file; may be given twice."),
@@ -98,13 +102,13 @@ def ranker(  # noqa: PLR0913 - one parameter an option
             sources.add_queries(each, catalog, model, at_most_users, seed)
         made = sources.fitted()
         made.save(out)
+    _show(made, out, sources, as_json=as_json)
+
+
+def _show(made: RankerModel, out: Path, sources: Sources, *, as_json: bool) -> None:
     if as_json:
         print_json(json.loads(out.read_text(encoding="utf-8")) | {"version": made.version} | sources.passed_over)
-    else:
-        _show(made, out, sources)
-
-
-def _show(made: RankerModel, out: Path, sources: Sources) -> None:
+        return
     console.print(f"{out}: ranker {made.version}, learned from {len(sources.lessons)} lists", markup=False)
     passed_over = ", ".join(f"{name} {count}" for name, count in sources.passed_over.items() if count)
     if passed_over:

@@ -7,7 +7,8 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from attune.services.cli.measure.fuzz.bodies import body, damaged
-from attune.services.cli.measure.fuzz.calling import FAILED, Outcomes
+from attune.services.cli.measure.fuzz.calling import FAILED, LATE, Outcomes
+from attune.services.cli.measure.fuzz.command import rows_of
 from attune.services.cli.measure.fuzz.methods import Method, methods
 from attune.services.runtime.security.scopes import SCOPES
 
@@ -52,3 +53,13 @@ def test_what_no_status_is_counts_as_failed_with_its_request() -> None:
     assert outcomes.codes[method.path] == {"OK": 1, "INVALID_ARGUMENT": 1, FAILED: 1}
     assert (outcomes.requests, outcomes.failures) == (3, 1)
     assert outcomes.examples == [f"{method.path}: INTERNAL: it broke; requests in hex: 0a"]
+
+
+def test_an_answer_that_is_late_is_no_failure_and_no_refusal() -> None:
+    (method, *_), outcomes = methods(), Outcomes()
+    for outcome in ("OK", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED"):
+        outcomes.add(method, outcome, [b""])
+    assert outcomes.codes[method.path][LATE] == 1
+    assert (outcomes.requests, outcomes.late, outcomes.failures, outcomes.examples) == (3, 1, 0, [])
+    (row,) = rows_of(outcomes)
+    assert (row["answered"], row["refused"], row["late"], row["failed"]) == (1, 1, 1, 0)

@@ -29,6 +29,8 @@ MISTAKES = frozenset(
 )
 """No request, however wrong, is to be answered so by services that are all up."""
 OK = "OK"
+LATE = grpc.StatusCode.DEADLINE_EXCEEDED.name
+"""No refusal, and nobody's mistake for sure: the answer did not come in time, by whatever kept it."""
 FAILED = "failed"
 _STATUSES = frozenset(code.name for code in grpc.StatusCode if code not in MISTAKES)
 _TIMEOUT_S = 30.0
@@ -59,6 +61,11 @@ class Outcomes:
     def requests(self) -> int:
         """How many there were."""
         return sum(counts.total() for counts in self.codes.values())
+
+    @property
+    def late(self) -> int:
+        """How many of them had no answer in time."""
+        return sum(counts[LATE] for counts in self.codes.values())
 
     @property
     def failures(self) -> int:

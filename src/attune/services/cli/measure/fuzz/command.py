@@ -15,7 +15,7 @@ import typer
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.measure.errors import BenchError
 from attune.services.cli.measure.fuzz.bodies import CANARY, FIELDS
-from attune.services.cli.measure.fuzz.calling import FAILED, OK, Outcomes, call_all
+from attune.services.cli.measure.fuzz.calling import FAILED, LATE, OK, Outcomes, call_all
 from attune.services.cli.measure.fuzz.methods import methods
 from attune.services.cli.measure.memory import resident_mib
 from attune.services.cli.measure.processes import Child, child
@@ -45,7 +45,7 @@ def fuzz(
 
     Each must be answered, or refused with a status that says whose mistake it is. The system must be up afterwards, its
     memory must not grow, and no text of a request may be in its logs and metrics. Ends with status 1 where that is not
-    so, and says which requests did it.
+    so, and says which requests did it. Those that are not answered within half a minute are counted apart, as late.
 
     Example: attune bench fuzz --requests 5000
     """
@@ -53,7 +53,7 @@ def fuzz(
         settled, outcomes = _sent(system, requests, seed, at_once)
         grown = resident_mib(system.process.pid) - settled
         said = sum(text.count(CANARY) for text in system.said())
-        made = make_report(_rows(outcomes), _summary(outcomes, settled, grown, said), system_clock())
+        made = make_report(rows_of(outcomes), _summary(outcomes, settled, grown, said), system_clock())
         if out is not None:
             write(made, out, page_of("Requests that nobody would send", made))
     show(made, as_json=as_json)
@@ -114,13 +114,15 @@ def _sent(system: _System, number: int, seed: int, at_once: int) -> tuple[float,
     return settled, outcomes
 
 
-def _rows(outcomes: Outcomes) -> list[Row]:
+def rows_of(outcomes: Outcomes) -> list[Row]:
+    """How often each method answered, refused, was late, and answered as none may."""
     return [
         {
             "method": path.removeprefix("/attune."),
             "requests": counts.total(),
             "answered": counts[OK],
-            "refused": counts.total() - counts[OK] - counts[FAILED],
+            "refused": counts.total() - counts[OK] - counts[LATE] - counts[FAILED],
+            "late": counts[LATE],
             "failed": counts[FAILED],
             "codes": ", ".join(f"{code} {count}" for code, count in counts.most_common() if code != OK),
         }
@@ -131,6 +133,7 @@ def _rows(outcomes: Outcomes) -> list[Row]:
 def _summary(outcomes: Outcomes, settled: float, grown: float, said: int) -> dict[str, float]:
     return {
         "fuzzed_requests": outcomes.requests,
+        "fuzz_late": outcomes.late,
         "fuzz_failures": outcomes.failures,
         "texts_in_logs_and_metrics": said,
         "memory_settled_mib": settled,
