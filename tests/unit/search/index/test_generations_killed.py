@@ -1,9 +1,9 @@
 """An index is built anew by a process that is killed at any change of files: the old or the new one serves."""
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.unit.search.index.killed import run
 
 from attune.services.search.index.edge_shelf import open_edge_index
 from attune.services.search.index.identity import IndexIdentity
@@ -11,49 +11,18 @@ from attune.services.search.index.identity import IndexIdentity
 IDENTITY = IndexIdentity("model-a", 8)
 
 REBUILD_AND_DIE = """
-import os, signal, shutil, sys
-from pathlib import Path
-import numpy as np
-
-directory, fatal = Path(sys.argv[1]), int(sys.argv[2])
-changes = 0
-
-def dying(change):
-    def do(*arguments, **options):
-        global changes
-        changes += 1
-        if changes == fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return change(*arguments, **options)
-    return do
-
-from attune.services.search.index.edge_shelf import open_edge_index
-from attune.services.search.index.identity import IndexIdentity
-from attune.services.search.index.port import Document, IndexedDocument
-
-def put(into, *texts):
-    documents = [IndexedDocument.of(Document(str(i), "", text, "d")) for i, text in enumerate(texts)]
-    into.upsert("acme", documents, np.ones((len(texts), 8), np.float32))
-
 index = open_edge_index(directory, IndexIdentity("model-a", 8))
-put(index, "old", "old")
+put(index, ["old", "old"])
 Path.rename, Path.replace = dying(Path.rename), dying(Path.replace)
 shutil.rmtree, os.fsync = dying(shutil.rmtree), dying(os.fsync)
 building = index.create_generation()
 changes += 1
-put(index.feed(building.name), "new", "new", "new")
+put(index.feed(building.name), ["new", "new", "new"])
 index.delete("acme", ["0"])
 index.activate_generation(building.name)
 index.close()
 print(changes)
 """
-
-
-def rebuild(directory: Path, fatal: int) -> "subprocess.CompletedProcess[str]":
-    # S603: the command is this interpreter and the script above.
-    return subprocess.run(  # noqa: S603
-        [sys.executable, "-c", REBUILD_AND_DIE, directory, str(fatal)], check=False, capture_output=True, text=True
-    )
 
 
 def served(directory: Path) -> list[str]:
@@ -68,12 +37,12 @@ def served(directory: Path) -> list[str]:
 
 
 def test_killed_at_any_change_the_old_or_the_new_one_serves_whole(tmp_path: Path) -> None:
-    whole = rebuild(tmp_path / "whole", 0)
+    whole = run(REBUILD_AND_DIE, tmp_path / "whole", 0)
     assert whole.returncode == 0, whole.stderr
     seen = []
     for fatal in range(1, int(whole.stdout) + 1):
         directory = tmp_path / str(fatal)
-        killed = rebuild(directory, fatal)
+        killed = run(REBUILD_AND_DIE, directory, fatal)
         if killed.returncode == 0:
             continue  # the step between, which is no change of files
         assert killed.returncode == -signal.SIGKILL, killed.stderr

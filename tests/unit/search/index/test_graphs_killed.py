@@ -1,9 +1,9 @@
 """The process is killed at any change of files while a copy with a graph takes a shard's place: nothing is lost."""
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.unit.search.index.killed import run
 
 from attune.services.search.index.edge_shelf import open_edge_index
 from attune.services.search.index.identity import IndexIdentity
@@ -11,51 +11,22 @@ from attune.services.search.index.settings import IndexSettings
 
 # What the other process would build does not matter here: that its copy is opened, and named, does.
 REPLACE_AND_DIE = """
-import os, shutil, signal, sys
-from pathlib import Path
-import numpy as np
 from attune.services.search.index.edge_graphs import EdgeGraphs
-from attune.services.search.index.edge_shelf import open_edge_index
-from attune.services.search.index.identity import IndexIdentity
-from attune.services.search.index.port import Document, IndexedDocument
 from attune.services.search.index.settings import IndexSettings
-
-directory, fatal = Path(sys.argv[1]), int(sys.argv[2])
-changes = 0
-
-def dying(change):
-    def do(*arguments, **options):
-        global changes
-        changes += 1
-        if changes == fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return change(*arguments, **options)
-    return do
 
 index = open_edge_index(directory, IndexIdentity("model-a", 8), settings=IndexSettings(scanned_kib=1))
 
-def put(first, count, text):
-    documents = [IndexedDocument.of(Document(str(first + i), "", text, "d")) for i in range(count)]
-    index.upsert("acme", documents, np.ones((count, 8), np.float32))
-
 def meanwhile(_graphs, _path):
-    put(40, 20, "new")
+    put(index, ["new"] * 20, first=40)
     index.delete("acme", ["0"])
 
 EdgeGraphs._build_in = meanwhile
-put(0, 50, "old")
+put(index, ["old"] * 50)
 Path.replace, shutil.rmtree, os.fsync = dying(Path.replace), dying(shutil.rmtree), dying(os.fsync)
 assert index.settle(60)
 index.close()
 print(changes)
 """
-
-
-def replace(directory: Path, fatal: int) -> "subprocess.CompletedProcess[str]":
-    # S603: the command is this interpreter and the script above.
-    return subprocess.run(  # noqa: S603
-        [sys.executable, "-c", REPLACE_AND_DIE, directory, str(fatal)], check=False, capture_output=True, text=True
-    )
 
 
 def served(directory: Path) -> tuple[int, int]:
@@ -68,13 +39,13 @@ def served(directory: Path) -> tuple[int, int]:
 
 
 def test_killed_at_any_change_the_shard_or_its_copy_has_all_that_was_written(tmp_path: Path) -> None:
-    whole = replace(tmp_path / "whole", 0)
+    whole = run(REPLACE_AND_DIE, tmp_path / "whole", 0)
     assert whole.returncode == 0, whole.stderr
     assert served(tmp_path / "whole") == (59, 20)
     seen = []
     for fatal in range(1, int(whole.stdout.split()[-1]) + 1):
         directory = tmp_path / str(fatal)
-        killed = replace(directory, fatal)
+        killed = run(REPLACE_AND_DIE, directory, fatal)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         seen.append(served(directory))
     # What was written while the copy was worked on is in the shard, too: killed before or after, it is there.
