@@ -25,12 +25,14 @@ class Ceiling:
 
 
 @torch.inference_mode()
-def measure_ceiling(dtype: torch.dtype, seconds: float = _SECONDS) -> Ceiling:
+def measure_ceiling(
+    dtype: torch.dtype, seconds: float = _SECONDS, shapes: Sequence[tuple[int, int, int]] = _SHAPES
+) -> Ceiling:
     """The ceiling in a precision; each product is repeated for so many seconds.
 
     The median of the repetitions counts: what is sustained, not the luckiest moment.
     """
-    plain, laid_out = (max(_rate(shape, dtype, make, seconds) for shape in _SHAPES) for make in (_plain, _laid_out))
+    plain, laid_out = (max(_rate(shape, dtype, make, seconds) for shape in shapes) for make in (_plain, _laid_out))
     return Ceiling(plain, max(plain, laid_out))
 
 
@@ -44,7 +46,7 @@ def _laid_out(weight: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def _rate(
-    shape: Sequence[int],
+    shape: tuple[int, int, int],
     dtype: torch.dtype,
     make: Callable[[torch.Tensor], Callable[[torch.Tensor], torch.Tensor]],
     seconds: float,
