@@ -35,7 +35,8 @@ from attune.services.cli.measure.embedding.local.words import Words
 from attune.services.cli.measure.embedding.plan import Load
 
 MODELS = ("minilm", "base")
-_CEILING_SIDE = {"cuda": 8192, "cpu": 1024}
+_CEILING_SIDE = {"cuda": 8192, "cpu": 128}
+"""A CPU is there to try the program: in bf16, which many have no instructions for, a large one takes seconds."""
 _BATCH_SIZES = (32, 256)
 """sentence-transformers' own, which pads less, and one that fills a GPU: the faster one counts."""
 _BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072}
