@@ -28,7 +28,8 @@ from attune.services.runtime.eventlog.port import Entry
 pytestmark = pytest.mark.e2e
 
 READING = {"documents_from_log": True, "documents_batch_wait_ms": 20, "documents_batch_records": 32}
-MANY = 300
+MANY = 128
+"""Four batches: the process is killed while some are applied and others are not."""
 
 
 @pytest.fixture
@@ -65,17 +66,22 @@ def deletion(number: int) -> Entry:
 def text(running: Running, document_id: str) -> str | None:
     """What the index has; None where it has no such document."""
     with grpc.insecure_channel(running.addresses.search) as channel:
-        stub = SearchServiceStub(channel)
-        try:
-            return str(stub.GetDocument(GetDocumentRequest(document_id=document_id), timeout=10).document.text)
-        except grpc.RpcError as error:
-            code = getattr(error, "code", lambda: None)()
-            assert code is grpc.StatusCode.NOT_FOUND, code
-            return None
+        return text_at(SearchServiceStub(channel), document_id)
+
+
+def text_at(stub: SearchServiceStub, document_id: str) -> str | None:
+    try:
+        return str(stub.GetDocument(GetDocumentRequest(document_id=document_id), timeout=10).document.text)
+    except grpc.RpcError as error:
+        code = getattr(error, "code", lambda: None)()
+        assert code is grpc.StatusCode.NOT_FOUND, code
+        return None
 
 
 def texts(running: Running, numbers: Iterable[int]) -> dict[int, str | None]:
-    return {number: text(running, f"n-{number}") for number in numbers}
+    with grpc.insecure_channel(running.addresses.search) as channel:
+        stub = SearchServiceStub(channel)
+        return {number: text_at(stub, f"n-{number}") for number in numbers}
 
 
 def health(running: Running, name: str) -> int:
