@@ -1,11 +1,14 @@
 """Roles in one process: each on a gRPC server of its own, found by the others at its address."""
 
 import asyncio
+import importlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import structlog
 
 from attune.services.runtime.clock import Clock
 from attune.services.runtime.config import Config, RoleName
-from attune.services.runtime.data_directory import DataDirectory
+from attune.services.runtime.data_directory import DataDirectory, DirectoryInUseError
 from attune.services.runtime.health_port import HealthPort
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.ports import require_free_ports
@@ -13,6 +16,10 @@ from attune.services.runtime.security.starting import arranged
 from attune.services.runtime.server import Role, RoleServer
 
 Builder = Callable[[Config, Metrics, Clock], Awaitable[Role]]
+_log = structlog.get_logger("attune.system")
+_LOOK_EVERY_S = 0.02
+WAITING = "waiting for the process before to end"
+"""What a start logs that could begin at once if the files were free."""
 
 
 class System:
@@ -45,7 +52,8 @@ async def start_system(
 ) -> System:
     """Start roles one after the other, each when those it needs are serving. `starting` hears of each.
 
-    What would be refused at the end is refused at once: a data directory in use, and a port that is taken.
+    What would be refused at the end is refused at once: a data directory in use, beyond `handover_s`, and a port that is
+    taken.
 
     Raises:
         ConfigError, ModelError, CatalogError, StoreError, EventLogError, IndexMismatch: what the role cannot start
@@ -54,7 +62,7 @@ async def start_system(
     config = arranged(config, roles)
     metrics = Metrics()
     servers: list[RoleServer] = []
-    directory = DataDirectory.lock(config, roles)
+    directory = await _locked(config, roles)
     try:
         require_free_ports(config, roles)
         for name in (each for each in RoleName if each in roles):
@@ -69,6 +77,31 @@ async def start_system(
         await asyncio.shield(System(config, metrics, servers, directory).stop())
         raise
     return system
+
+
+async def _locked(config: Config, roles: Sequence[RoleName]) -> DataDirectory:
+    """The data directory. While another process has it, what takes a start the longest is done: modules are read."""
+    try:
+        return DataDirectory.lock(config, roles)
+    except DirectoryInUseError:
+        if not config.handover_s:
+            raise
+    await asyncio.to_thread(_read_modules, roles)
+    _log.info(WAITING, roles=[str(each) for each in roles])
+    loop = asyncio.get_running_loop()
+    until = loop.time() + config.handover_s
+    while True:
+        try:
+            return DataDirectory.lock(config, roles)
+        except DirectoryInUseError:
+            if loop.time() >= until:
+                raise
+        await asyncio.sleep(_LOOK_EVERY_S)
+
+
+def _read_modules(roles: Sequence[RoleName]) -> None:
+    for role in roles:
+        importlib.import_module(f"attune.services.{role}.main")
 
 
 async def _listening(role: Role, config: Config, metrics: Metrics) -> RoleServer:

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 
 from attune.services.runtime.config import Config, RoleName
-from attune.services.runtime.outgoing import RETRY_POLICY
+from attune.services.runtime.outgoing import RECONNECTING, RETRY_POLICY
 from attune.services.runtime.security.certificates import CertificateFiles, Certificates
 from attune.services.runtime.security.transport import (
     channel_credentials,
@@ -69,9 +69,17 @@ class Tls:
 class Channels:
     """The open channels, by address."""
 
-    def __init__(self, max_message_bytes: int, *, tls: Tls | None = None, allow_plaintext: bool = False) -> None:
+    def __init__(
+        self,
+        max_message_bytes: int,
+        *,
+        tls: Tls | None = None,
+        allow_plaintext: bool = False,
+        wait_for_ready: bool = False,
+    ) -> None:
         self._options: list[tuple[str, Any]] = [
-            ("grpc.service_config", json.dumps(RETRY_POLICY)),
+            ("grpc.service_config", json.dumps(_service_config(wait_for_ready=wait_for_ready))),
+            *RECONNECTING,
             ("grpc.max_send_message_length", max_message_bytes),
             ("grpc.max_receive_message_length", max_message_bytes),
             *name_options(tls.server_name if tls else ""),
@@ -101,3 +109,8 @@ class Channels:
         for channel in self._open.values():
             channel.close()
         self._open.clear()
+
+
+def _service_config(*, wait_for_ready: bool) -> dict[str, Any]:
+    """The roles' own policy; and whether a call waits, until its deadline, where no server is."""
+    return {"methodConfig": [{**each, "waitForReady": wait_for_ready} for each in RETRY_POLICY["methodConfig"]]}

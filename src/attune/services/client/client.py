@@ -38,17 +38,23 @@ class Client:
         token: str = "",
         tls: Tls | None = None,
         allow_plaintext: bool = False,
+        wait_for_ready: bool = False,
         timeout_s: float = 10,
         stream_timeout_s: float = 600,
         max_message_bytes: int = 16 << 20,
     ) -> None:
         """Plain text goes to this machine only, without `tls`, unless `allow_plaintext` says that the way is safe.
 
+        With `wait_for_ready` a call to a service that is not there waits for it until the deadline, as where its one
+        process is being replaced; without, it fails within a second with UNAVAILABLE.
+
         Raises:
             ConfigError: it would go further, or a file of `tls` is wrong.
         """
         addresses = addresses or Addresses()
-        self._channels = Channels(max_message_bytes, tls=tls, allow_plaintext=allow_plaintext)
+        self._channels = Channels(
+            max_message_bytes, tls=tls, allow_plaintext=allow_plaintext, wait_for_ready=wait_for_ready
+        )
         self._embedding = EmbeddingServiceStub(self._channels.to(addresses.embedding))
         self._knowledge = KnowledgeServiceStub(self._channels.to(addresses.knowledge))
         self._suggestion = SuggestionServiceStub(self._channels.to(addresses.suggestion))

@@ -12,6 +12,10 @@ from pathlib import Path
 from attune.services.runtime.config import Config, ConfigError, RoleName
 
 
+class DirectoryInUseError(ConfigError):
+    """Another process runs the role in this data directory; the message says which, and the mend."""
+
+
 class DataDirectory:
     """The locks of this process on its data directory. They fall with `release`, or with the process."""
 
@@ -23,7 +27,8 @@ class DataDirectory:
         """Lock the data directory for those of `roles` that keep files there; make it where it is missing.
 
         Raises:
-            ConfigError: another process runs one of the roles there, or the directory cannot be written.
+            DirectoryInUseError: another process runs one of the roles there.
+            ConfigError: the directory cannot be written.
         """
         with ExitStack() as locks:
             for role in sorted(set(roles) & _keeping_files(config)):
@@ -57,13 +62,13 @@ def _locked(directory: Path, role: RoleName) -> int:
     except OSError as error:
         holder = os.pread(descriptor, 20, 0).decode(errors="replace")
         os.close(descriptor)
-        raise ConfigError(_refusal(directory, role, holder, error)) from error
+        raise _refusal(directory, role, holder, error) from error
     return descriptor
 
 
-def _refusal(directory: Path, role: RoleName, holder: str, error: OSError) -> str:
+def _refusal(directory: Path, role: RoleName, holder: str, error: OSError) -> ConfigError:
     mend = "set ATTUNE_DATA_DIR to another directory"
     if not isinstance(error, BlockingIOError):
-        return f"ATTUNE_DATA_DIR: {directory} cannot be locked ({error.strerror}); {mend}"
+        return ConfigError(f"ATTUNE_DATA_DIR: {directory} cannot be locked ({error.strerror}); {mend}")
     process = f"process {holder}" if holder else "another process"
-    return f"{directory} is in use: {process} runs the {role} role there; stop it, or {mend}"
+    return DirectoryInUseError(f"{directory} is in use: {process} runs the {role} role there; stop it, or {mend}")

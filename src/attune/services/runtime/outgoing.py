@@ -35,6 +35,16 @@ RETRY_POLICY = {
 }
 
 
+# A replica that is started again is found within seconds; gRPC would leave it alone for up to two minutes.
+RECONNECTING = (
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+    # Names are looked up again when connections end, one after the other in a rolling update; so often at most.
+    ("grpc.dns_min_time_between_resolutions_ms", 2_000),
+)
+
+
 class CallOptions(TypedDict):
     """Keyword arguments of a stub's method."""
 
@@ -61,12 +71,7 @@ def _options(config: Config) -> list[tuple[str, Any]]:
     return [
         ("grpc.service_config", json.dumps(RETRY_POLICY)),
         ("grpc.lb_policy_name", "round_robin"),
-        ("grpc.keepalive_time_ms", 30_000),
-        # A replica that is started again is found within seconds; gRPC would leave it alone for up to two minutes.
-        ("grpc.initial_reconnect_backoff_ms", 200),
-        ("grpc.max_reconnect_backoff_ms", 5_000),
-        # Names are looked up again when connections end, one after the other in a rolling update; so often at most.
-        ("grpc.dns_min_time_between_resolutions_ms", 2_000),
+        *RECONNECTING,
         ("grpc.max_send_message_length", config.max_message_bytes),
         ("grpc.max_receive_message_length", config.max_message_bytes),
     ]

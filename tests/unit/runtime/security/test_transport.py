@@ -29,6 +29,7 @@ def encrypted(tmp_path: Path) -> dict[str, Any]:
     [
         *((each, True) for each in ("127.0.0.1:5", "127.8.9.1:5", "localhost:5", "[::1]:5", "0.0.0.0:5", "[::]:5")),
         *((each, True) for each in ("dns:///localhost:5", "ipv4:127.0.0.1:5", "ipv6:[::1]:5", "unix:/run/attune")),
+        ("ipv4:127.0.0.1:5,127.0.0.1:6", True),
         *((each, False) for each in ("search:5", "10.0.0.1:5", "[fe80::1]:5", "localhost.example:5", "")),
         *((each, False) for each in ("dns:///search:5", "ipv4:127.0.0.1:5,10.0.0.1:5", "dns://8.8.8.8/localhost:5")),
     ],

@@ -11,6 +11,12 @@ class CallSettings(BaseModel):
         600, gt=0, description="Deadline of a streaming call that brings none, in seconds."
     )
     drain_s: float = Field(20, ge=0, description="How long calls in flight may take to end when a server stops.")
+    handover_s: float = Field(
+        0,
+        ge=0,
+        description="How long a start waits for the process that runs the role on the same files to end, in seconds; "
+        "0: it is refused.",
+    )
     connection_age_s: float = Field(
         300,
         gt=0,

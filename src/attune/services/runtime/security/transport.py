@@ -78,8 +78,8 @@ def is_local(address: str) -> bool:
         return True
     for scheme in _SCHEMES:
         address = address.removeprefix(scheme)
-    host = address.rpartition(":")[0] or address
-    return is_loopback(host) or _is_unspecified(host)
+    hosts = [each.rpartition(":")[0] or each for each in address.split(",")]
+    return all(is_loopback(host) or _is_unspecified(host) for host in hosts)
 
 
 def _is_unspecified(host: str) -> bool:
