@@ -9,18 +9,15 @@ from typing import Any
 
 import grpc
 import pytest
-from google.protobuf.descriptor import MethodDescriptor
-from google.protobuf.descriptor_pool import DescriptorPool
-from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from tests.e2e.material import catalog_lines
 from tests.e2e.process import Running, up
 from tests.fakes.authority import Authority
 from tests.fakes.issuer import AUDIENCE, ISSUER, Issuer
 
+from attune.services.cli.measure.reflected import Reflected, reflected_methods
 from attune.services.client import Client, Tls
 from attune.services.client.channels import Addresses
 from attune.services.runtime.config import RoleName
-from attune.services.runtime.security.scopes import OPEN_SERVICES
 
 ROLE_TOKEN = "secret-of-the-roles"
 STATIC_TOKEN = "static-token-of-acme"
@@ -113,43 +110,10 @@ def written(directory: Path, issuer: Issuer) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class Described:
-    """A method, as reflection tells it, and the channel to where it is."""
-
-    channel: grpc.Channel
-    method: MethodDescriptor
-
-    @property
-    def path(self) -> str:
-        """As it is called."""
-        return f"/{self.method.containing_service.full_name}/{self.method.name}"
-
-    def error(self, message: bytes = b"", **metadata: str) -> Any:
-        """Send one message and read all that comes: what the call failed with; None where it did not."""
-        asked = "stream" if self.method.client_streaming else "unary"
-        answered = "stream" if self.method.server_streaming else "unary"
-        made = getattr(self.channel, f"{asked}_{answered}")(self.path)
-        request = iter([message]) if self.method.client_streaming else message
-        given = [(name.replace("_", "-"), value) for name, value in metadata.items()]
-        try:
-            answer = made(request, timeout=30, metadata=given)
-            if self.method.server_streaming:
-                list(answer)
-        except grpc.RpcError as error:
-            return error
-        return None
-
-
 @pytest.fixture(scope="session")
-def methods(secured: Secured) -> Iterator[list[Described]]:
+def methods(secured: Secured) -> Iterator[list[Reflected]]:
     """Every method of every service of every role, but of those that are declared open."""
     with ExitStack() as stack:
-        found = []
-        for role in ROLES_IN_ORDER:
-            channel = stack.enter_context(secured.channel(role))
-            database = ProtoReflectionDescriptorDatabase(channel)
-            pool = DescriptorPool(database)
-            for service in set(database.get_services()) - OPEN_SERVICES:
-                found += [Described(channel, method) for method in pool.FindServiceByName(service).methods]
-        yield found
+        yield [
+            each for role in ROLES_IN_ORDER for each in reflected_methods(stack.enter_context(secured.channel(role)))
+        ]

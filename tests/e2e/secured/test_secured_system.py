@@ -19,10 +19,11 @@ from tests.e2e.conftest import record_visibly, wait_until
 from tests.e2e.material import QUERY, documents, reading
 from tests.e2e.refusals import refused
 from tests.e2e.secured import words
-from tests.e2e.secured.conftest import HASTY_TOKEN, ROLE_TOKEN, ROLES_IN_ORDER, STATIC_TOKEN, Described, Secured, issue
+from tests.e2e.secured.conftest import HASTY_TOKEN, ROLE_TOKEN, ROLES_IN_ORDER, STATIC_TOKEN, Secured, issue
 from tests.e2e.secured.nobody import NOBODY
 from tests.fakes.authority import Authority
 
+from attune.services.cli.measure.reflected import Reflected
 from attune.services.client import Tls
 from attune.services.runtime.config import ConfigError
 from attune.services.runtime.security.scopes import OPEN_SERVICES, SCOPES, Scope
@@ -40,12 +41,12 @@ def reason(error: grpc.RpcError) -> str:
     return info.reason
 
 
-def test_reflection_finds_exactly_the_methods_that_declare_a_scope(methods: list[Described]) -> None:
+def test_reflection_finds_exactly_the_methods_that_declare_a_scope(methods: list[Reflected]) -> None:
     assert sorted(each.path for each in methods) == sorted(SCOPES)
 
 
 @pytest.mark.parametrize("who", NOBODY)
-def test_no_rpc_answers_who_is_nobody(secured: Secured, methods: list[Described], who: str) -> None:
+def test_no_rpc_answers_who_is_nobody(secured: Secured, methods: list[Reflected], who: str) -> None:
     for each in methods:
         error = each.error(authorization=NOBODY[who](secured))
         assert error is not None, each.path
@@ -53,7 +54,7 @@ def test_no_rpc_answers_who_is_nobody(secured: Secured, methods: list[Described]
         assert reason(error) in {"INVALID_CREDENTIAL", "EXPIRED_CREDENTIAL"}
 
 
-def test_no_rpc_answers_who_has_all_scopes_but_its_own(secured: Secured, methods: list[Described]) -> None:
+def test_no_rpc_answers_who_has_all_scopes_but_its_own(secured: Secured, methods: list[Reflected]) -> None:
     for each in methods:
         others = [scope for scope in Scope if scope is not SCOPES[each.path]]
         error = each.error(authorization=f"Bearer {secured.token(*others)}")
@@ -61,14 +62,14 @@ def test_no_rpc_answers_who_has_all_scopes_but_its_own(secured: Secured, methods
         assert (error.code(), reason(error)) == (grpc.StatusCode.PERMISSION_DENIED, "MISSING_SCOPE"), each.path
 
 
-def test_no_rpc_answers_for_another_tenant_than_the_credentials(secured: Secured, methods: list[Described]) -> None:
+def test_no_rpc_answers_for_another_tenant_than_the_credentials(secured: Secured, methods: list[Reflected]) -> None:
     for each in methods:
         error = each.error(authorization=f"Bearer {secured.token(*Scope)}", attune_tenant="globex")
         assert error is not None, each.path
         assert (error.code(), reason(error)) == (grpc.StatusCode.PERMISSION_DENIED, "OTHER_TENANT"), each.path
 
 
-def test_the_one_scope_is_enough(secured: Secured, methods: list[Described]) -> None:
+def test_the_one_scope_is_enough(secured: Secured, methods: list[Reflected]) -> None:
     refusals = {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}
     for each in (each for each in methods if each.path != CHANGES_THE_SYSTEM):
         error = each.error(authorization=f"Bearer {secured.token(SCOPES[each.path])}")
@@ -146,7 +147,7 @@ def scraped(address: str) -> str:
     return content.decode()
 
 
-def test_no_word_of_it_is_in_any_log_or_metric(secured: Secured, methods: list[Described]) -> None:
+def test_no_word_of_it_is_in_any_log_or_metric(secured: Secured, methods: list[Reflected]) -> None:
     token = secured.token("read", "record", "write", "privacy")
     with secured.client(token) as client:
         words.say_everything(client)

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import grpc
-from tests.e2e.secured.conftest import Described
 
 from attune.knowledge.v1.context_pb2 import Context, Turn
 from attune.search.v1.search_pb2 import Document
+from attune.services.cli.measure.reflected import Reflected
 from attune.services.client import Client, feedback, interaction
 
 WORDS = ("quokkaquery", "wombattitle", "numbatpage", "bilbyanswer", "dunnartuser", "potorooobject", "tammarsession")
@@ -53,7 +53,7 @@ def say_everything(client: Client) -> None:
         client.embed([QUERY, PAGE * 10_000], domain="marsupials")
 
 
-def say_it_unreadably(methods: list[Described], authorization: str) -> None:
+def say_it_unreadably(methods: list[Reflected], authorization: str) -> None:
     """To every method, in bytes that are no message of it, and in a token."""
     for each in methods:
         each.error(b"\xff" + QUERY.encode(), authorization=authorization)

@@ -29,6 +29,7 @@ from attune.services.cli.measure.store_speed import store as bench_store
 from attune.services.cli.measure.suggestion.command import suggestion
 from attune.services.cli.measure.suggestion_llm.command import suggestion_llm
 from attune.services.cli.measure.suggestion_speed import suggestion as bench_suggestion
+from attune.services.cli.measure.system import system
 from attune.services.cli.pipes import QuietGroup
 from attune.services.cli.queries import queries
 from attune.services.cli.store import store
@@ -87,4 +88,5 @@ bench.command()(ingest)
 bench.command("search")(bench_search)
 bench.command("suggestion")(bench_suggestion)
 bench.command()(llm)
+bench.command()(system)
 app.add_typer(bench, name="bench")

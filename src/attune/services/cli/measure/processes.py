@@ -48,6 +48,26 @@ class Child:
         if self._process.poll() is not None:
             raise self._ended()
 
+    def has_logged(self, words: str) -> bool:
+        """Whether its log has them."""
+        return words in self._log.read_text(encoding="utf-8", errors="replace")
+
+    def ask_to_end(self) -> None:
+        """As an orchestrator does: the process alone, which ends those that it started."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """As the kernel does when memory is short: no code of its runs any more."""
+        self._process.kill()
+        self._process.wait()
+
+    def end_within(self, seconds: float) -> int:
+        """Wait for its end, and tell its status. Raises `BenchError` where it does not come."""
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired as error:
+            raise BenchError(f"{self.name} was asked to end and is up after {seconds:g} seconds") from error
+
     def _ended(self) -> BenchError:
         status = self._process.wait(_END_WITHIN_S)
         logged = self._log.read_text(encoding="utf-8", errors="replace").strip()[-_LOG_END:]

@@ -1,0 +1,97 @@
+"""What was acknowledged, and whether it is there at the end: every event in the log, and counted once in the store."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+from attune.events.v1.events_pb2 import InteractionEvent
+from attune.services.cli.measure.errors import BenchError
+from attune.services.client import Client
+from attune.services.runtime.eventlog.local import LocalEventLog
+from attune.services.runtime.events import TOPIC
+
+_APPLIED_WITHIN_S = 300
+_LOOK_EVERY_S = 0.1
+_AT_ONCE, _BYTES = 1000, 8 << 20
+
+
+class RefusedEventsError(Exception):
+    """The log took some of the events, and refused others one by one."""
+
+
+class Ledger:
+    """Ids of events by user: those that were sent, and of them those that the service said are durable."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, set[str]] = defaultdict(set)
+        self.acknowledged: dict[str, set[str]] = defaultdict(set)
+        self.log_end = 0
+        self._lock = threading.Lock()
+
+    def record(self, client: Client, events: Sequence[InteractionEvent]) -> None:
+        """Send events of one user, and note what becomes of them. Raises what the client does, RefusedEventsError."""
+        user, ids = events[0].user_id, {each.event_id for each in events}
+        with self._lock:
+            self.sent[user] |= ids
+        answer = client.record(events)
+        with self._lock:
+            self.acknowledged[user] |= ids - {each.event_id for each in answer.rejected}
+            self.log_end = max(self.log_end, answer.log_end_offset)
+        if answer.rejected_count:
+            raise RefusedEventsError
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What is missing, and what is too much."""
+
+    acknowledged: int
+    missing_in_log: int
+    missing_in_store: int
+    counted_twice: int
+
+    @property
+    def lost(self) -> int:
+        """Acknowledged events that are not where they must be."""
+        return max(self.missing_in_log, self.missing_in_store)
+
+
+def losses(client: Client, ledger: Ledger, directory: Path) -> Losses:
+    """Compare what was acknowledged with the log in `directory`, and with the store when that has read all of it.
+
+    An event that was sent and not acknowledged may be there or not. Raises BenchError where the store does not get
+    there.
+    """
+    _wait_until_applied(client, ledger.log_end)
+    logged = set(_logged_ids(directory / "events"))
+    missing_in_store = counted_twice = 0
+    for user, sent in ledger.sent.items():
+        counted = client.profile(user).events
+        missing_in_store += max(0, len(ledger.acknowledged[user]) - counted)
+        counted_twice += max(0, counted - len(sent))
+    acknowledged = set().union(*ledger.acknowledged.values())
+    return Losses(len(acknowledged), len(acknowledged - logged), missing_in_store, counted_twice)
+
+
+def _wait_until_applied(client: Client, end: int) -> None:
+    until = time.monotonic() + _APPLIED_WITHIN_S
+    while client.profile("anybody").applied_offset < end:
+        if time.monotonic() > until:
+            raise BenchError(f"ingest has not applied what was acknowledged after {_APPLIED_WITHIN_S} seconds")
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _logged_ids(directory: Path) -> Iterator[str]:
+    log = LocalEventLog(directory)
+    try:
+        for partition in range(log.partition_count(TOPIC)):
+            offset = 0
+            while records := log.poll(TOPIC, partition, offset, _AT_ONCE, _BYTES, 0):
+                yield from (InteractionEvent.FromString(each.value).event_id for each in records)
+                offset = records[-1].offset + 1
+    finally:
+        log.close()

@@ -1,0 +1,151 @@
+"""What is done to the system under traffic, phase by phase."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from attune.services.cli.measure.report import Row
+from attune.services.cli.measure.system.calls import Material
+from attune.services.cli.measure.system.figures import (
+    RETRYABLE,
+    failed,
+    latency_rows,
+    outside,
+    stage_rows,
+    window_row,
+)
+from attune.services.cli.measure.system.ledger import Ledger
+from attune.services.cli.measure.system.memory import Sample, growth_mib, watched
+from attune.services.cli.measure.system.roles import Roles, Window
+from attune.services.cli.measure.system.traffic import Call, Offered, Traffic
+from attune.services.client import Client
+from attune.services.runtime.config import RoleName
+
+
+class Phase(StrEnum):
+    """What can be measured."""
+
+    STEADY = "steady"
+    SOAK = "soak"
+    KILLED = "killed"
+    ROLLING = "rolling"
+    UNAUTHORISED = "unauthorised"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The running system, who calls it, and what was measured."""
+
+    roles: Roles
+    material: Material
+    ledger: Ledger
+    offered: Offered
+    token: str
+    told: Callable[[str], None]
+    """Hears what is being done."""
+    chosen: Sequence[RoleName] = tuple(RoleName)
+    """Which are killed and replaced."""
+    apart_s: float = 10.0
+    """Between one and the next, and at the beginning and the end."""
+    rows: list[Row] = field(default_factory=list)
+    summary: dict[str, float] = field(default_factory=dict)
+
+    def client(self, *, wait_for_ready: bool = False) -> Client:
+        """A caller with the documented retry policy; one that also waits for a service that is not there."""
+        return Client(
+            self.roles.addresses(), token=self.token, wait_for_ready=wait_for_ready, timeout_s=10, stream_timeout_s=30
+        )
+
+    @contextmanager
+    def traffic(self, *, wait_for_ready: bool = False) -> Iterator[list[Call]]:
+        """Calls made in the `with` block, all of them once it has ended."""
+        with self.client(wait_for_ready=wait_for_ready) as client:
+            traffic = Traffic(client, self.material, self.ledger, self.offered)
+            with traffic.running():
+                yield traffic.calls
+        self.roles.check_running()
+
+
+def steady(bench: Bench, minutes: float) -> None:
+    """Nothing happens but traffic."""
+    bench.told(f"traffic for {minutes:g} minutes")
+    with bench.traffic() as calls:
+        time.sleep(60 * minutes)
+    _add_latencies(bench, Phase.STEADY, calls)
+    bench.summary |= {"steady_requests": len(calls), "steady_failed_requests": len(failed(calls))}
+
+
+def soak(bench: Bench, minutes: float, every_s: float) -> None:
+    """The same, and memory is watched."""
+    bench.told(f"soaking for {minutes:g} minutes")
+    with bench.traffic() as calls, watched(bench.roles.resident_mib, every_s) as samples:
+        time.sleep(60 * minutes)
+    _add_latencies(bench, Phase.SOAK, calls)
+    grown = {role: growth_mib([each[role] for each in samples]) for role in RoleName}
+    bench.rows += [_memory_row(role, samples, grown[role]) for role in RoleName]
+    bench.summary |= {
+        "soak_minutes": minutes,
+        "soak_requests": len(calls),
+        "soak_failed_requests": len(failed(calls)),
+        "soak_growth_mib_per_role": max(grown.values()),
+    }
+
+
+def killed(bench: Bench) -> None:
+    """Each role is killed in its turn, and started again."""
+    with bench.traffic() as calls:
+        windows = _one_by_one(bench, "killing", bench.roles.kill)
+    _add_windows(bench, Phase.KILLED, windows, calls)
+    errors = failed(calls)
+    bench.summary |= {
+        "killed_requests": len(calls),
+        "killed_failed_requests": len(errors),
+        "killed_failed_outside_windows": len(outside(errors, windows)),
+        "killed_failed_not_retryable": sum(each.code not in RETRYABLE for each in errors),
+    }
+
+
+def rolling(bench: Bench) -> None:
+    """Each role is replaced in its turn."""
+    with bench.traffic(wait_for_ready=True) as calls:
+        windows = _one_by_one(bench, "replacing", bench.roles.replace)
+    _add_windows(bench, Phase.ROLLING, windows, calls)
+    bench.summary |= {
+        "rolling_restart_requests": len(calls),
+        "rolling_restart_failed_requests": len(failed(calls)),
+        "rolling_restart_longest_away_s": max(each.seconds for each in windows),
+    }
+
+
+def _one_by_one(bench: Bench, doing: str, work: Callable[[RoleName], Window]) -> list[Window]:
+    windows = []
+    time.sleep(bench.apart_s)
+    for role in bench.chosen:
+        bench.told(f"{doing} {role}")
+        windows.append(work(role))
+        time.sleep(bench.apart_s)
+    return windows
+
+
+def _add_windows(bench: Bench, phase: Phase, windows: Sequence[Window], calls: Sequence[Call]) -> None:
+    bench.rows += [window_row(phase, each, calls) for each in windows]
+    bench.rows += latency_rows(phase, calls)
+
+
+def _add_latencies(bench: Bench, phase: Phase, calls: Sequence[Call]) -> None:
+    bench.rows += [*latency_rows(phase, calls), *stage_rows(phase, calls)]
+
+
+def _memory_row(role: RoleName, samples: Sequence[Sample], grown: float) -> Row:
+    seen = [each[role] for each in samples] or [0.0]
+    return {
+        "phase": str(Phase.SOAK),
+        "role": str(role),
+        "samples": len(samples),
+        "first_mib": seen[0],
+        "last_mib": seen[-1],
+        "largest_mib": max(seen),
+        "grown_mib": grown,
+    }

@@ -1,0 +1,169 @@
+"""Every role in a process of its own, by the real command line: started, killed, replaced, and ended with the bench."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from attune.services.cli.measure.memory import resident_mib
+from attune.services.cli.measure.processes import Child, child
+from attune.services.cli.measure.system.ports import free_ports
+from attune.services.cli.system import WAITING
+from attune.services.client import Addresses
+from attune.services.runtime.config import RoleName
+
+SURGED = frozenset({RoleName.EMBEDDING, RoleName.SUGGESTION})
+"""They keep no files: the new process is up before the old one ends. The others hand their files over."""
+FOUND_WITHIN_S = 6.0
+"""A caller looks for a server that was away at least every 5 seconds, give or take a fifth (gRPC's jitter)."""
+_COMMAND = (sys.executable, "-c", "from attune.services.cli.main import app; app()", "up", "--json", "--role")
+_DRAIN_S = 20
+_ENDS_WITHIN_S = 60
+_HANDOVER_S = 300
+_LOOK_EVERY_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When a role was not all there, by time.monotonic()."""
+
+    role: RoleName
+    began_s: float
+    up_s: float
+
+    @property
+    def seconds(self) -> float:
+        """How long."""
+        return self.up_s - self.began_s
+
+
+@dataclass(frozen=True)
+class _Running:
+    process: Child
+    stack: ExitStack
+    port: int
+
+    def wait_until_up(self) -> None:
+        """Return when it serves. Raises BenchError where it ends instead."""
+        json.loads(self.process.read_line())
+
+    def wait_until_next(self) -> None:
+        """Return when it waits for another's end. Raises BenchError where it ends instead."""
+        while not self.process.has_logged(WAITING):
+            self.process.check_running()
+            time.sleep(_LOOK_EVERY_S)
+
+
+class Roles:
+    """The running roles, and where they are found."""
+
+    def __init__(self, place: Path, settings: Mapping[str, str], stack: ExitStack) -> None:
+        """Files in `place`; `settings` are of all roles. What is started ends with `stack`."""
+        counts = {role: 2 if role in SURGED else 1 for role in RoleName}
+        drawn = iter(free_ports(sum(counts.values())))
+        self._ports = {role: [next(drawn) for _ in range(count)] for role, count in counts.items()}
+        self._place = place
+        self._settings = {**settings, **self._common(), "ATTUNE_DATA_DIR": str(place / "data")}
+        self._stack = stack
+        self._running: dict[RoleName, _Running] = {}
+        self._started = 0
+
+    def start(self) -> None:
+        """All of them: first those that the others ask. Raises BenchError where one does not start."""
+        for wave in ((RoleName.EMBEDDING, RoleName.KNOWLEDGE), (RoleName.INGEST, RoleName.SEARCH, RoleName.SUGGESTION)):
+            for role in wave:
+                self._running[role] = self._started_at(role, self._ports[role][0])
+            for role in wave:
+                self._running[role].wait_until_up()
+
+    def kill(self, role: RoleName) -> Window:
+        """Kill -9, and a new process in its place, as a supervisor starts it."""
+        old, began = self._running[role], time.monotonic()
+        old.process.kill()
+        old.stack.close()
+        self._running[role] = self._started_at(role, old.port)
+        self._running[role].wait_until_up()
+        return Window(role, began, time.monotonic())
+
+    def replace(self, role: RoleName) -> Window:
+        """As a rolling update does: the new process is up, or ready to take over, before the old one is asked to end."""
+        old = self._running[role]
+        port = next((each for each in self._ports[role] if each != old.port), old.port)
+        new = self._started_at(role, port)
+        if role in SURGED:
+            new.wait_until_up()
+            time.sleep(FOUND_WITHIN_S)  # as `minReadySeconds` in Kubernetes: callers find the new one meanwhile
+        else:
+            new.wait_until_next()
+        began = time.monotonic()
+        self._running[role] = new
+        old.process.ask_to_end()
+        old.process.end_within(_ENDS_WITHIN_S)
+        old.stack.close()
+        if role not in SURGED:
+            new.wait_until_up()
+        return Window(role, began, time.monotonic())
+
+    def resident_mib(self) -> dict[RoleName, float]:
+        """What each role's processes hold of memory."""
+        return {role: resident_mib(each.process.pid) for role, each in self._running.items()}
+
+    def check_running(self) -> None:
+        """Raise BenchError where one has ended that nobody ended."""
+        for each in self._running.values():
+            each.process.check_running()
+
+    def addresses(self) -> Addresses:
+        """Where callers find the services, whichever process runs them."""
+        return Addresses(**{str(role): self.address(role) for role in RoleName if role is not RoleName.INGEST})
+
+    def address(self, role: RoleName) -> str:
+        """Where a role is found, by gRPC's name for a list of addresses."""
+        return "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in self._ports[role])
+
+    def ask_all_to_end(self) -> None:
+        """At once, so that the end does not take as long as all of theirs together."""
+        for each in self._running.values():
+            each.process.ask_to_end()
+
+    def _started_at(self, role: RoleName, port: int) -> _Running:
+        stack = self._stack.enter_context(ExitStack())
+        self._started += 1
+        log = self._place / f"{role}-{self._started}.log"
+        settings = {**self._settings, f"ATTUNE_{role.upper()}_PORT": str(port)}
+        return _Running(stack.enter_context(child(f"{role} role", (*_COMMAND, role), settings, log)), stack, port)
+
+    def _common(self) -> dict[str, str]:
+        """Engines in the data directory, whatever the environment says; and where roles find each other."""
+        addressed = (RoleName.EMBEDDING, RoleName.KNOWLEDGE, RoleName.SEARCH, RoleName.SUGGESTION)
+        return {
+            "ATTUNE_STORE_URL": "",
+            "ATTUNE_KAFKA_BOOTSTRAP_SERVERS": "",
+            "ATTUNE_QDRANT_URL": "",
+            "ATTUNE_METRICS_PORT": "-1",
+            "ATTUNE_LOG_LEVEL": "info",
+            "ATTUNE_DRAIN_S": str(_DRAIN_S),
+            "ATTUNE_HANDOVER_S": str(_HANDOVER_S),
+            **{f"ATTUNE_{role.upper()}_ADDRESS": self.address(role) for role in addressed},
+        }
+
+
+@contextmanager
+def running_roles(place: Path, settings: Mapping[str, str]) -> Iterator[Roles]:
+    """All roles, up; none is left after the `with` block. Raises BenchError where one does not start."""
+    with ExitStack() as stack:
+        roles = Roles(place, settings, stack)
+        stack.callback(roles.ask_all_to_end)
+        try:
+            roles.start()
+            yield roles
+        finally:
+            roles.ask_all_to_end()
+
+
+def all_roles() -> Sequence[RoleName]:
+    """In the order in which they are updated: each asks those before it."""
+    return tuple(RoleName)
