@@ -49,7 +49,7 @@ async def test_a_role_alone_is_replaced_and_no_call_of_who_waits_for_it_fails(tm
     new = await waiting(config)
     await old.stop()
     replaced, before = await new, answered
-    while answered < before + len(callers) and not any(each.done() for each in callers):
+    while answered < before + len(callers) and not any(each.done() for each in callers):  # noqa: ASYNC110 - counted
         await asyncio.sleep(0.001)
     ended.set()
     await asyncio.gather(*callers)

@@ -52,8 +52,7 @@ async def start_system(
 ) -> System:
     """Start roles one after the other, each when those it needs are serving. `starting` hears of each.
 
-    What would be refused at the end is refused at once: a data directory in use, beyond `handover_s`, and a port that is
-    taken.
+    What would be refused at the end is refused at once: a data directory in use after `handover_s`, and a taken port.
 
     Raises:
         ConfigError, ModelError, CatalogError, StoreError, EventLogError, IndexMismatch: what the role cannot start

@@ -1,7 +1,7 @@
 """The kinds of calls that make up the traffic, in the shares that they have in it.
 
-The shares are assumed, as those of an application with a search field: of ten searches fifteen completions are asked for,
-each search is followed by what the user did with it. The texts are those of the data: its queries, or titles without.
+The shares are assumed, as those of an application with a search field: to ten searches come fifteen completions, and
+after each the user's doings are recorded. The texts are those of the data: its queries, or titles where it has none.
 """
 
 from collections.abc import Mapping, Sequence

@@ -3,7 +3,7 @@
 import json
 import secrets
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from attune.services.cli.corpora.model import Corpus
 from attune.services.cli.corpora.stdlib import load_stdlib
 from attune.services.cli.failures import told_plainly
 from attune.services.cli.measure.errors import BenchError
-from attune.services.cli.measure.report import Report, make_report, show, write
+from attune.services.cli.measure.report import make_report, show, write
 from attune.services.cli.measure.system.calls import Material
 from attune.services.cli.measure.system.ledger import Ledger, losses
 from attune.services.cli.measure.system.phases import Bench, Phase, killed, rolling, soak, steady
@@ -70,8 +70,8 @@ def system(  # noqa: PLR0913 - options of a command
         if out is not None:
             write(made, out, page_of("The whole system under load and faults", made))
     show(made, as_json=as_json, brief=_BRIEF)
-    if broken := _broken(made):
-        progress_console.print(f"not as it must be: {', '.join(broken)}", style="red")
+    if wrong := broken(made["summary"]):
+        progress_console.print(f"not as it must be: {', '.join(wrong)}", style="red")
         raise typer.Exit(1)
 
 
@@ -172,5 +172,6 @@ _MUST_BE_ZERO = (
 )
 
 
-def _broken(made: Report) -> list[str]:
-    return [f"{name} is {made['summary'][name]:g}" for name in _MUST_BE_ZERO if made["summary"].get(name, 0)]
+def broken(summary: Mapping[str, float]) -> list[str]:
+    """What must be zero and is not, with its value."""
+    return [f"{name} is {summary[name]:g}" for name in _MUST_BE_ZERO if summary.get(name, 0)]

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-
 from attune.events.v1.events_pb2 import InteractionEvent
 from attune.services.cli.measure.errors import BenchError
 from attune.services.client import Client
@@ -60,13 +59,13 @@ class Losses:
         return max(self.missing_in_log, self.missing_in_store)
 
 
-def losses(client: Client, ledger: Ledger, directory: Path) -> Losses:
+def losses(client: Client, ledger: Ledger, directory: Path, within_s: float = _APPLIED_WITHIN_S) -> Losses:
     """Compare what was acknowledged with the log in `directory`, and with the store when that has read all of it.
 
     An event that was sent and not acknowledged may be there or not. Raises BenchError where the store does not get
-    there.
+    there within `within_s` seconds.
     """
-    _wait_until_applied(client, ledger.log_end)
+    _wait_until_applied(client, ledger.log_end, within_s)
     logged = set(_logged_ids(directory / "events"))
     missing_in_store = counted_twice = 0
     for user, sent in ledger.sent.items():
@@ -77,11 +76,11 @@ def losses(client: Client, ledger: Ledger, directory: Path) -> Losses:
     return Losses(len(acknowledged), len(acknowledged - logged), missing_in_store, counted_twice)
 
 
-def _wait_until_applied(client: Client, end: int) -> None:
-    until = time.monotonic() + _APPLIED_WITHIN_S
+def _wait_until_applied(client: Client, end: int, within_s: float) -> None:
+    until = time.monotonic() + within_s
     while client.profile("anybody").applied_offset < end:
         if time.monotonic() > until:
-            raise BenchError(f"ingest has not applied what was acknowledged after {_APPLIED_WITHIN_S} seconds")
+            raise BenchError(f"ingest has not applied what was acknowledged after {within_s:g} seconds")
         time.sleep(_LOOK_EVERY_S)
 
 

@@ -34,7 +34,7 @@ class Phase(StrEnum):
     UNAUTHORISED = "unauthorised"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Bench:
     """The running system, who calls it, and what was measured."""
 

@@ -89,7 +89,7 @@ class Roles:
         return Window(role, began, time.monotonic())
 
     def replace(self, role: RoleName) -> Window:
-        """As a rolling update does: the new process is up, or ready to take over, before the old one is asked to end."""
+        """As a rolling update does: the new process is up, or ready to take over, before the old one is to end."""
         old = self._running[role]
         port = next((each for each in self._ports[role] if each != old.port), old.port)
         new = self._started_at(role, port)

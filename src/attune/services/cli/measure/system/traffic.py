@@ -75,6 +75,11 @@ class Traffic:
         randoms = (Random(f"{offered.seed}-{number}") for number in range(offered.together))  # noqa: S311 - no secret
         self._threads = [threading.Thread(target=self._run, args=(random,), daemon=True) for random in randoms]
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether a thread has ended by a mistake of the bench."""
+        return bool(self._broken)
+
     @contextmanager
     def running(self) -> Iterator[None]:
         """Under traffic. Raises at the end what is no answer of a service, but a mistake of the bench."""

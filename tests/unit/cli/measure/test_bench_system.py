@@ -1,0 +1,257 @@
+"""The parts of the system's benchmark that need no system: shares, windows, growth, losses, the verdict."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import grpc
+import pytest
+from typer.testing import CliRunner
+
+from attune.search.v1.search_pb2 import Document, SearchResponse, SearchTimings
+from attune.services.cli.main import app
+from attune.services.cli.measure.errors import BenchError
+from attune.services.cli.measure.system.calls import SHARES, Asking, Material, stages_of
+from attune.services.cli.measure.system.command import broken
+from attune.services.cli.measure.system.figures import failed, latency_rows, outside, stage_rows, window_row
+from attune.services.cli.measure.system.ledger import Ledger, Losses, RefusedEventsError, losses
+from attune.services.cli.measure.system.memory import growth_mib, watched
+from attune.services.cli.measure.system.ports import free_ports
+from attune.services.cli.measure.system.roles import FOUND_WITHIN_S, Window
+from attune.services.cli.measure.system.traffic import OK, REFUSED, Call, Offered, Traffic
+from attune.services.client import interaction
+from attune.services.runtime.config import RoleName
+from attune.services.runtime.eventlog.local import LocalEventLog
+from attune.services.runtime.events import TOPIC, to_entry
+
+DOCUMENTS = [Document(document_id=f"d{number}", title=f"number {number}", text="of many") for number in range(5)]
+MATERIAL = Material(["how many", "why"], DOCUMENTS, users=["ada", "bea"])
+
+
+class Unavailable(grpc.RpcError):
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNAVAILABLE
+
+
+class Everything:
+    """A client that answers every call by an object with all that is asked of it, and remembers the calls."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.calls: list[tuple[str, tuple[Any, ...]]] = []
+        self._answers = answers
+
+    def __getattr__(self, name: str) -> Any:
+        def call(*arguments: Any, **_options: Any) -> Any:
+            self.calls.append((name, arguments))
+            answer = self._answers.get(name, Recorded())
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return call
+
+
+class Recorded:
+    """An answer to whatever was asked."""
+
+    rejected_count = 0
+    rejected: tuple[Any, ...] = ()
+    log_end_offset = 7
+    hits: tuple[Any, ...] = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+
+def asking(client: Any, ledger: Ledger | None = None) -> Asking:
+    return Asking(client, MATERIAL, ledger or Ledger(), Random(0))  # noqa: S311 - to be repeated
+
+
+def test_the_shares_are_all_of_the_traffic_and_each_kind_can_be_called() -> None:
+    assert sum(SHARES.values()) == 100
+    client = Everything()
+    for kind in SHARES:
+        asking(client).ask(kind)
+    assert len(client.calls) == len(SHARES)
+
+
+def test_a_visit_is_a_query_a_page_a_click_and_a_stay_of_one_user_with_ids_of_their_own() -> None:
+    client, ledger = Everything(), Ledger()
+    for _ in range(20):
+        asking(client, ledger).ask("record")
+    sent = [list(arguments[0]) for _, arguments in client.calls]
+    assert all(len({event.user_id for event in events}) == 1 for events in sent)
+    ids = [event.event_id for events in sent for event in events]
+    assert len(set(ids)) == len(ids) == 20 * 6
+    assert {each for ids in ledger.acknowledged.values() for each in ids} == set(ids)
+    assert ledger.log_end == 7
+
+
+def test_what_was_refused_or_not_answered_is_not_acknowledged() -> None:
+    refused = Recorded()
+    refused.rejected_count, ledger = 1, Ledger()
+    refused.rejected = (type("Rejected", (), {"event_id": "unknown"}),)
+    with pytest.raises(RefusedEventsError):
+        asking(Everything(record=refused), ledger).ask("record")
+    with pytest.raises(grpc.RpcError):
+        asking(Everything(record=Unavailable()), ledger).ask("record")
+    assert sum(map(len, ledger.sent.values())) == 12
+    assert sum(map(len, ledger.acknowledged.values())) == 6
+
+
+def test_stages_are_those_that_an_answer_tells() -> None:
+    answer = SearchResponse(timings=SearchTimings(embed_ms=2, total_ms=5))
+    assert stages_of(answer) == {"embed": 2, "total": 5}
+    assert stages_of([]) == {}
+
+
+def traffic_of(client: Any) -> list[Call]:
+    traffic = Traffic(client, MATERIAL, Ledger(), Offered(rate=100_000, together=4))
+    with traffic.running():
+        while len(traffic.calls) < 200:
+            pass
+    return traffic.calls
+
+
+def test_traffic_is_of_all_kinds_in_their_shares() -> None:
+    kinds = Counter(each.kind for each in traffic_of(Everything()))
+    assert kinds["complete"] > kinds["index"]
+    assert len(kinds) >= 8
+
+
+def test_a_call_that_fails_is_counted_with_its_code_and_the_next_one_comes() -> None:
+    calls = traffic_of(Everything(search=Unavailable()))
+    assert {each.code for each in calls if each.kind == "search"} == {"UNAVAILABLE"}
+    assert {each.code for each in calls if each.kind != "search"} == {OK}
+
+
+def test_a_mistake_of_the_bench_is_no_failed_call() -> None:
+    traffic = Traffic(
+        Everything(complete=ZeroDivisionError()),  # type: ignore[arg-type]
+        MATERIAL,
+        Ledger(),
+        Offered(rate=100_000, together=1),
+    )
+    with pytest.raises(ZeroDivisionError):
+        run_until_broken(traffic)
+
+
+def run_until_broken(traffic: Traffic) -> None:
+    with traffic.running():
+        while not traffic.is_broken:
+            pass
+
+
+def call(started_s: float, ended_s: float, code: str = OK, kind: str = "search", **stages: float) -> Call:
+    return Call(kind, started_s, ended_s, code, stages)
+
+
+def test_percentiles_are_of_the_answered_calls() -> None:
+    calls = [call(0, 0.1), call(0, 0.1), call(0, 9, "UNAVAILABLE"), call(0, 9, REFUSED, kind="index")]
+    rows = {str(row["call"]): row for row in latency_rows("steady", calls)}
+    assert (rows["search"]["calls"], rows["search"]["failed"]) == (3, 1)
+    assert rows["search"]["p99_ms"] == pytest.approx(100)
+    assert (rows["index"]["failed"], rows["index"]["p50_ms"]) == (1, 0)
+
+
+def test_stages_have_percentiles_of_their_own() -> None:
+    rows = list(stage_rows("steady", [call(0, 1, embed=2, total=4), call(0, 1, embed=4, total=8), call(0, 1)]))
+    assert [(row["stage"], row["p50_ms"]) for row in rows] == [("embed", 3), ("total", 6)]
+
+
+WINDOW = Window(RoleName.SEARCH, 10, 20)
+
+
+def test_a_failed_call_is_outside_unless_it_met_a_window_or_the_time_in_which_callers_find_the_role() -> None:
+    soon = 20 + FOUND_WITHIN_S
+    inside = [call(5, 11, "UNAVAILABLE"), call(12, 13, "CANCELLED"), call(soon - 1, soon + 5, "UNAVAILABLE")]
+    beyond = [call(5, 9, "UNAVAILABLE"), call(soon + 1, soon + 2, "INTERNAL")]
+    assert outside([*inside, *beyond], [WINDOW]) == beyond
+    row = window_row("killed", WINDOW, [*inside, *beyond, call(12, 12.5)])
+    assert (row["calls"], row["failed"], row["away_s"]) == (4, 3, 10)
+    assert row["codes"] == "search UNAVAILABLE 2, search CANCELLED 1"
+    assert failed([call(0, 1)]) == []
+
+
+def test_growth_is_from_the_first_third_to_the_last_after_the_warm_up() -> None:
+    flat = [500.0] * 30
+    assert growth_mib([*[100.0, 200.0, 300.0], *flat[3:]]) == 0
+    assert growth_mib([float(each) for each in range(100)]) == pytest.approx(60)
+    assert growth_mib([*flat[:29], 900.0]) == 0
+    assert growth_mib([]) == growth_mib([1.0, 2.0]) == 0
+
+
+def test_memory_is_read_until_the_end_of_the_block() -> None:
+    with watched(lambda: {RoleName.SEARCH: 1.0}, 0.0001) as samples:
+        while len(samples) < 3:
+            pass
+    assert samples[0] == {RoleName.SEARCH: 1.0}
+
+
+class Applied(Recorded):
+    applied_offset = 10
+
+    def __init__(self, events: int) -> None:
+        self.events = events
+
+
+def found(directory: Path, counted: int, logged: list[str]) -> Losses:
+    """What is missing of three acknowledged events of one user, who sent four."""
+    ledger = Ledger()
+    ledger.sent["ada"], ledger.acknowledged["ada"] = {"a", "b", "c", "unheard"}, {"a", "b", "c"}
+    log = LocalEventLog(directory / "events")
+    for each in logged:
+        event = interaction_of("ada", each)
+        log.append(TOPIC, [to_entry(event)], datetime.now(UTC))
+    log.close()
+    return losses(Everything(profile=Applied(counted)), ledger, directory)  # type: ignore[arg-type]
+
+
+def interaction_of(user: str, event_id: str) -> Any:
+    event = interaction(user, "query", datetime.now(UTC), query="q", event_id=event_id)
+    event.tenant_id = "bench"
+    return event
+
+
+@pytest.mark.parametrize(
+    ("counted", "logged", "expected"),
+    [
+        (3, ["a", "b", "c"], (0, 0)),
+        (4, ["a", "b", "c", "unheard"], (0, 0)),
+        (2, ["a", "b", "c"], (1, 0)),
+        (3, ["a", "b"], (1, 0)),
+        (5, ["a", "b", "c", "unheard"], (0, 1)),
+    ],
+)
+def test_an_acknowledged_event_is_in_the_log_and_counts_once(
+    tmp_path: Path, counted: int, logged: list[str], expected: tuple[int, int]
+) -> None:
+    result = found(tmp_path, counted, logged)
+    assert result.acknowledged == 3
+    assert (result.lost, result.counted_twice) == expected
+
+
+def test_a_store_that_does_not_get_there_is_told(tmp_path: Path) -> None:
+    ledger = Ledger()
+    ledger.log_end = 11
+    with pytest.raises(BenchError, match="has not applied"):
+        losses(Everything(profile=Applied(0)), ledger, tmp_path, within_s=0)  # type: ignore[arg-type]
+
+
+def test_ports_are_different() -> None:
+    assert len(set(free_ports(7))) == 7
+
+
+def test_what_must_be_zero_is_told_where_it_is_not() -> None:
+    assert broken({"steady_failed_requests": 0, "killed_failed_requests": 5}) == []
+    assert broken({"acknowledged_events_lost": 2}) == ["acknowledged_events_lost is 2"]
+
+
+def test_a_corpus_that_is_not_there_is_told_in_a_sentence(tmp_path: Path) -> None:
+    ended = CliRunner().invoke(app, ["bench", "system", "--data", str(tmp_path)])
+    assert ended.exit_code == 1
+    assert "Traceback" not in ended.output
+    assert str(tmp_path) in ended.output
