@@ -67,13 +67,14 @@ def running(tmp_path: Path, corpus: Path) -> Iterator["subprocess.Popen[str]"]:
         process.kill()
 
 
-def test_ctrl_c_leaves_no_child_process(running: "subprocess.Popen[str]") -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_whatever_ends_it_no_child_process_is_left(running: "subprocess.Popen[str]", number: signal.Signals) -> None:
     children: list[int] = []
     while len(children) < 2:  # two roles are being started
         assert running.poll() is None
         files = Path(f"/proc/{running.pid}/task").glob("*/children")
         children = [int(pid) for file in files for pid in file.read_text().split()]
-    running.send_signal(signal.SIGINT)
+    running.send_signal(number)
     _, said = running.communicate(timeout=120)
     assert running.returncode == 130
     assert "attune: stopped" in said

@@ -53,6 +53,7 @@ def within(seconds: float) -> None:
         (grpc.StatusCode.UNAVAILABLE, "is unavailable"),
         (grpc.StatusCode.DEADLINE_EXCEEDED, "did not answer in time"),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "is overloaded"),
+        (grpc.StatusCode.CANCELLED, "was about to end"),
         (grpc.StatusCode.INVALID_ARGUMENT, "refused the query (too long)"),
     ],
 )

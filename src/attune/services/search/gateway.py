@@ -64,7 +64,12 @@ class Read:
 
 _KNOWLEDGE_S = 2.0
 """Search waits no longer for what is known of a user, and no longer than half of what is left of its deadline."""
-_NO_ANSWER = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL}
+_NO_ANSWER = {
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.INTERNAL,
+    grpc.StatusCode.CANCELLED,  # by a server that ends
+}
 
 
 def is_without_answer(error: grpc.aio.AioRpcError) -> bool:

@@ -32,6 +32,12 @@ ASKED = {
     "bad python": 5,
 }
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+LATE = [
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.CANCELLED,
+]
 
 
 def error(code: grpc.StatusCode) -> grpc.aio.AioRpcError:
@@ -218,7 +224,7 @@ async def test_of_whom_no_personalization_is_wanted_only_removals_are_asked(ask)
 # Others that fail
 
 
-@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED])
+@pytest.mark.parametrize("code", LATE)
 async def test_without_the_users_removals_nothing_is_offered(ask, code):
     whole = await ask(Services(knowledge_error=code)).whole("py", "ada")
     assert whole.completions == []
@@ -226,7 +232,7 @@ async def test_without_the_users_removals_nothing_is_offered(ask, code):
     assert (await ask(Services(knowledge_error=code)).whole("py")).completions  # nobody has removed anything
 
 
-@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED])
+@pytest.mark.parametrize("code", LATE)
 async def test_without_the_users_entities_others_complete_what_the_user_has_not_removed(ask, code):
     services = Services([entity("pyramid")], removed=["python asyncio"], entities_error=code)
     whole = await ask(services).whole("py", "ada")
@@ -237,8 +243,9 @@ async def test_without_the_users_entities_others_complete_what_the_user_has_not_
     ]
 
 
-async def test_slow_search_is_left_alone_for_a_while(ask):
-    services = Services(search_error=grpc.StatusCode.DEADLINE_EXCEEDED)
+@pytest.mark.parametrize("code", LATE)
+async def test_slow_search_is_left_alone_for_a_while(ask, code):
+    services = Services(search_error=code)
     asking = ask(services)
     first = await asking.whole("pyt")
     assert first.notices == ["the search service did not answer in time: these completions draw on no documents"]

@@ -26,7 +26,12 @@ _SHORTEST_FOR_TITLES = 3
 """Fewer letters are in most titles: search would find any."""
 _PATIENCE_S = 5.0
 """Search that was too slow is not asked again for so long: it would be too slow for the next letter as well."""
-_LATE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+_LATE = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,  # so embedding refuses, through search, what it cannot compute in time
+    grpc.StatusCode.CANCELLED,  # by a server that ends
+)
 _UNKNOWN = (
     "the knowledge service did not answer in time: there are no completions, as what the user has removed is not known"
 )

@@ -20,6 +20,7 @@ _WITHOUT_SEARCH = {
     grpc.StatusCode.UNAVAILABLE: "the search service is unavailable",
     grpc.StatusCode.DEADLINE_EXCEEDED: "the search service did not answer in time",
     grpc.StatusCode.RESOURCE_EXHAUSTED: "the search service is overloaded",
+    grpc.StatusCode.CANCELLED: "the search service was about to end",
 }
 
 

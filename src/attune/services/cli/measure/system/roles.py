@@ -1,9 +1,10 @@
 """Every role in a process of its own, by the real command line: started, killed, replaced, and ended with the bench."""
 
 import json
+import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,17 +154,14 @@ class Roles:
 
 @contextmanager
 def running_roles(place: Path, settings: Mapping[str, str]) -> Iterator[Roles]:
-    """All roles, up; none is left after the `with` block. Raises BenchError where one does not start."""
+    """All roles, up; none is left after the `with` block, nor where SIGTERM ends this process meanwhile: it does as
+    Ctrl-C. Raises BenchError where one does not start.
+    """
     with ExitStack() as stack:
+        stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, signal.default_int_handler))
         roles = Roles(place, settings, stack)
-        stack.callback(roles.ask_all_to_end)
         try:
             roles.start()
             yield roles
         finally:
             roles.ask_all_to_end()
-
-
-def all_roles() -> Sequence[RoleName]:
-    """In the order in which they are updated: each asks those before it."""
-    return tuple(RoleName)

@@ -1,18 +1,19 @@
 """Every RPC of every role, called by nobody."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import grpc
 
-from attune.services.cli.measure.reflected import reflected_methods
+from attune.services.cli.measure.reflected import Reflected, reflected_methods
 from attune.services.cli.measure.report import Row
 from attune.services.runtime.config import RoleName
 
-NOBODY: Mapping[str, Mapping[str, str]] = {
-    "no credential": {},
-    "an unknown token": {"authorization": "Bearer unknown"},
-    "a token for others": {"authorization": "Basic unknown"},
+NOBODY: Mapping[str, str] = {
+    "no credential": "",
+    "an unknown token": "Bearer unknown",
+    "another scheme": "Basic unknown",
 }
+"""What comes in place of a credential."""
 
 
 def unauthorised_rows(addresses: Mapping[RoleName, str]) -> list[Row]:
@@ -21,12 +22,19 @@ def unauthorised_rows(addresses: Mapping[RoleName, str]) -> list[Row]:
     for role, address in addresses.items():
         with grpc.insecure_channel(address) as channel:
             methods = list(reflected_methods(channel))
-            for who, metadata in NOBODY.items():
-                errors = [each.error(**metadata) for each in methods]
-                answered = sum(not _refused(each) for each in errors)
-                rows.append({"phase": "unauthorised", "role": str(role), "who": who, "rpcs": len(methods)})
-                rows[-1] = {**rows[-1], "answered": answered}
+            rows += [_row(role, who, methods, authorization) for who, authorization in NOBODY.items()]
     return rows
+
+
+def _row(role: RoleName, who: str, methods: Sequence[Reflected], authorization: str) -> Row:
+    errors = [each.error(authorization=authorization) if authorization else each.error() for each in methods]
+    return {
+        "phase": "unauthorised",
+        "role": str(role),
+        "who": who,
+        "rpcs": len(methods),
+        "answered": sum(not _refused(each) for each in errors),
+    }
 
 
 def _refused(error: grpc.Call | None) -> bool:
