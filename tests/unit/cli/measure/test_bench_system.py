@@ -155,6 +155,7 @@ def test_percentiles_are_of_the_answered_calls() -> None:
     assert (rows["search"]["calls"], rows["search"]["failed"]) == (3, 1)
     assert rows["search"]["p99_ms"] == pytest.approx(100)
     assert (rows["index"]["failed"], rows["index"]["p50_ms"]) == (1, 0)
+    assert (rows["search"]["codes"], rows["index"]["codes"]) == ("UNAVAILABLE 1", "REFUSED 1")
 
 
 def test_stages_have_percentiles_of_their_own() -> None:

@@ -1,7 +1,7 @@
 """Calls in numbers: how long they took by kind and stage, what failed, and whether it might."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -30,6 +30,7 @@ def _latency(phase: str, kind: str, calls: Sequence[Call]) -> Row:
         "p50_ms": float(p50),
         "p95_ms": float(p95),
         "p99_ms": float(p99),
+        "codes": _codes(each.code for each in failed(calls)),
     }
 
 
@@ -52,19 +53,19 @@ def stage_rows(phase: str, calls: Sequence[Call]) -> Iterator[Row]:
 def window_row(phase: str, window: Window, calls: Sequence[Call]) -> Row:
     """What one role's end and start did to the calls that were under way meanwhile, or soon after."""
     met = between(calls, window.began_s, window.up_s + FOUND_WITHIN_S)
-    failed = [each for each in met if each.code != OK]
+    errors = failed(met)
     return {
         "phase": phase,
         "role": str(window.role),
         "away_s": window.seconds,
         "calls": len(met),
-        "failed": len(failed),
-        "codes": ", ".join(f"{kind} {code} {count}" for (kind, code), count in _counted(failed)),
+        "failed": len(errors),
+        "codes": _codes(f"{each.kind} {each.code}" for each in errors),
     }
 
 
-def _counted(calls: Sequence[Call]) -> list[tuple[tuple[str, str], int]]:
-    return Counter((each.kind, each.code) for each in calls).most_common()
+def _codes(told: Iterable[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in Counter(told).most_common())
 
 
 def failed(calls: Sequence[Call]) -> list[Call]:
