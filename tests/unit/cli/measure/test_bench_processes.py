@@ -1,9 +1,12 @@
 """Child processes: what they say, and that none is left."""
 
 import os
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from select import select
+from typing import Any
 
 import pytest
 
@@ -110,3 +113,25 @@ def test_memory_of_a_child_counts_for_its_parent(tmp_path: Path) -> None:
         process.read_line()
         assert resident_mib(process.pid) > 64
         assert resident_mib(os.getpid()) > before + 60
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_while_a_child_is_made_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    pids = []
+
+    class Interrupted(subprocess.Popen[str]):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            pids.append(self.pid)
+            signal.raise_signal(number)
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    usual = signal.signal(number, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), child("echo", python(ECHO), {}, tmp_path / "log"):
+            pytest.fail("it was to be interrupted")
+    finally:
+        signal.signal(number, usual)
+    assert gone(pids[0])

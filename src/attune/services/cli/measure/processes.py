@@ -12,6 +12,7 @@ from attune.services.cli.measure.errors import BenchError
 
 _END_WITHIN_S = 10
 _LOG_END = 600
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 class Child:
@@ -110,19 +111,23 @@ def child(
 
 @contextmanager
 def _interrupt_held_back() -> Iterator[Callable[[], None]]:
-    """Ctrl-C waits until what this yields is called: in between, it would leave a process that nobody knows of."""
+    """Ctrl-C and SIGTERM wait until what this yields is called: in between, they would leave a process that nobody
+    knows of.
+    """
     came: list[int] = []
-    usual = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    usual = {each: signal.signal(each, lambda number, _frame: came.append(number)) for each in _ENDING}
 
     def let_interrupt() -> None:
-        signal.signal(signal.SIGINT, usual)
+        for number, handler in usual.items():
+            signal.signal(number, handler)
         if came:
-            raise KeyboardInterrupt
+            signal.raise_signal(came[0])
 
     try:
         yield let_interrupt
     finally:
-        signal.signal(signal.SIGINT, usual)
+        for number, handler in usual.items():
+            signal.signal(number, handler)
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
