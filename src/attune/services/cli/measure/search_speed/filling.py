@@ -1,6 +1,7 @@
 """An index is filled, its graph is built, and it is searched: in a process of its own, whose memory is its own."""
 
 import json
+import os
 import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from attune.services.cli.measure.memory import held_mib, watched
 from attune.services.cli.measure.report import Row
 from attune.services.cli.measure.search_speed.exact import Exact
 from attune.services.cli.measure.search_speed.material import Material, Vectors, year_of
@@ -31,6 +33,7 @@ _TOGETHER = 8
 _ONE_YEAR = Within(filter=EqualsAny("year", (1.0,)))
 _STATUS = Path("/proc/self/status")
 _A_DAY_S = 86_400.0
+_LOOK_EVERY_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -56,19 +59,21 @@ def measure(plan: Plan, material: Material, tell: Callable[[int], None]) -> Iter
         times: dict[str, float] = {"written": 0.0, "making_s": 0.0, "writing_s": 0.0}
         index = _open(plan)
         there = index.count(DEFAULT_TENANT)
-        for documents, made in _timed(material, done, size, times):
-            _take(everything, one_year, documents, made)
-            done += len(documents)
-            if done > there:
-                started = time.perf_counter()
-                index.upsert(DEFAULT_TENANT, [IndexedDocument.of(each) for each in documents], made)
-                times["writing_s"] += time.perf_counter() - started
-                times["written"] += len(documents)
-            tell(done)
-        index.flush()
-        started = time.perf_counter()
-        index.settle(_A_DAY_S)
-        times["graph_s"] = time.perf_counter() - started
+        with watched(lambda: held_mib(os.getpid()), _LOOK_EVERY_S) as held:
+            for documents, made in _timed(material, done, size, times):
+                _take(everything, one_year, documents, made)
+                done += len(documents)
+                if done > there:
+                    started = time.perf_counter()
+                    index.upsert(DEFAULT_TENANT, [IndexedDocument.of(each) for each in documents], made)
+                    times["writing_s"] += time.perf_counter() - started
+                    times["written"] += len(documents)
+                tell(done)
+            index.flush()
+            started = time.perf_counter()
+            index.settle(_A_DAY_S)
+            times["graph_s"] = time.perf_counter() - started
+        times["held_gib"] = max(held, default=0.0) / 1024
         index.close()
         started = time.perf_counter()
         index = _open(plan)
@@ -103,7 +108,9 @@ def _take(everything: Exact, one_year: Exact, documents: Sequence[Document], mad
 
 
 def _filled(plan: Plan, size: int, times: dict[str, float]) -> Row:
-    """With the most memory that was held by this process, and by the one that built the graph. Kept for later runs."""
+    """With the most memory that was held by this process and the one that built the graph, together; and by each, with
+    the files that they have mapped, which the kernel may drop. Kept for later runs.
+    """
     notes = plan.directory.with_name(f"filled-{size}.json")
     if not times["written"]:
         return _noted(notes)

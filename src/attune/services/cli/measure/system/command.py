@@ -33,6 +33,7 @@ from attune.services.runtime.config import RoleName
 _SAMPLES = 360
 """Of memory, at most so many in a soak, and one a second at most."""
 _BRIEF = ("phase", "call", "role", "calls", "failed", "p95_ms")
+_INDEXED_WITHIN_S = 3600.0
 
 
 def system(  # noqa: PLR0913 - options of a command
@@ -107,7 +108,7 @@ def _bench(
             apart_s=apart_s,
         )
         status.update(f"indexing {len(documents)} documents")
-        with bench.client(wait_for_ready=True) as client:
+        with bench.client(wait_for_ready=True, stream_timeout_s=_INDEXED_WITHIN_S) as client:
             client.index(documents)
         yield bench
 

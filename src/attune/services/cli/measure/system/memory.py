@@ -1,35 +1,24 @@
 """Memory of each role over time, and whether it grows."""
 
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from attune.services.runtime.config import RoleName
 
-Sample = Mapping[RoleName, float]
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Of a role's processes; what is held is no file's."""
+
+    resident_mib: float
+    held_mib: float
+
+
+Sample = Mapping[RoleName, Memory]
 _WARM_UP = 0.1
 """So much of the samples come first and do not count: caches and pools fill."""
-
-
-@contextmanager
-def watched(read: Callable[[], Sample], every_s: float) -> Iterator[list[Sample]]:
-    """Samples of memory in MiB by role, appended in the `with` block."""
-    samples: list[Sample] = []
-    ended = threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(every_s):
-            samples.append(read())
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield samples
-    finally:
-        ended.set()
-        thread.join()
 
 
 def growth_mib(samples: Sequence[float]) -> float:

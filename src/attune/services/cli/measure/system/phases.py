@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from attune.services.cli.measure.memory import watched
 from attune.services.cli.measure.report import Row
 from attune.services.cli.measure.system.calls import Material
 from attune.services.cli.measure.system.figures import (
@@ -17,7 +18,7 @@ from attune.services.cli.measure.system.figures import (
     window_row,
 )
 from attune.services.cli.measure.system.ledger import Ledger
-from attune.services.cli.measure.system.memory import Sample, growth_mib, watched
+from attune.services.cli.measure.system.memory import Sample, growth_mib
 from attune.services.cli.measure.system.roles import Roles, Window
 from attune.services.cli.measure.system.traffic import Call, Offered, Traffic
 from attune.services.client import Client
@@ -52,10 +53,14 @@ class Bench:
     rows: list[Row] = field(default_factory=list)
     summary: dict[str, float] = field(default_factory=dict)
 
-    def client(self, *, wait_for_ready: bool = False) -> Client:
+    def client(self, *, wait_for_ready: bool = False, stream_timeout_s: float = 30) -> Client:
         """A caller with the documented retry policy; one that also waits for a service that is not there."""
         return Client(
-            self.roles.addresses(), token=self.token, wait_for_ready=wait_for_ready, timeout_s=10, stream_timeout_s=30
+            self.roles.addresses(),
+            token=self.token,
+            wait_for_ready=wait_for_ready,
+            timeout_s=10,
+            stream_timeout_s=stream_timeout_s,
         )
 
     @contextmanager
@@ -80,16 +85,17 @@ def steady(bench: Bench, minutes: float) -> None:
 def soak(bench: Bench, minutes: float, every_s: float) -> None:
     """The same, and memory is watched."""
     bench.told(f"soaking for {minutes:g} minutes")
-    with bench.traffic() as calls, watched(bench.roles.resident_mib, every_s) as samples:
+    with bench.traffic() as calls, watched(bench.roles.memory, every_s) as samples:
         time.sleep(60 * minutes)
     _add_latencies(bench, Phase.SOAK, calls)
-    grown = {role: growth_mib([each[role] for each in samples]) for role in RoleName}
-    bench.rows += [_memory_row(role, samples, grown[role]) for role in RoleName]
+    rows = [_memory_row(role, samples) for role in RoleName]
+    bench.rows += rows
     bench.summary |= {
         "soak_minutes": minutes,
         "soak_requests": len(calls),
         "soak_failed_requests": len(failed(calls)),
-        "soak_growth_mib_per_role": max(grown.values()),
+        "soak_growth_mib_per_role": max(float(each["grown_mib"]) for each in rows),
+        "soak_held_growth_mib_per_role": max(float(each["held_grown_mib"]) for each in rows),
     }
 
 
@@ -138,8 +144,10 @@ def _add_latencies(bench: Bench, phase: Phase, calls: Sequence[Call]) -> None:
     bench.rows += [*latency_rows(phase, calls), *stage_rows(phase, calls)]
 
 
-def _memory_row(role: RoleName, samples: Sequence[Sample], grown: float) -> Row:
-    seen = [each[role] for each in samples] or [0.0]
+def _memory_row(role: RoleName, samples: Sequence[Sample]) -> Row:
+    """With and without (`held`) the files that a process has mapped, which the kernel may drop."""
+    seen = [each[role].resident_mib for each in samples] or [0.0]
+    held = [each[role].held_mib for each in samples] or [0.0]
     return {
         "phase": str(Phase.SOAK),
         "role": str(role),
@@ -147,5 +155,7 @@ def _memory_row(role: RoleName, samples: Sequence[Sample], grown: float) -> Row:
         "first_mib": seen[0],
         "last_mib": seen[-1],
         "largest_mib": max(seen),
-        "grown_mib": grown,
+        "grown_mib": growth_mib(seen),
+        "held_last_mib": held[-1],
+        "held_grown_mib": growth_mib(held),
     }

@@ -9,8 +9,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from attune.services.cli.measure.memory import resident_mib
+from attune.services.cli.measure.memory import held_mib, resident_mib
 from attune.services.cli.measure.processes import Child, child
+from attune.services.cli.measure.system.memory import Memory
 from attune.services.cli.measure.system.ports import free_ports
 from attune.services.cli.system import WAITING
 from attune.services.client import Addresses
@@ -108,9 +109,10 @@ class Roles:
             new.wait_until_up()
         return Window(role, began, time.monotonic())
 
-    def resident_mib(self) -> dict[RoleName, float]:
-        """What each role's processes hold of memory."""
-        return {role: resident_mib(each.process.pid) for role, each in self._running.items()}
+    def memory(self) -> dict[RoleName, Memory]:
+        """Of each role's processes."""
+        pids = {role: each.process.pid for role, each in self._running.items()}
+        return {role: Memory(resident_mib(pid), held_mib(pid)) for role, pid in pids.items()}
 
     def check_running(self) -> None:
         """Raise BenchError where one has ended that nobody ended."""
