@@ -1,11 +1,11 @@
 """The contexts of a search: the session or, where it does not count, what the user has said or read before."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from attune.services.search.leaning.doors import agrees, is_near, leans_back
 from attune.services.search.leaning.gate import Asked, Gate, features
 from attune.services.search.leaning.gates import Gates
 from attune.services.search.leaning.mixing import (
@@ -108,9 +108,9 @@ def lean(
     more = 0.0 if session is None else AFTER_A_TURN
     said = read = None
     if statements:
-        said = _of_user(asked, query, candidates, gates.statements.stricter(more), statements, wanted, leaned)
+        said = _of_statements(asked, query, candidates, gates.statements.stricter(more), statements, wanted)
     if documents:
-        read = _of_user(asked, query, candidates, gates.documents.stricter(more), documents, wanted, swayed)
+        read = _of_documents(asked, query, candidates, gates.documents.stricter(more), documents, wanted)
     if said and read:
         said, read = (said, read.silenced()) if said.weight >= read.weight else (said.silenced(), read)
     return replace(found, statements=said, documents=read)
@@ -121,21 +121,33 @@ def _of_session(
 ) -> Step:
     ranking = beside(candidates, query, candidates.cosines(session), SESSION_SHARE)
     values = features(asked, candidates.base, ranking, float(query @ session))
-    weight = min(1.0, wanted * gate.weight(values))
+    weight = min(1.0, wanted * leans_back(asked.text) * gate.weight(values))
     return Step(ranking, values, weight, leaned(candidates, ranking, weight), leaned(candidates, ranking, 1.0))
 
 
-def _of_user(
-    asked: Asked,
-    query: Vector,
-    candidates: Candidates,
-    gate: Gate,
-    interests: Interests,
-    wanted: float,
-    added: Callable[[Candidates, Beside, float], Scores],
+def _of_statements(
+    asked: Asked, query: Vector, candidates: Candidates, gate: Gate, said: Interests, wanted: float
 ) -> Step:
+    ranking, cosine, which = _beside_interests(query, candidates, said)
+    values = features(asked, candidates.base, ranking, cosine)
+    door = max(leans_back(asked.text), agrees(candidates.base, ranking, barely=True))
+    weight = min(1.0, wanted * door * gate.weight(values))
+    return Step(ranking, values, weight, leaned(candidates, ranking, weight), leaned(candidates, ranking, 1.0), which)
+
+
+def _of_documents(
+    asked: Asked, query: Vector, candidates: Candidates, gate: Gate, read: Interests, wanted: float
+) -> Step:
+    ranking, cosine, which = _beside_interests(query, candidates, read)
+    values = features(asked, candidates.base, ranking, cosine)
+    door = min(agrees(candidates.base, ranking), is_near(ranking, cosine))
+    weight = min(1.0, wanted * door * gate.weight(values))
+    return Step(ranking, values, weight, swayed(candidates, ranking, weight), swayed(candidates, ranking, 1.0), which)
+
+
+def _beside_interests(
+    query: Vector, candidates: Candidates, interests: Interests
+) -> tuple[Beside, float, NDArray[np.intp]]:
+    """The ranking beside the nearest interests, the query's cosine to its own nearest, and of each document which."""
     support, which = nearest_interest(candidates, interests.vectors, interests.strengths)
-    ranking = beside(candidates, query, support, USER_SHARE)
-    values = features(asked, candidates.base, ranking, float((interests.vectors @ query).max()))
-    weight = min(1.0, wanted * gate.weight(values))
-    return Step(ranking, values, weight, added(candidates, ranking, weight), added(candidates, ranking, 1.0), which)
+    return beside(candidates, query, support, USER_SHARE), float((interests.vectors @ query).max()), which

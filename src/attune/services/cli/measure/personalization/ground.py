@@ -114,14 +114,24 @@ class Grounds:
 def within(cases: CaseSet, most: int) -> CaseSet:
     """The set with so many documents of its corpus: judged ones and those that users have read, which all stay, then
     the first by words of every query, then the second ones, and so on. 0: all of them.
+
+    Of strangers, who are many and have judged or read much, so many as need no more than half of the documents.
     """
     if not most or len(cases.corpus) <= most:
         return cases
     place = {each.id: number for number, each in enumerate(cases.corpus)}
     texts = {each.text: number for number, each in enumerate(cases.corpus)}
-    kept = dict.fromkeys(place[each] for case in cases.cases for each in case.grades if each in place)
-    kept |= dict.fromkeys(texts[text] for case in cases.cases for text in case.histories.get("documents", ()))
-    ranked = WordIndex([each.text for each in cases.corpus]).ranked([case.query for case in cases.cases])
+    kept: dict[int, None] = {}
+    chosen = []
+    for case in cases.cases:
+        own = dict.fromkeys(place[each] for each in case.grades if each in place)
+        own |= dict.fromkeys(texts[text] for text in case.histories.get("documents", ()))
+        if cases.is_strangers and chosen and len(kept | own) > most // 2:
+            break
+        kept |= own
+        chosen.append(case)
+    ranked = WordIndex([each.text for each in cases.corpus]).ranked([case.query for case in chosen])
     for depth in range(DEPTH):
         kept |= dict.fromkeys(int(found[depth].id) for found in ranked if depth < len(found) and len(kept) < most)
-    return replace(cases, corpus=[cases.corpus[number] for number in sorted(list(kept)[: max(most, 1)])])
+    corpus = [cases.corpus[number] for number in sorted(list(kept)[: max(most, 1)])]
+    return replace(cases, corpus=corpus, cases=chosen)

@@ -119,7 +119,10 @@ def strangers(data: Path, name: str, seed: int = 0) -> CaseSet:
             for step in range(1, _FOREIGN_QUERIES + 1)
             for text in _relevant(qrels[chosen[(place + step) % len(chosen)].fields["_id"]], texts)
         ]
-        histories = {"documents": tuple(read), "statements": personas[place % len(personas)]}
+        histories = {
+            "documents": tuple(read[-MOST_READINGS:]),
+            "statements": personas[place % len(personas)][-MOST_STATEMENTS:],
+        }
         query = line.fields["_id"]
         cases.append(Case(query, line.text("text"), qrels[query], read[0][:MOST_CHARACTERS] if read else "", histories))
     return CaseSet(name, corpus, cases, is_strangers=True)
