@@ -28,7 +28,9 @@ def personalization(
     sets: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", help="ikat, ikat-rewritten, acm_cr, cosobe, or a judged corpus of data; may be repeated."
+            "--set",
+            help="ikat, ikat-rewritten, acm_cr, cosobe, or a judged corpus of data; NAME:COUNT bounds its documents in "
+            "the place of --at-most-documents; may be repeated.",
         ),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="A model directory; without it, the packaged one.")] = None,
@@ -61,6 +63,7 @@ def personalization(
 def _measure(
     data: Path, names: Sequence[str], model: Path | None, most: int, vectors: Path | None, gates: Path | None
 ) -> tuple[list[Row], dict[str, float]]:
+    from attune.services.cli.measure.personalization.ground import within  # noqa: PLC0415 - torch
     from attune.services.cli.measure.personalization.report import (  # noqa: PLC0415 - torch
         Folds,
         learned,
@@ -68,7 +71,8 @@ def _measure(
         summarised,
     )
 
-    grounds = _grounds([_read(data, name) for name in names], model, most, vectors)
+    chosen = [_part(name, most) for name in names]
+    grounds = _grounds([within(_read(data, name), bound) for name, bound in chosen], model, vectors)
     folds = Folds([case.user for each in grounds if not each.set.is_strangers for case in each.set.cases])
     taught = learned(grounds, folds)
     found = list(measured(grounds, taught, folds))
@@ -78,6 +82,16 @@ def _measure(
         provenance = {"sets": list(names), "lessons": len(taught), "made_by": "attune eval personalization"}
         replace(fitted(taught), provenance=provenance).save(gates)
     return [each.row() for each in found], summarised(found)
+
+
+def _part(name: str, most: int) -> tuple[str, int]:
+    """Of NAME or NAME:COUNT the name, and how many documents at most. Raises SettingError."""
+    name, colon, count = name.partition(":")
+    if not colon:
+        return name, most
+    if not count.isdecimal() or not int(count):
+        raise SettingError(f"--set {name}:{count}: after the colon comes the number of documents, above 0")
+    return name, int(count)
 
 
 def _read(data: Path, name: str) -> "CaseSet":
@@ -98,16 +112,16 @@ def _read(data: Path, name: str) -> "CaseSet":
     return sets.strangers(data, name)
 
 
-def _grounds(chosen: "Sequence[CaseSet]", model: Path | None, most: int, vectors: Path | None) -> "list[Grounds]":
+def _grounds(chosen: "Sequence[CaseSet]", model: Path | None, vectors: Path | None) -> "list[Grounds]":
     from attune.embeddings.embedder import Embedder  # noqa: PLC0415 - torch, which no other command waits for
     from attune.embeddings.stored_vectors import StoredVectors  # noqa: PLC0415
-    from attune.services.cli.measure.personalization.ground import Grounds, Texts, within  # noqa: PLC0415
+    from attune.services.cli.measure.personalization.ground import Grounds, Texts  # noqa: PLC0415
 
     stored = StoredVectors(vectors)
     with progress() as bar:
         task = bar.add_task("embedding", total=None)
         texts = Texts(Embedder.load(str(model) if model else None), stored, lambda count: bar.advance(task, count))
         try:
-            return [Grounds(within(each, most), texts) for each in chosen]
+            return [Grounds(each, texts) for each in chosen]
         finally:
             stored.save()
