@@ -69,9 +69,13 @@ def gate(*, is_open: bool) -> Gate:
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[Index]:
-    """Thirty documents near the query; `liked` is the farthest of them, and near the fifth axis."""
+    """Thirty documents near the query; `liked` is the farthest of them, on the fifth axis, and the nearest twelve lean
+    to it: what the user likes has to do with what is found.
+    """
     opened = open_edge_index(tmp_path / "index", IndexIdentity("model-a", DIMENSION))
-    vectors = np.stack([*(AXES[0] + (0.6 + 0.001 * place) * AXES[1] for place in range(29)), AXES[0] + 0.65 * AXES[4]])
+    leaning = [AXES[0] + (0.6 + 0.0001 * place) * AXES[1] + 0.2 * AXES[4] for place in range(12)]
+    others = [AXES[0] + (0.64 + 0.0005 * place) * AXES[1] for place in range(17)]
+    vectors = np.stack([*leaning, *others, AXES[0] + 0.65 * AXES[4]])
     ids = [f"near-{place:02}" for place in range(29)] + ["liked"]
     documents = [IndexedDocument.of(Document(each, each, "text", "")) for each in ids]
     opened.upsert("acme", documents, vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
@@ -174,7 +178,7 @@ async def test_the_plain_ranking_has_nothing_of_it(index: Index) -> None:
 async def test_after_a_turn_the_history_counts_only_where_the_session_does_not(index: Index) -> None:
     enter_call(Call("Search", "acme", float("inf")))
     services = Remembering(history=(READ,))
-    wish = Wish("unheard-of", "ada", Context(turns=[Turn(text="this")]), (), 10)
+    wish = Wish("and that one?", "ada", Context(turns=[Turn(text="this")]), (), 10)
     for is_open in (True, False):
         gates = Gates(gate(is_open=is_open), gate(is_open=True), gate(is_open=True))
         contexts = (await Searcher(index, services, gates=gates).search(wish)).contexts  # type: ignore[arg-type]

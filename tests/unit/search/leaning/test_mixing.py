@@ -119,8 +119,8 @@ def test_what_was_said_before_lifts_what_is_near_to_it() -> None:
 
 
 def test_of_statements_and_documents_the_kind_counts_that_is_foreseen_to_help_more() -> None:
-    documents = candidates(EAST, NORTH, WEST)
-    kinds = {"statements": Interests(NORTH[None], np.ones(1)), "documents": Interests(WEST[None], np.ones(1))}
+    documents = candidates(*[EAST] * 10, *[NORTH] * 10)
+    kinds = {"statements": Interests(NORTH[None], np.ones(1)), "documents": Interests(EAST[None], np.ones(1))}
     for said, read in ((0.15, 0.1), (0.05, 0.1)):
         gates = Gates(open_gate(-50), open_gate(said), open_gate(read))
         found = lean(ASKED, EAST, documents, gates, **kinds)  # type: ignore[arg-type]
@@ -132,8 +132,10 @@ def test_of_statements_and_documents_the_kind_counts_that_is_foreseen_to_help_mo
 
 
 def test_words_keep_what_they_gave_where_a_document_that_was_read_speaks() -> None:
-    """A document of no dense rank and all of its score by words loses nothing, wherever the cosines have it."""
-    documents = Candidates(np.stack([EAST, WEST]), np.array([0.9, 1.0]), np.array([0.5, 0.0]), 0.5)
+    """Documents of no dense rank and all of their score by words lose nothing, wherever the cosines have them."""
+    base, dense = np.repeat([0.9, 0.8], 12), np.repeat([0.5, 0.0], 12)
+    documents = Candidates(np.stack([EAST] * 12 + [WEST] * 12), base, dense, 0.5)
     found = lean(ASKED, EAST, documents, OPEN, documents=Interests(EAST[None], np.ones(1)))
     assert found.documents is not None
-    assert found.scores[1] >= documents.base[1]
+    assert found.documents.weight > 0
+    assert (found.scores[12:] >= documents.base[12:]).all()

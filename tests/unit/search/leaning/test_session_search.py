@@ -60,7 +60,7 @@ def index(tmp_path: Path) -> Iterator[Index]:
 
 async def search(index: Index, services: Said, context: Context, *, are_open: bool = True, user: str = "") -> Found:
     enter_call(Call("Search", "acme", float("inf")))
-    wish = Wish("unheard-of", user, context, (), 10)
+    wish = Wish("and the other one?", user, context, (), 10)
     return await Searcher(index, services, gates=gates(are_open=are_open)).search(wish)  # type: ignore[arg-type]
 
 
