@@ -38,10 +38,12 @@ class Interests:
 
 @dataclass(frozen=True)
 class Step:
-    """What one context makes of the scores: its ranking, its gate's inputs and weight, its additions [n]."""
+    """What one context makes of the scores: its ranking, its gate's inputs, its door and weight, its additions [n]."""
 
     ranking: Beside
     values: NDArray[np.float64]
+    door: float
+    """Between 0 and 1: how far the gate may let it through."""
     weight: float
     parts: Scores
     full: Scores
@@ -121,8 +123,9 @@ def _of_session(
 ) -> Step:
     ranking = beside(candidates, query, candidates.cosines(session), SESSION_SHARE)
     values = features(asked, candidates.base, ranking, float(query @ session))
-    weight = min(1.0, wanted * leans_back(asked.text) * gate.weight(values))
-    return Step(ranking, values, weight, leaned(candidates, ranking, weight), leaned(candidates, ranking, 1.0))
+    door = leans_back(asked.text)
+    weight = min(1.0, wanted * door * gate.weight(values))
+    return Step(ranking, values, door, weight, leaned(candidates, ranking, weight), leaned(candidates, ranking, 1.0))
 
 
 def _of_statements(
@@ -132,7 +135,8 @@ def _of_statements(
     values = features(asked, candidates.base, ranking, cosine)
     door = max(leans_back(asked.text), agrees(candidates.base, ranking, barely=True))
     weight = min(1.0, wanted * door * gate.weight(values))
-    return Step(ranking, values, weight, leaned(candidates, ranking, weight), leaned(candidates, ranking, 1.0), which)
+    parts = leaned(candidates, ranking, weight)
+    return Step(ranking, values, door, weight, parts, leaned(candidates, ranking, 1.0), which)
 
 
 def _of_documents(
@@ -142,7 +146,8 @@ def _of_documents(
     values = features(asked, candidates.base, ranking, cosine)
     door = min(agrees(candidates.base, ranking), is_near(ranking, cosine))
     weight = min(1.0, wanted * door * gate.weight(values))
-    return Step(ranking, values, weight, swayed(candidates, ranking, weight), swayed(candidates, ranking, 1.0), which)
+    parts = swayed(candidates, ranking, weight)
+    return Step(ranking, values, door, weight, parts, swayed(candidates, ranking, 1.0), which)
 
 
 def _beside_interests(

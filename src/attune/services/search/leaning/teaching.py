@@ -8,8 +8,7 @@ from scipy.optimize import minimize
 
 from attune.services.search.leaning.gate import Gate
 
-SESSION_THRESHOLD = 0.45
-"""Where the door is open, a query mostly needs what was said before."""
+SESSION_THRESHOLD = 0.5
 USER_THRESHOLD = 0.55
 """What is known of a user is less often the answer than what was just said."""
 PENALTY = 5.0

@@ -122,7 +122,9 @@ class Ranker:
 
 
 def lessons(ranker: Ranker, folds: Sequence[int]) -> Iterator[Lesson]:
-    """Of all steps that add one context to what is there, own and another's."""
+    """Of all steps that add one context to what is there, own and another's. Each counts by how far its door is open:
+    a gate decides of nothing else.
+    """
     for inputs in ladder(ranker.grounds):
         if inputs.session and inputs.history:
             continue
@@ -131,11 +133,14 @@ def lessons(ranker: Ranker, folds: Sequence[int]) -> Iterator[Lesson]:
             if not found.steps:
                 continue
             (step,) = found.steps
+            if step.door <= 0:
+                continue
             name = "session" if inputs.session else _READ if inputs.kind == _READ else "statements"
             case = ranker.grounds.all[place].case
             before = ranker.grounds.quality(case, places, found.base)
             after = ranker.grounds.quality(case, places, found.base + MOST * step.full)
-            yield Lesson(name, fold, step.values, after - before, 1.0 if inputs.is_own else _OTHERS_COUNT)
+            count = step.door * (1.0 if inputs.is_own else _OTHERS_COUNT)
+            yield Lesson(name, fold, step.values, after - before, count)
 
 
 def fitted(learned: Sequence[Lesson], leave_out: int | None = None) -> Gates:
