@@ -111,7 +111,12 @@ def test_strangers_have_read_what_other_queries_look_for(data: Path) -> None:
 
 @pytest.mark.parametrize(
     ("wanted", "said"),
-    [(["--set", "nosuch"], "has no such corpus"), (["--set", "cosobe"], "cannot be read")],
+    [
+        (["--set", "nosuch"], "has no such corpus"),
+        (["--set", "cosobe"], "cannot be read"),
+        (["--set", "ikat:many"], "after the colon comes the number of documents, above 0"),
+        (["--set", "ikat:0"], "after the colon comes the number of documents, above 0"),
+    ],
 )
 def test_what_is_not_there_is_told(data: Path, wanted: list[str], said: str) -> None:
     found = CliRunner().invoke(app, ["eval", "personalization", "--data", str(data), *wanted])
@@ -157,6 +162,18 @@ def test_of_a_large_corpus_what_is_judged_and_read_stays() -> None:
     kept = within(CaseSet("set", corpus, [case]), 4)
     assert [each.id for each in kept.corpus] == ["3", "4", "7", "8"]
     assert within(kept, 0) is kept
+
+
+def test_of_strangers_stay_so_many_as_need_half_of_the_documents() -> None:
+    corpus = [Passage(str(place), f"word{place}") for place in range(50)]
+    cases = [
+        Case(str(place), f"word{place}", {str(place): 1}, histories={"documents": (f"word{place + 1}",)})
+        for place in range(40)
+    ]
+    kept = within(CaseSet("set", corpus, cases, is_strangers=True), 10)
+    assert [case.user for case in kept.cases] == ["0", "1", "2", "3"]
+    assert {"0", "1", "2", "3", "4"} <= {each.id for each in kept.corpus}
+    assert len(within(CaseSet("set", corpus, cases), 10).cases) == 40  # of users with contexts of their own, all
 
 
 def measured(name: str, inputs: Inputs, gains: list[float]) -> Measured:

@@ -2,12 +2,13 @@
 
     session     door = leans_back
     statements  door = max(leans_back, agrees by a lower bar)
-    documents   door = min(agrees, is_near)
+    documents   door = max(leans_back, min(agrees, is_near))
     weight      = door * weight of the gate
 
-A gate learns from the collections that it has seen, and what it foresees on another one is a guess. Doors compare a
-context with the query's own candidates, so that they mean the same in every collection; they learn nothing. Each is
-between 0 (closed) and 1. The formulas and bounds are ours, and chosen by hand: see docs/search-personal.md.
+A gate learns from the collections that it has seen, and what it foresees on another one is a guess. Doors look at the
+query's words, and compare a context with the query's own candidates, so that they mean the same in every collection;
+they learn nothing. Each is between 0 (closed) and 1. The formulas and bounds are ours, and chosen by hand: see
+docs/search-personal.md.
 """
 
 import re
@@ -52,7 +53,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 def leans_back(text: str) -> float:
     """Whether a query is said to somebody and names little: "Can you compare the two?", and not "test ban treaty".
 
-    The words are English; a query of another language does not lean back by this, and needs a related context.
+    The words are English. A query of another language does not lean back: its session does not count.
     """
     words = _WORD.findall(_CONTRACTED.sub(" ", text.casefold()))
     asking = sum(word in _ASKING for word in words)

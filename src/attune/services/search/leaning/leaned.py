@@ -144,7 +144,7 @@ def _of_documents(
 ) -> Step:
     ranking, cosine, which = _beside_interests(query, candidates, read)
     values = features(asked, candidates.base, ranking, cosine)
-    door = min(agrees(candidates.base, ranking), is_near(ranking, cosine))
+    door = max(leans_back(asked.text), min(agrees(candidates.base, ranking), is_near(ranking, cosine)))
     weight = min(1.0, wanted * door * gate.weight(values))
     parts = swayed(candidates, ranking, weight)
     return Step(ranking, values, door, weight, parts, swayed(candidates, ranking, 1.0), which)
