@@ -13,6 +13,8 @@ from attune.services.client import Client, interaction
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("cities")]
 
 VAGUE = "what should I do there?"
+RELATED = "where should I go in Kyoto?"
+"""To what was read."""
 READ = ("city-Kyoto-7", "city-Kyoto-1")
 SAID = "I am vegetarian."
 FOR_VEGETARIANS = 2
@@ -26,8 +28,8 @@ def clicks(user: str) -> list[InteractionEvent]:
     return [event(user, "click", object_id=each) for each in READ]
 
 
-def found(client: Client, user: str = "", **options: object) -> SearchResponse:
-    return client.search(VAGUE, user=user, domains=["cities"], **options)  # type: ignore[arg-type]
+def found(client: Client, user: str = "", query: str = VAGUE, **options: object) -> SearchResponse:
+    return client.search(query, user=user, domains=["cities"], **options)  # type: ignore[arg-type]
 
 
 def ranking(answer: SearchResponse) -> list[tuple[str, float]]:
@@ -36,14 +38,14 @@ def ranking(answer: SearchResponse) -> list[tuple[str, float]]:
 
 def places(client: Client, user: str = "") -> list[int]:
     """Where the documents that were read stand in the whole list."""
-    ids = [hit.document.document_id for hit in found(client, user, page_size=32).hits]
+    ids = [hit.document.document_id for hit in found(client, user, RELATED, page_size=32).hits]
     return [ids.index(each) for each in READ]
 
 
 def test_what_was_read_lifts_what_is_like_it_and_forgetting_makes_the_ranking_plain(client: Client) -> None:
-    plain = found(client)
+    plain = found(client, query=RELATED)
     record_visibly(client, clicks("rs-reader"))
-    after = found(client, "rs-reader")
+    after = found(client, "rs-reader", RELATED)
     assert after.personalization.applied
     assert after.personalization.history_weight > 0
     assert sum(places(client, "rs-reader")) < sum(places(client))
@@ -53,10 +55,10 @@ def test_what_was_read_lifts_what_is_like_it_and_forgetting_makes_the_ranking_pl
     assert plain.hits[0].document.document_id in {hit.document.document_id for hit in after.hits}
     for hit in after.hits:
         assert sum(part.contribution for part in hit.explanation.parts) == pytest.approx(hit.score)
-    assert ranking(found(client, "rs-reader", context=Context(personalization=0))) == ranking(plain)
+    assert ranking(found(client, "rs-reader", RELATED, context=Context(personalization=0))) == ranking(plain)
     removed = client.forget("rs-reader").removed
     assert removed["readings"] == 2
-    forgotten = found(client, "rs-reader")
+    forgotten = found(client, "rs-reader", RELATED)
     assert ranking(forgotten) == ranking(plain)
     assert forgotten.personalization.history_weight == 0
 
@@ -83,20 +85,20 @@ def test_what_the_user_rejected_or_turned_away_from_does_not_count(client: Clien
     rejected = event("rs-no", "feedback", object_id=READ[0], attributes={"verdict": "irrelevant"})
     left = event("rs-no", "dwell", object_id=READ[1], dwell_ms=900)
     record_visibly(client, [*clicks("rs-no"), rejected, left])
-    assert ranking(found(client, "rs-no")) == ranking(found(client))
+    assert ranking(found(client, "rs-no", RELATED)) == ranking(found(client, query=RELATED))
 
 
 def test_who_does_not_allow_ranking_is_ranked_plainly(client: Client) -> None:
     record_visibly(client, clicks("rs-withheld"))
     client.set_consents("rs-withheld", withdraw=["ranking"])
-    after = found(client, "rs-withheld")
-    assert ranking(after) == ranking(found(client))
+    after = found(client, "rs-withheld", RELATED)
+    assert ranking(after) == ranking(found(client, query=RELATED))
     assert "does not allow" in after.personalization.history_reason
 
 
 def test_another_users_history_is_not_counted(client: Client) -> None:
     record_visibly(client, clicks("rs-one"))
-    assert ranking(found(client, "rs-other")) == ranking(found(client))
+    assert ranking(found(client, "rs-other", RELATED)) == ranking(found(client, query=RELATED))
 
 
 def test_a_statement_that_is_too_long_is_refused_by_its_field(client: Client) -> None:
