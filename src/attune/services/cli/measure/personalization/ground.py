@@ -122,7 +122,7 @@ def within(cases: CaseSet, most: int) -> CaseSet:
     place = {each.id: number for number, each in enumerate(cases.corpus)}
     texts = {each.text: number for number, each in enumerate(cases.corpus)}
     kept: dict[int, None] = {}
-    chosen = []
+    chosen: list[Case] = []
     for case in cases.cases:
         own = dict.fromkeys(place[each] for each in case.grades if each in place)
         own |= dict.fromkeys(texts[text] for text in case.histories.get("documents", ()))
