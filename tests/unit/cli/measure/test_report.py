@@ -46,9 +46,10 @@ def test_one_row_is_shown_downwards(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"column_{number} " in printed for number in range(30))  # side by side they would be cut
 
 
-def test_it_is_written_as_json_with_the_page_beside_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["speed.json", "speed.md"])
+def test_it_is_written_as_json_with_the_page_beside_it(tmp_path: Path, name: str) -> None:
     made = make_report([{"load": "ünï"}], {"best": 2.0}, NOW)
-    write(made, tmp_path / "new" / "speed.json", "# page\n")
+    write(made, tmp_path / "new" / name, "# page\n")
     assert json.loads((tmp_path / "new" / "speed.json").read_text(encoding="utf-8")) == made
     assert (tmp_path / "new" / "speed.md").read_text() == "# page\n"
 
