@@ -15,11 +15,13 @@ from attune.services.runtime.config import Config, ConfigError, RoleName
 
 
 def config_of(directory: Path, port: int, handover_s: float) -> Config:
-    return Config(data_dir=directory, knowledge_port=port, metrics_port=-1, drain_s=10, handover_s=handover_s)
+    return Config(data_dir=directory, knowledge_port=port, metrics_port=free_port(), drain_s=10, handover_s=handover_s)
 
 
 async def started(config: Config) -> System:
-    return await start_system(config, [RoleName.KNOWLEDGE], system_clock)
+    system = await start_system(config, [RoleName.KNOWLEDGE], system_clock)
+    system.metrics.serve(config.host, config.metrics_port)
+    return system
 
 
 async def waiting(config: Config) -> "asyncio.Task[System]":

@@ -44,6 +44,8 @@ class System:
             if self.health:
                 await self.health.stop()
         finally:
+            # Before another process can have the directory: it looks for free ports next.
+            await asyncio.to_thread(self.metrics.close)
             self._directory.release()
 
 

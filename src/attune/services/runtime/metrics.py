@@ -1,5 +1,8 @@
 """Prometheus metrics of a process. One registry, handed to whoever counts."""
 
+from threading import Thread
+from wsgiref.simple_server import WSGIServer
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -25,8 +28,19 @@ class Metrics:
             "attune_embedding_queued_tokens", "Tokens of texts that wait for a worker.", registry=self.registry
         )
         self.documents = Counter("attune_documents", "Documents received.", ["outcome"], registry=self.registry)
+        self._serving: tuple[WSGIServer, Thread] | None = None
 
     def serve(self, host: str, port: int) -> int:
         """Publish the metrics over HTTP; return the port. A port of 0 takes a free one."""
-        server, _ = start_http_server(port, addr=host, registry=self.registry)
-        return int(server.server_port)
+        self._serving = start_http_server(port, addr=host, registry=self.registry)
+        return int(self._serving[0].server_port)
+
+    def close(self) -> None:
+        """Publish them no more: the port is free."""
+        if self._serving is None:
+            return
+        server, thread = self._serving
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        self._serving = None

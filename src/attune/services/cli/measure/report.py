@@ -103,7 +103,7 @@ def _shown(value: str | float) -> str:
 
 
 def write(made: Report, file: Path, page: str) -> None:
-    """Write it as JSON, and `page` beside it with the ending .md; of a `file` that ends so, the JSON ends with .json."""
+    """Write it as JSON, and `page` beside it with the ending .md. Where `file` ends so, the JSON ends with .json."""
     file.parent.mkdir(parents=True, exist_ok=True)
     report = file.with_suffix(".json") if file.suffix == ".md" else file
     report.write_text(json.dumps(made, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
