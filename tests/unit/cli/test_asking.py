@@ -164,3 +164,16 @@ def test_a_boost_whose_weight_is_no_number_is_named(sent: Sent) -> None:
     failed = run("search", "tea", "--boost", "fresh=much")
     assert failed.exit_code == 1
     assert "--boost fresh=much: 'much' is no number" in " ".join(failed.output.split())
+
+
+def test_a_search_sends_its_session_its_strength_and_its_page(sent: Sent) -> None:
+    options = ["--session", "s1", "-p", "run tasks", "--personalization", "0.5", "--page-token", "abc"]
+    assert CliRunner().invoke(app, ["search", "and cancel them?", *options]).exit_code == 0
+    assert sent["context"] == Context(session_id="s1", turns=[Turn(query="run tasks")], personalization=0.5)
+    assert sent["page_token"] == "abc"
+
+
+def test_a_search_leaves_the_strength_to_the_service_unless_it_is_given(sent: Sent) -> None:
+    assert CliRunner().invoke(app, ["search", "run tasks"]).exit_code == 0
+    assert not sent["context"].HasField("personalization")
+    assert CliRunner().invoke(app, ["search", "run tasks", "--personalization", "3"]).exit_code == 2

@@ -2,8 +2,10 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,13 +27,14 @@ from attune.services.search.index.port import Document, Index, IndexedDocument
 from attune.services.search.kept_rankings import KeptRankings
 from attune.services.search.listing import Listed, Lists
 from attune.services.search.ordering import Draw, Ordering
-from attune.services.search.paging import RANKED_ANEW, Page, Pages
+from attune.services.search.paging import RANKED_ANEW, Page, Pages, Place
 from attune.services.search.personal import Ranked, Weight
 from attune.services.search.ranking.configured import Rankings
 from attune.services.search.searching import Found, Wish
 from attune.services.search.service import SearchServicer
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
+PROTO = Path(__file__).parents[3] / "protos/attune/search/v1/search.proto"
 
 
 class World:
@@ -322,3 +325,12 @@ async def test_the_default_page_size_and_its_number_are_the_same(servicer: Searc
     small_index.upsert("acme", more, np.ones((5, DIMENSION), np.float32))
     token = (await ask(servicer, pb.SearchRequest(query="words"))).next_page_token
     assert len((await ask(servicer, pb.SearchRequest(query="words", page_size=10, page_token=token))).hits) == 4
+
+
+def test_the_longest_token_is_one_that_a_request_may_have() -> None:
+    """Of 300 documents, and of the longest names that a search can have."""
+    (most,) = re.findall(r"string page_token = 6 .*max_len = (\d+)", PROTO.read_text(encoding="utf-8"))
+    for letter in ("q", "\x01", "\U0001f600"):
+        place = Place(letter * 128, NOW, "r" * 12, 300, bytes(4 * 300))
+        assert len(place.token("f" * 16)) <= int(most)
+        assert Place.of(place.token("f" * 16), "f" * 16) == place

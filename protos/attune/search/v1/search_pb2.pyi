@@ -1565,9 +1565,7 @@ Global___DeleteGenerationResponse: _TypeAlias = DeleteGenerationResponse  # noqa
 
 @_typing.final
 class QueryCorrection(_message.Message):
-    """What a user says of a result.
-    A part of what was searched for is wrong: words of the query, or a turn of the context.
-    """
+    """A part of what was searched for is wrong: words of the query, or a turn of the context."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1604,7 +1602,7 @@ class SubjectCorrection(_message.Message):
     ENTITY_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def entity_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The entities; none: all of the document's (document_id)."""
+        """The entities; none: the main one of the document (document_id)."""
 
     def __init__(
         self,

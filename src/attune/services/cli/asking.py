@@ -45,6 +45,15 @@ Boosts = Annotated[
     list[str] | None,
     typer.Option(help="A declared boost to count, as NAME or NAME=WEIGHT, of which 0 is none; may be repeated."),
 ]
+Personalization = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=2, help="How much of what is known of the user and the session counts: 0 is none, 1 usual."
+    ),
+]
+PageToken = Annotated[
+    str, typer.Option(help="next_page_token of the page before, as --json prints it; all else must be as it was.")
+]
 CrossEncoded = Annotated[
     int | None,
     typer.Option(min=0, max=100, help="How many hits the cross-encoder orders. Default: as configured."),
@@ -62,24 +71,30 @@ def search(  # noqa: PLR0913 - one parameter an option
     principal: Principals = None,
     language: Languages = None,
     session: Annotated[str, typer.Option(help="The visit, in which `attune feedback` holds.")] = "",
+    previous: Previous = None,
+    personalization: Personalization = None,
     ranking: Rankings = None,
     boost: Boosts = None,
     cross_encoder_candidates: CrossEncoded = None,
+    page_token: PageToken = "",
     token: Token = "",
     as_json: Json = False,
 ) -> None:
     """Search, ranked for a user, with reasons.
 
     Example: attune search "run several tasks at once" --user ada
+
+    In a session: attune search "and how do I cancel it?" --previous "run several tasks at once"
     """
     with told_plainly(), connect(token) as client:
         known_augmentation(augmentation)
         answer = client.search(
             text,
             user=user,
-            context=Context(session_id=session),
+            context=_with_strength(context_of(session, previous or ()), personalization),
             domains=domain or [],
             page_size=limit,
+            page_token=page_token,
             augmentation=augmentation,
             rankings=ranking or [],
             filter=to_filter(only),
@@ -104,6 +119,12 @@ def _show_hits(answer: SearchResponse, *, personal: bool) -> None:
         console.print(f"personalization: {answer.personalization.reason}", style="dim", markup=False)
     for notice in answer.notices:
         console.print(notice, style="yellow", markup=False)
+
+
+def _with_strength(context: Context, personalization: float | None) -> Context:
+    if personalization is not None:
+        context.personalization = personalization
+    return context
 
 
 def _boosts(choices: Sequence[str]) -> dict[str, float | None]:

@@ -16,8 +16,9 @@ def fingerprint(parts: Sequence[str]) -> str:
 
 
 def encode_token(position: object, request: str) -> str:
-    """A token that says where the next page of `request` starts."""
-    return base64.urlsafe_b64encode(json.dumps([request, position]).encode()).decode()
+    """A token that says where the next page of `request` starts; short, as it comes back in a request."""
+    written = json.dumps([request, position], ensure_ascii=False, separators=(",", ":"))
+    return base64.urlsafe_b64encode(written.encode("utf-8", "surrogatepass")).decode()
 
 
 def decode_token(token: str, request: str, is_position: Callable[[Any], bool]) -> Any:

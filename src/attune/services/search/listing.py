@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import current_call
 from attune.services.runtime.clock import Clock
 from attune.services.runtime.errors import invalid
@@ -16,6 +17,7 @@ from attune.services.search.feedback.mending import Mended, mend
 from attune.services.search.ordering import Draw, Ordered, Ordering
 from attune.services.search.personal import Weight
 from attune.services.search.ranking.configured import Rankings
+from attune.services.search.ranking.rankings import PLAIN
 from attune.services.search.searching import Found, Searcher, Wish
 
 NOTHING_LEFT = "all of the query was taken out by feedback in this session: nothing was searched for"
@@ -42,6 +44,16 @@ class Listed:
         return replace(self, found=replace(self.found, documents={}, milliseconds={}))
 
 
+def _ranked_by(assignment: Assignment, context: Context) -> Context:
+    """For the plain ranking alone nothing is found by what was said before, nor told of it."""
+    if assignment.names != (PLAIN,):
+        return context
+    plain = Context()
+    plain.CopyFrom(context)
+    plain.personalization = 0
+    return plain
+
+
 class Lists:
     """Makes lists."""
 
@@ -61,7 +73,7 @@ class Lists:
         """
         assignment = self._assigned(wish)
         feedback = self._feedback(wish, until)
-        mended = mend(wish.query, wish.context, feedback.parts, self._memory.key)
+        mended = mend(wish.query, _ranked_by(assignment, wish.context), feedback.parts, self._memory.key)
         found = await self._found(wish, mended, feedback)
         found.ranked = [each for each in found.ranked if wanted(each.fused.id)]
         entities = [found.documents[each.fused.id].entity_ids for each in found.ranked]

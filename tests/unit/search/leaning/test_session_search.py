@@ -10,12 +10,16 @@ from tests.unit.search.conftest import DIMENSION, Services
 
 from attune.knowledge.v1.context_pb2 import Context, Turn
 from attune.services.runtime.call import Call, enter_call
+from attune.services.runtime.clock import system_clock
+from attune.services.search.feedback.memory import SessionMemory
 from attune.services.search.gateway import Augmentation
 from attune.services.search.index.edge_shelf import open_edge_index
 from attune.services.search.index.identity import IndexIdentity
 from attune.services.search.index.port import Document, Index, IndexedDocument
 from attune.services.search.leaning.gate import Gate
 from attune.services.search.leaning.gates import Gates
+from attune.services.search.listing import Listed, Lists
+from attune.services.search.ranking.configured import Rankings
 from attune.services.search.searching import Found, Searcher, Wish
 
 AXES = np.eye(DIMENSION, dtype=np.float32)
@@ -69,6 +73,24 @@ def ids(found: Found) -> list[str]:
 
 
 TOLD = Context(turns=[Turn(query="what is there?", text="this")])
+
+
+async def test_the_plain_ranking_alone_is_that_of_who_said_nothing(index: Index) -> None:
+    enter_call(Call("Search", "acme", float("inf")))
+    services = Said()
+    searcher = Searcher(index, services, gates=gates(are_open=True))  # type: ignore[arg-type]
+    lists = Lists(searcher, Rankings(), SessionMemory(), system_clock)
+
+    async def listed(context: Context, *rankings: str) -> Listed:
+        wish = Wish("and the other one?", "ada", context, (), 10, rankings=rankings)
+        return await lists.make(wish, "q", system_clock())
+
+    plain, nothing = await listed(TOLD, "plain"), await listed(Context(personalization=0))
+    assert plain.found.contexts.session.value == services.asked == 0
+    assert [each.ranked.fused.id for each in plain.order.hits(0, 200)] == [
+        each.ranked.fused.id for each in nothing.order.hits(0, 200)
+    ]
+    assert "said" in ids((await listed(TOLD, "plain", "personal")).found)
 
 
 async def test_what_was_said_before_brings_documents_that_the_query_alone_does_not_find(index: Index) -> None:
