@@ -39,6 +39,24 @@ async def test_the_file_may_hold_a_digest_in_place_of_the_token(tmp_path: Path) 
     assert await known.identify(f"sha256:{digest}") is None
 
 
+@pytest.mark.parametrize("mark", ["sha256:", "SHA256:", "Sha256:"])
+async def test_a_digest_is_one_in_capitals_too_and_never_a_token(tmp_path: Path, mark: str) -> None:
+    digest = mark + hashlib.sha256(b"s3cret").hexdigest().upper()
+    known = loaded(tmp_path, {digest: "acme"})
+    assert await known.identify("s3cret") == Identity("acme", ORDINARY_SCOPES)
+    assert await known.identify(digest) is None
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["sha256:", "SHA256:s3cret", "sha256:" + "a" * 63, "sha256:" + "a" * 65, "sha256:" + "g" * 64, "sha256:s3cret "],
+)
+def test_what_begins_as_a_digest_and_is_none_is_refused(tmp_path: Path, key: str) -> None:
+    with pytest.raises(ConfigError, match=r"ATTUNE_TOKENS_FILE.*64 hexadecimal digits") as refused:
+        loaded(tmp_path, {key: "acme"})
+    assert "s3cret" not in str(refused.value)
+
+
 @pytest.mark.parametrize("token", ["", "S3cret", "s3cret ", "s3cre", "\udcff", "x" * 100_000])
 async def test_no_other_token_is_anybodys(tmp_path: Path, token: str) -> None:
     assert await loaded(tmp_path, {"s3cret": "acme"}).identify(token) is None

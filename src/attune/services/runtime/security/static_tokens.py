@@ -17,7 +17,9 @@ from attune.services.runtime.security.scopes import EVERY_SCOPE, Scope
 
 ORDINARY_SCOPES = EVERY_SCOPE - {Scope.ADMIN}
 """Of a token that names its tenant alone: all that concerns this tenant only."""
-_DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+_DIGEST = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII | re.IGNORECASE)
+_MARK = "sha256:"
+"""A key that begins so is a digest or a mistake: taken as a token, a digest that somebody published would open all."""
 
 
 class StaticTokens:
@@ -43,6 +45,8 @@ class StaticTokens:
             raise ConfigError(f"{mend}; it cannot be read") from error
         if not isinstance(entries, dict) or not all(entries):
             raise ConfigError(mend)
+        if any(token.lower().startswith(_MARK) and not _DIGEST.fullmatch(token) for token in entries):
+            raise ConfigError(f"{mend}; a digest in place of a token is {_MARK} and 64 hexadecimal digits")
         return cls({token: _identity(entry, mend) for token, entry in entries.items()})
 
     @property
@@ -57,7 +61,7 @@ class StaticTokens:
 
 def _digest(token: str) -> str:
     given = _DIGEST.fullmatch(token)
-    return given[1] if given else hashlib.sha256(token.encode()).hexdigest()
+    return given[1].lower() if given else hashlib.sha256(token.encode()).hexdigest()
 
 
 def _identity(entry: Any, mend: str) -> Identity:
