@@ -77,13 +77,19 @@ class Child:
 
 @contextmanager
 def child(
-    name: str, command: Sequence[str], settings: Mapping[str, str], log: Path, *, talks: bool = True
+    name: str,
+    command: Sequence[str],
+    settings: Mapping[str, str],
+    log: Path,
+    *,
+    talks: bool = True,
+    inherited: Mapping[str, str] | None = None,
 ) -> Iterator[Child]:
     """A command with a pipe to its standard input; what it prints can be read if it `talks`, else it goes to `log`.
 
     Its standard error goes to the file `log` always.
-    It gets this process's environment, with `settings`, and a session of its own: Ctrl-C reaches this process alone,
-    which then ends the child and whatever that started.
+    It gets this process's environment, or the one `inherited`, with `settings`, and a session of its own: Ctrl-C
+    reaches this process alone, which then ends the child and whatever that started.
 
     Raises:
         BenchError: the command cannot be run.
@@ -96,7 +102,7 @@ def child(
                 stdout=subprocess.PIPE if talks else errors,
                 stderr=errors,
                 text=True,
-                env={**os.environ, **settings},
+                env={**(os.environ if inherited is None else inherited), **settings},
                 start_new_session=True,
             )
         except OSError as error:

@@ -1,7 +1,6 @@
 """The command: start a system, send it what nobody would, and tell how it bore it."""
 
 import json
-import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +17,8 @@ from attune.services.cli.measure.fuzz.bodies import CANARY, FIELDS
 from attune.services.cli.measure.fuzz.calling import FAILED, LATE, OK, Outcomes, call_all
 from attune.services.cli.measure.fuzz.methods import methods
 from attune.services.cli.measure.memory import resident_mib
-from attune.services.cli.measure.processes import Child, child
+from attune.services.cli.measure.own_system import own_system
+from attune.services.cli.measure.processes import Child
 from attune.services.cli.measure.report import Row, make_report, show, write
 from attune.services.cli.measure.tables import page_of
 from attune.services.cli.options import Json
@@ -26,7 +26,6 @@ from attune.services.cli.output import console, progress
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import RoleName
 
-_COMMAND = (sys.executable, "-c", "from attune.services.cli.main import app; app()", "up", "--json")
 _CALLED: Sequence[RoleName] = tuple(role for role in RoleName if role is not RoleName.INGEST)
 _SETTLED = 0.3
 """After so much of the requests memory is what it is to stay at: caches and pools have filled."""
@@ -46,6 +45,7 @@ def fuzz(
     Each must be answered, or refused with a status that says whose mistake it is. The system must be up afterwards, its
     memory must not grow, and no text of a request may be in its logs and metrics. Ends with status 1 where that is not
     so, and says which requests did it. Those that are not answered within half a minute are counted apart, as late.
+    Of ATTUNE_* the environment says what the encoder computes with, and nothing else.
 
     Example: attune bench fuzz --requests 5000
     """
@@ -87,7 +87,7 @@ def _system(place: Path, catalog: Path | None) -> Iterator[_System]:
     settings |= {"ATTUNE_SEARCH_FIELDS": FIELDS}
     settings |= {"ATTUNE_CATALOG_PATH": str(catalog)} if catalog else {}
     log = place / "attune.log"
-    with child("attune up", _COMMAND, settings, log) as process:
+    with own_system("attune up", (), settings, log) as process:
         announced = json.loads(process.read_line())
         addresses = {role: announced["roles"][role] for role in _CALLED}
         yield _System(process, addresses, announced["metrics"], log)

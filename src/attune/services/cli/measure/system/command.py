@@ -57,9 +57,9 @@ def system(  # noqa: PLR0913 - options of a command
 
     Phases: steady (traffic alone), soak (memory of each role), killed (kill -9 of each role in turn), rolling (each
     role replaced in turn, by callers that wait for a service that is not there), unauthorised (every RPC called by
-    nobody). At the end all acknowledged events must be in the log and counted once. Engines are those in files,
-    whatever the environment says. Ends with status 1 where an event was lost, a call failed that must not, or nobody
-    was answered.
+    nobody). At the end all acknowledged events must be in the log and counted once. Engines are those in files: of
+    ATTUNE_* the environment says what the encoder computes with, and nothing else. Ends with status 1 where an event
+    was lost, a call failed that must not, or an unauthorised caller was answered.
 
     Example: attune bench system --minutes 1 --soak-minutes 1
     """

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -10,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attune.services.cli.measure.memory import held_mib, resident_mib
-from attune.services.cli.measure.processes import Child, child
+from attune.services.cli.measure.own_system import own_system
+from attune.services.cli.measure.processes import Child
 from attune.services.cli.measure.system.memory import Memory
 from attune.services.cli.measure.system.ports import free_ports
 from attune.services.cli.system import WAITING
@@ -21,7 +21,6 @@ SURGED = frozenset({RoleName.EMBEDDING, RoleName.SUGGESTION})
 """They keep no files: the new process is up before the old one ends. The others hand their files over."""
 FOUND_WITHIN_S = 6.0
 """A caller looks for a server that was away at least every 5 seconds, give or take a fifth (gRPC's jitter)."""
-_COMMAND = (sys.executable, "-c", "from attune.services.cli.main import app; app()", "up", "--json", "--role")
 _DRAIN_S = 20
 _ENDS_WITHIN_S = 60
 _HANDOVER_S = 300
@@ -137,15 +136,12 @@ class Roles:
         self._started += 1
         log = self._place / f"{role}-{self._started}.log"
         settings = {**self._settings, f"ATTUNE_{role.upper()}_PORT": str(port)}
-        return _Running(stack.enter_context(child(f"{role} role", (*_COMMAND, role), settings, log)), stack, port)
+        return _Running(stack.enter_context(own_system(f"{role} role", ("--role", role), settings, log)), stack, port)
 
     def _common(self) -> dict[str, str]:
-        """Engines in the data directory, whatever the environment says; and where roles find each other."""
+        """How roles are started and ended, and where they find each other; engines are files in the data directory."""
         addressed = (RoleName.EMBEDDING, RoleName.KNOWLEDGE, RoleName.SEARCH, RoleName.SUGGESTION)
         return {
-            "ATTUNE_STORE_URL": "",
-            "ATTUNE_KAFKA_BOOTSTRAP_SERVERS": "",
-            "ATTUNE_QDRANT_URL": "",
             "ATTUNE_METRICS_PORT": "-1",
             "ATTUNE_LOG_LEVEL": "info",
             "ATTUNE_DRAIN_S": str(_DRAIN_S),
