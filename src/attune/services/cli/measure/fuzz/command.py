@@ -16,13 +16,14 @@ from attune.services.cli.measure.errors import BenchError
 from attune.services.cli.measure.fuzz.bodies import CANARY, FIELDS
 from attune.services.cli.measure.fuzz.calling import FAILED, LATE, OK, Outcomes, call_all
 from attune.services.cli.measure.fuzz.methods import methods
+from attune.services.cli.measure.fuzz.verdict import wrong
 from attune.services.cli.measure.memory import resident_mib
 from attune.services.cli.measure.own_system import own_system
 from attune.services.cli.measure.processes import Child
 from attune.services.cli.measure.report import Row, make_report, show, write
 from attune.services.cli.measure.tables import page_of
 from attune.services.cli.options import Json
-from attune.services.cli.output import console, progress
+from attune.services.cli.output import console, progress, progress_console
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import RoleName
 
@@ -42,9 +43,10 @@ def fuzz(
 ) -> None:
     """Send requests of sane and odd values, and damaged ones, to all RPCs of a system that is started for it.
 
-    Each must be answered, or refused with a status that says whose mistake it is. The system must be up afterwards, its
-    memory must not grow, and no text of a request may be in its logs and metrics. Ends with status 1 where that is not
-    so, and says which requests did it. Those that are not answered within half a minute are counted apart, as late.
+    Each must be answered, or refused with a status that says whose mistake it is, and of each RPC some must be answered
+    or refused for what they say. The system must be up afterwards, its memory must not grow by more than 64 MiB after
+    the first three tenths of the requests, at most 1% of them may have no answer within half a minute (late), and no
+    text of a request may be in its logs and metrics. Ends with status 1 where that is not so, and says what is wrong.
     Of ATTUNE_* the environment says what the encoder computes with, and nothing else.
 
     Example: attune bench fuzz --requests 5000
@@ -59,7 +61,8 @@ def fuzz(
     show(made, as_json=as_json)
     for each in outcomes.examples:
         console.print(each, style="red", markup=False)
-    if outcomes.failures or said:
+    if found := list(wrong(outcomes, grown, said)):
+        progress_console.print(f"not as it must be: {'; '.join(found)}", style="red", markup=False)
         raise typer.Exit(1)
 
 
