@@ -17,7 +17,7 @@ from attune.services.cli.main import app
 from attune.services.cli.measure.errors import BenchError
 from attune.services.cli.measure.memory import held_mib, resident_mib, watched
 from attune.services.cli.measure.system.calls import SHARES, Asking, Material, stages_of
-from attune.services.cli.measure.system.command import broken
+from attune.services.cli.measure.system.command import MOST_HELD_GROWTH_MIB, broken
 from attune.services.cli.measure.system.figures import failed, latency_rows, outside, stage_rows, window_row
 from attune.services.cli.measure.system.ledger import Ledger, Losses, RefusedEventsError, losses
 from attune.services.cli.measure.system.memory import growth_mib
@@ -184,7 +184,18 @@ def test_growth_is_from_the_first_third_to_the_last_after_the_warm_up() -> None:
     assert growth_mib([*[100.0, 200.0, 300.0], *flat[3:]]) == 0
     assert growth_mib([float(each) for each in range(100)]) == pytest.approx(60)
     assert growth_mib([*flat[:29], 900.0]) == 0
-    assert growth_mib([]) == growth_mib([1.0, 2.0]) == 0
+
+
+@pytest.mark.parametrize("samples", [0, 2, 29])
+def test_of_too_few_samples_no_growth_is_told(samples: int) -> None:
+    with pytest.raises(BenchError, match=f"{samples} samples of memory are too few"):
+        growth_mib([500.0] * samples)
+
+
+def test_a_soak_that_could_tell_nothing_is_refused_at_once() -> None:
+    ended = CliRunner().invoke(app, ["bench", "system", "--soak-minutes", "0.1"])
+    assert ended.exit_code == 1
+    assert "--soak-minutes 0.1" in ended.output
 
 
 def test_memory_is_read_until_the_end_of_the_block() -> None:
@@ -251,6 +262,21 @@ def test_ports_are_different() -> None:
 def test_what_must_be_zero_is_told_where_it_is_not() -> None:
     assert broken({"steady_failed_requests": 0, "killed_failed_requests": 5}) == []
     assert broken({"acknowledged_events_lost": 2}) == ["acknowledged_events_lost is 2"]
+
+
+@pytest.mark.parametrize("name", ["steady_requests", "rolling_restart_requests", "unauthorised_calls"])
+def test_a_phase_without_calls_is_told(name: str) -> None:
+    assert broken({name: 0}) == [f"{name} is 0"]
+    assert broken({name: 1}) == []
+
+
+def test_memory_that_grows_is_told_beyond_the_bar() -> None:
+    assert broken({"soak_held_growth_mib_per_role": MOST_HELD_GROWTH_MIB}) == []
+    assert broken({"soak_held_growth_mib_per_role": 20}) == ["soak_held_growth_mib_per_role is 20"]
+
+
+def test_a_role_that_ends_badly_is_told() -> None:
+    assert broken({"rolling_restart_ended_badly": 1}) == ["rolling_restart_ended_badly is 1"]
 
 
 def test_a_corpus_that_is_not_there_is_told_in_a_sentence(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def window_row(phase: str, window: Window, calls: Sequence[Call]) -> Row:
         "phase": phase,
         "role": str(window.role),
         "away_s": window.seconds,
+        "status": "killed" if window.status is None else window.status,
         "calls": len(met),
         "failed": len(errors),
         "codes": _codes(f"{each.kind} {each.code}" for each in errors),

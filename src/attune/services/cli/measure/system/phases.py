@@ -83,7 +83,7 @@ def steady(bench: Bench, minutes: float) -> None:
 
 
 def soak(bench: Bench, minutes: float, every_s: float) -> None:
-    """The same, and memory is watched."""
+    """The same, and memory is watched. Raises BenchError where that is too short to tell whether it grows."""
     bench.told(f"soaking for {minutes:g} minutes")
     with bench.traffic() as calls, watched(bench.roles.memory, every_s) as samples:
         time.sleep(60 * minutes)
@@ -121,6 +121,7 @@ def rolling(bench: Bench) -> None:
     bench.summary |= {
         "rolling_restart_requests": len(calls),
         "rolling_restart_failed_requests": len(failed(calls)),
+        "rolling_restart_ended_badly": sum(each.status != 0 for each in windows),
         "rolling_restart_longest_away_s": max(each.seconds for each in windows),
     }
 
@@ -146,8 +147,9 @@ def _add_latencies(bench: Bench, phase: Phase, calls: Sequence[Call]) -> None:
 
 def _memory_row(role: RoleName, samples: Sequence[Sample]) -> Row:
     """With and without (`held`) the files that a process has mapped, which the kernel may drop."""
-    seen = [each[role].resident_mib for each in samples] or [0.0]
-    held = [each[role].held_mib for each in samples] or [0.0]
+    seen = [each[role].resident_mib for each in samples]
+    held = [each[role].held_mib for each in samples]
+    grown, held_grown = growth_mib(seen), growth_mib(held)
     return {
         "phase": str(Phase.SOAK),
         "role": str(role),
@@ -155,7 +157,7 @@ def _memory_row(role: RoleName, samples: Sequence[Sample]) -> Row:
         "first_mib": seen[0],
         "last_mib": seen[-1],
         "largest_mib": max(seen),
-        "grown_mib": growth_mib(seen),
+        "grown_mib": grown,
         "held_last_mib": held[-1],
-        "held_grown_mib": growth_mib(held),
+        "held_grown_mib": held_grown,
     }

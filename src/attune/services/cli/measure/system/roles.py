@@ -34,6 +34,8 @@ class Window:
     role: RoleName
     began_s: float
     up_s: float
+    status: int | None = None
+    """What the process before ended with, where it was asked to end."""
 
     @property
     def seconds(self) -> float:
@@ -102,11 +104,11 @@ class Roles:
         began = time.monotonic()
         self._running[role] = new
         old.process.ask_to_end()
-        old.process.end_within(_ENDS_WITHIN_S)
+        status = old.process.end_within(_ENDS_WITHIN_S)
         old.stack.close()
         if role not in SURGED:
             new.wait_until_up()
-        return Window(role, began, time.monotonic())
+        return Window(role, began, time.monotonic(), status)
 
     def memory(self) -> dict[RoleName, Memory]:
         """Of each role's processes."""
