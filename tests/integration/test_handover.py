@@ -31,6 +31,8 @@ async def waiting(config: Config) -> "asyncio.Task[System]":
         while not any(each["event"] == WAITING for each in logged):
             assert not starting.done(), starting.exception()
             await asyncio.sleep(0.001)
+    levels = {each["log_level"] for each in logged if each["event"] == WAITING}
+    assert levels == {"warning"}  # who has silenced what is told for information sees why the start goes on
     return starting
 
 

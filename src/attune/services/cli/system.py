@@ -19,7 +19,7 @@ Builder = Callable[[Config, Metrics, Clock], Awaitable[Role]]
 _log = structlog.get_logger("attune.system")
 _LOOK_EVERY_S = 0.02
 WAITING = "waiting for the process before to end"
-"""What a start logs that could begin at once if the files were free."""
+"""What a start logs that could begin at once if the files were free: whoever watches it must not take it for stuck."""
 
 
 class System:
@@ -88,7 +88,7 @@ async def _locked(config: Config, roles: Sequence[RoleName]) -> DataDirectory:
         if not config.handover_s:
             raise
     await asyncio.to_thread(_read_modules, roles)
-    _log.info(WAITING, roles=[str(each) for each in roles])
+    _log.warning(WAITING, roles=[str(each) for each in roles])
     loop = asyncio.get_running_loop()
     until = loop.time() + config.handover_s
     while True:
