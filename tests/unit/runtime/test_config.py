@@ -39,6 +39,17 @@ def test_a_bad_value_names_its_setting(monkeypatch: pytest.MonkeyPatch, name: st
         Config()
 
 
+FLOATS = [name for name, field in Config.model_fields.items() if field.annotation in (float, float | None)]
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "Infinity"])
+@pytest.mark.parametrize("name", FLOATS)
+def test_a_number_is_finite(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"ATTUNE_{name.upper()}", value)
+    with pytest.raises(ValidationError, match=name):
+        Config()
+
+
 def test_the_api_key_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATTUNE_LLM_API_KEY", "sk-secret")
     assert "sk-secret" not in repr(Config())

@@ -39,7 +39,7 @@ class Config(  # pydantic takes the fields of the last base first: read upwards,
 ):
     """Settings of one process. A secret ATTUNE_X may be in a file that ATTUNE_X_FILE names."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, allow_inf_nan=False)
 
     @classmethod
     def settings_customise_sources(
