@@ -122,7 +122,10 @@ def test_settings_are_of_all_and_the_file_of_some(tmp_path: Path) -> None:
     "content",
     [
         *("", "[]", "{", '{"a/b": null}', '{"a": 5}', '{"a": {}}', '{"a": {"burst": 5}}'),
-        *('{"a": {"calls_per_s": BAD}}'.replace("BAD", bad) for bad in ("0", "-1", '"5"', "true", "NaN", "Infinity")),
+        *(
+            '{"a": {"calls_per_s": BAD}}'.replace("BAD", bad)
+            for bad in ("0", "-1", "1e-320", "0.0009", '"5"', "true", "NaN", "Infinity")
+        ),
         *('{"a": {"calls_per_s": 1, "burst": BAD}}'.replace("BAD", bad) for bad in ("0", "0.5", "null")),
         '{"a": {"calls_per_s": 1, "more": 1}}',
     ],
@@ -132,6 +135,22 @@ def test_a_bad_file_is_named(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(ConfigError, match="ATTUNE_QUOTAS_FILE"):
         Quotas.of(Config(quotas_file=path))
+
+
+@pytest.mark.parametrize("rate", [5e-324, 1e-320, 0.0009])
+def test_a_rate_at_which_nobody_would_come_back_is_refused(rate: float) -> None:
+    with pytest.raises(ConfigError, match="ATTUNE_QUOTA_CALLS_PER_S"):
+        Quotas.of(Config(quota_calls_per_s=rate))
+
+
+def test_the_least_rate_is_a_time_to_come_back(tmp_path: Path) -> None:
+    path = tmp_path / "quotas.json"
+    path.write_text('{"acme": {"calls_per_s": 0.001}}')
+    quotas = Quotas.of(Config(quotas_file=path))
+    assert let_in(quotas, of("acme"), 1) == 1
+    with pytest.raises(ServiceError) as refused:
+        quotas.take(of("acme"))
+    assert 0 < (refused.value.retry_after_s or 0) <= 1000
 
 
 def test_quotas_without_credentials_are_refused() -> None:

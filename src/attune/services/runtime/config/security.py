@@ -20,7 +20,7 @@ class SecuritySettings(BaseModel):
     )
     token: SecretStr = Field(SecretStr(""), description="The bearer token of the command line's own calls.")
     quota_calls_per_s: float = Field(
-        0, ge=0, description="Calls per second of a tenant that each server answers; 0: any number."
+        0, ge=0, description="Calls per second of a tenant that each server answers, 0.001 or more; 0: any number."
     )
     quota_burst: float | None = Field(
         None, ge=1, description="How many calls may come at once after a pause; without it, those of ten seconds."

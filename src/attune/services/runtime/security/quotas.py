@@ -18,6 +18,8 @@ from attune.services.runtime.config import Config, ConfigError
 from attune.services.runtime.errors import ServiceError
 from attune.services.runtime.security.identity import Identity, is_tenant
 
+LEAST_CALLS_PER_S = 0.001
+"""A call in a quarter of an hour, about: of less, when to come back is no time that anybody could be told."""
 _MOST_TENANTS = 10_000
 _USUAL_BURST_S = 10.0
 
@@ -77,8 +79,10 @@ class Quotas:
         """As configured.
 
         Raises:
-            ConfigError: the file of quotas cannot be read, or is not what it must be.
+            ConfigError: the usual quota is too small, or the file of quotas cannot be read or is not what it must be.
         """
+        if 0 < config.quota_calls_per_s < LEAST_CALLS_PER_S:
+            raise ConfigError(f"ATTUNE_QUOTA_CALLS_PER_S must be {LEAST_CALLS_PER_S} or more, or 0 for any number")
         usual = _quota(config.quota_calls_per_s, config.quota_burst) if config.quota_calls_per_s else None
         return cls(usual, _read(config.quotas_file) if config.quotas_file else {})
 
@@ -135,10 +139,10 @@ def _entry(entry: Any, mend: str) -> Quota | None:
     if not isinstance(entry, dict) or not {"calls_per_s"} <= entry.keys() <= {"calls_per_s", "burst"}:
         raise ConfigError(mend)
     if not all(_is_number(value) for value in entry.values()):
-        raise ConfigError(f"{mend}; both are numbers, calls_per_s above 0 and burst 1 or more")
+        raise ConfigError(f"{mend}; both are numbers, calls_per_s {LEAST_CALLS_PER_S} or more and burst 1 or more")
     quota = _quota(entry["calls_per_s"], entry.get("burst"))
-    if quota.burst < 1:
-        raise ConfigError(f"{mend}; burst must be 1 or more")
+    if quota.calls_per_s < LEAST_CALLS_PER_S or quota.burst < 1:
+        raise ConfigError(f"{mend}; calls_per_s must be {LEAST_CALLS_PER_S} or more, and burst 1 or more")
     return quota
 
 
