@@ -150,3 +150,17 @@ async def test_calls_in_progress_end_on_the_channel_that_they_began_on(config: C
             assert channel.current() is not before
             assert not watching.done()
             watching.cancel()
+
+
+async def test_a_channel_that_is_closed_ends_calls_on_those_before(config: Config, tmp_path: Path) -> None:
+    now = [0.0]
+    files = RenewedFiles(CertificateFiles.of_client(config), channel_credentials)
+    async with serving(config) as address:
+        channel = RenewedChannel(files, lambda each: grpc.aio.secure_channel(address, each), clock=lambda: now[0])
+        watching = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=30)
+        assert (await watching.read()).status == SERVING
+        OURS.issue(tmp_path, "localhost", "127.0.0.1")
+        now[0] += 11
+        assert await ask(channel) == SERVING
+        await channel.close()
+        assert await watching.code() is grpc.StatusCode.CANCELLED

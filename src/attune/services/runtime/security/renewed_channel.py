@@ -32,7 +32,7 @@ class RenewedChannel(grpc.aio.Channel):
         self._clock = clock
         self._looked_at = clock()
         self._channel = open_channel(files.made)
-        self._closing: set[asyncio.Task[None]] = set()
+        self._before: dict[grpc.aio.Channel, asyncio.Task[None]] = {}
 
     def current(self) -> grpc.aio.Channel:
         """The channel with the certificates of now."""
@@ -44,9 +44,13 @@ class RenewedChannel(grpc.aio.Channel):
         return self._channel
 
     def _retire(self, channel: grpc.aio.Channel) -> None:
-        task = asyncio.get_running_loop().create_task(channel.close(_GRACE_S))
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        self._before[channel] = asyncio.get_running_loop().create_task(self._close_later(channel))
+
+    async def _close_later(self, channel: grpc.aio.Channel) -> None:
+        """Not by gRPC's own grace: a channel that is waiting so cannot be closed any sooner."""
+        await asyncio.sleep(_GRACE_S)
+        del self._before[channel]
+        await channel.close()
 
     async def __aenter__(self) -> Self:
         """Nothing to do: channels open when needed."""
@@ -58,8 +62,10 @@ class RenewedChannel(grpc.aio.Channel):
 
     async def close(self, grace: float | None = None) -> None:
         """Close the channel, and at once what is left of those before."""
-        for task in self._closing:
+        before, self._before = self._before, {}
+        for channel, task in before.items():
             task.cancel()
+            await channel.close()
         await self._channel.close(grace)
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
