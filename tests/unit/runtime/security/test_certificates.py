@@ -1,8 +1,12 @@
 """Certificates in files: what fits together, what is refused, and what happens when they are replaced."""
 
+import ssl
 from pathlib import Path
 
 import pytest
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from tests.fakes.authority import Authority
 
 from attune.services.runtime.config import ConfigError
@@ -71,6 +75,32 @@ def test_what_is_replaced_is_read_again(files: CertificateFiles, tmp_path: Path)
     assert renewed.renew() == ["new.example"]
     assert renewed.renew() is None
     assert renewed.made == ["new.example"]
+
+
+def of_unknown_kind(path: Path) -> None:
+    """Make the key of a certificate one of a kind that nobody knows."""
+    known, unknown = bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d0279")
+    data = x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER)
+    assert data.count(known) == 1
+    path.write_bytes(ssl.DER_cert_to_PEM_cert(data.replace(known, unknown)).encode())
+
+
+def test_a_key_of_an_unknown_kind_is_refused_and_changes_nothing(files: CertificateFiles, tmp_path: Path) -> None:
+    renewed = RenewedFiles(files, lambda given: given.names)
+    of_unknown_kind(tmp_path / "tls.crt")
+    with pytest.raises(ConfigError, match=r"tls\.crt has a key of a kind"):
+        Certificates.read(files)
+    assert renewed.renew() is None
+    assert renewed.made == ["attune.example"]
+
+
+def test_what_does_not_fit_is_told_once_for_each_change(files: CertificateFiles, tmp_path: Path) -> None:
+    renewed = RenewedFiles(files, lambda given: given.names)
+    with structlog.testing.capture_logs() as logged:
+        for content in (b"half", b"another half"):
+            (tmp_path / "tls.key").write_bytes(content)
+            assert [renewed.renew() for _ in range(3)] == [None] * 3
+    assert [each["log_level"] for each in logged] == ["warning"] * 2
 
 
 def test_half_of_a_replacement_changes_nothing_until_the_rest_is_there(files: CertificateFiles, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ class RenewedFiles(Generic[Made]):
     """Something made of certificates, and made again when their files have changed. To be used by any thread.
 
     Files are replaced one after the other: what does not fit together, or cannot be read, is tried again the next time,
-    and what was made before stays.
+    and what was made before stays. The log says so once for each change of the files.
     """
 
     def __init__(self, files: CertificateFiles, make: Callable[[Certificates], Made]) -> None:
@@ -89,7 +89,7 @@ class RenewedFiles(Generic[Made]):
         self._files = files
         self._make = make
         self._lock = Lock()
-        self._stamp = _stamp(files)
+        self._stamp = self._refused = _stamp(files)
         self.made = make(Certificates.read(files))
 
     def renew(self) -> Made | None:
@@ -101,7 +101,9 @@ class RenewedFiles(Generic[Made]):
             try:
                 made = self._make(Certificates.read(self._files))
             except ConfigError as error:
-                _log.warning("new certificates are not taken; those of before are used", why=str(error))
+                if stamp != self._refused:  # a server looks at each handshake
+                    _log.warning("new certificates are not taken; those of before are used", why=str(error))
+                self._refused = stamp
                 return None
             self._stamp, self.made = stamp, made
             _log.info("new certificates", files=[str(path) for path in self._files.paths])
@@ -140,7 +142,11 @@ def _require_fit(own: x509.Certificate, key: bytes, files: CertificateFiles) -> 
         private = load_pem_private_key(key, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ConfigError(f"{files.key} must have a private key in PEM, without a password") from error
-    if private.public_key() != own.public_key():
+    try:
+        public = own.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise ConfigError(f"{files.certificate} has a key of a kind that is not known: take RSA or P-256") from error
+    if private.public_key() != public:
         raise ConfigError(f"{files.key} is not the key of the first certificate in {files.certificate}")
 
 
