@@ -79,6 +79,24 @@ def test_a_bad_file_is_named_and_no_token_of_it(tmp_path: Path, content: str) ->
     assert "s3cret" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"s3cret": {"tenant": "acme", "scopes": ["admin"]}, "s3cret": "acme"}',
+        '{"s3cret": {"tenant": "acme", "scopes": ["read"], "scopes": ["admin"]}}',
+    ],
+)
+def test_what_is_there_twice_is_refused(tmp_path: Path, content: str) -> None:
+    with pytest.raises(ConfigError, match=r"ATTUNE_TOKENS_FILE.*twice") as refused:
+        loaded(tmp_path, content)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_file_without_tokens_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"ATTUNE_TOKENS_FILE.*no token in it"):
+        loaded(tmp_path, {})
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="ATTUNE_TOKENS_FILE"):
         StaticTokens.load(tmp_path / "nowhere.json")

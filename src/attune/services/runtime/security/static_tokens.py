@@ -7,7 +7,7 @@ digests in their place.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,15 @@ class StaticTokens:
             '{"token": {"tenant": "...", "scopes": ["read", ...]}}'
         )
         try:
-            entries = json.loads(path.read_text(encoding="utf-8"))
+            entries = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_object)
+        except _RepeatedError as error:
+            raise ConfigError(f"{mend}; a token or a field is there twice, and only one entry could hold") from error
         except (OSError, ValueError) as error:
             raise ConfigError(f"{mend}; it cannot be read") from error
         if not isinstance(entries, dict) or not all(entries):
             raise ConfigError(mend)
+        if not entries:
+            raise ConfigError(f"{mend}; there is no token in it, and nobody could call")
         if any(token.lower().startswith(_MARK) and not _DIGEST.fullmatch(token) for token in entries):
             raise ConfigError(f"{mend}; a digest in place of a token is {_MARK} and 64 hexadecimal digits")
         return cls({token: _identity(entry, mend) for token, entry in entries.items()})
@@ -57,6 +61,18 @@ class StaticTokens:
     async def identify(self, token: str) -> Identity | None:
         """Whose token it is; None where nobody's."""
         return self._identities.get(hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest())
+
+
+class _RepeatedError(Exception):
+    """A key is twice in an object."""
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Of an object in JSON. Raises _RepeatedError, which names no key: it may be a token."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise _RepeatedError
+    return made
 
 
 def _digest(token: str) -> str:
