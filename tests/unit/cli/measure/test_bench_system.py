@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -21,6 +22,7 @@ from attune.services.cli.measure.system.command import MOST_HELD_GROWTH_MIB, bro
 from attune.services.cli.measure.system.figures import failed, latency_rows, outside, stage_rows, window_row
 from attune.services.cli.measure.system.ledger import Ledger, Losses, RefusedEventsError, losses
 from attune.services.cli.measure.system.memory import growth_mib
+from attune.services.cli.measure.system.phases import Bench, rolling
 from attune.services.cli.measure.system.ports import free_ports
 from attune.services.cli.measure.system.roles import FOUND_WITHIN_S, Window
 from attune.services.cli.measure.system.traffic import OK, REFUSED, Call, Offered, Traffic
@@ -275,8 +277,30 @@ def test_memory_that_grows_is_told_beyond_the_bar() -> None:
     assert broken({"soak_held_growth_mib_per_role": 20}) == ["soak_held_growth_mib_per_role is 20"]
 
 
-def test_a_role_that_ends_badly_is_told() -> None:
-    assert broken({"rolling_restart_ended_badly": 1}) == ["rolling_restart_ended_badly is 1"]
+class Replaced:
+    """Roles, of which one ends badly when it is replaced."""
+
+    def replace(self, role: RoleName) -> Window:
+        return Window(role, 0, 1, status=-9 if role is RoleName.INGEST else 0)
+
+
+class Quiet(Bench):
+    """With one call in place of traffic."""
+
+    @contextmanager
+    def traffic(self, *, wait_for_ready: bool = False) -> Iterator[list[Call]]:
+        assert wait_for_ready
+        yield [call(0, 1)]
+
+
+def test_a_role_that_ends_badly_is_counted_and_told() -> None:
+    roles: Any = Replaced()
+    bench = Quiet(roles, MATERIAL, Ledger(), Offered(1, 1), "", lambda _: None, apart_s=0)
+    rolling(bench)
+    assert {row["role"]: row["status"] for row in bench.rows if "role" in row} == {
+        str(role): -9 if role is RoleName.INGEST else 0 for role in RoleName
+    }
+    assert broken(bench.summary) == ["rolling_restart_ended_badly is 1"]
 
 
 def test_a_corpus_that_is_not_there_is_told_in_a_sentence(tmp_path: Path) -> None:
