@@ -6,8 +6,8 @@ _COLLECTED_AFTER = 20_000
 """So many objects more than there were: some megabytes, if all were garbage. A search makes thousands, nearly all of
 which are freed without being looked for; after 700, which is Python's default, it is interrupted several times.
 """
-_OLDER_AFTER = 20
-"""So often the youngest are looked through before those that stayed are, too."""
+_OLDER_AFTER = 10
+"""So often the youngest are looked through before those that stayed are, too: as is usual."""
 
 
 def leave_start_out_of_collections() -> None:
