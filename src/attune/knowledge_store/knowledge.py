@@ -88,6 +88,7 @@ class Knowledge:
         modes: Sequence[Mode],
         limit: int,
         loaded: LoadedCatalog,
+        context_only: bool = False,
     ) -> list[Retrieved]:
         """retrieval.retrieve in the `view` of a user's record, for a context of entities by the version of the catalog
         that they were linked with.
@@ -97,13 +98,13 @@ class Knowledge:
         """
         catalog, asked = loaded.catalog, set(entity_ids)
         context = {catalog.redirects.resolve(entity_id) for entity_id in asked if entity_id in catalog}
-        if asked and not context:
+        if not context and (asked or context_only):
             return []
         states = self._states(view, loaded)
         if not context:
             states = {entity_id: state for entity_id, state in states.items() if entity_id in catalog}
         companions = self._companions_of(tenant, loaded)
-        return retrieve(states, loaded.graph, context, now, modes, limit, companions)
+        return retrieve(states, loaded.graph, context, now, modes, limit, companions, context_only=context_only)
 
     def entity_page(self, user: UserKey, after: EntityCursor | None, limit: int) -> list[EntityState]:
         """As `Store.entity_page`, those of merged entities as one."""

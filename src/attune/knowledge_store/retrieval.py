@@ -103,12 +103,17 @@ class _Question:
     now: datetime
     limit: int
     companions: CompanionsOf
+    context_only: bool
 
     def in_context(self) -> Iterator[EntityState]:
         """The user's states that the context names; all of them when there is none."""
         if not self.context:
             return iter(self.states.values())
         return (self.states[entity_id] for entity_id in sorted(self.context) if entity_id in self.states)
+
+    def wants(self, entity_id: str) -> bool:
+        """Whether an entity may be told of."""
+        return not self.context_only or entity_id in self.context
 
     def heaviest(self, count: int) -> list[EntityState]:
         """The familiar states of the context with the largest weights, ties by id."""
@@ -146,12 +151,18 @@ def retrieve(
     modes: Sequence[Mode],
     limit: int,
     companions: CompanionsOf = no_companions,
+    *,
+    context_only: bool = False,
 ) -> list[Retrieved]:
     """At most `limit` entities of each mode, the modes as ordered, each by score, then popularity, then id.
 
-    `states` are the user's, by entity id; of many, only those are looked at that the context needs.
+    `states` are the user's, by entity id; of many, only those are looked at that the context needs. With
+    `context_only`, entities that the context does not name are left out, such as neighbours of what it names.
     """
-    question = _Question(states, graph, frozenset(context_entity_ids), now, limit, companions)
+    context = frozenset(context_entity_ids)
+    if context_only and not context:
+        return []
+    question = _Question(states, graph, context, now, limit, companions, context_only)
     result: list[Retrieved] = []
     for mode in modes:
         found = _FINDERS[mode](question)
@@ -218,7 +229,7 @@ def _bridges(question: _Question) -> dict[str, _Bridge]:
     for state in leading:
         interest = _saturate(state.weight_at(question.now))
         for each in companions.get(state.entity_id, ()):
-            if each.entity_id not in seen:
+            if each.entity_id not in seen and question.wants(each.entity_id):
                 _improve(found, each.entity_id, _Bridge(state.entity_id, interest, each.strength, each.users))
     for entity_id in popular:
         for each in companions.get(entity_id, ()):
@@ -235,9 +246,22 @@ def _improve(found: dict[str, _Bridge], entity_id: str, bridge: _Bridge) -> None
 
 
 def _edges(question: _Question, heaviest: Sequence[EntityState], unseen: Sequence[str]) -> dict[str, _Bridge]:
-    """By the graph: of several familiar entities beside one the heaviest.
+    """By the graph: of several familiar entities beside one the heaviest."""
+    graph, seen = question.graph, frozenset(question.states)
+    found = {} if question.context_only else _around(question, heaviest)
+    for entity_id in unseen:
+        around = graph.linked(entity_id) & seen
+        familiar = [state for state in map(question.states.__getitem__, around) if question.is_familiar(state)]
+        if familiar:
+            via = min(familiar, key=question.by_weight)
+            interest = _saturate(via.weight_at(question.now))
+            found[entity_id] = _Bridge(via.entity_id, interest, 1 / graph.hub(entity_id))
+    return found
 
-    The closest of each come first, and what is behind `limit` better ones is not looked at.
+
+def _around(question: _Question, heaviest: Sequence[EntityState]) -> dict[str, _Bridge]:
+    """What is beside the heaviest. The closest of each come first, and what is behind `limit` better ones is not looked
+    at.
     """
     graph, seen, found = question.graph, frozenset(question.states), dict[str, _Bridge]()
     best: list[float] = []  # a heap of the `limit` largest scores
@@ -251,13 +275,6 @@ def _edges(question: _Question, heaviest: Sequence[EntityState], unseen: Sequenc
             if entity_id not in seen and entity_id not in found:  # the first is the heaviest
                 found[entity_id] = _Bridge(state.entity_id, interest, closeness)
                 heappush(best, score) if len(best) < question.limit else heappushpop(best, score)
-    for entity_id in unseen:
-        around = graph.linked(entity_id) & seen
-        familiar = [state for state in map(question.states.__getitem__, around) if question.is_familiar(state)]
-        if familiar:
-            via = min(familiar, key=question.by_weight)
-            interest = _saturate(via.weight_at(question.now))
-            found[entity_id] = _Bridge(via.entity_id, interest, 1 / graph.hub(entity_id))
     return found
 
 

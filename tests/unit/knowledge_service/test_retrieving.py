@@ -111,6 +111,13 @@ def test_the_history_comes_where_it_is_asked_for_and_allowed_whatever_the_contex
     assert (withheld.withheld, withheld.HasField("history")) == (True, False)
 
 
+@pytest.mark.parametrize("query", ["trio", "nothing that has a name", ""])
+def test_what_the_context_does_not_name_is_left_out_where_that_is_asked_for(knowledge: Knowledge, query: str) -> None:
+    every = {each.entity.entity_id for each in told(knowledge, query=query).entities}
+    alone = {each.entity.entity_id for each in told(knowledge, query=query, context_only=True).entities}
+    assert alone == every & {"trio"} if query else not alone
+
+
 def test_a_statement_adds_no_entity_and_goes_with_one_that_it_names(knowledge: Knowledge) -> None:
     before = [each.entity_id for each in knowledge.store.entities(ADA)]
     knowledge.handle([Interaction("said", ADA, EventKind.STATEMENT, NOW, NOW, user_query="I cannot stand curio.")])

@@ -170,6 +170,26 @@ def test_what_the_context_names_is_led_to_by_what_the_user_knows():
     assert retrieve(rejected, GRAPH, {"scipy"}, NOW, [Mode.NEIGHBOUR], 9, look_up) == []
 
 
+NAMES = ("asyncio", "trio", "curio", "anyio", "numpy", "scipy")
+
+
+@given(
+    st.dictionaries(st.sampled_from(NAMES), st.floats(-2.0, 3.0)),
+    st.frozensets(st.sampled_from(NAMES), min_size=1),
+    st.dictionaries(st.sampled_from(NAMES), st.tuples(st.sampled_from(NAMES), st.integers(5, 9), st.floats(0.01, 0.9))),
+)
+def test_of_the_context_alone_is_what_of_all_the_context_names(weights, context, companions):
+    states = by_id([state(each, weight=weight, last_seen=NOW) for each, weight in weights.items()])
+    look_up, _ = company(**companions)
+    every = retrieve(states, GRAPH, context, NOW, ALL, 100, look_up)
+    alone = retrieve(states, GRAPH, context, NOW, ALL, 100, look_up, context_only=True)
+    assert alone == [each for each in every if each.entity_id in context]
+
+
+def test_of_no_context_there_is_nothing_that_it_alone_names():
+    assert retrieve(by_id([state("asyncio", last_seen=NOW)]), GRAPH, (), NOW, ALL, 9, context_only=True) == []
+
+
 def test_companions_are_looked_up_once_and_of_few():
     look_up, asked = company()
     states = by_id([state(f"e{number:03}", weight=1.0 + number, last_seen=NOW) for number in range(200)])

@@ -164,7 +164,7 @@ def test_a_call_in_flight_ends_on_the_version_that_it_began_with(path, monkeypat
     monkeypatch.setattr(Linker, "link_together", changing)
     old, seen = knowledge.graph, []
 
-    def retrieve(_states, graph, _context, _now, _modes, _limit, _companions):
+    def retrieve(_states, graph, *_others: object, **_options: object):
         seen.append(graph)
         return []
 

@@ -781,6 +781,7 @@ class RetrieveEntitiesRequest(_message.Message):
     PURPOSE_FIELD_NUMBER: _builtins.int
     WITH_ALIASES_FIELD_NUMBER: _builtins.int
     WITH_HISTORY_FIELD_NUMBER: _builtins.int
+    CONTEXT_ONLY_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user."""
     query: _builtins.str
@@ -795,6 +796,8 @@ class RetrieveEntitiesRequest(_message.Message):
     """Whether the user's history comes, too: documents that the user has read, and statements. It does not depend on the
     context.
     """
+    context_only: _builtins.bool
+    """Whether entities that the context does not name are left out: neighbours of what it names, and without a context all."""
     @_builtins.property
     def context(self) -> _context_pb2.Context:
         """What the user is in the middle of."""
@@ -821,10 +824,11 @@ class RetrieveEntitiesRequest(_message.Message):
         purpose: Global___Purpose.ValueType = ...,
         with_aliases: _builtins.bool = ...,
         with_history: _builtins.bool = ...,
+        context_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["context", b"context"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "entity_ids", b"entity_ids", "limit", b"limit", "modes", b"modes", "purpose", b"purpose", "query", b"query", "user_id", b"user_id", "with_aliases", b"with_aliases", "with_history", b"with_history"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context", b"context", "context_only", b"context_only", "entity_ids", b"entity_ids", "limit", b"limit", "modes", b"modes", "purpose", b"purpose", "query", b"query", "user_id", b"user_id", "with_aliases", b"with_aliases", "with_history", b"with_history"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

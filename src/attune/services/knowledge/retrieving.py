@@ -40,10 +40,19 @@ def retrieve(
     view = knowledge.view(user)
     if request.with_history:
         response.history.CopyFrom(user_history(view.history))
-    if not context and not linked.is_empty:
+    if not context and (request.context_only or not linked.is_empty):
         return response  # a context that names nothing known: the user's whole store would be no answer to it
     limit = request.limit or _DEFAULT_LIMIT
-    found = knowledge.retrieve(user.tenant, view, context, now=now, modes=_modes(request), limit=limit, loaded=loaded)
+    found = knowledge.retrieve(
+        user.tenant,
+        view,
+        context,
+        now=now,
+        modes=_modes(request),
+        limit=limit,
+        loaded=loaded,
+        context_only=request.context_only,
+    )
     aliased = request.with_aliases
     response.entities.extend(retrieved_entity(each, loaded.catalog, with_aliases=aliased) for each in found)
     response.store_ms = (time.perf_counter() - started) * 1000

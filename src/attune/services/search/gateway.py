@@ -194,6 +194,7 @@ class Gateway:
             limit=1000,
             purpose=knowledge.PURPOSE_RANKING,
             with_history=True,
+            context_only=True,
         )
         limit_s = min(_KNOWLEDGE_S, current_call().remaining_s() / 2)
         answer = await self._knowledge.RetrieveEntities(request, **onward(limit_s))
