@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from attune.knowledge_store.catalog import Catalog
+from attune.knowledge_store.history import MOST_READINGS
 from attune.knowledge_store.model import UserKey
 from attune.search.v1.search_pb2 import SearchResponse, SearchTimings
 from attune.services.cli.measure.report import Row
@@ -80,14 +81,17 @@ def test_no_two_queries_are_the_same() -> None:
     assert len(set(texts)) == 500
 
 
-def test_a_document_is_about_entities_that_the_full_user_may_know(tmp_path: Path) -> None:
+def test_documents_are_those_that_the_full_user_has_read_about_entities_that_are_known(tmp_path: Path) -> None:
     config = Config(data_dir=tmp_path)
-    settle_people(config, MATERIAL.texts)
+    settle_people(config, MATERIAL.texts, CHUNK)
     catalog = Catalog.load(config.catalog)
     store = open_store(config)
-    known = store.view(UserKey(DEFAULT_TENANT, FULL)).states
+    view = store.view(UserKey(DEFAULT_TENANT, FULL))
+    known = view.states
     store.close()
     (documents, _) = next(MATERIAL.chunks(0, CHUNK))
+    assert {each.text for each in view.history.readings} <= {document.id for document in documents}
+    assert len(view.history.readings) == MOST_READINGS
     assert len(catalog) == ENTITIES
     assert len(known) == 512
     assert {each for document in documents for each in document.entity_ids} <= {entity.id for entity in catalog}
@@ -98,7 +102,7 @@ def test_stages_of_a_whole_search_add_up_to_what_the_caller_sees() -> None:
     for whole_ms in (20.0, 40.0):
         timings = SearchTimings(embed_ms=5, retrieve_ms=3, personalize_ms=2, total_ms=12)
         seen.take(SearchResponse(timings=timings), whole_ms)
-    rows = {str(row["stage"]): row for row in seen.rows(1000, "", 8, seconds=0.5)}
+    rows = {str(row["stage"]): row for row in seen.rows(1000, 1, "", 8, seconds=0.5)}
     assert rows[WHOLE]["p50_ms"] == 30
     assert rows["page and answer"]["p50_ms"] == 2
     assert rows["gRPC"]["p95_ms"] > 20
@@ -113,10 +117,12 @@ def test_the_summary_is_of_the_most_documents_and_of_the_worst_recall() -> None:
             {"documents": size, "documents_per_s": 2.0, "held_gib": 0.25, "peak_gib": 0.5, "graph_peak_gib": 0.25}
         )
         rows += [{"documents": size, "ranking": each, "recall_at_10": recall} for each in ("dense", "dense, one year")]
-        seen = Seen()
-        seen.take(SearchResponse(timings=SearchTimings(personalize_ms=size / 1000)), size / 100)
-        rows += [*seen.rows(size, FULL, 1, 1.0), *seen.rows(size, FULL, 8, 1.0)]
+        for processes, part in ((1, 100), (3, 300)):
+            seen = Seen()
+            seen.take(SearchResponse(timings=SearchTimings(personalize_ms=size / part / 10)), size / part)
+            rows += [row for together in (1, 8) for row in seen.rows(size, processes, FULL, together, 1.0)]
     found = summary_of(rows)
     assert (found["documents_indexed"], found["ann_recall_at_10"]) == (3000, 0.97)
     assert (found["index_peak_gib"], found["index_peak_mapped_gib"]) == (0.25, 0.75)
     assert (found["personal_p99_ms"], found["search_p95_ms_c8"]) == (3, 30)
+    assert (found["personal_p99_ms_apart"], found["search_p95_ms_c8_apart"]) == (1, 10)

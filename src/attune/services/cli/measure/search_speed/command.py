@@ -32,8 +32,10 @@ from attune.services.search.index.settings import IndexSettings
 
 _BATCH = 64
 _FEWEST = 100
-_SEARCHES = 1640
-"""Whole ones, of each size: some to warm up, and a fourth of the others each way."""
+_SEARCHES = 3280
+"""Whole ones, of each size: half of them by roles in one process, and half by roles in one each; of either half some to
+warm up, and a fourth of the others each way.
+"""
 
 
 def search(  # noqa: PLR0913 - options of a command
@@ -60,16 +62,16 @@ def search(  # noqa: PLR0913 - options of a command
 
     The encoder embeds some real documents, which is timed. The documents of the index are made up of those: vectors
     near theirs, and pieces of their texts. One year of ten is searched, too. Whole searches go through the services,
-    with embedding and knowledge on this machine, of nobody and of a user with a full record. The settings of the
-    environment count.
+    with embedding and knowledge on this machine, first all in one process and then each in one of its own, of nobody
+    and of a user with a full record. The settings of the environment count.
 
     Example: attune bench search --data corpora/scifact --documents 100000 --documents 1000000
     """
     with told_plainly(), _place(keep, directory) as place:
         config = _config(place)
         material, embedding, identity = _embedded(data, embedded, queries, seed)
-        settle_people(config, material.texts)
         sizes, settings = sorted(documents or [100_000]), IndexSettings.of(config)
+        settle_people(config, material.texts, sizes[0])
         plan = Plan(config.data_dir / "index", identity, sizes, queries, settings)
         rows = [embedding, *_measured(plan, material, config)]
         made = make_report(rows, summary_of(rows), system_clock())
@@ -152,14 +154,13 @@ def _measure_and_send(plan: Plan, material: Material, connection: Connection) ->
 
 
 def summary_of(rows: Sequence[Row]) -> dict[str, float]:
-    """Of the most documents, for a user with a full record; the worst recall."""
+    """Of the most documents, for a user with a full record, by roles in one process and apart; the worst recall."""
     largest = max(int(row["documents"]) for row in rows if "documents" in row)
     of_largest = [row for row in rows if row.get("documents") == largest]
     (filled,) = [row for row in of_largest if "peak_gib" in row]
-    whole = {(str(row["stage"]), int(row["together"])): row for row in of_largest if row.get("user") == FULL}
     return {
-        "personal_p99_ms": float(whole[PERSONAL, 1]["p99_ms"]),
-        **{f"search_p95_ms_c{each}": float(whole[WHOLE, each]["p95_ms"]) for each in (1, TOGETHER)},
+        **_summary_of_whole([row for row in of_largest if row.get("processes") == 1], ""),
+        **_summary_of_whole([row for row in of_largest if row.get("processes", 1) != 1], "_apart"),
         "ann_recall_at_10": _worst(rows, "dense"),
         "ann_recall_at_10_filtered": _worst(rows, "dense, one year"),
         "documents_indexed": float(largest),
@@ -167,6 +168,14 @@ def summary_of(rows: Sequence[Row]) -> dict[str, float]:
         "index_peak_mapped_gib": float(filled["peak_gib"]) + float(filled["graph_peak_gib"]),
         "indexed_per_s": float(filled["documents_per_s"]),
         "embedded_per_s": float(rows[0]["embedded_per_s"]),
+    }
+
+
+def _summary_of_whole(rows: Sequence[Row], how: str) -> dict[str, float]:
+    whole = {(str(row["stage"]), int(row["together"])): row for row in rows if row["user"] == FULL}
+    return {
+        f"personal_p99_ms{how}": float(whole[PERSONAL, 1]["p99_ms"]),
+        **{f"search_p95_ms_c{each}{how}": float(whole[WHOLE, each]["p95_ms"]) for each in (1, TOGETHER)},
     }
 
 

@@ -19,13 +19,15 @@ def entity_id(number: int) -> str:
     return f"entity-{number % ENTITIES}"
 
 
-def settle_people(config: Config, texts: Sequence[str]) -> None:
-    """Write the catalog, whose entities are called by two words of a text each, and the user."""
+def settle_people(config: Config, texts: Sequence[str], documents: int) -> None:
+    """Write the catalog, whose entities are called by two words of a text each, and the user, who has read some of so
+    many documents.
+    """
     ids = [entity_id(number) for number in range(ENTITIES)]
     lines = (json.dumps({"id": each, "label": _label(texts, number)}) + "\n" for number, each in enumerate(ids))
     config.catalog.write_text("".join(lines), encoding="utf-8")
     store = open_store(config)
-    population = Population(ids, 1, _OF_A_USER, 1)
+    population = Population(ids, 1, _OF_A_USER, 1, documents=documents, document_id=str)
     store.put_users((UserKey(DEFAULT_TENANT, FULL), record) for _, record in population.records(0, 1))
     store.close()
 

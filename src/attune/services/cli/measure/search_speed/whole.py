@@ -1,4 +1,6 @@
-"""Whole searches through the service, with embedding and knowledge on this machine, as `attune up` runs them."""
+"""Whole searches through the service, with embedding and knowledge on this machine: in one process, as `attune up` runs
+them, and each in a process of its own, as a cluster does.
+"""
 
 import multiprocessing
 import time
@@ -6,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -25,6 +28,9 @@ TOGETHER = 8
 WHOLE = "whole search"
 PERSONAL = "personalize"
 _ROLES = (RoleName.EMBEDDING, RoleName.KNOWLEDGE, RoleName.SEARCH)
+_Layout = tuple[tuple[RoleName, ...], ...]
+"""The roles of each process, those that others ask first."""
+TOGETHER_AND_APART: tuple[_Layout, ...] = ((_ROLES,), tuple((role,) for role in _ROLES))
 _WARM_UP = 40
 _STAGES = ("embed", "retrieve", PERSONAL)
 
@@ -44,11 +50,12 @@ class Seen:
         for name, value in found.items():
             self.stages.setdefault(name, []).append(value)
 
-    def rows(self, documents: int, user: str, together: int, seconds: float) -> list[Row]:
+    def rows(self, documents: int, processes: int, user: str, together: int, seconds: float) -> list[Row]:
         whole = sum(self.stages[WHOLE])
         return [
             {
                 "documents": documents,
+                "processes": processes,
                 "user": user or "nobody",
                 "together": together,
                 "stage": name,
@@ -63,21 +70,30 @@ class Seen:
 
 
 def whole_searches(config: Config, documents: int, queries: Sequence[str]) -> list[Row]:
-    """Rows of searches of nobody and of a user with a full record, one at a time and eight together. No query comes
-    twice: the service remembers vectors of texts.
+    """Rows of searches of nobody and of a user with a full record, one at a time and eight together, by the roles in
+    one process and in one each. No query comes twice: the service remembers vectors of texts.
     """
+    rows: list[Row] = []
+    fresh = iter(queries)
+    each = len(queries) // len(TOGETHER_AND_APART)
+    for layout in TOGETHER_AND_APART:
+        rows += _of_layout(config, documents, list(islice(fresh, each)), layout)
+    return rows
+
+
+def _of_layout(config: Config, documents: int, queries: Sequence[str], layout: _Layout) -> list[Row]:
     rows: list[Row] = []
     fresh = iter(queries)
     each = (len(queries) - _WARM_UP) // 4
     with ExitStack() as stack:
-        addresses = stack.enter_context(_served(config))
+        addresses = stack.enter_context(_served(config, layout))
         clients = [stack.enter_context(Client(addresses)) for _ in range(TOGETHER)]
         _searched(clients, fresh, _WARM_UP, FULL)
         for user in ("", FULL):
             for together in (1, TOGETHER):
                 started = time.perf_counter()
                 seen = _searched(clients[:together], fresh, each, user)
-                rows += seen.rows(documents, user, together, time.perf_counter() - started)
+                rows += seen.rows(documents, len(layout), user, together, time.perf_counter() - started)
     return rows
 
 
@@ -97,11 +113,20 @@ def _searched(clients: Sequence[Client], queries: Iterator[str], count: int, use
 
 
 @contextmanager
-def _served(config: Config) -> Iterator[Addresses]:
-    """The services in a process of their own: whoever asks does not hold their interpreter lock."""
+def _served(config: Config, layout: _Layout) -> Iterator[Addresses]:
+    """The services, in processes of their own: whoever asks does not hold their interpreter lock."""
+    with ExitStack() as stack:
+        for roles in layout:
+            config = stack.enter_context(_process_of(roles, config))
+        yield Addresses.of(config)
+
+
+@contextmanager
+def _process_of(roles: Sequence[RoleName], config: Config) -> Iterator[Config]:
+    """The settings, with where these roles are found."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(config, theirs))
+    process = context.Process(target=_serve, args=(roles, config, theirs))
     process.start()
     theirs.close()
     try:
@@ -114,11 +139,11 @@ def _served(config: Config) -> Iterator[Addresses]:
         process.join()
 
 
-def _serve(config: Config, connection: Connection) -> None:
+def _serve(roles: Sequence[RoleName], config: Config, connection: Connection) -> None:
     configure_logs("error")
-    with running_system(config, system_clock, roles=_ROLES) as system:
+    with running_system(config, system_clock, roles=roles) as system:
         leave_start_out_of_collections()
-        connection.send(Addresses.of(system.config))
+        connection.send(system.config)
         _until_hung_up(connection.recv)
 
 

@@ -4,7 +4,7 @@ Their events are real ones as far as a store can tell: they go through the same 
 and how often, is drawn by a seed; a thousand different records are made, and each user gets one of them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -33,6 +33,10 @@ class Population:
     capacity: int
     full_every: int
     seed: int = 0
+    documents: int = 1_000_000
+    """How many there are to read."""
+    document_id: Callable[[int], str] = "article-{:06}".format
+    """Of each by its number."""
 
     def is_full(self, number: int) -> bool:
         """Whether the user of that number has a full record."""
@@ -89,6 +93,9 @@ class Population:
     def _event(self, number: int, name: str, random: Random) -> Projected:
         return self._of(self.user(number), name, random.sample(list(self.entity_ids), 2), random)
 
+    def _read_by(self, name: str) -> str:
+        return self.document_id(crc32(name.encode()) % self.documents)
+
     def _of(self, user: UserKey, name: str, entity_ids: Sequence[str], random: Random) -> Projected:
         at = NOW - timedelta(days=_DAYS * random.random() ** 2)
         kind, source = random.choice(
@@ -96,7 +103,7 @@ class Population:
         )
         weight = 1.0 if source is Source.QUERY else random.uniform(0.1, 1.0)
         seen = tuple(Observation(entity_id, kind, source, at, weight) for entity_id in entity_ids)
-        read = Noted(_article(name), at, entity_ids=tuple(entity_ids)) if source is Source.DOCUMENT else None
+        read = Noted(self._read_by(name), at, entity_ids=tuple(entity_ids)) if source is Source.DOCUMENT else None
         return Projected(name, user, at, at, seen, read)
 
 
@@ -108,7 +115,3 @@ def _read(record: UserRecord, event: Projected) -> None:
     if event.observations[0].kind is EventKind.DWELL and record.readings:
         read = replace(read, text=list(record.readings)[-1])
     record.note_reading(read)
-
-
-def _article(name: str) -> str:
-    return f"article-{crc32(name.encode()) % 1_000_000:06}"
