@@ -39,7 +39,7 @@ def test_its_order_is_the_order_and_scores_stay_where_they_are(scores: list[floa
     assert known == sorted(known, reverse=True)
     assert given_scores[len(known) :] == [None] * (len(scores) - len(known))
     assert [each.id for each in in_plain_order(found)] == [each.id for each in found]
-    for each in personal_ranking(found, [()] * len(found), NOBODY, 0.0, 10):
+    for each in personal_ranking(found, [()] * len(found), NOBODY, 0.0):
         assert sum(part.contribution for part in explain(each).parts) == pytest.approx(each.score)
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from attune.embedding.v1 import embedding_pb2 as embedding
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.search.notices import NAMED, GeneralistCount, of_augmentation, of_empty_domains
-from attune.services.search.searching import Wish
 from attune.services.search.service import _notices_of_augmentation
+from attune.services.search.wish import Wish
 
 EXPERTS = frozenset({"general", "medicine"})
 

@@ -28,7 +28,7 @@ FORMULAS: dict[str, Ranking] = {name: Formula(name) for name in (PLAIN, PERSONAL
 
 def candidates(entities: Sequence[Sequence[str]], weight: float = 0.35, **strengths: float) -> list[Ranked]:
     person = Person({key: Acquaintance(key, key, value, reads=1) for key, value in strengths.items()})
-    return personal_ranking(FUSED, entities, person, weight, 10)
+    return personal_ranking(FUSED, entities, person, weight)
 
 
 def page_of(

@@ -30,8 +30,9 @@ from attune.services.search.ordering import Draw, Ordering
 from attune.services.search.paging import RANKED_ANEW, Page, Pages, Place
 from attune.services.search.personal import Ranked, Weight
 from attune.services.search.ranking.configured import Rankings
-from attune.services.search.searching import Found, Wish
+from attune.services.search.searching import Found
 from attune.services.search.service import SearchServicer
+from attune.services.search.wish import Wish
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
 PROTO = Path(__file__).parents[3] / "protos/attune/search/v1/search.proto"

@@ -23,9 +23,9 @@ def knowing(coverage: float = 0.0, **strengths: float) -> Person:
 PLAIN = [fused(place) for place in range(1, 21)]
 
 
-def order(person: Person, entities: dict[int, tuple[str, ...]], weight: float = MOST, page_size: int = 10) -> list[str]:
+def order(person: Person, entities: dict[int, tuple[str, ...]], weight: float = MOST) -> list[str]:
     listed = [entities.get(place, ()) for place in range(1, 21)]
-    return [each.fused.id for each in personal_ranking(PLAIN, listed, person, weight, page_size)]
+    return [each.fused.id for each in personal_ranking(PLAIN, listed, person, weight)]
 
 
 def test_for_nobody_the_plain_order_stays() -> None:
@@ -45,13 +45,8 @@ def test_without_weight_nothing_moves() -> None:
     assert order(knowing(asyncio=0.9), {8: ("asyncio",)}, weight=0.0) == [each.id for each in PLAIN]
 
 
-def test_the_plain_winner_stays_on_the_first_page() -> None:
-    ranked = order(knowing(asyncio=0.99), dict.fromkeys(range(5, 15), ("asyncio",)), weight=2 * MOST, page_size=5)
-    assert "d1" in ranked[:5]
-
-
 def test_no_documents_rank_to_nothing() -> None:
-    assert personal_ranking([], [], NOBODY, MOST, 10) == []
+    assert personal_ranking([], [], NOBODY, MOST) == []
 
 
 @pytest.mark.parametrize(
@@ -94,7 +89,7 @@ def test_a_name_that_all_the_best_documents_bear_leaves_the_query_open() -> None
 def test_every_document_stays_and_every_score_is_the_sum_of_its_parts(
     strengths: dict[str, float], entities: list[list[str]], weight: float
 ) -> None:
-    ranked = personal_ranking(PLAIN, entities, knowing(**strengths), weight, 10)
+    ranked = personal_ranking(PLAIN, entities, knowing(**strengths), weight)
     assert sorted(each.fused.id for each in ranked) == sorted(each.id for each in PLAIN)
     for each in ranked:
         assert 0 <= each.affinity < 1 or math.isclose(each.affinity, 1)

@@ -10,7 +10,8 @@ from attune.services.search.explain import explain
 from attune.services.search.index.bm25 import terms_of
 from attune.services.search.index.port import Candidate, Document, Index, IndexedDocument
 from attune.services.search.quotes import quoted
-from attune.services.search.searching import Found, Searcher, Wish
+from attune.services.search.searching import Found, Searcher
+from attune.services.search.wish import Wish
 
 BY_WORDS = [Candidate("a", 9.0), Candidate("b", 5.0)]
 

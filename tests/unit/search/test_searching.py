@@ -10,7 +10,9 @@ from tests.unit.search.conftest import DIMENSION, Services
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import Call, enter_call
 from attune.services.search.index.port import Document, Index, IndexedDocument
-from attune.services.search.searching import CANDIDATES, Found, Searcher, Wish
+from attune.services.search.retrieving import CANDIDATES
+from attune.services.search.searching import Found, Searcher
+from attune.services.search.wish import Wish
 
 
 class Asked:

@@ -13,8 +13,9 @@ from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import Call, enter_call
 from attune.services.search.gateway import Augmentation
 from attune.services.search.index.port import Candidate, Document, Index, IndexedDocument
-from attune.services.search.searching import Found, Searcher, Wish
+from attune.services.search.searching import Found, Searcher
 from attune.services.search.spaces import Space, merge, with_hits, worth_searching
+from attune.services.search.wish import Wish
 
 INHABITED = {"law": "law@1", "bio": "bio@1", "code": "code@1", "news": "news@1"}
 

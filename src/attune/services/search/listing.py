@@ -18,7 +18,8 @@ from attune.services.search.ordering import Draw, Ordered, Ordering
 from attune.services.search.personal import Weight
 from attune.services.search.ranking.configured import Rankings
 from attune.services.search.ranking.rankings import PLAIN
-from attune.services.search.searching import Found, Searcher, Wish
+from attune.services.search.searching import Found, Searcher
+from attune.services.search.wish import Wish
 
 NOTHING_LEFT = "all of the query was taken out by feedback in this session: nothing was searched for"
 

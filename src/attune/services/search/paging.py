@@ -24,7 +24,7 @@ from attune.services.search.index.port import Document
 from attune.services.search.kept_rankings import KeptRankings
 from attune.services.search.listing import Listed, Lists
 from attune.services.search.ordering import Placed
-from attune.services.search.searching import Wish
+from attune.services.search.wish import Wish
 
 RANKED_ANEW = (
     "page_token: the ranking of the page before is not kept any more; this one was made anew, without what was shown"

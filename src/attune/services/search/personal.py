@@ -107,17 +107,15 @@ def personal_ranking(
     entities: Sequence[Sequence[str]],
     person: Person,
     weight: float,
-    page_size: int,
     contexts: Contexts = NO_CONTEXTS,
 ) -> list[Ranked]:
-    """All candidates by personal score. The plain winner never leaves the first page.
+    """All candidates by personal score. That the plain winner never leaves the first page, `Ordering` sees to.
 
     Args:
         fused: the candidates in their plain order.
         entities: the entity ids of each candidate.
         person: the user's acquaintance with them.
         weight: of the affinity, from `weigh`.
-        page_size: how many hits a page has.
         contexts: what session and history add.
     """
     holders = Counter(each for ids in entities for each in set(ids))
@@ -139,7 +137,7 @@ def personal_ranking(
             )
         )
     ranked.sort(key=lambda each: (-each.score, each.plain_rank))
-    return _keep_winner(ranked, page_size)
+    return ranked
 
 
 def _evidence(ids: Sequence[str], person: Person, holders: Counter[str], total: int) -> tuple[Evidence, ...]:
@@ -160,10 +158,3 @@ def _spread(names: frozenset[str], entities: Sequence[Sequence[str]]) -> float:
 def _lead(fused: Sequence[Fused]) -> float:
     cosines = sorted((each.scores["dense"] for each in fused if "dense" in each.scores), reverse=True)
     return cosines[0] - cosines[1] if len(cosines) > 1 else 0.0
-
-
-def _keep_winner(ranked: list[Ranked], page_size: int) -> list[Ranked]:
-    place = next((index for index, each in enumerate(ranked) if each.plain_rank == 1), 0)
-    if place >= page_size:
-        ranked.insert(page_size - 1, ranked.pop(place))
-    return ranked

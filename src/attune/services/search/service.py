@@ -33,7 +33,8 @@ from attune.services.search.notices import of_augmentation
 from attune.services.search.paging import Pages
 from attune.services.search.ranking.configured import Rankings
 from attune.services.search.refusals import tells_of_the_index
-from attune.services.search.searching import NO_CROSS_ENCODER, Found, Searcher, Wish
+from attune.services.search.searching import NO_CROSS_ENCODER, Found, Searcher
+from attune.services.search.wish import Wish
 
 _DEFAULT_PAGE = 10
 Context = grpc.aio.ServicerContext[Any, Any]

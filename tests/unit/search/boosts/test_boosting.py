@@ -15,11 +15,16 @@ from attune.services.runtime.metrics import Metrics
 from attune.services.search.boosts.boosting import boosted
 from attune.services.search.boosts.declared import Boost, DeclaredBoosts
 from attune.services.search.boosts.formulas import Formula, Keyword, Number, Recency
+from attune.services.search.comparing.plan import Assignment
 from attune.services.search.explain import explain
 from attune.services.search.fusion import Fused, in_plain_order
 from attune.services.search.index.port import Document, Index, IndexedDocument
+from attune.services.search.ordering import Draw, Ordering
 from attune.services.search.person import NOBODY, Acquaintance, Person
 from attune.services.search.personal import personal_ranking
+from attune.services.search.ranking.rankings import PERSONAL, PLAIN
+from attune.services.search.ranking.rankings import Formula as RankingFormula
+from attune.services.search.ranking.token import Method
 from attune.services.search.service import Configured, SearchServicer
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
@@ -102,11 +107,15 @@ def test_parts_add_up_and_the_winner_for_everybody_stays_on_the_first_page(
     found, _ = boosted(boosts(*formulas), fused, with_attributes(fused, attributes), NOW)
     assert found == in_plain_order(found)
     person = Person({f"e{key}": Acquaintance(f"e{key}", "x", strength, reads=1) for key, strength in known.items()})
-    ranked = personal_ranking(found, [(f"e{each.id[1:]}",) for each in found], person, weight, page_size)
-    assert found[0].id in [each.fused.id for each in ranked[:page_size]]
+    entities = [(f"e{each.id[1:]}",) for each in found]
+    ranked = personal_ranking(found, entities, person, weight)
+    by_formula = Assignment((PERSONAL,), Method.NOTHING, None)
+    ordering = Ordering(ranked, entities, {name: RankingFormula(name) for name in (PLAIN, PERSONAL)})
+    page = ordering.whole(Draw(page_size, "q"), by_formula, PERSONAL).hits(0, page_size)
+    assert found[0].id in [each.ranked.fused.id for each in page]
     for each in ranked:
         assert sum(part.contribution for part in explain(each).parts) == pytest.approx(each.score, abs=1e-9)
-    for_nobody = personal_ranking(found, [()] * len(found), NOBODY, weight, page_size)
+    for_nobody = personal_ranking(found, [()] * len(found), NOBODY, weight)
     assert [each.fused.id for each in for_nobody] == [each.id for each in found]
 
 

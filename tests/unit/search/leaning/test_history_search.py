@@ -23,7 +23,8 @@ from attune.services.search.leaning.gates import Gates
 from attune.services.search.person import Person, Remembered
 from attune.services.search.personal import Ranked
 from attune.services.search.ranking.rankings import PLAIN, Formula
-from attune.services.search.searching import Found, Searcher, Wish
+from attune.services.search.searching import Found, Searcher
+from attune.services.search.wish import Wish
 
 AXES = np.eye(DIMENSION, dtype=np.float32)
 AT = datetime(2026, 5, 3, tzinfo=UTC)

@@ -20,7 +20,8 @@ from attune.services.search.leaning.gate import Gate
 from attune.services.search.leaning.gates import Gates
 from attune.services.search.listing import Listed, Lists
 from attune.services.search.ranking.configured import Rankings
-from attune.services.search.searching import Found, Searcher, Wish
+from attune.services.search.searching import Found, Searcher
+from attune.services.search.wish import Wish
 
 AXES = np.eye(DIMENSION, dtype=np.float32)
 SPREAD = 120

@@ -1,13 +1,12 @@
 """A search's ranking, leaned on what the user was just told or asked, and on what the user has read and said."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from attune.services.search.fusion import Fused, best_score, dense_share, reciprocal_rank
-from attune.services.search.index.port import FloatVector, Index
+from attune.services.search.index.port import FloatVector
 from attune.services.search.leaning.gate import Asked
 from attune.services.search.leaning.gates import Gates
 from attune.services.search.leaning.interests import Known
@@ -71,21 +70,20 @@ class Question:
     session: FloatVector | None = None
 
 
-async def weigh_contexts(
-    index: Index,
-    tenant: str,
+def weigh_contexts(
     question: Question,
     fused: Sequence[Fused],
+    vectors: Mapping[str, FloatVector],
     known: Known,
     gates: Gates,
     wanted: float,
 ) -> Contexts:
-    """What the contexts do to each of the documents, which are in the plain order."""
-    is_alone = question.session is None and not known
-    if is_alone or not fused or not question.query.any():
+    """What the contexts do to each of the documents, which are in the plain order; `vectors` are theirs in the
+    question's space, by id.
+    """
+    if question.session is None and not known:
         return Contexts()
     ids = [each.id for each in fused]
-    vectors = await asyncio.to_thread(index.vectors, tenant, ids, question.space.key)
     candidates = _candidates(fused, vectors, len(question.query))
     found = lean(
         question.asked,

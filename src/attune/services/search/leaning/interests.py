@@ -1,14 +1,13 @@
 """What a user has read and said, as vectors that documents are compared with."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import grpc
 import numpy as np
 import structlog
 
-from attune.services.search.index.port import FloatVector, Index
+from attune.services.search.index.port import FloatVector
 from attune.services.search.leaning.leaned import Interests
 from attune.services.search.leaning.said import SaidVectors
 from attune.services.search.person import Remembered
@@ -36,19 +35,29 @@ class Known:
         return bool(self.statements or self.documents)
 
 
-async def known_interests(
-    index: Index, statements: SaidVectors, tenant: str, history: Sequence[Remembered], space: Space
+def known_interests(
+    history: Sequence[Remembered],
+    documents: Mapping[str, FloatVector],
+    statements: Sequence[tuple[Remembered, FloatVector]],
 ) -> Known:
-    """Those that can be compared with documents of the space.
-
-    A document that was deleted, or that another expert has embedded, is none. Where statements cannot be embedded now,
-    documents count alone.
+    """Those of a history that can be compared with documents of a space: the `documents` of it that have a vector
+    there, by id, and its `statements`. A document that was deleted, or that another expert has embedded, is none.
     """
-    read, said = await asyncio.gather(
-        _of_documents(index, tenant, [each for each in history if each.document_id], space),
-        _of_statements(statements, tenant, [each for each in history if each.statement], space),
-    )
-    return Known(_evidence(said), _evidence(read))
+    read = [(each, documents[each.document_id]) for each in history if each.document_id in documents]
+    return Known(_evidence(statements), _evidence(read))
+
+
+async def statements_of(
+    history: Sequence[Remembered], vectors: SaidVectors, tenant: str, space: Space
+) -> list[tuple[Remembered, FloatVector]]:
+    """The statements of a history with their vectors; none where they cannot be embedded now: documents count alone."""
+    said = [each for each in history if each.statement]
+    try:
+        found = await vectors.all_of(tenant, [each.statement for each in said], space.domain, space.key or "")
+    except grpc.aio.AioRpcError as error:
+        _log.warning("the user's statements do not count: they cannot be embedded", code=error.code().name)
+        return []
+    return [(each, vector) for each, vector in zip(said, found, strict=True) if vector is not None]
 
 
 def _evidence(pairs: Sequence[tuple[Remembered, FloatVector]]) -> Evidence | None:
@@ -56,25 +65,3 @@ def _evidence(pairs: Sequence[tuple[Remembered, FloatVector]]) -> Evidence | Non
         return None
     interests = Interests(np.stack([vector for _, vector in pairs]), np.ones(len(pairs)))
     return Evidence(interests, tuple(replace(each, statement="") for each, _ in pairs))
-
-
-async def _of_documents(
-    index: Index, tenant: str, read: Sequence[Remembered], space: Space
-) -> list[tuple[Remembered, FloatVector]]:
-    if not read:
-        return []
-    ids = [each.document_id for each in read]
-    vectors = await asyncio.to_thread(index.vectors, tenant, ids, space.key)
-    return [(each, vectors[each.document_id]) for each in read if each.document_id in vectors]
-
-
-async def _of_statements(
-    statements: SaidVectors, tenant: str, said: Sequence[Remembered], space: Space
-) -> list[tuple[Remembered, FloatVector]]:
-    try:
-        texts = [each.statement for each in said]
-        vectors = await statements.all_of(tenant, texts, space.domain, space.key or "")
-    except grpc.aio.AioRpcError as error:
-        _log.warning("the user's statements do not count: they cannot be embedded", code=error.code().name)
-        return []
-    return [(each, vector) for each, vector in zip(said, vectors, strict=True) if vector is not None]
