@@ -14,7 +14,7 @@ from tests.e2e.process import ATTUNE, attune, environment
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]  # it starts every role as a process of its own, some twice
 
-PHASES = ("steady", "killed", "rolling", "unauthorised")
+PHASES = ("steady", "killed", "rolling", "rolling-plain", "unauthorised")
 """Without the soak, which takes half a minute to tell anything."""
 SHORT = ("--minutes", "0.02", "--apart", "0.5", "--rate", "20", "--together", "4")
 
@@ -58,6 +58,8 @@ def test_nothing_is_lost_and_nobody_is_answered(measured: dict[str, Any]) -> Non
     assert summary["unauthorised_rpcs_answered"] == 0
     assert summary["rolling_restart_requests"] > 0
     assert summary["rolling_restart_ended_badly"] == 0
+    assert summary["rolling_restart_plain_requests"] > 0
+    assert summary["rolling_restart_plain_failed_not_retryable"] == 0
     assert summary["killed_failed_not_retryable"] == 0
 
 

@@ -2,8 +2,8 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -17,14 +17,15 @@ from attune.search.v1.search_pb2 import Document, SearchResponse, SearchTimings
 from attune.services.cli.main import app
 from attune.services.cli.measure.errors import BenchError
 from attune.services.cli.measure.memory import held_mib, resident_mib, watched
+from attune.services.cli.measure.system import roles as roles_module
 from attune.services.cli.measure.system.calls import SHARES, Asking, Material, stages_of
 from attune.services.cli.measure.system.command import MOST_HELD_GROWTH_MIB, broken
 from attune.services.cli.measure.system.figures import failed, latency_rows, outside, stage_rows, window_row
 from attune.services.cli.measure.system.ledger import Ledger, Losses, RefusedEventsError, losses
 from attune.services.cli.measure.system.memory import growth_mib
-from attune.services.cli.measure.system.phases import Bench, rolling
+from attune.services.cli.measure.system.phases import Bench, rolling, rolling_plain
 from attune.services.cli.measure.system.ports import free_ports
-from attune.services.cli.measure.system.roles import FOUND_WITHIN_S, Window
+from attune.services.cli.measure.system.roles import FOUND_WITHIN_S, SURGED, Window, running_roles
 from attune.services.cli.measure.system.traffic import OK, REFUSED, Call, Offered, Traffic
 from attune.services.client import interaction
 from attune.services.runtime.config import RoleName
@@ -278,29 +279,103 @@ def test_memory_that_grows_is_told_beyond_the_bar() -> None:
 
 
 class Replaced:
-    """Roles, of which one ends badly when it is replaced."""
+    """Roles that are away from the first second to the second; one of them ends badly when it is replaced."""
 
     def replace(self, role: RoleName) -> Window:
         return Window(role, 0, 1, status=-9 if role is RoleName.INGEST else 0)
 
 
 class Quiet(Bench):
-    """With one call in place of traffic."""
+    """With a few calls in place of traffic, and who made them."""
+
+    made: Sequence[Call] = ()
+    waited: bool | None = None
 
     @contextmanager
     def traffic(self, *, wait_for_ready: bool = False) -> Iterator[list[Call]]:
-        assert wait_for_ready
-        yield [call(0, 1)]
+        self.waited = wait_for_ready
+        yield list(self.made)
+
+
+def quiet(*made: Call) -> Quiet:
+    roles: Any = Replaced()
+    bench = Quiet(roles, MATERIAL, Ledger(), Offered(1, 1), "", lambda _: None, apart_s=0)
+    bench.made = made
+    return bench
 
 
 def test_a_role_that_ends_badly_is_counted_and_told() -> None:
-    roles: Any = Replaced()
-    bench = Quiet(roles, MATERIAL, Ledger(), Offered(1, 1), "", lambda _: None, apart_s=0)
+    bench = quiet(call(0, 1))
     rolling(bench)
+    assert bench.waited
     assert {row["role"]: row["status"] for row in bench.rows if "role" in row} == {
         str(role): -9 if role is RoleName.INGEST else 0 for role in RoleName
     }
     assert broken(bench.summary) == ["rolling_restart_ended_badly is 1"]
+
+
+def test_who_does_not_wait_may_fail_while_a_role_is_away_and_is_counted_under_a_name_of_its_own() -> None:
+    beyond = 1 + FOUND_WITHIN_S + 1
+    bench = quiet(call(0, 1), call(0, 1, "UNAVAILABLE"), call(beyond, beyond + 1, "UNAVAILABLE"), call(0, 1, "UNKNOWN"))
+    rolling_plain(bench)
+    assert bench.waited is False
+    assert {row["phase"] for row in bench.rows} == {"rolling-plain"}
+    assert bench.summary == {
+        "rolling_restart_plain_requests": 4,
+        "rolling_restart_plain_failed_requests": 3,
+        "rolling_restart_plain_failed_outside_windows": 1,
+        "rolling_restart_plain_failed_not_retryable": 1,
+        "rolling_restart_plain_ended_badly": 1,
+    }
+
+
+def test_what_may_be_tried_again_and_met_a_window_is_not_told() -> None:
+    bench = quiet(call(0, 1, "UNAVAILABLE"))
+    rolling_plain(bench)
+    assert broken(bench.summary) == ["rolling_restart_plain_ended_badly is 1"]
+
+
+class Started:
+    """A process that is up at once, and waits for the one before where that is asked."""
+
+    pid = 0
+
+    def read_line(self) -> str:
+        return "{}"
+
+    def has_logged(self, _words: str) -> bool:
+        return True
+
+    def ask_to_end(self) -> None:
+        pass
+
+    def end_within(self, _seconds: float) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("role", list(RoleName))
+def test_a_process_has_metrics_and_one_that_takes_over_has_the_ports_of_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: RoleName
+) -> None:
+    settings: list[Mapping[str, str]] = []
+
+    def started(_name: str, _options: Any, given: Mapping[str, str], _log: Path) -> AbstractContextManager[Started]:
+        settings.append(given)
+        return nullcontext(Started())
+
+    monkeypatch.setattr(roles_module, "own_system", started)
+    monkeypatch.setattr(roles_module, "FOUND_WITHIN_S", 0)
+    with running_roles(tmp_path, {}) as roles:
+        roles.replace(role)
+    *first, new = [(each[f"ATTUNE_{role.upper()}_PORT"], each["ATTUNE_METRICS_PORT"]) for each in of(role, settings)]
+    assert (new in first) is (role not in SURGED)
+    drawn = [each["ATTUNE_METRICS_PORT"] for each in settings]
+    assert len(set(drawn)) == len(settings) - (role not in SURGED)
+    assert all(int(each) > 0 for each in drawn)
+
+
+def of(role: RoleName, settings: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    return [each for each in settings if f"ATTUNE_{role.upper()}_PORT" in each]
 
 
 def test_a_corpus_that_is_not_there_is_told_in_a_sentence(tmp_path: Path) -> None:

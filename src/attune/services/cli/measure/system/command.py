@@ -19,7 +19,7 @@ from attune.services.cli.measure.errors import BenchError
 from attune.services.cli.measure.report import make_report, show, write
 from attune.services.cli.measure.system.calls import Material
 from attune.services.cli.measure.system.ledger import Ledger, losses
-from attune.services.cli.measure.system.phases import Bench, Phase, killed, rolling, soak, steady
+from attune.services.cli.measure.system.phases import Bench, Phase, killed, rolling, rolling_plain, soak, steady
 from attune.services.cli.measure.system.roles import running_roles
 from attune.services.cli.measure.system.traffic import Offered
 from attune.services.cli.measure.system.unauthorised import unauthorised_rows
@@ -58,11 +58,12 @@ def system(  # noqa: PLR0913 - options of a command
     """Measure the whole system: every role a process of its own, under mixed traffic, killed and replaced.
 
     Phases: steady (traffic alone), soak (memory of each role), killed (kill -9 of each role in turn), rolling (each
-    role replaced in turn, by callers that wait for a service that is not there), unauthorised (every RPC called by
-    nobody). At the end all acknowledged events must be in the log and counted once. Engines are those in files: of
-    ATTUNE_* the environment says what the encoder computes with, and nothing else. Ends with status 1 where an event
-    was lost, a call failed that must not, a phase had no calls, a replaced role did not end with status 0, what a role
-    holds grew by more than 16 MiB in a soak, or an unauthorised caller was answered.
+    role replaced in turn, under callers that wait for a service that is not there), rolling-plain (the same under
+    those that try four times), unauthorised (every RPC called by nobody). At the end all acknowledged events must be
+    in the log and counted once. Engines are those in files: of ATTUNE_* the environment says what the encoder
+    computes with, and nothing else. Ends with status 1 where an event was lost, a call failed that must not, a phase
+    had no calls, a replaced role did not end with status 0, what a role holds grew by more than 16 MiB in a soak, or
+    an unauthorised caller was answered.
 
     Example: attune bench system --minutes 1 --soak-minutes 1
     """
@@ -149,6 +150,8 @@ def _measure(bench: Bench, phases: Sequence[Phase], minutes: float, soak_minutes
         killed(bench)
     if Phase.ROLLING in phases:
         rolling(bench)
+    if Phase.ROLLING_PLAIN in phases:
+        rolling_plain(bench)
     if Phase.UNAUTHORISED in phases:
         _add_unauthorised(bench)
     _add_losses(bench, place / "data")
@@ -182,6 +185,9 @@ _MUST_BE_ZERO = (
     "killed_failed_not_retryable",
     "rolling_restart_failed_requests",
     "rolling_restart_ended_badly",
+    "rolling_restart_plain_failed_outside_windows",
+    "rolling_restart_plain_failed_not_retryable",
+    "rolling_restart_plain_ended_badly",
     "unauthorised_rpcs_answered",
     "acknowledged_events_lost",
     "events_counted_twice",
@@ -193,6 +199,7 @@ _MUST_NOT_BE_ZERO = (
     "soak_requests",
     "killed_requests",
     "rolling_restart_requests",
+    "rolling_restart_plain_requests",
     "unauthorised_calls",
 )
 """Where a phase was measured: without a call none can have failed."""

@@ -32,6 +32,7 @@ class Phase(StrEnum):
     SOAK = "soak"
     KILLED = "killed"
     ROLLING = "rolling"
+    ROLLING_PLAIN = "rolling-plain"
     UNAUTHORISED = "unauthorised"
 
 
@@ -104,17 +105,11 @@ def killed(bench: Bench) -> None:
     with bench.traffic() as calls:
         windows = _one_by_one(bench, "killing", bench.roles.kill)
     _add_windows(bench, Phase.KILLED, windows, calls)
-    errors = failed(calls)
-    bench.summary |= {
-        "killed_requests": len(calls),
-        "killed_failed_requests": len(errors),
-        "killed_failed_outside_windows": len(outside(errors, windows)),
-        "killed_failed_not_retryable": sum(each.code not in RETRYABLE for each in errors),
-    }
+    bench.summary |= _failures("killed", windows, calls)
 
 
 def rolling(bench: Bench) -> None:
-    """Each role is replaced in its turn."""
+    """Each role is replaced in its turn, for callers that wait for a service that is not there."""
     with bench.traffic(wait_for_ready=True) as calls:
         windows = _one_by_one(bench, "replacing", bench.roles.replace)
     _add_windows(bench, Phase.ROLLING, windows, calls)
@@ -123,6 +118,26 @@ def rolling(bench: Bench) -> None:
         "rolling_restart_failed_requests": len(failed(calls)),
         "rolling_restart_ended_badly": sum(each.status != 0 for each in windows),
         "rolling_restart_longest_away_s": max(each.seconds for each in windows),
+    }
+
+
+def rolling_plain(bench: Bench) -> None:
+    """The same for callers that try four times and then fail: what a role's only process is away for costs them."""
+    with bench.traffic() as calls:
+        windows = _one_by_one(bench, "replacing", bench.roles.replace)
+    _add_windows(bench, Phase.ROLLING_PLAIN, windows, calls)
+    bench.summary |= _failures("rolling_restart_plain", windows, calls)
+    bench.summary["rolling_restart_plain_ended_badly"] = sum(each.status != 0 for each in windows)
+
+
+def _failures(name: str, windows: Sequence[Window], calls: Sequence[Call]) -> dict[str, float]:
+    """How many calls failed, and of them those that must not have, by what was measured."""
+    errors = failed(calls)
+    return {
+        f"{name}_requests": len(calls),
+        f"{name}_failed_requests": len(errors),
+        f"{name}_failed_outside_windows": len(outside(errors, windows)),
+        f"{name}_failed_not_retryable": sum(each.code not in RETRYABLE for each in errors),
     }
 
 

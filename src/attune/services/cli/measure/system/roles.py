@@ -43,11 +43,19 @@ class Window:
         return self.up_s - self.began_s
 
 
+@dataclass(frozen=True, slots=True)
+class _Ports:
+    """Where one process listens: calls, and metrics, which a process that takes over must get as well."""
+
+    calls: int
+    metrics: int
+
+
 @dataclass(frozen=True)
 class _Running:
     process: Child
     stack: ExitStack
-    port: int
+    ports: _Ports
 
     def wait_until_up(self) -> None:
         """Return when it serves. Raises BenchError where it ends instead."""
@@ -66,8 +74,8 @@ class Roles:
     def __init__(self, place: Path, settings: Mapping[str, str], stack: ExitStack) -> None:
         """Files in `place`; `settings` are of all roles. What is started ends with `stack`."""
         counts = {role: 2 if role in SURGED else 1 for role in RoleName}
-        drawn = iter(free_ports(sum(counts.values())))
-        self._ports = {role: [next(drawn) for _ in range(count)] for role, count in counts.items()}
+        drawn = iter(free_ports(2 * sum(counts.values())))
+        self._ports = {role: [_Ports(next(drawn), next(drawn)) for _ in range(count)] for role, count in counts.items()}
         self._place = place
         self._settings = {**settings, **self._common(), "ATTUNE_DATA_DIR": str(place / "data")}
         self._stack = stack
@@ -87,15 +95,15 @@ class Roles:
         old, began = self._running[role], time.monotonic()
         old.process.kill()
         old.stack.close()
-        self._running[role] = self._started_at(role, old.port)
+        self._running[role] = self._started_at(role, old.ports)
         self._running[role].wait_until_up()
         return Window(role, began, time.monotonic())
 
     def replace(self, role: RoleName) -> Window:
         """As a rolling update does: the new process is up, or ready to take over, before the old one is to end."""
         old = self._running[role]
-        port = next((each for each in self._ports[role] if each != old.port), old.port)
-        new = self._started_at(role, port)
+        ports = next((each for each in self._ports[role] if each != old.ports), old.ports)
+        new = self._started_at(role, ports)
         if role in SURGED:
             new.wait_until_up()
             time.sleep(FOUND_WITHIN_S)  # as `minReadySeconds` in Kubernetes: callers find the new one meanwhile
@@ -126,25 +134,25 @@ class Roles:
 
     def address(self, role: RoleName) -> str:
         """Where a role is found, by gRPC's name for a list of addresses."""
-        return "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in self._ports[role])
+        return "ipv4:" + ",".join(f"127.0.0.1:{each.calls}" for each in self._ports[role])
 
     def ask_all_to_end(self) -> None:
         """At once, so that the end does not take as long as all of theirs together."""
         for each in self._running.values():
             each.process.ask_to_end()
 
-    def _started_at(self, role: RoleName, port: int) -> _Running:
+    def _started_at(self, role: RoleName, ports: _Ports) -> _Running:
         stack = self._stack.enter_context(ExitStack())
         self._started += 1
         log = self._place / f"{role}-{self._started}.log"
-        settings = {**self._settings, f"ATTUNE_{role.upper()}_PORT": str(port)}
-        return _Running(stack.enter_context(own_system(f"{role} role", ("--role", role), settings, log)), stack, port)
+        listening = {f"ATTUNE_{role.upper()}_PORT": str(ports.calls), "ATTUNE_METRICS_PORT": str(ports.metrics)}
+        process = own_system(f"{role} role", ("--role", role), {**self._settings, **listening}, log)
+        return _Running(stack.enter_context(process), stack, ports)
 
     def _common(self) -> dict[str, str]:
         """How roles are started and ended, and where they find each other; engines are files in the data directory."""
         addressed = (RoleName.EMBEDDING, RoleName.KNOWLEDGE, RoleName.SEARCH, RoleName.SUGGESTION)
         return {
-            "ATTUNE_METRICS_PORT": "-1",
             "ATTUNE_LOG_LEVEL": "info",
             "ATTUNE_DRAIN_S": str(_DRAIN_S),
             "ATTUNE_HANDOVER_S": str(_HANDOVER_S),
