@@ -16,6 +16,14 @@ from attune.knowledge_store.model import (
 )
 
 
+def event_digest(event_id: str) -> bytes:
+    """6 bytes that stand for the event id: callers choose ids, and what they put in one must not be kept.
+
+    Of a user whose 4,096 newest are known, one new event in seventy thousand million is taken for a copy by chance.
+    """
+    return blake2b(event_id.encode(), digest_size=16).digest()[:6]
+
+
 @dataclass(frozen=True, slots=True)
 class Projected:
     """An interaction without its text, but for a statement: what it observed and noted, and the two times that a
@@ -37,11 +45,8 @@ class Projected:
 
     @property
     def digest(self) -> bytes:
-        """6 bytes that stand for the event id: callers choose ids, and what they put in one must not be kept.
-
-        Of a user whose 4,096 newest are known, one new event in seventy thousand million is taken for a copy by chance.
-        """
-        return blake2b(self.event_id.encode(), digest_size=16).digest()[:6]
+        """As `event_digest`."""
+        return event_digest(self.event_id)
 
 
 @dataclass(frozen=True, slots=True)

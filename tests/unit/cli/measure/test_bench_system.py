@@ -13,6 +13,11 @@ import grpc
 import pytest
 from typer.testing import CliRunner
 
+from attune.knowledge_store.kept import KeptUser
+from attune.knowledge_store.model import UserKey
+from attune.knowledge_store.record import REMEMBERED_EVENTS, UserRecord
+from attune.knowledge_store.store_model import event_digest
+from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.search.v1.search_pb2 import Document, SearchResponse, SearchTimings
 from attune.services.cli.main import app
 from attune.services.cli.measure.errors import BenchError
@@ -21,7 +26,7 @@ from attune.services.cli.measure.system import roles as roles_module
 from attune.services.cli.measure.system.calls import SHARES, Asking, Material, stages_of
 from attune.services.cli.measure.system.command import MOST_HELD_GROWTH_MIB, broken
 from attune.services.cli.measure.system.figures import failed, latency_rows, outside, stage_rows, window_row
-from attune.services.cli.measure.system.ledger import Ledger, Losses, RefusedEventsError, losses
+from attune.services.cli.measure.system.ledger import Ledger, Losses, RefusedEventsError, _of_user, losses
 from attune.services.cli.measure.system.memory import growth_mib
 from attune.services.cli.measure.system.phases import Bench, rolling, rolling_plain
 from attune.services.cli.measure.system.ports import free_ports
@@ -211,20 +216,21 @@ def test_memory_is_read_until_the_end_of_the_block() -> None:
 class Applied(Recorded):
     applied_offset = 10
 
-    def __init__(self, events: int) -> None:
-        self.events = events
 
-
-def found(directory: Path, counted: int, logged: list[str]) -> Losses:
-    """What is missing of three acknowledged events of one user, who sent four."""
+def found(directory: Path, stored: Sequence[str], logged: Sequence[str], *, counted: int | None = None) -> Losses:
+    """What is missing of three acknowledged events of one user, who sent four; `counted` more or less than stored."""
     ledger = Ledger()
     ledger.sent["ada"], ledger.acknowledged["ada"] = {"a", "b", "c", "unheard"}, {"a", "b", "c"}
     log = LocalEventLog(directory / "events")
     for each in logged:
-        event = interaction_of("ada", each)
-        log.append(TOPIC, [to_entry(event)], datetime.now(UTC))
+        log.append(TOPIC, [to_entry(interaction_of("ada", each))], datetime.now(UTC))
     log.close()
-    return losses(Everything(profile=Applied(counted)), ledger, directory)  # type: ignore[arg-type]
+    digests = {event_digest(each): None for each in stored}
+    record = UserRecord(events=len(stored) if counted is None else counted, digests=digests)
+    store = SqliteStore(directory / "knowledge.sqlite")
+    store.load([KeptUser(UserKey("bench", "ada"), record)])
+    store.close()
+    return losses(Everything(profile=Applied()), ledger, directory)  # type: ignore[arg-type]
 
 
 def interaction_of(user: str, event_id: str) -> Any:
@@ -234,28 +240,50 @@ def interaction_of(user: str, event_id: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("counted", "logged", "expected"),
+    ("stored", "logged", "expected"),
     [
-        (3, ["a", "b", "c"], (0, 0)),
-        (4, ["a", "b", "c", "unheard"], (0, 0)),
-        (2, ["a", "b", "c"], (1, 0)),
-        (3, ["a", "b"], (1, 0)),
-        (5, ["a", "b", "c", "unheard"], (0, 1)),
+        ("abc", "abc", (0, 0, 0)),
+        (["a", "b", "c", "unheard"], ["a", "b", "c", "unheard"], (0, 0, 0)),
+        ("ab", "abc", (1, 0, 0)),
+        ("abc", "ab", (1, 0, 0)),
+        ("abc", "abcc", (0, 0, 1)),
+        (["a", "b", "unheard"], "abc", (1, 0, 0)),  # as many as were acknowledged, and one of them is another
+        (["a", "b", "c", "never sent"], "abc", (0, 1, 0)),
+        ("abc", ["a", "b", "unheard", "unheard"], (1, 0, 1)),
     ],
 )
-def test_an_acknowledged_event_is_in_the_log_and_counts_once(
-    tmp_path: Path, counted: int, logged: list[str], expected: tuple[int, int]
+def test_an_acknowledged_event_is_in_the_log_and_counts_once_by_its_id(
+    tmp_path: Path, stored: Sequence[str], logged: Sequence[str], expected: tuple[int, int, int]
 ) -> None:
-    result = found(tmp_path, counted, logged)
+    result = found(tmp_path, stored, logged)
     assert result.acknowledged == 3
-    assert (result.lost, result.counted_twice) == expected
+    assert (result.lost, result.counted_twice, result.logged_again) == expected
+
+
+def test_a_loss_and_an_event_that_counts_twice_do_not_cancel_out(tmp_path: Path) -> None:
+    result = found(tmp_path, "ab", "abc", counted=3)
+    assert (result.lost, result.counted_twice) == (1, 1)
+
+
+@pytest.mark.parametrize(("counted", "expected"), [(REMEMBERED_EVENTS + 1, 0), (REMEMBERED_EVENTS + 5, 4)])
+def test_of_who_sent_more_than_the_store_knows_by_id_the_number_tells(counted: int, expected: int) -> None:
+    sent = {f"{number}" for number in range(REMEMBERED_EVENTS + 1)}
+    assert _of_user(UserRecord(events=counted), sent, sent) == (0, expected)
+
+
+def test_a_user_whom_the_store_does_not_know_has_lost_everything(tmp_path: Path) -> None:
+    ledger = Ledger()
+    ledger.sent["bea"] = ledger.acknowledged["bea"] = {"a"}
+    LocalEventLog(tmp_path / "events").close()
+    result = losses(Everything(profile=Applied()), ledger, tmp_path)  # type: ignore[arg-type]
+    assert (result.missing_in_log, result.missing_in_store, result.counted_twice) == (1, 1, 0)
 
 
 def test_a_store_that_does_not_get_there_is_told(tmp_path: Path) -> None:
     ledger = Ledger()
     ledger.log_end = 11
     with pytest.raises(BenchError, match="has not applied"):
-        losses(Everything(profile=Applied(0)), ledger, tmp_path, within_s=0)  # type: ignore[arg-type]
+        losses(Everything(profile=Applied()), ledger, tmp_path, within_s=0)  # type: ignore[arg-type]
 
 
 def test_ports_are_different() -> None:

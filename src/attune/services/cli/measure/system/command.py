@@ -175,6 +175,7 @@ def _add_losses(bench: Bench, directory: Path) -> None:
         "acknowledged_events": found.acknowledged,
         "acknowledged_events_lost": found.lost,
         "events_counted_twice": found.counted_twice,
+        "events_logged_again": found.logged_again,
     }
 
 

@@ -1,13 +1,22 @@
-"""What was acknowledged, and whether it is there at the end: every event in the log, and counted once in the store."""
+"""What was acknowledged, and whether it is there at the end: every event, by its id, in the log and once in the store.
+
+Of the events of a user the store keeps how many there were, and a digest of each id of the newest 4,096: of who sent more,
+the number tells.
+"""
 
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
 from attune.events.v1.events_pb2 import InteractionEvent
+from attune.knowledge_store.kept import KeptUser
+from attune.knowledge_store.record import REMEMBERED_EVENTS, UserRecord
+from attune.knowledge_store.store_model import event_digest
+from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.services.cli.measure.errors import BenchError
 from attune.services.client import Client
 from attune.services.runtime.eventlog.local import LocalEventLog
@@ -52,6 +61,8 @@ class Losses:
     missing_in_log: int
     missing_in_store: int
     counted_twice: int
+    logged_again: int
+    """Events of which the log has copies, as where an answer was lost and the call made again: they count once."""
 
     @property
     def lost(self) -> int:
@@ -60,20 +71,43 @@ class Losses:
 
 
 def losses(client: Client, ledger: Ledger, directory: Path, within_s: float = _APPLIED_WITHIN_S) -> Losses:
-    """Compare what was acknowledged with the log in `directory`, and with the store when that has read all of it.
+    """Compare what was acknowledged with the log in `directory`, and with the store there when it has read all of it.
 
     An event that was sent and not acknowledged may be there or not. Raises BenchError where the store does not get
     there within `within_s` seconds.
     """
     _wait_until_applied(client, ledger.log_end, within_s)
-    logged = set(_logged_ids(directory / "events"))
+    logged = Counter(_logged_ids(directory / "events"))
     missing_in_store = counted_twice = 0
+    kept = _kept(directory / "knowledge.sqlite")
     for user, sent in ledger.sent.items():
-        counted = client.profile(user).events
-        missing_in_store += max(0, len(ledger.acknowledged[user]) - counted)
-        counted_twice += max(0, counted - len(sent))
+        missing, too_many = _of_user(kept.get(user, UserRecord()), sent, ledger.acknowledged[user])
+        missing_in_store += missing
+        counted_twice += too_many
     acknowledged = set().union(*ledger.acknowledged.values())
-    return Losses(len(acknowledged), len(acknowledged - logged), missing_in_store, counted_twice)
+    return Losses(
+        len(acknowledged),
+        len(acknowledged - logged.keys()),
+        missing_in_store,
+        counted_twice,
+        sum(count > 1 for count in logged.values()),
+    )
+
+
+def _of_user(record: UserRecord, sent: AbstractSet[str], acknowledged: AbstractSet[str]) -> tuple[int, int]:
+    """How many acknowledged events the record does not know, and how many it counted beyond one for each id sent."""
+    if record.events > REMEMBERED_EVENTS:
+        return max(0, len(acknowledged) - record.events), max(0, record.events - len(sent))
+    known = {each for each in sent if event_digest(each) in record.digests}
+    return len(acknowledged - known), record.events - len(known)
+
+
+def _kept(file: Path) -> dict[str, UserRecord]:
+    store = SqliteStore(file)
+    try:
+        return {each.user.user: each.record for each in store.dump() if isinstance(each, KeptUser)}
+    finally:
+        store.close()
 
 
 def _wait_until_applied(client: Client, end: int, within_s: float) -> None:
