@@ -23,19 +23,22 @@ from attune.services.cli.main import app
 from attune.services.cli.measure.errors import BenchError
 from attune.services.cli.measure.memory import held_mib, resident_mib, watched
 from attune.services.cli.measure.system import roles as roles_module
+from attune.services.cli.measure.system import soaking
 from attune.services.cli.measure.system.calls import SHARES, Asking, Material, stages_of
 from attune.services.cli.measure.system.command import MOST_HELD_GROWTH_MIB, broken
 from attune.services.cli.measure.system.figures import failed, latency_rows, outside, stage_rows, window_row
 from attune.services.cli.measure.system.ledger import Ledger, Losses, RefusedEventsError, _of_user, losses
-from attune.services.cli.measure.system.memory import growth_mib
+from attune.services.cli.measure.system.memory import Memory, growth_mib
 from attune.services.cli.measure.system.phases import Bench, rolling, rolling_plain
 from attune.services.cli.measure.system.ports import free_ports
 from attune.services.cli.measure.system.roles import FOUND_WITHIN_S, SURGED, Window, running_roles
+from attune.services.cli.measure.system.soaking import soak
 from attune.services.cli.measure.system.traffic import OK, REFUSED, Call, Offered, Traffic
 from attune.services.client import interaction
 from attune.services.runtime.config import RoleName
 from attune.services.runtime.eventlog.local import LocalEventLog
 from attune.services.runtime.events import TOPIC, to_entry
+from attune.services.search.kept_rankings import RANKINGS
 
 DOCUMENTS = [Document(document_id=f"d{number}", title=f"number {number}", text="of many") for number in range(5)]
 MATERIAL = Material(["how many", "why"], DOCUMENTS, users=["ada", "bea"])
@@ -132,6 +135,20 @@ def test_traffic_is_of_all_kinds_in_their_shares() -> None:
     assert len(kinds) >= 8
 
 
+def test_traffic_can_be_of_one_kind() -> None:
+    traffic = Traffic(
+        Everything(),  # type: ignore[arg-type]
+        MATERIAL,
+        Ledger(),
+        Offered(rate=100_000, together=4),
+        {"search": 1},
+    )
+    with traffic.running():
+        while len(traffic.calls) < 20:
+            pass
+    assert {each.kind for each in traffic.calls} == {"search"}
+
+
 def test_a_call_that_fails_is_counted_with_its_code_and_the_next_one_comes() -> None:
     calls = traffic_of(Everything(search=Unavailable()))
     assert {each.code for each in calls if each.kind == "search"} == {"UNAVAILABLE"}
@@ -204,6 +221,53 @@ def test_a_soak_that_could_tell_nothing_is_refused_at_once() -> None:
     ended = CliRunner().invoke(app, ["bench", "system", "--soak-minutes", "0.1"])
     assert ended.exit_code == 1
     assert "--soak-minutes 0.1" in ended.output
+
+
+class Growing:
+    """Roles of which each holds as many MiB as calls were made, so far, and no more than search keeps rankings."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    def memory(self) -> dict[RoleName, Memory]:
+        held = min(RANKINGS, len(self.calls))
+        return {role: Memory(held + 1.0, held) for role in RoleName}
+
+
+class Filling(Bench):
+    """Each round of traffic is of searches that are answered or not."""
+
+    code = OK
+
+    @contextmanager
+    def traffic(self, *, wait_for_ready: bool = False, shares: Mapping[str, int] = SHARES) -> Iterator[list[Call]]:
+        roles: Any = self.roles
+        assert not wait_for_ready
+        roles.calls += [call(0, 1, self.code)] * (2 * RANKINGS if shares == {"search": 1} else 50)
+        yield roles.calls
+
+
+def filling() -> Filling:
+    roles: Any = Growing()
+    return Filling(roles, MATERIAL, Ledger(), Offered(1, 1), "", lambda _: None)
+
+
+def test_a_soak_watches_once_what_is_kept_is_full_and_tells_what_filling_it_took() -> None:
+    bench = filling()
+    soak(bench, 0.003, 0.001)
+    assert bench.summary["soak_held_growth_mib_per_role"] == 0
+    assert bench.summary["soak_warm_up_requests"] == 2 * RANKINGS
+    assert bench.summary["soak_warm_up_held_growth_mib_per_role"] == RANKINGS
+    assert 0 < bench.summary["soak_warm_up_minutes"] < 1
+    assert {row["warm_up_held_grown_mib"] for row in bench.rows if "role" in row} == {RANKINGS}
+    assert broken(bench.summary) == []
+
+
+def test_a_filling_that_does_not_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soaking, "_FILLED_WITHIN_S", 0)
+    monkeypatch.setattr(Filling, "code", "UNAVAILABLE")
+    with pytest.raises(BenchError, match=f"{RANKINGS} searches were not answered"):
+        soak(filling(), 1, 1)
 
 
 def test_memory_is_read_until_the_end_of_the_block() -> None:
@@ -320,7 +384,8 @@ class Quiet(Bench):
     waited: bool | None = None
 
     @contextmanager
-    def traffic(self, *, wait_for_ready: bool = False) -> Iterator[list[Call]]:
+    def traffic(self, *, wait_for_ready: bool = False, shares: Mapping[str, int] = SHARES) -> Iterator[list[Call]]:
+        assert shares is SHARES
         self.waited = wait_for_ready
         yield list(self.made)
 

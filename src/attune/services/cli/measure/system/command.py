@@ -19,8 +19,9 @@ from attune.services.cli.measure.errors import BenchError
 from attune.services.cli.measure.report import make_report, show, write
 from attune.services.cli.measure.system.calls import Material
 from attune.services.cli.measure.system.ledger import Ledger, losses
-from attune.services.cli.measure.system.phases import Bench, Phase, killed, rolling, rolling_plain, soak, steady
+from attune.services.cli.measure.system.phases import Bench, Phase, killed, rolling, rolling_plain, steady
 from attune.services.cli.measure.system.roles import running_roles
+from attune.services.cli.measure.system.soaking import soak
 from attune.services.cli.measure.system.traffic import Offered
 from attune.services.cli.measure.system.unauthorised import unauthorised_rows
 from attune.services.cli.measure.tables import page_of
@@ -57,13 +58,13 @@ def system(  # noqa: PLR0913 - options of a command
 ) -> None:
     """Measure the whole system: every role a process of its own, under mixed traffic, killed and replaced.
 
-    Phases: steady (traffic alone), soak (memory of each role), killed (kill -9 of each role in turn), rolling (each
-    role replaced in turn, under callers that wait for a service that is not there), rolling-plain (the same under
-    those that try four times), unauthorised (every RPC called by nobody). At the end all acknowledged events must be
-    in the log and counted once. Engines are those in files: of ATTUNE_* the environment says what the encoder
-    computes with, and nothing else. Ends with status 1 where an event was lost, a call failed that must not, a phase
-    had no calls, a replaced role did not end with status 0, what a role holds grew by more than 16 MiB in a soak, or
-    an unauthorised caller was answered.
+    Phases: steady (traffic alone), soak (memory of each role, once what it keeps is full), killed (kill -9 of each
+    role in turn), rolling (each role replaced in turn, under callers that wait for a service that is not there),
+    rolling-plain (the same under those that try four times), unauthorised (every RPC called by nobody). At the end
+    all acknowledged events must be in the log and counted once. Engines are those in files: of ATTUNE_* the
+    environment says what the encoder computes with, and nothing else. Ends with status 1 where an event was lost, a
+    call failed that must not, a phase had no calls, a replaced role did not end with status 0, what a role holds grew
+    by more than 16 MiB in a soak, or an unauthorised caller was answered.
 
     Example: attune bench system --minutes 1 --soak-minutes 1
     """

@@ -1,7 +1,7 @@
 """What was acknowledged, and whether it is there at the end: every event, by its id, in the log and once in the store.
 
-Of the events of a user the store keeps how many there were, and a digest of each id of the newest 4,096: of who sent more,
-the number tells.
+Of a user's events the store keeps how many there were, and a digest of each id of the newest 4,096. Where there were
+more, the number tells.
 """
 
 import threading

@@ -1,14 +1,13 @@
 """What is done to the system under traffic, phase by phase."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from attune.services.cli.measure.memory import watched
 from attune.services.cli.measure.report import Row
-from attune.services.cli.measure.system.calls import Material
+from attune.services.cli.measure.system.calls import SHARES, Material
 from attune.services.cli.measure.system.figures import (
     RETRYABLE,
     failed,
@@ -18,7 +17,6 @@ from attune.services.cli.measure.system.figures import (
     window_row,
 )
 from attune.services.cli.measure.system.ledger import Ledger
-from attune.services.cli.measure.system.memory import Sample, growth_mib
 from attune.services.cli.measure.system.roles import Roles, Window
 from attune.services.cli.measure.system.traffic import Call, Offered, Traffic
 from attune.services.client import Client
@@ -65,10 +63,10 @@ class Bench:
         )
 
     @contextmanager
-    def traffic(self, *, wait_for_ready: bool = False) -> Iterator[list[Call]]:
+    def traffic(self, *, wait_for_ready: bool = False, shares: Mapping[str, int] = SHARES) -> Iterator[list[Call]]:
         """Calls made in the `with` block, all of them once it has ended."""
         with self.client(wait_for_ready=wait_for_ready) as client:
-            traffic = Traffic(client, self.material, self.ledger, self.offered)
+            traffic = Traffic(client, self.material, self.ledger, self.offered, shares)
             with traffic.running():
                 yield traffic.calls
         self.roles.check_running()
@@ -79,25 +77,8 @@ def steady(bench: Bench, minutes: float) -> None:
     bench.told(f"traffic for {minutes:g} minutes")
     with bench.traffic() as calls:
         time.sleep(60 * minutes)
-    _add_latencies(bench, Phase.STEADY, calls)
+    add_latencies(bench, Phase.STEADY, calls)
     bench.summary |= {"steady_requests": len(calls), "steady_failed_requests": len(failed(calls))}
-
-
-def soak(bench: Bench, minutes: float, every_s: float) -> None:
-    """The same, and memory is watched. Raises BenchError where that is too short to tell whether it grows."""
-    bench.told(f"soaking for {minutes:g} minutes")
-    with bench.traffic() as calls, watched(bench.roles.memory, every_s) as samples:
-        time.sleep(60 * minutes)
-    _add_latencies(bench, Phase.SOAK, calls)
-    rows = [_memory_row(role, samples) for role in RoleName]
-    bench.rows += rows
-    bench.summary |= {
-        "soak_minutes": minutes,
-        "soak_requests": len(calls),
-        "soak_failed_requests": len(failed(calls)),
-        "soak_growth_mib_per_role": max(float(each["grown_mib"]) for each in rows),
-        "soak_held_growth_mib_per_role": max(float(each["held_grown_mib"]) for each in rows),
-    }
 
 
 def killed(bench: Bench) -> None:
@@ -156,23 +137,6 @@ def _add_windows(bench: Bench, phase: Phase, windows: Sequence[Window], calls: S
     bench.rows += latency_rows(phase, calls)
 
 
-def _add_latencies(bench: Bench, phase: Phase, calls: Sequence[Call]) -> None:
+def add_latencies(bench: Bench, phase: Phase, calls: Sequence[Call]) -> None:
+    """How long the calls of a phase took, as rows of the report."""
     bench.rows += [*latency_rows(phase, calls), *stage_rows(phase, calls)]
-
-
-def _memory_row(role: RoleName, samples: Sequence[Sample]) -> Row:
-    """With and without (`held`) the files that a process has mapped, which the kernel may drop."""
-    seen = [each[role].resident_mib for each in samples]
-    held = [each[role].held_mib for each in samples]
-    grown, held_grown = growth_mib(seen), growth_mib(held)
-    return {
-        "phase": str(Phase.SOAK),
-        "role": str(role),
-        "samples": len(samples),
-        "first_mib": seen[0],
-        "last_mib": seen[-1],
-        "largest_mib": max(seen),
-        "grown_mib": grown,
-        "held_last_mib": held[-1],
-        "held_grown_mib": held_grown,
-    }

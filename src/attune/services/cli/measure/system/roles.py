@@ -16,6 +16,7 @@ from attune.services.cli.measure.system.ports import free_ports
 from attune.services.cli.system import WAITING
 from attune.services.client import Addresses
 from attune.services.runtime.config import RoleName
+from attune.services.search.kept_rankings import RANKINGS
 
 SURGED = frozenset({RoleName.EMBEDDING, RoleName.SUGGESTION})
 """They keep no files: the new process is up before the old one ends. The others hand their files over."""
@@ -154,6 +155,7 @@ class Roles:
         addressed = (RoleName.EMBEDDING, RoleName.KNOWLEDGE, RoleName.SEARCH, RoleName.SUGGESTION)
         return {
             "ATTUNE_LOG_LEVEL": "info",
+            "ATTUNE_SEARCH_RANKINGS_KEPT": str(RANKINGS),
             "ATTUNE_DRAIN_S": str(_DRAIN_S),
             "ATTUNE_HANDOVER_S": str(_HANDOVER_S),
             **{f"ATTUNE_{role.upper()}_ADDRESS": self.address(role) for role in addressed},

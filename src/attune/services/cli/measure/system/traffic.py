@@ -64,11 +64,14 @@ class _Pace:
 class Traffic:
     """Threads that call until they are stopped."""
 
-    def __init__(self, client: Client, material: Material, ledger: Ledger, offered: Offered) -> None:
+    def __init__(
+        self, client: Client, material: Material, ledger: Ledger, offered: Offered, shares: Mapping[str, int] = SHARES
+    ) -> None:
         self.calls: list[Call] = []
         self._client = client
         self._material = material
         self._ledger = ledger
+        self._shares = shares
         self._pace = _Pace(offered.rate)
         self._ended = threading.Event()
         self._broken: list[BaseException] = []
@@ -96,7 +99,7 @@ class Traffic:
 
     def _run(self, random: Random) -> None:
         asking = Asking(self._client, self._material, self._ledger, random)
-        kinds, weights = list(SHARES), list(SHARES.values())
+        kinds, weights = list(self._shares), list(self._shares.values())
         try:
             while not self._ended.wait(max(0.0, self._pace.next_s() - time.monotonic())):
                 self.calls.append(_called(asking, random.choices(kinds, weights)[0]))
