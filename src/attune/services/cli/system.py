@@ -12,6 +12,7 @@ from attune.services.runtime.data_directory import DataDirectory, DirectoryInUse
 from attune.services.runtime.health_port import HealthPort
 from attune.services.runtime.metrics import Metrics
 from attune.services.runtime.ports import require_free_ports
+from attune.services.runtime.security.ages import publish_expiry
 from attune.services.runtime.security.starting import arranged
 from attune.services.runtime.server import Role, RoleServer
 
@@ -62,6 +63,7 @@ async def start_system(
     """
     config = arranged(config, roles)
     metrics = Metrics()
+    publish_expiry(config, metrics)
     servers: list[RoleServer] = []
     directory = await _locked(config, roles)
     try:

@@ -28,7 +28,28 @@ class Metrics:
             "attune_embedding_queued_tokens", "Tokens of texts that wait for a worker.", registry=self.registry
         )
         self.documents = Counter("attune_documents", "Documents received.", ["outcome"], registry=self.registry)
+        self.certificate_expiry = Gauge(
+            "attune_certificate_expiry_timestamp_seconds",
+            "When a certificate in use expires, in seconds since 1970.",
+            ["side", "part"],
+            registry=self.registry,
+        )
+        self._keys_read_at = Gauge(
+            "attune_jwks_last_success_timestamp_seconds",
+            "When the issuer's keys were last read, in seconds since 1970; 0: never.",
+            registry=self.registry,
+        )
+        self._keys_not_read = Counter(
+            "attune_jwks_failures", "Readings of the issuer's keys that failed.", registry=self.registry
+        )
         self._serving: tuple[WSGIServer, Thread] | None = None
+
+    def count_key_reading(self, *, succeeded: bool) -> None:
+        """The keys that tokens are judged by were read just now, or could not be."""
+        if succeeded:
+            self._keys_read_at.set_to_current_time()
+        else:
+            self._keys_not_read.inc()
 
     def serve(self, host: str, port: int) -> int:
         """Publish the metrics over HTTP; return the port. A port of 0 takes a free one."""

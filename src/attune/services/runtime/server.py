@@ -64,7 +64,7 @@ class RoleServer:
         Raises:
             ConfigError: the port is taken, the address is not this machine's, or what protects it is missing or wrong.
         """
-        authenticator = Authenticator.of(config)
+        authenticator = Authenticator.of(config, metrics.count_key_reading)
         require_safe_anonymity(config, has_credentials=authenticator.is_required)
         interceptor = CallInterceptor(authenticator, _deadlines(config), metrics, Quotas.of(config))
         server = grpc.aio.server(interceptors=[interceptor], options=_options(config))

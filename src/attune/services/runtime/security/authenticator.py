@@ -6,6 +6,7 @@ from typing import Protocol
 from attune.services.runtime.config import Config
 from attune.services.runtime.security.identity import ANYBODY, Identity, unauthenticated
 from attune.services.runtime.security.json_web_tokens import JsonWebTokens, wants_json_web_tokens
+from attune.services.runtime.security.published_keys import Told, nobody
 from attune.services.runtime.security.role_tokens import RoleTokens
 from attune.services.runtime.security.static_tokens import StaticTokens
 
@@ -33,14 +34,14 @@ class Authenticator:
         self._verifiers = verifiers
 
     @classmethod
-    def of(cls, config: Config) -> "Authenticator":
-        """As configured.
+    def of(cls, config: Config, keys_read: Told = nobody) -> "Authenticator":
+        """As configured. `keys_read` hears of each reading of an issuer's keys.
 
         Raises:
             ConfigError: a file of tokens or keys cannot be read, or a setting is wrong.
         """
         tokens = StaticTokens.load(config.tokens_file) if config.tokens_file else None
-        verifiers: list[Verifier | None] = [tokens, JsonWebTokens.of(config)]
+        verifiers: list[Verifier | None] = [tokens, JsonWebTokens.of(config, keys_read)]
         return cls(RoleTokens.of(config), [each for each in verifiers if each])
 
     @property

@@ -54,6 +54,10 @@ class Certificates:
     trusted: bytes | None
     names: Sequence[str] = ()
     """The DNS names that the certificate is for."""
+    expires_at: datetime | None = None
+    """When the chain ends to hold: with the first of its certificates that expires."""
+    trusted_until: datetime | None = None
+    """When the last of the trusted ones expires: from then on nobody is believed."""
 
     @classmethod
     def read(cls, files: CertificateFiles) -> "Certificates":
@@ -64,17 +68,19 @@ class Certificates:
         """
         if (files.certificate is None) != (files.key is None):
             raise ConfigError("ATTUNE_TLS_CERT_FILE and ATTUNE_TLS_KEY_FILE go together: set both, or none")
-        trusted = _read(files.trusted, "ATTUNE_TLS_CA_FILE, ATTUNE_TLS_CLIENT_CA_FILE") if files.trusted else None
-        if trusted is not None:
-            _parsed(trusted, files.trusted)
+        trusted, trusted_until = None, None
+        if files.trusted:
+            trusted = _read(files.trusted, "ATTUNE_TLS_CA_FILE, ATTUNE_TLS_CLIENT_CA_FILE")
+            trusted_until = max(each.not_valid_after_utc for each in _parsed(trusted, files.trusted))
         if files.certificate is None or files.key is None:
-            return cls(None, None, trusted)
+            return cls(None, None, trusted, trusted_until=trusted_until)
         chain, key = _read(files.certificate, "ATTUNE_TLS_CERT_FILE"), _read(files.key, "ATTUNE_TLS_KEY_FILE")
-        own = _parsed(chain, files.certificate)[0]
+        parsed = _parsed(chain, files.certificate)
+        own = parsed[0]
         _require_fit(own, key, files)
         if own.not_valid_after_utc < datetime.now(UTC):
             _log.warning("the certificate has expired", file=str(files.certificate), at=str(own.not_valid_after_utc))
-        return cls(chain, key, trusted, _names(own))
+        return cls(chain, key, trusted, _names(own), min(each.not_valid_after_utc for each in parsed), trusted_until)
 
 
 class RenewedFiles(Generic[Made]):

@@ -10,7 +10,7 @@ import jwt
 from attune.services.runtime.config import Config, ConfigError
 from attune.services.runtime.security.identity import Identity, is_tenant, unauthenticated
 from attune.services.runtime.security.jwks import EVERY_ALGORITHM, KeySetError, VerifyingKey
-from attune.services.runtime.security.published_keys import PublishedKeys
+from attune.services.runtime.security.published_keys import PublishedKeys, Told, nobody
 from attune.services.runtime.security.scopes import Scope
 from attune.services.runtime.security.web import is_protected
 
@@ -59,15 +59,15 @@ class JsonWebTokens:
         self._judged: dict[str, _Judged] = {}
 
     @classmethod
-    def of(cls, config: Config) -> "JsonWebTokens | None":
-        """As configured; None where no keys are.
+    def of(cls, config: Config, told: Told = nobody) -> "JsonWebTokens | None":
+        """As configured; None where no keys are. `told` hears of each reading of the keys.
 
         Raises:
             ConfigError: a setting is missing or wrong, or the file of keys is.
         """
         if not wants_json_web_tokens(config):
             return None
-        return cls(_keys(config), _expected(config))
+        return cls(_keys(config, told), _expected(config))
 
     async def identify(self, token: str) -> Identity | None:
         """See `Verifier`. What has not three parts is none."""
@@ -162,14 +162,14 @@ def _why(error: Exception) -> str:
             return "it is malformed"
 
 
-def _keys(config: Config) -> PublishedKeys:
+def _keys(config: Config, told: Told) -> PublishedKeys:
     if config.jwks_file and config.jwks_url:
         raise ConfigError("ATTUNE_JWKS_FILE and ATTUNE_JWKS_URL are both set: set one of them")
     if config.jwks_file is None:
         if not is_protected(config.jwks_url):
             raise ConfigError(f"ATTUNE_JWKS_URL ({config.jwks_url}) must begin with https://, or be on this machine")
-        return PublishedKeys.at_url(config.jwks_url, refresh_s=config.jwks_refresh_s, clock=time.monotonic)
-    keys = PublishedKeys.of_file(config.jwks_file, refresh_s=config.jwks_refresh_s, clock=time.monotonic)
+        return PublishedKeys.at_url(config.jwks_url, refresh_s=config.jwks_refresh_s, clock=time.monotonic, told=told)
+    keys = PublishedKeys.of_file(config.jwks_file, refresh_s=config.jwks_refresh_s, clock=time.monotonic, told=told)
     try:
         keys.read_now()
     except OSError as error:

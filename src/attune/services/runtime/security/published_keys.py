@@ -7,6 +7,7 @@ it makes us ask at most once in a while. An issuer that is away changes nothing:
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import grpc
 import structlog
@@ -19,6 +20,17 @@ _log = structlog.get_logger("attune.security")
 _PAUSE_S = 10.0
 _AT_MOST_S = 24 * 3600.0
 
+
+class Told(Protocol):
+    """Hears of each reading, whether it succeeded."""
+
+    def __call__(self, *, succeeded: bool) -> None: ...
+
+
+def nobody(*, succeeded: bool) -> None:
+    """Where no metrics are."""
+
+
 Read = Callable[[], bytes]
 """Returns what is published now. Raises OSError or FetchError."""
 
@@ -26,25 +38,30 @@ Read = Callable[[], bytes]
 class PublishedKeys:
     """Keys of one issuer. To be used on one event loop."""
 
-    def __init__(self, read: Read, named: str, *, refresh_s: float, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, read: Read, named: str, *, refresh_s: float, clock: Callable[[], float], told: Told = nobody
+    ) -> None:
         self._read = read
         self._named = named
         self._refresh_s = refresh_s
         self._clock = clock
+        self._told = told
         self._keys: KeySet | None = None
         self._read_at = float("-inf")
         self._asked_at = float("-inf")
         self._asking: asyncio.Task[None] | None = None
 
     @classmethod
-    def of_file(cls, path: Path, *, refresh_s: float, clock: Callable[[], float]) -> "PublishedKeys":
+    def of_file(
+        cls, path: Path, *, refresh_s: float, clock: Callable[[], float], told: Told = nobody
+    ) -> "PublishedKeys":
         """Keys in a file."""
-        return cls(path.read_bytes, f"ATTUNE_JWKS_FILE ({path})", refresh_s=refresh_s, clock=clock)
+        return cls(path.read_bytes, f"ATTUNE_JWKS_FILE ({path})", refresh_s=refresh_s, clock=clock, told=told)
 
     @classmethod
-    def at_url(cls, url: str, *, refresh_s: float, clock: Callable[[], float]) -> "PublishedKeys":
+    def at_url(cls, url: str, *, refresh_s: float, clock: Callable[[], float], told: Told = nobody) -> "PublishedKeys":
         """Keys at an address of the web."""
-        return cls(lambda: fetch(url), f"ATTUNE_JWKS_URL ({url})", refresh_s=refresh_s, clock=clock)
+        return cls(lambda: fetch(url), f"ATTUNE_JWKS_URL ({url})", refresh_s=refresh_s, clock=clock, told=told)
 
     def read_now(self) -> None:
         """Read them before anything waits for them.
@@ -99,8 +116,10 @@ class PublishedKeys:
                 self._take(await asyncio.to_thread(self._read))
         except (OSError, FetchError, KeySetError) as error:
             why = str(error) if not isinstance(error, OSError) else error.strerror or type(error).__name__
+            self._told(succeeded=False)
             _log.warning("keys cannot be read; those of before are used", of=self._named, why=why)
 
     def _take(self, content: bytes) -> None:
         self._keys = KeySet.parse(content)
         self._read_at = self._clock()
+        self._told(succeeded=True)
