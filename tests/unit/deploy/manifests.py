@@ -14,8 +14,15 @@ import yaml
 ROOT = Path(__file__).parents[3]
 KUBERNETES = ROOT / "deploy/kubernetes"
 OVERLAYS = ("dev", "cpu", "gpu", "production")
+OPTIONAL = "optional"
+"""One of the tests' own, with what is in no other."""
 COMPONENT = "app.kubernetes.io/component"
 Manifest = dict[str, Any]
+
+
+def directory(overlay: str) -> Path:
+    """Where an overlay is."""
+    return Path(__file__).parent / OPTIONAL if overlay == OPTIONAL else KUBERNETES / "overlays" / overlay
 
 
 @cache
@@ -25,7 +32,7 @@ def rendered(overlay: str) -> tuple[Manifest, ...]:
     found = str(kubectl) if kubectl.exists() else shutil.which("kubectl")
     if found is None:
         pytest.skip("no kubectl: `make setup` installs it on Linux")
-    command = [found, "kustomize", str(KUBERNETES / "overlays" / overlay)]
+    command = [found, "kustomize", str(directory(overlay))]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - ours
     assert ended.returncode == 0, ended.stderr
     assert not ended.stderr, ended.stderr
@@ -98,7 +105,7 @@ def selects(selector: Manifest, labels: dict[str, str]) -> bool:
 
 def each_overlay() -> pytest.MarkDecorator:
     """A test of every overlay."""
-    return pytest.mark.parametrize("overlay", OVERLAYS)
+    return pytest.mark.parametrize("overlay", [*OVERLAYS, OPTIONAL])
 
 
 def name(manifest: Manifest) -> str:

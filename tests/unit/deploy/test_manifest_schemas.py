@@ -8,7 +8,18 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
-from tests.unit.deploy.manifests import KUBERNETES, OVERLAYS, ROOT, Manifest, each_overlay, name, of_kind, rendered
+from tests.unit.deploy.manifests import (
+    KUBERNETES,
+    OPTIONAL,
+    OVERLAYS,
+    ROOT,
+    Manifest,
+    directory,
+    each_overlay,
+    name,
+    of_kind,
+    rendered,
+)
 
 VERSIONS = ("1.34", "1.37")
 STRIMZI = "kafka.strimzi.io"
@@ -74,7 +85,7 @@ def test_a_field_that_does_not_exist_is_found(kind: str) -> None:
 
 def test_every_directory_is_part_of_an_overlay() -> None:
     """A component that no overlay uses would be checked by nobody."""
-    used = "\n".join((KUBERNETES / "overlays" / each / "kustomization.yaml").read_text() for each in OVERLAYS)
+    used = "\n".join((directory(each) / "kustomization.yaml").read_text() for each in (*OVERLAYS, OPTIONAL))
     there = {path.name for path in (KUBERNETES / "components").iterdir()}
     assert {each for each in there if f"components/{each}\n" not in used} == set()
 

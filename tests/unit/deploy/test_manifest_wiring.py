@@ -1,8 +1,10 @@
 """Who calls whom: services, addresses and policies say the same, in every overlay."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 
 from tests.unit.deploy.manifests import (
+    OPTIONAL,
     Manifest,
     each_overlay,
     environment,
@@ -83,6 +85,9 @@ def asked_services(overlay: str) -> set[Edge]:
             found.add((name(workload), "postgres", 5432))
         if "ATTUNE_KAFKA_PASSWORD_FILE" in told:
             found.add((name(workload), "kafka", 9093))
+        for setting in {"ATTUNE_JWKS_URL", "ATTUNE_LLM_BASE_URL"} & told.keys():
+            assert told[setting].startswith("https://")
+            found.add((name(workload), "internet", 443))
         if "ATTUNE_OTLP_ENDPOINT" in told:
             found.add((name(workload), "collector", int(told["ATTUNE_OTLP_ENDPOINT"].rpartition(":")[2])))
     return found
@@ -90,7 +95,8 @@ def asked_services(overlay: str) -> set[Edge]:
 
 def peer(to: Manifest, overlay: str) -> list[str]:
     if "ipBlock" in to:
-        return ["postgres"]
+        is_internet = to["ipBlock"]["cidr"] in {"0.0.0.0/0", "::/0"}
+        return ["internet" if is_internet else "postgres"]
     if MONITORING in to.get("namespaceSelector", {}).get("matchLabels", {}):
         return ["collector"]
     labels = to["podSelector"].get("matchLabels", {})
@@ -147,8 +153,46 @@ def test_what_may_leave_a_pod_is_what_it_is_told_to_call(overlay: str) -> None:
 
 @each_overlay()
 def test_what_may_reach_a_pod_is_what_may_leave_another(overlay: str) -> None:
-    elsewhere = {("kafka", 9093), ("collector", 4317)} | ({("postgres", 5432)} if overlay == "production" else set())
+    elsewhere = {("kafka", 9093), ("collector", 4317), ("internet", 443)}
+    elsewhere |= {("postgres", 5432)} if overlay in {"production", OPTIONAL} else set()
     assert allowed_in(overlay) == {edge for edge in allowed_out(overlay) if edge[1:] not in elsewhere}
+
+
+METADATA = ("169.254.169.254", "fe80::1", "fd00:ec2::254")
+"""Where clouds tell each machine its own credentials."""
+
+
+def test_the_internet_is_not_the_cluster_nor_the_cloud() -> None:
+    blocks = [
+        to["ipBlock"]
+        for policy in of_kind(OPTIONAL, "NetworkPolicy")
+        for rule in policy["spec"].get("egress", [])
+        for to in rule.get("to", [])
+        if "internet" in peer(to, OPTIONAL)
+    ]
+    assert len(blocks) == 4
+    for block in blocks:
+        excepted = [ip_network(each) for each in block["except"]]
+        within = [ip_address(each) for each in (*METADATA, "10.96.0.1", "192.168.1.1", "172.20.0.1", "100.100.100.200")]
+        version = ip_network(block["cidr"]).version
+        assert all(any(each in one for one in excepted) for each in within if each.version == version)
+
+
+@each_overlay()
+def test_what_scales_by_what_may_be_away_falls_back_to_no_less_than_usual(overlay: str) -> None:
+    for each in of_kind(overlay, "ScaledObject"):
+        told = each["spec"]
+        by_cpu_alone = {trigger["type"] for trigger in told["triggers"]} == {"cpu"}
+        assert ("fallback" in told) is not by_cpu_alone  # KEDA refuses one that could never be
+        if not by_cpu_alone:
+            assert told["fallback"]["replicas"] == told["minReplicaCount"]
+            assert told["fallback"]["behavior"] == "currentReplicasIfHigher"
+
+
+@each_overlay()
+def test_no_pod_that_is_not_ready_keeps_a_node_from_being_drained(overlay: str) -> None:
+    for each in of_kind(overlay, "PodDisruptionBudget"):
+        assert each["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
 
 
 @each_overlay()
@@ -181,7 +225,7 @@ def test_a_scaled_object_scales_what_is_there_and_nothing_else_says_how_many(ove
     there = {each["metadata"]["name"]: each for each in of_kind(overlay, "Deployment")}
     scaled = [each["spec"]["scaleTargetRef"]["name"] for each in of_kind(overlay, "ScaledObject")]
     assert len(scaled) == len(set(scaled))
-    assert bool(scaled) is (overlay in {"gpu", "production"})
+    assert bool(scaled) is (overlay in {"gpu", "production", OPTIONAL})
     for target in scaled:
         assert "replicas" not in there[target]["spec"]
 
