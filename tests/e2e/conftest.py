@@ -1,18 +1,25 @@
 """A running system over the small world of material.py: five roles, real gRPC, the real model, files in a directory."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from prometheus_client import generate_latest
 from tests.e2e.material import catalog_lines, city_documents, documents
+from tests.e2e.said import PLACES, SAID, Spans, heard
 
 from attune.events.v1.events_pb2 import InteractionEvent
 from attune.knowledge.v1.knowledge_pb2 import ExportUserResponse
+from attune.services.cli import background
 from attune.services.cli.background import running_system
 from attune.services.cli.system import System
 from attune.services.client import Client
-from attune.services.client.channels import Addresses
+from attune.services.client.channels import Addresses, Channels
+from attune.services.runtime import tracing
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import Config
 from attune.services.runtime.logs import configure_logs
@@ -52,6 +59,43 @@ def config_in(directory: Path, **changes: object) -> Config:
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "catalog.jsonl").write_text(catalog_lines())
     return Config(data_dir=directory, drain_s=1, **(FREE_PORTS | {"completion_budget_ms": 10_000} | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def said_nowhere() -> Iterator[None]:
+    """Notes what tests say and where systems leave things: at the end of all, nothing of it is in a wrong place."""
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(Spans(PLACES)))
+    opened, start = Channels._opened, background.start_system
+
+    async def started(config: Config, *arguments: Any) -> System:
+        system = await start(config, *arguments)
+        PLACES.directories.add(config.data_dir)
+        stop = system.stop
+
+        async def stopped() -> None:
+            PLACES.published |= set(generate_latest(system.metrics.registry).decode().splitlines())
+            await stop()
+
+        system.stop = stopped  # type: ignore[method-assign]
+        return system
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Channels, "_opened", lambda channels, address: heard(opened(channels, address), SAID))
+        patch.setattr(background, "start_system", started)
+        patch.setattr(tracing, "_tracer", lambda: provider.get_tracer("tests"))
+        yield
+    provider.shutdown()
+    assert PLACES.leaks(SAID) == []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What systems log goes to standard error: none of what was said is in it."""
+    report = yield
+    if leaked := SAID.in_plain_sight(report.capstderr):
+        report.outcome, report.longrepr = "failed", f"in what was logged: {leaked}"
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any, cast
 
+from tests.e2e.said import PLACES
+
 from attune.services.client.channels import Addresses
 
 ATTUNE = (sys.executable, "-c", "from attune.services.cli.main import app; app()")
@@ -72,8 +74,10 @@ class Running:
 def up(directory: Path, *options: str, log: Path | None = None, **settings: object) -> Iterator[Running]:
     """Roles in a process of their own, all of them unless `options` say which; gone after the `with` block.
 
-    What they log goes where this process's does, or to a file.
+    What they log goes where this process's does, or to a file. What they leave is looked through when all tests ended.
     """
+    PLACES.directories.add(Path(str(settings.get("data_dir", directory))))
+    PLACES.logs |= {log} if log else set()
     command: Sequence[str] = [*ATTUNE, "up", "--json", *options]
     with (
         log.open("w") if log else nullcontext() as errors,
@@ -82,6 +86,8 @@ def up(directory: Path, *options: str, log: Path | None = None, **settings: obje
         ) as process,
     ):
         try:
-            yield Running(process)
+            running = Running(process)
+            yield running
+            PLACES.note_metrics_at(running.announced["metrics"])
         finally:
             process.kill()

@@ -1,0 +1,112 @@
+"""The look for what tests said finds it where it must not be, and allows it where it may be."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from tests.e2e.said import Places, Said, Spans
+
+from attune.events.v1.events_pb2 import EVENT_TYPE_QUERY, InteractionEvent
+from attune.knowledge.v1.context_pb2 import Context, Turn
+from attune.knowledge.v1.knowledge_pb2 import RecordInteractionsRequest
+from attune.knowledge_store.kept import KeptObject, KeptUser
+from attune.knowledge_store.model import UserKey
+from attune.knowledge_store.record import UserRecord
+from attune.knowledge_store.store_sqlite import SqliteStore
+from attune.search.v1.search_pb2 import Document, IndexDocumentsRequest, SearchRequest
+from attune.services.client import interaction
+
+QUERY = "where do quokkas sleep at night"
+TURN = "how old do numbats become in captivity"
+PAGE = "Quokkas sleep under shrubs in the shade, and come out at night to feed on grass."
+STATEMENT = "I keep three wombats in my garden"
+
+
+@pytest.fixture
+def said() -> Said:
+    heard = Said()
+    heard.hear(SearchRequest(query=QUERY, user_id="ada with a long name", context=Context(turns=[Turn(query=TURN)])))
+    heard.hear(IndexDocumentsRequest(document=Document(document_id="d", title="quokka", text=PAGE)))
+    heard.hear(RecordInteractionsRequest(event=interaction("ada", "statement", datetime.now(UTC), query=STATEMENT)))
+    return heard
+
+
+def test_all_words_of_calls_are_heard_and_names_are_not(said: Said) -> None:
+    assert {QUERY, TURN} < said.asked
+    assert said.documents == {PAGE.lower()}
+    assert said.statements == {STATEMENT.lower()}
+    assert len(said.everything) == 4
+
+
+@pytest.mark.parametrize("text", ["asyncio", "asyncio.Queue handoff-of-work", "a b c d", ""])
+def test_what_says_too_little_to_be_known_again_is_not_heard(text: str) -> None:
+    said = Said()
+    said.hear(SearchRequest(query=text))
+    assert said.asked == set()
+
+
+@pytest.mark.parametrize("text", [QUERY, TURN, PAGE, STATEMENT, QUERY.upper(), PAGE.replace(" ", "  ")])
+def test_nothing_that_was_said_may_be_in_plain_sight(said: Said, text: str) -> None:
+    assert len(said.in_plain_sight(f"a line\nthe query was '{text}', and failed\n")) == 1
+    assert said.in_plain_sight("a line of another kind, on quokkas") == []
+
+
+def test_a_store_may_have_statements_and_nothing_else(said: Said) -> None:
+    assert said.in_store(STATEMENT) == []
+    assert said.in_store(f"{STATEMENT} {QUERY} {PAGE}") == sorted([QUERY, PAGE.lower()[:48]])
+
+
+def test_an_index_may_have_documents_and_what_quotes_them(said: Said) -> None:
+    said.hear(SearchRequest(query="quokkas sleep under shrubs"))
+    assert said.in_index(PAGE) == []
+    assert said.in_index(f"{PAGE} {QUERY}") == [QUERY]
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    (tmp_path / "index/shard").mkdir(parents=True)
+    return Places(directories={tmp_path}, logs={tmp_path / "all.log"})
+
+
+def test_where_nothing_is_left_nothing_leaks(said: Said, places: Places, tmp_path: Path) -> None:
+    assert places.leaks(said) == []
+    (tmp_path / "all.log").write_text("serving\n")
+    (tmp_path / "index/shard/payload").write_text(PAGE)
+    SqliteStore(tmp_path / "knowledge.sqlite").close()
+    assert places.leaks(said) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "text"), [("all.log", PAGE), ("index/shard/payload", QUERY), ("index/shard/payload", STATEMENT)]
+)
+def test_a_leak_is_told_with_its_place(said: Said, places: Places, tmp_path: Path, file: str, text: str) -> None:
+    (tmp_path / file).write_bytes(b"\xff\x00" + text.encode())
+    with (tmp_path / file).open("r+b") as long:
+        long.truncate(1 << 24)  # as an index makes room for what comes later
+    (leak,) = places.leaks(said)
+    assert leak == f"{tmp_path / file}: {text.lower()[:48]!r}"
+
+
+def test_what_a_store_has_packed_is_found(said: Said, places: Places, tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "knowledge.sqlite")
+    store.load([KeptUser(UserKey("default", QUERY), UserRecord(events=1)), KeptObject("default", PAGE, ())])
+    store.close()
+    assert [each.partition(": ")[2] for each in places.leaks(said)] == sorted([repr(QUERY), repr(PAGE.lower()[:48])])
+
+
+def test_metrics_and_traces_are_looked_through(said: Said, places: Places) -> None:
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(Spans(places)))
+    span = provider.get_tracer("test").start_span("Search", attributes={"query": QUERY})
+    span.add_event("read", {"page": PAGE})
+    span.end()
+    places.published.add(f'attune_rpcs_total{{method="{STATEMENT}"}} 1.0')
+    assert sorted(each.partition(": ")[0] for each in places.leaks(said)) == ["metrics", "traces", "traces"]
+
+
+def test_a_statement_is_heard_of_events_alone_that_are_one() -> None:
+    said = Said()
+    said.hear(InteractionEvent(type=EVENT_TYPE_QUERY, user_query=QUERY))
+    assert (said.asked, said.statements) == ({QUERY}, set())
