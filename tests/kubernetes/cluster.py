@@ -1,7 +1,6 @@
 """etcd and an API server on loopback, without nodes: what is applied is validated and admitted, and nothing runs."""
 
 import secrets
-import socket
 import subprocess
 import tempfile
 import time
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import IO
 
 from tests.kubernetes.binaries import kubectl
+
+from attune.services.cli.measure.system.ports import free_ports
 
 _UP_WITHIN_S = 300
 
@@ -48,7 +49,7 @@ def running(binaries: Path) -> Iterator[Cluster]:
     """
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="attune-kubernetes-")))
-        clients, peers, secure = (_free_port() for _ in range(3))
+        clients, peers, secure = free_ports(3)
         token = secrets.token_urlsafe(24)
         _write_credentials(home, token)
         etcd = _started(stack, home, [str(binaries / "etcd"), *_etcd(home, clients, peers)])
@@ -120,9 +121,3 @@ def _wait(cluster: Cluster, processes: "Sequence[subprocess.Popen[bytes]]", home
             told = "\n".join(path.read_text(errors="replace")[-2000:] for path in home.glob("*.log"))
             raise RuntimeError(f"the control plane is not up:\n{told}")
         time.sleep(0.5)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
