@@ -7,6 +7,8 @@ SETUP := .venv/.attune-setup
 LLM := .venv-llm
 PROTOS := $(shell find protos/attune -name '*.proto' | sort)
 SERVICES := $(shell grep -l '^service ' $(PROTOS))
+# Containers often keep Python from writing what it compiles: then each process compiles torch and attune anew, 5 s of CPU time.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-llm test test-kubernetes check proto proto-check proto-baseline api-docs lock audit sbom bench clean
