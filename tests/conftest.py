@@ -10,6 +10,8 @@ from tests.fakes import kafka, postgres
 
 # pytest-xdist hands its width on; a console that is made with it would not hear of what tests set later.
 os.environ.pop("COLUMNS", None)
+# As attune's own workers do: threads of torch that spin while they wait take the cores from the tests beside this one.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("attune", deadline=None)
