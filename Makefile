@@ -46,7 +46,7 @@ demo-llm: $(SETUP) $(LLM)/.attune-setup ## The same, with a small real language 
 
 # A file's tests stay together, as they share what they start. More than four processes want more memory than a laptop has.
 test: $(SETUP) ## Run the tests (ARGS="-k search")
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-kubernetes: $(SETUP) ## Apply every overlay to a real API server (builds it once: Go, minutes; ARGS=--json)
 	@$(BIN)/python -m tests.kubernetes $(ARGS)
