@@ -1,6 +1,7 @@
 """torch takes seconds to import and gigabytes to install: only the embedding role's workers may need it.
 
-Kafka's client is an extra too: only who is told to use it may need it.
+Kafka's client is an extra too: only who is told to use it may need it. That of OpenAI's protocol takes a second as
+well, and only who has a language model behind a server needs it.
 """
 
 import subprocess
@@ -15,7 +16,7 @@ from attune.services.cli.main import app
 try:
     app(["--help"])
 finally:
-    print(sorted({"torch", "safetensors", "tokenizers", "kafka"} & set(sys.modules)))
+    print(sorted({"torch", "safetensors", "tokenizers", "kafka", "openai"} & set(sys.modules)))
 """
 
 

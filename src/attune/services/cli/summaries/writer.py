@@ -11,7 +11,8 @@ from attune.knowledge_store.model import EntityState
 from attune.knowledge_store.summarizing import Words, plain, words_from_store
 from attune.knowledge_store.summary import Portrait
 from attune.services.cli.summaries.fallbacks import Fallbacks
-from attune.services.runtime.llm import LlmError, content_of, told_as_llm_errors
+from attune.services.runtime.llm import LlmError
+from attune.services.runtime.llm_client import content_of, told_as_llm_errors
 
 GIVE_UP_AFTER = 5
 _MOST_WORDS = 120

@@ -9,7 +9,6 @@ from attune.services.runtime.metrics import Metrics
 from attune.services.suggestion.screening import Screen
 from attune.services.suggestion.writing.breaker import Breaker
 from attune.services.suggestion.writing.engines.in_process import InProcess
-from attune.services.suggestion.writing.engines.openai_server import OpenAiServer
 from attune.services.suggestion.writing.engines.port import Engine
 from attune.services.suggestion.writing.metrics import LlmMetrics
 from attune.services.suggestion.writing.prices import Prices
@@ -52,6 +51,9 @@ def _engine(config: Config, style: PromptStyle) -> Engine | None:
             raise ConfigError("ATTUNE_LLM_MODEL names a model of no server: set ATTUNE_LLM_BASE_URL too, or unset it")
         return None
     _require_server(config)
+    # openai takes a second to import: only who has set a server needs it
+    from attune.services.suggestion.writing.engines.openai_server import OpenAiServer  # noqa: PLC0415
+
     return OpenAiServer(config.llm_base_url, config.llm_model, config.llm_api_key.get_secret_value(), style)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import openai
 
-from attune.services.runtime.llm import LlmError, LlmFailure, told_as_llm_errors
+from attune.services.runtime.llm import LlmError, LlmFailure
+from attune.services.runtime.llm_client import told_as_llm_errors
 from attune.services.suggestion.writing.engines.forms import CHAT_FORMS, COMPLETION_FORMS, Form
 from attune.services.suggestion.writing.engines.port import Ask
 from attune.services.suggestion.writing.model import Account
