@@ -10,8 +10,10 @@ from tests.fakes import kafka, postgres
 
 # pytest-xdist hands its width on; a console that is made with it would not hear of what tests set later.
 os.environ.pop("COLUMNS", None)
-# As attune's own workers do: threads of torch that spin while they wait take the cores from the tests beside this one.
+# Threads that spin while they wait take the cores from the tests beside this one. torch's are told so as attune's own
+# workers tell theirs; numpy's cannot be, and are more than these small matrices need.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("attune", deadline=None)

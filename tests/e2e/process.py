@@ -37,6 +37,13 @@ def attune(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     )
 
 
+def children_of(process: "subprocess.Popen[str]") -> list[int]:
+    """The ids of the processes that a running one has started."""
+    assert process.poll() is None
+    files = Path(f"/proc/{process.pid}/task").glob("*/children")
+    return [int(pid) for file in files for pid in file.read_text().split()]
+
+
 class Running:
     """`attune up`, up."""
 

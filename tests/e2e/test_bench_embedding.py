@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.process import ATTUNE, attune, environment
+from tests.e2e.conftest import wait_until
+from tests.e2e.process import ATTUNE, attune, children_of, environment
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]  # it measures eight things, each behind a server of its own
 
@@ -73,11 +74,8 @@ def running(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 def test_ctrl_c_leaves_no_child_process(running: "subprocess.Popen[str]") -> None:
-    children: list[int] = []
-    while not children:  # the server's process is there
-        assert running.poll() is None
-        files = Path(f"/proc/{running.pid}/task").glob("*/children")
-        children = [int(pid) for file in files for pid in file.read_text().split()]
+    wait_until(lambda: bool(children_of(running)), within_s=120)  # the server's process is there
+    children = children_of(running)
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=60)
     assert running.returncode == 130

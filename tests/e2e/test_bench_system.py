@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.e2e.conftest import wait_until
 from tests.e2e.material import QUERY, TEXTS
-from tests.e2e.process import ATTUNE, attune, environment
+from tests.e2e.process import ATTUNE, attune, children_of, environment
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]  # it starts every role as a process of its own, some twice
 
@@ -75,11 +76,8 @@ def running(tmp_path: Path, corpus: Path) -> Iterator["subprocess.Popen[str]"]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_whatever_ends_it_no_child_process_is_left(running: "subprocess.Popen[str]", number: signal.Signals) -> None:
-    children: list[int] = []
-    while len(children) < 2:  # two roles are being started
-        assert running.poll() is None
-        files = Path(f"/proc/{running.pid}/task").glob("*/children")
-        children = [int(pid) for file in files for pid in file.read_text().split()]
+    wait_until(lambda: len(children_of(running)) >= 2, within_s=120)  # two roles are being started
+    children = children_of(running)
     running.send_signal(number)
     _, said = running.communicate(timeout=120)
     assert running.returncode == 130

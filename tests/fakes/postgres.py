@@ -39,7 +39,7 @@ class Server:
         self._programs = programs
         self._as_user, self._data = _unprivileged(directory), directory / "data"
         self._run("initdb", "-U", "attune", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C")
-        options = f"-k {directory} -c listen_addresses='' -c fsync=off -c max_connections=60"
+        options = f"-k {directory} -c listen_addresses='' -c fsync=off -c max_connections=60 -c autovacuum=off"
         self._run("pg_ctl", "-o", options, "-l", self.log, "-w", "-t", 60, "start")
 
     def restart(self) -> None:
