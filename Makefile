@@ -11,7 +11,7 @@ SERVICES := $(shell grep -l '^service ' $(PROTOS))
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-llm test test-kubernetes check proto proto-check proto-baseline api-docs lock audit sbom bench clean
+.PHONY: help setup demo demo-llm test test-kubernetes check lint proto proto-check proto-baseline api-docs lock audit sbom bench clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -51,7 +51,9 @@ test: $(SETUP) ## Run the tests (ARGS="-k search")
 test-kubernetes: $(SETUP) ## Apply every overlay to a real API server (builds it once: Go, minutes; ARGS=--json)
 	@$(BIN)/python -m tests.kubernetes $(ARGS)
 
-check: $(SETUP) proto-check ## Lint, types, import contracts, contracts, images
+check: proto-check lint ## Lint, types, import contracts, contracts, images
+
+lint: $(SETUP) ## Lint, types, import contracts, images
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
