@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tests.kubernetes.cluster import Cluster
-from tests.unit.deploy.manifests import OVERLAYS, ROOT, Manifest, pod, rendered, workloads
+from tests.unit.deploy.manifests import OPTIONAL, OVERLAYS, ROOT, Manifest, pod, rendered, workloads
 
 STRIMZI = "kafka.strimzi.io"
 _STRICT = ("--dry-run=server", "--validate=strict")
@@ -26,7 +26,7 @@ def all_outcomes(cluster: Cluster) -> Iterator[Outcome]:
     """Definitions first, and the checks that these checks can fail; then every overlay."""
     yield definitions(cluster)
     yield from refusals(cluster)
-    for overlay in OVERLAYS:
+    for overlay in (*OVERLAYS, OPTIONAL):
         yield applied(cluster, overlay)
         yield pods_admitted(cluster, overlay)
 
