@@ -1,19 +1,23 @@
 """What a session and a history are worth: sets without leaks, controls, folds, harm."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from attune.services.cli.main import app
 from attune.services.cli.measure.personalization.cases import Case, CaseSet, Passage
-from attune.services.cli.measure.personalization.ground import within
+from attune.services.cli.measure.personalization.ground import Grounds, within
 from attune.services.cli.measure.personalization.ladder import Inputs, Lesson, fitted, ladder
-from attune.services.cli.measure.personalization.report import Folds, Measured, summarised
+from attune.services.cli.measure.personalization.report import Folds, Measured, measured_by, summarised
 from attune.services.cli.measure.personalization.sets import acm_cr, cosobe, ikat, strangers
-from attune.services.search.leaning.gate import FEATURES
+from attune.services.search.leaning.gate import FEATURES, Gate
+from attune.services.search.leaning.gates import Gates
 
 
 def write(path: Path, rows: list[object]) -> None:
@@ -115,6 +119,7 @@ def test_strangers_have_read_what_other_queries_look_for(data: Path) -> None:
         (["--set", "nosuch"], "has no such corpus"),
         (["--set", "cosobe"], "cannot be read"),
         (["--set", "ikat:many"], "after the colon comes the number of documents, above 0"),
+        (["--as-packaged", "--gates", "gates.json"], "with --as-packaged they teach nothing"),
         (["--set", "ikat:0"], "after the colon comes the number of documents, above 0"),
     ],
 )
@@ -199,3 +204,28 @@ def test_the_summary_names_gains_differences_and_the_worst_harm() -> None:
     assert found["ikat_own_minus_other"] == pytest.approx(0.03)
     assert found["harm_worst_set"] == pytest.approx(-0.05)
     assert found["harmed_query_share"] == 0.5
+
+
+class Words:
+    """Stands where `Texts` does: a text's vector says which letters it has."""
+
+    def of(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        counts = [1 + text.lower().count(letter) for text in texts for letter in LETTERS]
+        found = np.array(counts, np.float32).reshape(-1, len(LETTERS))
+        return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+@pytest.mark.parametrize("are_open", [False, True])
+def test_gates_are_judged_as_they_are(are_open: bool) -> None:
+    words = ("fox", "quay", "jazz", "zoo")
+    corpus = [Passage(f"d{place}", f"the {word} of the town") for place, word in enumerate(words)]
+    case = Case("ada", "tell me more about it", {"d2": 1}, "jazz jazz jazz")
+    grounds = Grounds(CaseSet("set", corpus, [case]), Words())  # type: ignore[arg-type]
+    gate = replace(Gate.closed(), bias=9.0, threshold=0.5) if are_open else Gate.closed()
+    plain, dense, own, *_ = measured_by(Gates(gate, gate, gate), [grounds])
+    assert (plain.inputs.name, dense.inputs.name, own.inputs.name) == ("plain", "dense alone", "own session")
+    assert own.applied.tolist() == [are_open]
+    assert (own.gains > 0).tolist() == [are_open]

@@ -1,9 +1,9 @@
 """`attune eval personalization`: queries of users with their sessions and histories, beside those of others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -14,15 +14,17 @@ from attune.services.cli.measure.tables import page_of
 from attune.services.cli.options import Json
 from attune.services.cli.output import progress
 from attune.services.runtime.clock import system_clock
+from attune.services.search.leaning.gates import Gates
 
 if TYPE_CHECKING:
     from attune.services.cli.measure.personalization.cases import CaseSet
     from attune.services.cli.measure.personalization.ground import Grounds
 
+_Report: TypeAlias = tuple[list[Row], dict[str, float]]
 _PERSONAL = ("ikat", "ikat-rewritten", "acm_cr", "cosobe")
 
 
-def personalization(
+def personalization(  # noqa: PLR0913 - options of a command
     *,
     data: Annotated[Path, typer.Option(help="The directory that has retrieval/ and users/.")],
     sets: Annotated[
@@ -42,28 +44,43 @@ def personalization(
         Path | None, typer.Option(help="Keep vectors in this file, and do not compute again what it has.")
     ] = None,
     gates: Annotated[Path | None, typer.Option(help="Write the gates that all users have taught to this file.")] = None,
+    as_packaged: Annotated[
+        bool,
+        typer.Option("--as-packaged", help="Judge the gates that searches use, on sets that have not taught them."),
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Write the report to this JSON file, and tables beside it.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure what a session and a history add to the plain ranking (dense and BM25, fused), in nDCG@10.
 
-    Gates are cross-fitted by user: nobody is judged by what was learned from them. Controls get another user's session
-    or history; of other judged corpora each query gets a stranger's. Intervals are of 95%, with users drawn anew.
+    Gates are cross-fitted by user: nobody is judged by what was learned from them. With --as-packaged they are those
+    that searches use. Controls get another user's session or history; of other judged corpora each query gets a
+    stranger's. Intervals are of 95%, with users drawn anew.
 
     Example: attune eval personalization --data ../data --set ikat --set ikat-rewritten
     """
     with told_plainly():
-        rows, summary = _measure(data, sets or list(_PERSONAL), model, at_most_documents, vectors, gates)
+        if as_packaged and gates is not None:
+            raise SettingError("--gates writes what the sets have taught, and with --as-packaged they teach nothing")
+        names = sets or list(_PERSONAL)
+        grounds = _grounds(list(_chosen(data, names, at_most_documents)), model, vectors)
+        rows, summary = _as_packaged(grounds) if as_packaged else _cross_fitted(grounds, names, gates)
         made = make_report(rows, summary, system_clock())
         if out is not None:
             write(made, out, page_of("What a session and a history add", made))
     show(made, as_json=as_json, brief=("set", "sees", "ndcg_at_10", "over_plain", "harmed_share"))
 
 
-def _measure(
-    data: Path, names: Sequence[str], model: Path | None, most: int, vectors: Path | None, gates: Path | None
-) -> tuple[list[Row], dict[str, float]]:
-    from attune.services.cli.measure.personalization.ground import within  # noqa: PLC0415 - torch
+def _chosen(data: Path, names: Sequence[str], most: int) -> "Iterator[tuple[CaseSet, int]]":
+    """The sets, and how many documents each may have at most."""
+    for name in names:
+        known, bound = _part(name, most)
+        yield _read(data, known), bound
+
+
+def _cross_fitted(grounds: "Sequence[Grounds]", names: Sequence[str], gates: Path | None) -> _Report:
+    """By gates that others have taught; what all have taught goes to the file `gates`."""
+    from attune.services.cli.measure.personalization.ladder import fitted  # noqa: PLC0415 - torch
     from attune.services.cli.measure.personalization.report import (  # noqa: PLC0415 - torch
         Folds,
         learned,
@@ -71,16 +88,19 @@ def _measure(
         summarised,
     )
 
-    chosen = [_part(name, most) for name in names]
-    grounds = _grounds([within(_read(data, name), bound) for name, bound in chosen], model, vectors)
     folds = Folds([case.user for each in grounds if not each.set.is_strangers for case in each.set.cases])
     taught = learned(grounds, folds)
     found = list(measured(grounds, taught, folds))
     if gates is not None:
-        from attune.services.cli.measure.personalization.ladder import fitted  # noqa: PLC0415 - torch
-
         provenance = {"sets": list(names), "lessons": len(taught), "made_by": "attune eval personalization"}
         replace(fitted(taught), provenance=provenance).save(gates)
+    return [each.row() for each in found], summarised(found)
+
+
+def _as_packaged(grounds: "Sequence[Grounds]") -> _Report:
+    from attune.services.cli.measure.personalization.report import measured_by, summarised  # noqa: PLC0415 - torch
+
+    found = list(measured_by(Gates.packaged(), grounds))
     return [each.row() for each in found], summarised(found)
 
 
@@ -112,16 +132,16 @@ def _read(data: Path, name: str) -> "CaseSet":
     return sets.strangers(data, name)
 
 
-def _grounds(chosen: "Sequence[CaseSet]", model: Path | None, vectors: Path | None) -> "list[Grounds]":
+def _grounds(chosen: "Sequence[tuple[CaseSet, int]]", model: Path | None, vectors: Path | None) -> "list[Grounds]":
     from attune.embeddings.embedder import Embedder  # noqa: PLC0415 - torch, which no other command waits for
     from attune.embeddings.stored_vectors import StoredVectors  # noqa: PLC0415
-    from attune.services.cli.measure.personalization.ground import Grounds, Texts  # noqa: PLC0415
+    from attune.services.cli.measure.personalization.ground import Grounds, Texts, within  # noqa: PLC0415
 
     stored = StoredVectors(vectors)
     with progress() as bar:
         task = bar.add_task("embedding", total=None)
         texts = Texts(Embedder.load(str(model) if model else None), stored, lambda count: bar.advance(task, count))
         try:
-            return [Grounds(each, texts) for each in chosen]
+            return [Grounds(within(cases, most), texts) for cases, most in chosen]
         finally:
             stored.save()

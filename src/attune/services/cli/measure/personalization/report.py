@@ -102,6 +102,12 @@ def measured(all_grounds: Sequence[Grounds], taught: Sequence[Lesson], folds: Fo
         yield from _steps(grounds, [others[fold] for fold in found[place]])
 
 
+def measured_by(gates: Gates, all_grounds: Sequence[Grounds]) -> Iterator[Measured]:
+    """All steps of all sets, with these gates: of sets that taught them, nothing is shown by it."""
+    for grounds in all_grounds:
+        yield from _steps(grounds, [gates] * len(grounds.set.cases))
+
+
 def _steps(grounds: Grounds, gates: Sequence[Gates]) -> Iterator[Measured]:
     ranker = Ranker(grounds)
     plain = np.array([ranker.plain(ground) for ground in grounds.all])
