@@ -12,10 +12,11 @@ from attune.services.search.index.edge_graphs import EdgeGraphs, Shape
 from attune.services.search.index.edge_shard import load_shard, make_shard
 from attune.services.search.index.fields import NO_FIELDS, DeclaredFields
 from attune.services.search.index.generational import GenerationalIndex
-from attune.services.search.index.generations import Generation, GenerationError, GenerationState, Standing
+from attune.services.search.index.generations import Generation, GenerationError, GenerationState
 from attune.services.search.index.identity import IndexIdentity, known_fields, of_manifest, require_same
 from attune.services.search.index.qdrant import QdrantIndex
 from attune.services.search.index.settings import DEFAULT_SETTINGS, IndexSettings
+from attune.services.search.index.shelf import Standing
 
 _COPY = "copy"
 _POINTS = "graph_points"

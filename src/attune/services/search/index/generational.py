@@ -13,8 +13,6 @@ from attune.services.search.index.generations import (
     GenerationError,
     GenerationState,
     LogBehindError,
-    Shelf,
-    Standing,
 )
 from attune.services.search.index.narrowing import EVERYTHING, Within
 from attune.services.search.index.passages import Passages
@@ -29,6 +27,7 @@ from attune.services.search.index.port import (
 )
 from attune.services.search.index.qdrant import QdrantIndex
 from attune.services.search.index.sharing import Lent, SharedLock
+from attune.services.search.index.shelf import Shelf, Standing
 
 T = TypeVar("T")
 _LOOKED_AFTER_S = 1.0

@@ -13,7 +13,7 @@ from attune.services.search.index.directory import MEND
 from attune.services.search.index.errors import IndexUnavailableError
 from attune.services.search.index.fields import NO_FIELDS, DeclaredFields
 from attune.services.search.index.generational import GenerationalIndex
-from attune.services.search.index.generations import Generation, GenerationState, Standing
+from attune.services.search.index.generations import Generation, GenerationState
 from attune.services.search.index.identity import IndexIdentity, of_manifest
 from attune.services.search.index.qdrant import QdrantIndex
 from attune.services.search.index.server import (
@@ -25,6 +25,7 @@ from attune.services.search.index.server import (
     require_identity,
 )
 from attune.services.search.index.settings import DEFAULT_SETTINGS, IndexSettings
+from attune.services.search.index.shelf import Standing
 
 _OLDEST_SERVER = (1, 19)
 """Older servers have no `SearchParams.idf`, and would mix the term statistics of all tenants."""
