@@ -32,16 +32,18 @@ def test_nothing_is_needed() -> None:
 
 def test_an_expired_one_is_read_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Certificates.read(CertificateFiles(*OURS.issue(tmp_path, "old", expired=True)))
-    assert "expired" in "".join(capsys.readouterr())
+    told = "".join(capsys.readouterr())
+    assert "expired" in told
+    assert "ATTUNE_TLS_CERT_FILE" in told
 
 
 @pytest.mark.parametrize(
     ("broken", "content", "named"),
     [
-        ("tls.crt", b"", "tls.crt must have certificates in PEM"),
+        ("tls.crt", b"", "tls.crt must have certificates in PEM .*: see to ATTUNE_TLS_CERT_FILE"),
         ("tls.crt", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "tls.crt must have"),
-        ("ca.crt", b"no certificate", "ca.crt must have certificates in PEM"),
-        ("tls.key", b"", "tls.key must have a private key in PEM"),
+        ("ca.crt", b"no certificate", "ca.crt must have certificates in PEM .*: see to ATTUNE_TLS_CA_FILE"),
+        ("tls.key", b"", "tls.key must have a private key in PEM, .*: see to ATTUNE_TLS_KEY_FILE"),
         ("tls.key", b"\xff\x00", "tls.key must have a private key"),
         ("tls.crt", None, "ATTUNE_TLS_CERT_FILE"),
         ("tls.key", None, "ATTUNE_TLS_KEY_FILE"),

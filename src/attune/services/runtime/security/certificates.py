@@ -16,6 +16,7 @@ from attune.services.runtime.config import Config, ConfigError
 
 _log = structlog.get_logger("attune.security")
 Made = TypeVar("Made")
+_CERT, _KEY, _CA = "ATTUNE_TLS_CERT_FILE", "ATTUNE_TLS_KEY_FILE", "ATTUNE_TLS_CA_FILE, ATTUNE_TLS_CLIENT_CA_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +68,24 @@ class Certificates:
             ConfigError: one cannot be read, is no PEM, or key and certificate do not fit.
         """
         if (files.certificate is None) != (files.key is None):
-            raise ConfigError("ATTUNE_TLS_CERT_FILE and ATTUNE_TLS_KEY_FILE go together: set both, or none")
+            raise ConfigError(f"{_CERT} and {_KEY} go together: set both, or none")
         trusted, trusted_until = None, None
         if files.trusted:
-            trusted = _read(files.trusted, "ATTUNE_TLS_CA_FILE, ATTUNE_TLS_CLIENT_CA_FILE")
-            trusted_until = max(each.not_valid_after_utc for each in _parsed(trusted, files.trusted))
+            trusted = _read(files.trusted, _CA)
+            trusted_until = max(each.not_valid_after_utc for each in _parsed(trusted, files.trusted, _CA))
         if files.certificate is None or files.key is None:
             return cls(None, None, trusted, trusted_until=trusted_until)
-        chain, key = _read(files.certificate, "ATTUNE_TLS_CERT_FILE"), _read(files.key, "ATTUNE_TLS_KEY_FILE")
-        parsed = _parsed(chain, files.certificate)
+        chain, key = _read(files.certificate, _CERT), _read(files.key, _KEY)
+        parsed = _parsed(chain, files.certificate, _CERT)
         own = parsed[0]
         _require_fit(own, key, files)
         if own.not_valid_after_utc < datetime.now(UTC):
-            _log.warning("the certificate has expired", file=str(files.certificate), at=str(own.not_valid_after_utc))
+            _log.warning(
+                "the certificate has expired",
+                file=str(files.certificate),
+                at=str(own.not_valid_after_utc),
+                mend=f"replace the files of {_CERT} and {_KEY}: they are taken without a restart",
+            )
         return cls(chain, key, trusted, _names(own), min(each.not_valid_after_utc for each in parsed), trusted_until)
 
 
@@ -136,24 +142,30 @@ def _read(path: Path, setting: str) -> bytes:
         raise ConfigError(f"{path} cannot be read ({error.strerror}): see to {setting}") from error
 
 
-def _parsed(pem: bytes, path: Path | None) -> list[x509.Certificate]:
+def _parsed(pem: bytes, path: Path, setting: str) -> list[x509.Certificate]:
     try:
         return x509.load_pem_x509_certificates(pem)
     except ValueError as error:
-        raise ConfigError(f"{path} must have certificates in PEM (-----BEGIN CERTIFICATE-----)") from error
+        raise ConfigError(
+            f"{path} must have certificates in PEM (-----BEGIN CERTIFICATE-----): see to {setting}"
+        ) from error
 
 
 def _require_fit(own: x509.Certificate, key: bytes, files: CertificateFiles) -> None:
     try:
         private = load_pem_private_key(key, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise ConfigError(f"{files.key} must have a private key in PEM, without a password") from error
+        raise ConfigError(f"{files.key} must have a private key in PEM, without a password: see to {_KEY}") from error
     try:
         public = own.public_key()
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ConfigError(f"{files.certificate} has a key of a kind that is not known: take RSA or P-256") from error
+        raise ConfigError(
+            f"{files.certificate} has a key of a kind that is not known: take RSA or P-256 for {_CERT}"
+        ) from error
     if private.public_key() != public:
-        raise ConfigError(f"{files.key} is not the key of the first certificate in {files.certificate}")
+        raise ConfigError(
+            f"{files.key} is not the key of the first certificate in {files.certificate}: see to {_KEY} and {_CERT}"
+        )
 
 
 def _names(own: x509.Certificate) -> Sequence[str]:
