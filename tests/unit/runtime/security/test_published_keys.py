@@ -1,10 +1,12 @@
 """Keys that an issuer publishes: asked for rarely, found after a rotation, and kept while the issuer is away."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
 import pytest
+import structlog
 from tests.fakes.issuer import Issuer, KeyServer, key_server
 
 from attune.services.runtime.errors import ServiceError
@@ -99,6 +101,24 @@ async def test_an_issuer_that_was_never_there_is_told_with_when_to_come_back(pub
             await publishing.has("1")
         assert refused.value.retry_after_s == 10
     assert publishing.asked == 1
+
+
+async def test_the_log_says_which_keys_are_used_where_new_ones_cannot_be_read(publishing: Publishing) -> None:
+    publishing.is_away = True
+    with structlog.testing.capture_logs() as lines, pytest.raises(ServiceError):
+        await publishing.has("1")
+    publishing.is_away, publishing.now = False, publishing.now + 11
+    assert await publishing.has("1")
+    publishing.is_away = True
+    with structlog.testing.capture_logs() as later:
+        for passed_s in (301, DAY_S):
+            publishing.now += passed_s
+            with suppress(ServiceError):
+                await publishing.has("1")
+            await publishing.settled()
+    assert {each["event"] for each in [*lines, *later]} == {"keys cannot be read"}
+    none = "none: calls with tokens fail"
+    assert [each["used"] for each in [*lines, *later]] == [none, "those of before", none]
 
 
 async def test_a_set_that_is_none_replaces_no_good_one(publishing: Publishing) -> None:
