@@ -233,6 +233,9 @@ class Growing:
         held = min(RANKINGS, len(self.calls))
         return {role: Memory(held + 1.0, held) for role in RoleName}
 
+    def check_running(self) -> None:
+        """All are."""
+
 
 class Filling(Bench):
     """Each round of traffic is of searches that are answered or not."""
@@ -266,7 +269,17 @@ def test_a_soak_watches_once_what_is_kept_is_full_and_tells_what_filling_it_took
 def test_a_filling_that_does_not_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(soaking, "_FILLED_WITHIN_S", 0)
     monkeypatch.setattr(Filling, "code", "UNAVAILABLE")
-    with pytest.raises(BenchError, match=f"{RANKINGS} searches were not answered"):
+    with pytest.raises(BenchError, match=f"{RANKINGS} searches were not answered .* 0 were, and {2 * RANKINGS} failed"):
+        soak(filling(), 1, 1)
+
+
+def test_a_role_that_ends_ends_the_filling(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(_: Growing) -> None:
+        raise BenchError("the search role ended")
+
+    monkeypatch.setattr(Growing, "check_running", ended)
+    monkeypatch.setattr(Filling, "code", "UNAVAILABLE")
+    with pytest.raises(BenchError, match="the search role ended"):
         soak(filling(), 1, 1)
 
 

@@ -47,16 +47,18 @@ def soak(bench: Bench, minutes: float, every_s: float) -> None:
 def _fill(bench: Bench) -> None:
     """As many searches as search keeps rankings of: the largest of what roles keep up to a bound.
 
-    Raises BenchError where so many are not answered in time.
+    Raises BenchError where so many are not answered in time, or a role ends.
     """
     bench.told(f"filling what is kept, by {RANKINGS} searches")
     began = time.monotonic()
     unpaced = replace(bench, offered=replace(bench.offered, rate=_UNPACED))
     with unpaced.traffic(shares={"search": 1}) as calls:
         while _answered(calls) < RANKINGS:
+            bench.roles.check_running()
             if time.monotonic() - began > _FILLED_WITHIN_S:
                 raise BenchError(
-                    f"{RANKINGS} searches were not answered within {_FILLED_WITHIN_S} seconds: index fewer documents"
+                    f"{RANKINGS} searches were not answered within {_FILLED_WITHIN_S} seconds: "
+                    f"{_answered(calls)} were, and {len(failed(calls))} failed; where none did, index fewer documents"
                 )
             time.sleep(_LOOK_EVERY_S)
     bench.summary |= {
