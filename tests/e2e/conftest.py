@@ -91,10 +91,14 @@ def said_nowhere() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """What systems log goes to standard error: none of what was said is in it."""
+    """What systems log goes to standard error: none of what was said is in it. A test that failed says why first."""
     report = yield
     if leaked := SAID.in_plain_sight(report.capstderr):
-        report.outcome, report.longrepr = "failed", f"in what was logged: {leaked}"
+        told = f"in what was logged: {leaked}"
+        if report.failed:
+            report.sections.append(("what was said", told))
+        else:
+            report.outcome, report.longrepr = "failed", told
     return report
 
 

@@ -13,6 +13,7 @@ ones the beginning is looked for. Servers of stores (PostgreSQL, Kafka, Qdrant) 
 """
 
 import os
+import re
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
@@ -35,6 +36,9 @@ from attune.search.v1.search_pb2 import Document
 _LEAST_WORDS, _LEAST_LENGTH, _LOOKED_FOR = 3, 16, 48
 _NAMES = ("_id", "_ids", "_token")
 """Fields that end so have names, not words."""
+_ESCAPED = re.compile(r"\\(u[0-9a-f]{4}|x[0-9a-f]{2}|.)", re.IGNORECASE)
+_SPACES = frozenset("nrt")
+"""Letters that stand for white space behind a backslash."""
 
 
 @dataclass
@@ -118,8 +122,21 @@ def _beginning(text: str) -> str:
 
 
 def _found(texts: Iterable[str], content: str) -> list[str]:
-    plain = _plain(content)
+    """Those that are there, as they are or escaped, as JSON has them in logs and repr() in traces."""
+    plain = f"{_plain(content)}\n{_plain(_unescaped(content))}"
     return sorted(each for each in texts if each in plain)
+
+
+def _unescaped(content: str) -> str:
+    letters = _ESCAPED.sub(_letter, content)
+    return letters.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # JSON has a half at a time of some
+
+
+def _letter(escaped: re.Match[str]) -> str:
+    code = escaped[1]
+    if len(code) > 1:
+        return chr(int(code[1:], 16))
+    return " " if code in _SPACES else code
 
 
 @dataclass

@@ -1,12 +1,17 @@
 """The look for what tests said finds it where it must not be, and allows it where it may be."""
 
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import grpc
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from tests.e2e.said import Places, Said, Spans
+from tests.e2e.said import Places, Said, Spans, heard
 
 from attune.events.v1.events_pb2 import EVENT_TYPE_QUERY, InteractionEvent
 from attune.knowledge.v1.context_pb2 import Context, Turn
@@ -16,8 +21,10 @@ from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.record import UserRecord
 from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.search.v1.search_pb2 import Document, IndexDocumentsRequest, SearchRequest
+from attune.search.v1.search_pb2_grpc import SearchServiceStub
 from attune.services.client import interaction
 
+KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 QUERY = "where do quokkas sleep at night"
 TURN = "how old do numbats become in captivity"
 PAGE = "Quokkas sleep under shrubs in the shade, and come out at night to feed on grass."
@@ -51,6 +58,48 @@ def test_what_says_too_little_to_be_known_again_is_not_heard(text: str) -> None:
 def test_nothing_that_was_said_may_be_in_plain_sight(said: Said, text: str) -> None:
     assert len(said.in_plain_sight(f"a line\nthe query was '{text}', and failed\n")) == 1
     assert said.in_plain_sight("a line of another kind, on quokkas") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'what does "async with" mean here',
+        "wo schläft das Känguru im Winter",
+        "where do 🦘 sleep in the winter",
+        "one line of it\nand another\tline",
+        r"where is C:\new\table kept",
+    ],
+)
+@pytest.mark.parametrize("written", [json.dumps, repr])
+def test_what_a_line_has_escaped_is_found(text: str, written: Callable[[object], str]) -> None:
+    said = Said()
+    said.hear(SearchRequest(query=text))
+    assert len(said.in_plain_sight(written({"event": "failed", "why": f"on {text}"}))) == 1
+
+
+@pytest.mark.parametrize("content", ["\\", "\\ud83d", "a \\u00 b \\xg", "\udc80"])
+def test_what_is_badly_escaped_is_looked_through_all_the_same(said: Said, content: str) -> None:
+    assert said.in_plain_sight(content) == []
+    assert said.in_plain_sight(f"{QUERY} {content}") == [QUERY]
+
+
+def test_what_goes_over_a_channel_is_heard_whether_or_not_anybody_is_there() -> None:
+    said = Said()
+    with heard(grpc.insecure_channel("127.0.0.1:1"), said) as channel, pytest.raises(grpc.RpcError):
+        SearchServiceStub(channel).Search(SearchRequest(query=QUERY), timeout=5)
+    assert said.asked == {QUERY}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_calls_of_all_kinds_are_heard_and_sent_as_they_are(kind: str) -> None:
+    def method(_path: str, request_serializer: Callable[[SearchRequest], bytes], **_options: object) -> object:
+        return request_serializer
+
+    said, request = Said(), SearchRequest(query=QUERY)
+    channel: Any = SimpleNamespace(**dict.fromkeys(KINDS, method))
+    send = getattr(heard(channel, said), kind)("/path", request_serializer=SearchRequest.SerializeToString)
+    assert send(request) == request.SerializeToString()
+    assert said.asked == {QUERY}
 
 
 def test_a_store_may_have_statements_and_nothing_else(said: Said) -> None:
