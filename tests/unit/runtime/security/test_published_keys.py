@@ -117,7 +117,7 @@ async def test_the_log_says_which_keys_are_used_where_new_ones_cannot_be_read(pu
                 await publishing.has("1")
             await publishing.settled()
     assert {each["event"] for each in [*lines, *later]} == {"keys cannot be read"}
-    none = "none: calls with tokens fail"
+    none = "none: its tokens are refused"
     assert [each["used"] for each in [*lines, *later]] == [none, "those of before", none]
 
 

@@ -117,7 +117,7 @@ class PublishedKeys:
         except (OSError, FetchError, KeySetError) as error:
             why = str(error) if not isinstance(error, OSError) else error.strerror or type(error).__name__
             self._told(succeeded=False)
-            used = "those of before" if self._clock() - self._read_at <= _AT_MOST_S else "none: calls with tokens fail"
+            used = "those of before" if self._clock() - self._read_at <= _AT_MOST_S else "none: its tokens are refused"
             _log.warning("keys cannot be read", of=self._named, why=why, used=used)
 
     def _take(self, content: bytes) -> None:
