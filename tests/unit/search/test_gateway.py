@@ -1,4 +1,4 @@
-"""How often search asks the embedding service for its experts."""
+"""How often search asks the embedding service for its experts, and what it says where that does not answer."""
 
 import time
 from collections.abc import AsyncIterator
@@ -9,6 +9,7 @@ import pytest
 
 from attune.embedding.v1 import embedding_pb2 as embedding
 from attune.services.runtime.call import Call, enter_call
+from attune.services.runtime.config import ConfigError
 from attune.services.search.gateway import Expert, Gateway
 
 A_DAY_S = 86_400.0
@@ -20,6 +21,10 @@ class Stub:
     def __init__(self) -> None:
         self.version = "1"
         self.asked = 0
+
+    async def GetModelInfo(self, _request: object, **_: Any) -> embedding.GetModelInfoResponse:  # noqa: N802
+        nothing = grpc.aio.Metadata()
+        raise grpc.aio.AioRpcError(grpc.StatusCode.DEADLINE_EXCEEDED, nothing, nothing, "Deadline Exceeded")
 
     async def ListDomains(self, _request: object, **_: Any) -> embedding.ListDomainsResponse:  # noqa: N802
         self.asked += 1
@@ -60,3 +65,11 @@ async def test_experts_that_are_too_old_are_asked_for_again(gateway: Gateway, st
     gateway._listed_at -= 2 * A_DAY_S
     stub.version = "2"
     assert await gateway.experts(A_DAY_S) == {"law": Expert("law@2")}
+
+
+@pytest.mark.parametrize("setting", ["EMBEDDING_ADDRESS", "TLS_CERT_FILE", "TLS_CA_FILE", "SERVICE_TOKEN"])
+async def test_a_service_that_does_not_tell_its_model_is_told_with_what_may_be_wrong(
+    gateway: Gateway, setting: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"DEADLINE_EXCEEDED.*ATTUNE_{setting}"):
+        await gateway.model()

@@ -252,7 +252,8 @@ class Gateway:
         except grpc.aio.AioRpcError as error:
             raise ConfigError(
                 f"the embedding service does not tell its model ({error.code().name}: {error.details()}): "
-                "check ATTUNE_EMBEDDING_ADDRESS, and that all roles have the same ATTUNE_SERVICE_TOKEN"
+                "check ATTUNE_EMBEDDING_ADDRESS, that certificates hold and are believed, where there are any "
+                "(ATTUNE_TLS_CERT_FILE, ATTUNE_TLS_CA_FILE), and that all roles have the same ATTUNE_SERVICE_TOKEN"
             ) from error
 
     async def close(self) -> None:
