@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from prometheus_client import generate_latest
 from tests.e2e.material import catalog_lines, city_documents, documents
-from tests.e2e.said import PLACES, SAID, Spans, heard
+from tests.e2e.said import PLACES, SAID, LogLines, Spans, heard
 
 from attune.events.v1.events_pb2 import InteractionEvent
 from attune.knowledge.v1.knowledge_pb2 import ExportUserResponse
@@ -66,7 +67,7 @@ def said_nowhere() -> Iterator[None]:
     """Notes what tests say and where systems leave things: at the end of all, nothing of it is in a wrong place."""
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(Spans(PLACES)))
-    opened, start = Channels._opened, background.start_system
+    opened, start, lines = Channels._opened, background.start_system, LogLines(PLACES)
 
     async def started(config: Config, *arguments: Any) -> System:
         system = await start(config, *arguments)
@@ -84,6 +85,8 @@ def said_nowhere() -> Iterator[None]:
         patch.setattr(Channels, "_opened", lambda channels, address: heard(opened(channels, address), SAID))
         patch.setattr(background, "start_system", started)
         patch.setattr(tracing, "_tracer", lambda: provider.get_tracer("tests"))
+        patch.setattr(structlog, "make_filtering_bound_logger", lines.make_logger)
+        patch.setattr(structlog, "configure", lines.configure)
         yield
     provider.shutdown()
     assert PLACES.leaks(SAID) == []

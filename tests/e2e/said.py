@@ -12,6 +12,7 @@ what says too little to be known again: a text of fewer than three words, which 
 ones the beginning is looked for. Servers of stores (PostgreSQL, Kafka, Qdrant) are not looked into.
 """
 
+import logging
 import os
 import re
 import urllib.request
@@ -23,9 +24,11 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import structlog
 from google.protobuf.message import Message
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from attune.events.v1.events_pb2 import EVENT_TYPE_STATEMENT, InteractionEvent
 from attune.knowledge_store.backup_lines import to_line
@@ -147,6 +150,8 @@ class Places:
     """Lines of metrics."""
     traced: set[str] = field(default_factory=set)
     """Names and values of spans."""
+    logged: set[str] = field(default_factory=set)
+    """Values of log lines of this process, of every level, but for numbers."""
     logs: set[Path] = field(default_factory=set)
     directories: set[Path] = field(default_factory=set)
 
@@ -159,6 +164,7 @@ class Places:
         """A line for each text that is where it must not be."""
         found = [("metrics", said.in_plain_sight("\n".join(self.published)))]
         found += [("traces", said.in_plain_sight("\n".join(self.traced)))]
+        found += [("log lines", said.in_plain_sight("\n".join(self.logged)))]
         found += [(str(path), said.in_plain_sight(_read(path))) for path in sorted(self.logs)]
         for directory in sorted(self.directories):
             store = directory / "knowledge.sqlite"
@@ -211,6 +217,34 @@ class Spans(SpanExporter):
             told += [f"{event.name} {dict(event.attributes or {})}" for event in span.events]
             self.places.traced |= set(told)
         return SpanExportResult.SUCCESS
+
+
+class LogLines:
+    """Takes every line to where it is looked through, and lets those go on that are of the level asked for.
+
+    Stands where structlog makes loggers that drop what is below a level before anything sees it.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._configure, self._make = structlog.configure, structlog.make_filtering_bound_logger
+        self._shown = logging.NOTSET
+
+    def make_logger(self, level: int) -> type[FilteringBoundLogger]:
+        """One that drops nothing; the level is remembered."""
+        self._shown = level
+        return self._make(logging.NOTSET)
+
+    def configure(self, processors: Sequence[Processor], **others: Any) -> None:
+        """As asked, with this before the last processor, which writes."""
+        self._configure(processors=[*processors[:-1], self._take, processors[-1]], **others)
+
+    def _take(self, _logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        told = (value for key, value in event.items() if key != "timestamp" and not isinstance(value, int | float))
+        self._places.logged |= set(map(str, told))
+        if logging.getLevelNamesMapping().get(method.upper(), logging.ERROR) < self._shown:
+            raise structlog.DropEvent
+        return event
 
 
 def heard(channel: grpc.Channel, said: Said) -> grpc.Channel:

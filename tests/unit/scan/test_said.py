@@ -9,9 +9,10 @@ from typing import Any
 
 import grpc
 import pytest
+import structlog
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from tests.e2e.said import Places, Said, Spans, heard
+from tests.e2e.said import LogLines, Places, Said, Spans, heard
 
 from attune.events.v1.events_pb2 import EVENT_TYPE_QUERY, InteractionEvent
 from attune.knowledge.v1.context_pb2 import Context, Turn
@@ -23,6 +24,7 @@ from attune.knowledge_store.store_sqlite import SqliteStore
 from attune.search.v1.search_pb2 import Document, IndexDocumentsRequest, SearchRequest
 from attune.search.v1.search_pb2_grpc import SearchServiceStub
 from attune.services.client import interaction
+from attune.services.runtime.logs import configure_logs
 
 KINDS = ("unary_unary", "unary_stream", "stream_unary", "stream_stream")
 QUERY = "where do quokkas sleep at night"
@@ -159,3 +161,20 @@ def test_a_statement_is_heard_of_events_alone_that_are_one() -> None:
     said = Said()
     said.hear(InteractionEvent(type=EVENT_TYPE_QUERY, user_query=QUERY))
     assert (said.asked, said.statements) == ({QUERY}, set())
+
+
+def test_a_line_is_looked_through_though_nobody_wants_to_see_it(
+    said: Said, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = Places()
+    lines = LogLines(places)
+    monkeypatch.setattr(structlog, "make_filtering_bound_logger", lines.make_logger)
+    monkeypatch.setattr(structlog, "configure", lines.configure)
+    configure_logs("error")
+    log = structlog.get_logger("tests")
+    log.debug("looking for something", words=["a", QUERY])
+    assert capsys.readouterr().err == ""
+    assert places.leaks(said) == [f"log lines: {QUERY!r}"]
+    log.error("failed", seconds=1.5)
+    assert json.loads(capsys.readouterr().err)["event"] == "failed"
+    assert "1.5" not in places.logged
