@@ -25,10 +25,12 @@ from attune.services.search.fusion import Fused
 from attune.services.search.index.passages import Passage
 from attune.services.search.index.port import Document, Index, IndexedDocument
 from attune.services.search.kept_rankings import KeptRankings
+from attune.services.search.leaning.contexts import FromContext
 from attune.services.search.listing import Listed, Lists
 from attune.services.search.ordering import Draw, Ordering
 from attune.services.search.paging import RANKED_ANEW, Page, Pages, Place
-from attune.services.search.personal import Ranked, Weight
+from attune.services.search.person import Acquaintance
+from attune.services.search.personal import Evidence, Ranked, Weight
 from attune.services.search.ranking.configured import Rankings
 from attune.services.search.searching import Found
 from attune.services.search.service import SearchServicer
@@ -199,6 +201,38 @@ def test_of_too_many_rankings_the_least_lately_read_goes() -> None:
     assert kept.find("r", first) is not None
     third = kept.keep("r", found)
     assert [kept.find("r", name) is not None for name in (first, second, third)] == [True, False, True]
+
+
+def ranked_by(evidence: int, contexts: int) -> Listed:
+    known = Acquaintance("e", "an entity", 0.5)
+    moved = FromContext(0.1, 1, 0.5)
+    of_contexts = (moved if contexts else None, moved if contexts > 1 else None)
+    hit = Ranked(Fused("d", 1.0, {}, {}), 1, 1.0, 0.0, 0.0, (Evidence(known, 0.1),) * evidence, *of_contexts)
+    return listed(Found([hit] * 100, {}, Weight(0.0, "")))
+
+
+@pytest.mark.parametrize(("evidence", "contexts", "held"), [(0, 0, 11), (4, 0, 6), (0, 2, 7), (4, 2, 5)])
+def test_of_larger_rankings_fewer_are_kept(evidence: int, contexts: int, held: int) -> None:
+    kept = KeptRankings(100, most_bytes=1_000_000, clock=lambda: 0.0)
+    found = ranked_by(evidence, contexts)
+    names = [kept.keep("r", found) for _ in range(30)]
+    assert len(kept) == held
+    assert [kept.find("r", name) is not None for name in names] == [False] * (30 - held) + [True] * held
+
+
+def test_what_is_larger_than_all_that_may_be_kept_is_not_and_moves_nothing() -> None:
+    kept = KeptRankings(most_bytes=100_000, clock=lambda: 0.0)
+    small = kept.keep("r", ranked_by(0, 0))
+    assert kept.keep("r", ranked_by(4, 2)) == ""
+    assert kept.find("r", small) is not None
+
+
+def test_room_of_rankings_that_are_gone_is_there_for_others() -> None:
+    watch = Watch()
+    kept = KeptRankings(most_bytes=100_000, expiry_s=60.0, clock=watch)
+    for now in (0.0, 61.0, 122.0):
+        watch.now = now
+        assert kept.find("r", kept.keep("r", ranked_by(0, 0))) is not None
 
 
 def test_a_ranking_is_found_by_its_own_request_only_and_without_documents() -> None:

@@ -42,7 +42,12 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
         model = await gateway.model(RoleTokens.of(config).metadata())
         index = await asyncio.to_thread(open_index, config, model.model_id, model.dimension)
         cross_encoding = CrossEncoding(bool(model.cross_encoder_id), config.cross_encoder_candidates)
-    kept = KeptRankings(config.search_rankings_kept, config.search_rankings_kept_s, clock=time.monotonic)
+    kept = KeptRankings(
+        config.search_rankings_kept,
+        config.search_rankings_kept_s,
+        most_bytes=config.search_rankings_kept_mib << 20,
+        clock=time.monotonic,
+    )
     indexer = Indexer(index, gateway, fields=fields, passages=config.search_passages)
     configured = Configured(boosts, rankings, cross_encoding, kept)
     servicer = SearchServicer(index, gateway, clock, metrics, indexer, configured)

@@ -18,6 +18,9 @@ class SearchSettings(BaseModel):
     search_rankings_kept: int = Field(
         500, ge=0, description="How many rankings are kept in memory for their further pages; 0: pages are ranked anew."
     )
+    search_rankings_kept_mib: int = Field(
+        64, ge=1, description="How much memory they take at most, about, in MiB: those of well-known users take more."
+    )
     search_rankings_kept_s: float = Field(
         600, gt=0, description="How long a ranking is kept after it was last read, in seconds."
     )
