@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,9 @@ def config_in(directory: Path, **changes: object) -> Config:
     return Config(data_dir=directory, drain_s=1, **(FREE_PORTS | {"completion_budget_ms": 10_000} | changes))  # type: ignore[arg-type]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def said_nowhere() -> Iterator[None]:
-    """Notes what tests say and where systems leave things: at the end of all, nothing of it is in a wrong place."""
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(Spans(PLACES)))
+@contextmanager
+def listening(spans: TracerProvider) -> Iterator[None]:
+    """Notes what is said inside the `with` block, and where systems that are started in it leave things."""
     opened, start, lines = Channels._opened, background.start_system, LogLines(PLACES)
 
     async def started(config: Config, *arguments: Any) -> System:
@@ -84,12 +83,27 @@ def said_nowhere() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Channels, "_opened", lambda channels, address: heard(opened(channels, address), SAID))
         patch.setattr(background, "start_system", started)
-        patch.setattr(tracing, "_tracer", lambda: provider.get_tracer("tests"))
+        patch.setattr(tracing, "_tracer", lambda: spans.get_tracer("tests"))
         patch.setattr(structlog, "make_filtering_bound_logger", lines.make_logger)
         patch.setattr(structlog, "configure", lines.configure)
         yield
+
+
+@pytest.fixture(scope="session")
+def spans() -> Iterator[TracerProvider]:
+    """Takes what is traced; at the end of all tests, nothing that they said is in a wrong place."""
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(Spans(PLACES)))
+    yield provider
     provider.shutdown()
     assert PLACES.leaks(SAID) == []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def said_nowhere(spans: TracerProvider) -> Iterator[None]:
+    """Of a module alone: other tests of this process are no concern of it."""
+    with listening(spans):
+        yield
 
 
 @pytest.hookimpl(wrapper=True)
@@ -106,10 +120,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.fixture(scope="session")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def system(tmp_path_factory: pytest.TempPathFactory, spans: TracerProvider) -> Iterator[System]:
     """One system for all tests that leave it as they found it: each uses users and documents of its own."""
-    configure_logs("error")
-    with running_system(config_in(tmp_path_factory.mktemp("attune")), system_clock) as running:
+    with ExitStack() as stack:
+        with listening(spans):  # it starts before the first of the modules listens
+            configure_logs("error")
+            running = stack.enter_context(running_system(config_in(tmp_path_factory.mktemp("attune")), system_clock))
         with Client(Addresses.of(running.config)) as client:
             client.index(documents())
         yield running
