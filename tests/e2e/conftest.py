@@ -64,7 +64,7 @@ def config_in(directory: Path, **changes: object) -> Config:
 
 
 @contextmanager
-def listening(spans: TracerProvider) -> Iterator[None]:
+def listening(traced: TracerProvider) -> Iterator[None]:
     """Notes what is said inside the `with` block, and where systems that are started in it leave things."""
     opened, start, lines = Channels._opened, background.start_system, LogLines(PLACES)
 
@@ -83,14 +83,14 @@ def listening(spans: TracerProvider) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Channels, "_opened", lambda channels, address: heard(opened(channels, address), SAID))
         patch.setattr(background, "start_system", started)
-        patch.setattr(tracing, "_tracer", lambda: spans.get_tracer("tests"))
+        patch.setattr(tracing, "_tracer", lambda: traced.get_tracer("tests"))
         patch.setattr(structlog, "make_filtering_bound_logger", lines.make_logger)
         patch.setattr(structlog, "configure", lines.configure)
         yield
 
 
 @pytest.fixture(scope="session")
-def spans() -> Iterator[TracerProvider]:
+def looked_through() -> Iterator[TracerProvider]:
     """Takes what is traced; at the end of all tests, nothing that they said is in a wrong place."""
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(Spans(PLACES)))
@@ -100,9 +100,9 @@ def spans() -> Iterator[TracerProvider]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def said_nowhere(spans: TracerProvider) -> Iterator[None]:
+def said_nowhere(looked_through: TracerProvider) -> Iterator[None]:
     """Of a module alone: other tests of this process are no concern of it."""
-    with listening(spans):
+    with listening(looked_through):
         yield
 
 
@@ -120,10 +120,10 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.fixture(scope="session")
-def system(tmp_path_factory: pytest.TempPathFactory, spans: TracerProvider) -> Iterator[System]:
+def system(tmp_path_factory: pytest.TempPathFactory, looked_through: TracerProvider) -> Iterator[System]:
     """One system for all tests that leave it as they found it: each uses users and documents of its own."""
     with ExitStack() as stack:
-        with listening(spans):  # it starts before the first of the modules listens
+        with listening(looked_through):  # it starts before the first of the modules listens
             configure_logs("error")
             running = stack.enter_context(running_system(config_in(tmp_path_factory.mktemp("attune")), system_clock))
         with Client(Addresses.of(running.config)) as client:
