@@ -155,7 +155,8 @@ class Searcher:
         vector, space = query.vectors[0], query.spaces[0]
         if not fused or not vector.any() or (query.session is None and not history):
             return NO_CONTEXTS
-        ids = [*(each.id for each in fused), *(each.document_id for each in history if each.document_id)]
+        read = (each.document_id for each in history if each.document_id)
+        ids = list(dict.fromkeys([*(each.id for each in fused), *read]))
         vectors, statements = await asyncio.gather(
             asyncio.to_thread(self._index.vectors, tenant, ids, space.key),
             statements_of(history, self._statements, tenant, space),
