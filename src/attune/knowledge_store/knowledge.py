@@ -98,7 +98,7 @@ class Knowledge:
         """
         catalog, asked = loaded.catalog, set(entity_ids)
         context = {catalog.redirects.resolve(entity_id) for entity_id in asked if entity_id in catalog}
-        if not context and (asked or context_only):
+        if asked and not context:
             return []
         states = self._states(view, loaded)
         if not context:

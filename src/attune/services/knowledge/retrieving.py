@@ -40,7 +40,7 @@ def retrieve(
     view = knowledge.view(user)
     if request.with_history:
         response.history.CopyFrom(user_history(view.history))
-    if not context and (request.context_only or not linked.is_empty):
+    if not context and not linked.is_empty:
         return response  # a context that names nothing known: the user's whole store would be no answer to it
     limit = request.limit or _DEFAULT_LIMIT
     found = knowledge.retrieve(
