@@ -15,8 +15,8 @@ from attune.services.cli.output import console, print_json
 from attune.services.cli.system import System, start_system
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import Config, ConfigError, RoleName
-from attune.services.runtime.garbage import leave_start_out_of_collections
 from attune.services.runtime.logs import configure_logs
+from attune.services.runtime.settling import settle
 from attune.services.runtime.tracing_provider import tracing
 
 
@@ -62,7 +62,7 @@ async def _serve(config: Config, roles: Sequence[RoleName], *, as_json: bool) ->
         return
     try:
         metrics = f"{config.host}:{_serve_metrics(system)}" if config.metrics_port >= 0 else ""
-        leave_start_out_of_collections()
+        settle()
         _announce(system, metrics, as_json=as_json)
         await stopping.wait()
     finally:

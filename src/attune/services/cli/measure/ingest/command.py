@@ -20,8 +20,8 @@ from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import Config, ConfigError
 from attune.services.runtime.eventlog.port import EventLog
 from attune.services.runtime.events import TOPIC
-from attune.services.runtime.garbage import leave_start_out_of_collections
 from attune.services.runtime.logs import configure_logs
+from attune.services.runtime.settling import settle
 from attune.services.runtime.stores import open_knowledge, open_source
 
 
@@ -78,7 +78,7 @@ def _opened(catalog: Path, url: str) -> Iterator[Reading]:
             if next(knowledge.store.users(), None) is not None:
                 raise ConfigError("--url: the store has users: give an empty database, as this fills it")
             _begin_at_the_end(knowledge, source.log)
-            leave_start_out_of_collections()  # as who starts the roles does
+            settle()  # as who starts the roles does
             yield Reading(config, knowledge, source, "PostgreSQL" if url else "SQLite")
         finally:
             source.log.close()

@@ -21,8 +21,8 @@ from attune.services.client import Client
 from attune.services.client.channels import Addresses
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import Config, ConfigError, RoleName
-from attune.services.runtime.garbage import leave_start_out_of_collections
 from attune.services.runtime.logs import configure_logs
+from attune.services.runtime.settling import settle
 
 TOGETHER = 8
 WHOLE = "whole search"
@@ -142,7 +142,7 @@ def _process_of(roles: Sequence[RoleName], config: Config) -> Iterator[Config]:
 def _serve(roles: Sequence[RoleName], config: Config, connection: Connection) -> None:
     configure_logs("error")
     with running_system(config, system_clock, roles=roles) as system:
-        leave_start_out_of_collections()
+        settle()
         connection.send(system.config)
         _until_hung_up(connection.recv)
 

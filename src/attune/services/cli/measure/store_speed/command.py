@@ -23,7 +23,7 @@ from attune.services.cli.options import Json
 from attune.services.cli.output import progress
 from attune.services.runtime.clock import system_clock
 from attune.services.runtime.config import ConfigError
-from attune.services.runtime.garbage import leave_start_out_of_collections
+from attune.services.runtime.settling import settle
 
 _CHUNK = 20_000
 _WRITTEN_BATCHES = 40
@@ -99,7 +99,7 @@ def _measure(
     random = Random(population.seed)  # noqa: S311 - no secret
     for entity_id in population.entity_ids:
         graph.closest(entity_id)  # sorted when first asked for: once in the life of a service
-    leave_start_out_of_collections()  # as servers do: a collection of all the graph takes hundreds of milliseconds
+    settle()  # as servers do: a collection of all the graph takes hundreds of milliseconds
     rows: list[Row] = []
     measured.replace_companions(TENANT, population.companions())
     empty, done = (measured.size() or 0), 0
