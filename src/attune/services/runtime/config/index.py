@@ -53,6 +53,12 @@ class IndexSettings(BaseModel):
     index_oversampling: float = Field(
         2, ge=1, description="How many times as many documents as wanted are found by int8 and scored again."
     )
+    index_kept_mib: int = Field(
+        64,
+        ge=0,
+        description="How much memory the embedded engine has for what it lately read of documents, about, in MiB; 0: "
+        "none.",
+    )
     index_rebuild: bool = Field(
         False,
         description="Start though another model wrote the index: `attune index DIR --rebuild` mends it, and until then "

@@ -14,6 +14,7 @@ from attune.services.search.index.fields import NO_FIELDS, DeclaredFields
 from attune.services.search.index.generational import GenerationalIndex
 from attune.services.search.index.generations import Generation, GenerationError, GenerationState
 from attune.services.search.index.identity import IndexIdentity, known_fields, of_manifest, require_same
+from attune.services.search.index.kept_reads import KeptDocuments
 from attune.services.search.index.qdrant import QdrantIndex
 from attune.services.search.index.settings import DEFAULT_SETTINGS, IndexSettings
 from attune.services.search.index.shelf import Standing
@@ -87,7 +88,8 @@ class EdgeShelf:
         engine = EdgeEngine(
             shard, path, self._settings, lambda engine: EdgeGraphs(engine, _Place(self, name), covered, shape)
         )
-        return QdrantIndex(engine, self._identity, self._fields)
+        kept = KeptDocuments(self._settings.kept_bytes) if self._settings.kept_bytes else None
+        return QdrantIndex(engine, self._identity, self._fields, kept)
 
     def all(self) -> list[Generation]:
         """See `Shelf.all`."""

@@ -1,6 +1,8 @@
 """One generation of the index, over any Qdrant engine. What differs between embedded and server is behind `Engine`."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -9,6 +11,7 @@ from attune.services.search.index.bm25 import Bm25Encoder, SparseWeights
 from attune.services.search.index.errors import InvalidQueryError
 from attune.services.search.index.fields import DeclaredFields
 from attune.services.search.index.identity import IndexIdentity
+from attune.services.search.index.kept_reads import KeptDocuments, SpaceVector
 from attune.services.search.index.narrowing import EVERYTHING, Within, may_see
 from attune.services.search.index.passages import PASSAGES, Passages, require_passages, to_spans
 from attune.services.search.index.points import (
@@ -16,7 +19,6 @@ from attune.services.search.index.points import (
     DIGEST,
     ID,
     LIVE,
-    PRINCIPALS,
     SPACE,
     TENANT,
     VERSION,
@@ -35,6 +37,7 @@ from attune.services.search.index.points import (
     to_mark,
     to_passages_mark,
     to_point,
+    to_vector,
     to_version,
 )
 from attune.services.search.index.port import (
@@ -107,8 +110,12 @@ class Engine(Protocol):
 class QdrantIndex:
     """What `port.Index` says, over an engine that was opened for `identity`."""
 
-    def __init__(self, engine: Engine, identity: IndexIdentity, fields: DeclaredFields) -> None:
+    def __init__(
+        self, engine: Engine, identity: IndexIdentity, fields: DeclaredFields, kept: KeptDocuments | None = None
+    ) -> None:
+        """`kept`: for what is read, where nobody else writes to the engine's points."""
         self._engine = engine
+        self._kept = kept
         self._fields = fields
         self._dimension = identity.dimension
         self._encoder = Bm25Encoder(identity.bm25_average_length)
@@ -152,24 +159,26 @@ class QdrantIndex:
         for start in range(0, len(documents), _BATCH):
             batch = slice(start, start + _BATCH)
             rows = zip(documents[batch], vectors[batch], strict=True)
-            self._engine.put(
-                [
-                    to_point(tenant, indexed, row, self._encoder, passages.get(indexed.document.id), origin)
-                    for indexed, row in rows
-                ]
-            )
+            points = [
+                to_point(tenant, indexed, row, self._encoder, passages.get(indexed.document.id), origin)
+                for indexed, row in rows
+            ]
+            with self._changing(tenant, [each.document.id for each in documents[batch]]):
+                self._engine.put(points)
 
     def digests(self, tenant: str, ids: Sequence[str]) -> dict[str, str]:
         return {payload[ID]: payload[DIGEST] for payload in self._payloads(tenant, ids, (ID, DIGEST, TENANT))}
 
     def delete(self, tenant: str, ids: Sequence[str]) -> int:
-        return self._engine.remove(_point_ids(tenant, ids)) if ids else 0
+        with self._changing(tenant, ids):
+            return self._engine.remove(_point_ids(tenant, ids)) if ids else 0
 
     def bury(self, tenant: str, ids: Sequence[str]) -> int:
         """Remove documents of what is being built so that they cannot be fed any more; how many of them there were."""
         there = len(self.digests(tenant, ids))
         if ids:
-            self._engine.put([to_grave(tenant, each) for each in dict.fromkeys(ids)])
+            with self._changing(tenant, ids):
+                self._engine.put([to_grave(tenant, each) for each in dict.fromkeys(ids)])
         return there
 
     def written_live(self, tenant: str, ids: Sequence[str]) -> frozenset[str]:
@@ -191,7 +200,8 @@ class QdrantIndex:
         return {each.partition: each.offset for each in found if each}
 
     def retire(self, tenant: str, deletions: Mapping[str, Version]) -> None:
-        self._engine.put([to_mark(tenant, each, version) for each, version in deletions.items()])
+        with self._changing(tenant, deletions):
+            self._engine.put([to_mark(tenant, each, version) for each, version in deletions.items()])
 
     def confirm(self, tenant: str, documents: Sequence[IndexedDocument]) -> None:
         versions = [(point_id(tenant, each.document.id), each.digest, each.version) for each in documents]
@@ -214,11 +224,12 @@ class QdrantIndex:
     def documents(
         self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None, *, with_texts: bool = True
     ) -> dict[str, Document]:
-        return {
-            payload[ID]: to_document(payload, self._fields.types)
-            for payload in self._payloads(tenant, ids, None if with_texts else WITHOUT_TEXTS)
-            if may_see(principals, payload.get(PRINCIPALS, ()))
-        }
+        if self._kept and not with_texts:
+            read = partial(self._read, tenant, fields=WITHOUT_TEXTS)
+            found = self._kept.documents.read(tenant, ids, read)
+        else:
+            found = self._read(tenant, ids, None if with_texts else WITHOUT_TEXTS)
+        return {id_: each for id_, each in found.items() if may_see(principals, each.principals)}
 
     def passages(self, tenant: str, ids: Sequence[str]) -> dict[str, Passages]:
         found = self._engine.passages(_point_ids(tenant, ids)) if ids else []
@@ -228,12 +239,9 @@ class QdrantIndex:
         }
 
     def vectors(self, tenant: str, ids: Sequence[str], space: str | None = None) -> dict[str, FloatVector]:
-        found = self._engine.vectors(_point_ids(tenant, ids)) if ids else []
-        return {
-            payload[ID]: np.asarray(vector, np.float32)
-            for payload, vector in found
-            if space is None or payload.get(SPACE, "") == space
-        }
+        read = partial(self._read_vectors, tenant)
+        found = self._kept.vectors.read(tenant, ids, read) if self._kept else read(ids)
+        return {id_: each.vector for id_, each in found.items() if space is None or each.space == space}
 
     def count(self, tenant: str) -> int:
         return self._engine.count(tenant)
@@ -293,6 +301,23 @@ class QdrantIndex:
     def _having(self, names: Sequence[str], scopes: Sequence[Scope]) -> frozenset[str]:
         found = self._engine.holds(scopes) if scopes else []
         return frozenset(name for name, any_document in zip(names, found, strict=True) if any_document)
+
+    def _read(self, tenant: str, ids: Sequence[str], fields: Sequence[str] | None) -> dict[str, Document]:
+        payloads = self._payloads(tenant, ids, fields)
+        return {payload[ID]: to_document(payload, self._fields.types) for payload in payloads}
+
+    def _read_vectors(self, tenant: str, ids: Sequence[str]) -> dict[str, SpaceVector]:
+        found = self._engine.vectors(_point_ids(tenant, ids)) if ids else []
+        return {payload[ID]: SpaceVector(payload.get(SPACE, ""), to_vector(values)) for payload, values in found}
+
+    @contextmanager
+    def _changing(self, tenant: str, ids: Iterable[str]) -> Iterator[None]:
+        """What is kept of documents is forgotten once they are written, also where that fails halfway."""
+        try:
+            yield
+        finally:
+            if self._kept:
+                self._kept.forget(tenant, ids)
 
     def _payloads(self, tenant: str, ids: Sequence[str], fields: Sequence[str] | None) -> list[Payload]:
         """Of documents: what is left of those that were deleted in the log has no tenant."""

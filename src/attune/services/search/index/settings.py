@@ -26,6 +26,8 @@ class IndexSettings:
     """Vectors also as int8, which are searched; what is found is scored again by the vectors themselves."""
     oversampling: float = 2.0
     """How many times the limit is found by int8 vectors."""
+    kept_bytes: int = 64 << 20
+    """Of the embedded engine: what was lately read of documents, in memory. 0: nothing."""
     shards: int | None = None
     replicas: int | None = None
     write_consistency: int | None = None
@@ -41,6 +43,7 @@ class IndexSettings:
             scanned_kib=config.index_scanned_mib * 1024,
             is_quantized=config.index_quantization == "int8",
             oversampling=config.index_oversampling,
+            kept_bytes=config.index_kept_mib << 20,
             shards=config.qdrant_shards,
             replicas=config.qdrant_replicas,
             write_consistency=config.qdrant_write_consistency,
