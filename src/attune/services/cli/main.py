@@ -2,91 +2,79 @@
 
 import typer
 
-from attune.services.cli.asking import complete, search, suggest
-from attune.services.cli.catalog.group import catalog
-from attune.services.cli.demo.command import demo
-from attune.services.cli.events import events
-from attune.services.cli.experts import experts
-from attune.services.cli.feedback import feedback
-from attune.services.cli.generations import generations
-from attune.services.cli.indexing import index
-from attune.services.cli.measure.completion import completion
-from attune.services.cli.measure.embedding import embedding
-from attune.services.cli.measure.finegrained import augmentation, finegrained
-from attune.services.cli.measure.fuzz import fuzz
-from attune.services.cli.measure.ingest import ingest
-from attune.services.cli.measure.interleaving.command import interleaving
-from attune.services.cli.measure.linking import linking
-from attune.services.cli.measure.llm_speed.command import llm
-from attune.services.cli.measure.merged import merge
-from attune.services.cli.measure.pairs import pairs
-from attune.services.cli.measure.personalization.command import personalization
-from attune.services.cli.measure.retrieval import retrieval
-from attune.services.cli.measure.routing import routing
-from attune.services.cli.measure.search_speed import search as bench_search
-from attune.services.cli.measure.store_quality.command import store as stored
-from attune.services.cli.measure.store_speed import store as bench_store
-from attune.services.cli.measure.suggestion.command import suggestion
-from attune.services.cli.measure.suggestion_llm.command import suggestion_llm
-from attune.services.cli.measure.suggestion_speed import suggestion as bench_suggestion
-from attune.services.cli.measure.system import system
-from attune.services.cli.pipes import QuietGroup
-from attune.services.cli.queries import queries
-from attune.services.cli.store import store
-from attune.services.cli.train import augmenter, expert, ranker
-from attune.services.cli.up import up
-from attune.services.cli.user import user
+from attune.services.cli.deferring import deferred
 from attune.services.cli.version import attune
 
+_CLI = "attune.services.cli"
+_MEASURE = f"{_CLI}.measure"
+
+evaluate = typer.Typer(
+    help="Measure quality on judged data.",
+    no_args_is_help=True,
+    cls=deferred(
+        {
+            "retrieval": f"{_MEASURE}.retrieval:retrieval",
+            "pairs": f"{_MEASURE}.pairs:pairs",
+            "routing": f"{_MEASURE}.routing:routing",
+            "finegrained": f"{_MEASURE}.finegrained:finegrained",
+            "linking": f"{_MEASURE}.linking:linking",
+            "merge": f"{_MEASURE}.merged:merge",
+            "store": f"{_MEASURE}.store_quality.command:store",
+            "completion": f"{_MEASURE}.completion:completion",
+            "suggestion": f"{_MEASURE}.suggestion.command:suggestion",
+            "interleaving": f"{_MEASURE}.interleaving.command:interleaving",
+            "suggestion-llm": f"{_MEASURE}.suggestion_llm.command:suggestion_llm",
+            "personalization": f"{_MEASURE}.personalization.command:personalization",
+        }
+    ),
+)
+training = typer.Typer(
+    help="Train on your own texts.",
+    no_args_is_help=True,
+    cls=deferred({name: f"{_CLI}.train.{name}:{name}" for name in ("expert", "augmenter", "ranker")}),
+)
+bench = typer.Typer(
+    help="Measure speed on this machine.",
+    no_args_is_help=True,
+    cls=deferred(
+        {
+            "embedding": f"{_MEASURE}.embedding:embedding",
+            "augmentation": f"{_MEASURE}.finegrained:augmentation",
+            "store": f"{_MEASURE}.store_speed:store",
+            "fuzz": f"{_MEASURE}.fuzz:fuzz",
+            "ingest": f"{_MEASURE}.ingest:ingest",
+            "search": f"{_MEASURE}.search_speed:search",
+            "suggestion": f"{_MEASURE}.suggestion_speed:suggestion",
+            "llm": f"{_MEASURE}.llm_speed.command:llm",
+            "system": f"{_MEASURE}.system:system",
+        }
+    ),
+)
 app = typer.Typer(
     name="attune",
-    cls=QuietGroup,
+    cls=deferred(
+        {
+            "demo": f"{_CLI}.demo.command:demo",
+            "up": f"{_CLI}.up:up",
+            "index": f"{_CLI}.indexing:index",
+            "generations": f"{_CLI}.generations:generations",
+            "catalog": f"{_CLI}.catalog.group:catalog",
+            "events": f"{_CLI}.events:events",
+            "search": f"{_CLI}.asking:search",
+            "suggest": f"{_CLI}.asking:suggest",
+            "complete": f"{_CLI}.asking:complete",
+            "feedback": f"{_CLI}.feedback:feedback",
+            "experts": f"{_CLI}.experts:experts",
+            "queries": f"{_CLI}.queries:queries",
+            "user": f"{_CLI}.user:user",
+            "store": f"{_CLI}.store:store",
+            "eval": evaluate,
+            "train": training,
+            "bench": bench,
+        }
+    ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.callback()(attune)
-app.command()(demo)
-app.command()(up)
-app.command()(index)
-app.add_typer(generations, name="generations")
-app.add_typer(catalog, name="catalog")
-app.add_typer(events, name="events")
-app.command()(search)
-app.command()(suggest)
-app.command()(complete)
-app.command()(feedback)
-app.add_typer(experts, name="experts")
-app.add_typer(queries, name="queries")
-app.add_typer(user, name="user")
-app.add_typer(store, name="store")
-evaluate = typer.Typer(help="Measure quality on judged data.", no_args_is_help=True)
-evaluate.command()(retrieval)
-evaluate.command()(pairs)
-evaluate.command()(routing)
-evaluate.command()(finegrained)
-evaluate.command()(linking)
-evaluate.command()(merge)
-evaluate.command(name="store")(stored)
-evaluate.command()(completion)
-evaluate.command()(suggestion)
-evaluate.command()(interleaving)
-evaluate.command(name="suggestion-llm")(suggestion_llm)
-evaluate.command()(personalization)
-app.add_typer(evaluate, name="eval")
-training = typer.Typer(help="Train on your own texts.", no_args_is_help=True)
-training.command()(expert)
-training.command()(augmenter)
-training.command()(ranker)
-app.add_typer(training, name="train")
-bench = typer.Typer(help="Measure speed on this machine.", no_args_is_help=True)
-bench.command()(embedding)
-bench.command()(augmentation)
-bench.command("store")(bench_store)
-bench.command()(fuzz)
-bench.command()(ingest)
-bench.command("search")(bench_search)
-bench.command("suggestion")(bench_suggestion)
-bench.command()(llm)
-bench.command()(system)
-app.add_typer(bench, name="bench")
