@@ -11,6 +11,8 @@ from attune.embeddings.workers.cores import Cores
 
 _LENGTHS = (8, 16, 32, 64, 128, 256)
 _ROUNDS = 3
+_FULL_ROUNDS = 1
+"""A full batch takes half a second of two cores, and differs little from one time to the next."""
 _WORTHWHILE = 1.25
 """The speed-up that a batch must gain from all cores: less is gone as soon as a second batch or a request comes."""
 
@@ -33,7 +35,7 @@ def warm_up(embedder: Embedder, clock: Callable[[], float]) -> Warmth:
     cores = Cores(count, _alone_tokens(timer, count))
     Cores.use(count)
     full = timer.texts(128, max(1, embedder.batch_tokens // 128))
-    return Warmth(cores, sum(text.token_count for text in full) / timer.seconds(full))
+    return Warmth(cores, sum(text.token_count for text in full) / timer.seconds(full, _FULL_ROUNDS))
 
 
 def _alone_tokens(timer: "_Timer", count: int) -> int:
@@ -60,11 +62,11 @@ class _Timer:
         prepared = self._embedder.prepare([EmbedItem(" ".join(["word"] * (length - 2)))] * count)
         return [each for each in prepared if isinstance(each, Prepared)]
 
-    def seconds(self, texts: Sequence[Prepared]) -> float:
-        """The best time of a few rounds; the first also prepares the products."""
+    def seconds(self, texts: Sequence[Prepared], rounds: int = _ROUNDS) -> float:
+        """The best time of so many rounds, after one that prepares the products."""
         times = []
-        for _ in range(_ROUNDS + 1):
+        for _ in range(rounds + 1):
             started = self._clock()
             self._embedder.compute(texts)
             times.append(self._clock() - started)
-        return max(min(times), 1e-9)
+        return max(min(times[1:]), 1e-9)
