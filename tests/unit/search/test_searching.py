@@ -16,11 +16,12 @@ from attune.services.search.wish import Wish
 
 
 class Asked:
-    """An index that remembers of which domains it was asked whether any document has them."""
+    """An index that remembers of which domains it was asked whether any document has them, and what was read of it."""
 
     def __init__(self, index: Index) -> None:
         self._index = index
         self.of: list[str] = []
+        self.read: list[str] = []
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._index, name)
@@ -28,6 +29,10 @@ class Asked:
     def inhabited(self, tenant: str, domains: Sequence[str], principals: Sequence[str] | None) -> frozenset[str]:
         self.of += domains
         return self._index.inhabited(tenant, domains, principals)
+
+    def documents(self, tenant: str, ids: Sequence[str], *principals: object, **texts: object) -> dict[str, Document]:
+        self.read += ids
+        return self._index.documents(tenant, ids, *principals, **texts)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -41,9 +46,9 @@ def put(index: Asked, tenant: str, domain: str, count: int = 1, *, sign: float =
     index.upsert(tenant, documents, vectors)  # type: ignore[operator]
 
 
-async def search(index: Asked, *domains: str) -> Found:
+async def search(index: Asked, *domains: str, user: str = "ada") -> Found:
     enter_call(Call("Search", "acme", float("inf")))
-    wish = Wish("words", "", Context(), domains, 10)
+    wish = Wish("words", user, Context(), domains, 10)
     return await Searcher(index, Services()).search(wish)  # type: ignore[arg-type]
 
 
@@ -84,6 +89,17 @@ async def test_documents_without_a_domain_are_the_empty_names(asked: Asked) -> N
     assert (await search(asked, "")).empty_domains == [""]
     put(asked, "acme", "")
     assert list((await search(asked, "")).empty_domains) == []
+
+
+async def test_of_candidates_nothing_is_read_where_nothing_of_them_counts(asked: Asked) -> None:
+    put(asked, "acme", "medicine", 20)
+    put(asked, "acme", "law")
+    known, nobody = await search(asked, "medicine"), await search(asked, "medicine", user="")
+    assert len(asked.read) == len(nobody.ranked) == 20
+    assert [each.fused for each in known.ranked] == [each.fused for each in nobody.ranked]
+    assert asked.of == []
+    assert (await search(asked, "nosuch", "law", user="")).empty_domains == ["nosuch"]
+    assert (await search(asked, "nosuch", user="")).empty_domains == ["nosuch"]
 
 
 async def search_of(index: Index, code: grpc.StatusCode) -> Found:

@@ -77,8 +77,7 @@ class Lists:
         mended = mend(wish.query, _ranked_by(assignment, wish.context), feedback.parts, self._memory.key)
         found = await self._found(wish, mended, feedback)
         found.ranked = [each for each in found.ranked if wanted(each.fused.id)]
-        entities = [found.documents[each.fused.id].entity_ids for each in found.ranked]
-        ordering = Ordering(found.ranked, entities, self._rankings.by_name, feedback)
+        ordering = Ordering(found.ranked, found.entity_ids, self._rankings.by_name, feedback)
         order = ordering.whole(Draw(wish.page_size, query_id), assignment, self._rankings.default)
         return Listed(found, order, query_id, mended, not feedback.is_empty)
 

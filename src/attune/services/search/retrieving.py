@@ -55,7 +55,7 @@ class Retrieved:
     fused: list[Fused]
     """In the plain order; those that only the session has found come last, and have no plain score."""
     documents: dict[str, Document]
-    """Without their texts."""
+    """Without their texts; none where nothing of them counts, see `Wish.looks_at_documents`."""
     query: EmbeddedQuery
     best_by_words: float
     """The best score of BM25; 0 where it found nothing."""
@@ -92,7 +92,7 @@ class Retriever:
             raise
         # In one thread: each change of threads costs more than the fusion.
         fused, documents = await asyncio.to_thread(self._fused, tenant, wish, dense, bm25, near_by)
-        empty_domains = await self._empty_domains(tenant, wish, documents)
+        empty_domains = await self._empty_domains(tenant, wish, fused, documents)
         times = {"embed_ms": 1000 * (embedded_at - started), "retrieve_ms": 1000 * (time.monotonic() - embedded_at)}
         return Retrieved(fused, documents, query, bm25[0].score if bm25 else 0.0, empty_domains, times)
 
@@ -160,10 +160,14 @@ class Retriever:
         bm25: Sequence[Candidate],
         near_by: Sequence[Candidate],
     ) -> tuple[list[Fused], dict[str, Document]]:
-        """The candidates of all rankings, fused, and their documents without texts: what is shown reads its own."""
+        """The candidates of all rankings, fused, and their documents as `Retrieved` has them. What is shown reads its
+        own, and passes over what was deleted meanwhile.
+        """
         quote = self._quoted(tenant, wish, bm25)
         fused = reciprocal_rank_fusion({"dense": dense, "bm25": bm25, quotes.RANKING: quote})
         fused += found_beside(near_by, fused)
+        if not wish.looks_at_documents:
+            return fused, {}
         ids = [each.id for each in fused]
         documents = self._index.documents(tenant, ids, wish.within.principals, with_texts=False)
         # A document deleted since it was found is no answer any more.
@@ -176,10 +180,15 @@ class Retriever:
         first = self._index.get(tenant, bm25[0].id, wish.within.principals)
         return quotes.quoted(terms, terms_of(f"{first.title}\n{first.text}"), bm25) if first else []
 
-    async def _empty_domains(self, tenant: str, wish: Wish, documents: Mapping[str, Document]) -> Sequence[str]:
+    async def _empty_domains(
+        self, tenant: str, wish: Wish, fused: Sequence[Fused], documents: Mapping[str, Document]
+    ) -> Sequence[str]:
         """A domain that a candidate has is not empty; so the index is asked of few domains, mostly of none."""
+        wanted = list(dict.fromkeys(wish.domains))
         found = {each.domain for each in documents.values()}
-        doubtful = [domain for domain in dict.fromkeys(wish.domains) if domain not in found]
+        if fused and len(wanted) == 1:
+            found.update(wanted)
+        doubtful = [domain for domain in wanted if domain not in found]
         if not doubtful:
             return ()
         inhabited = await asyncio.to_thread(self._index.inhabited, tenant, doubtful, wish.within.principals)

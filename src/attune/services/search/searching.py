@@ -41,7 +41,7 @@ class Found:
 
     ranked: list[Ranked]
     documents: dict[str, Document]
-    """Without their texts."""
+    """Without their texts; none where nothing of them counts."""
     weight: Weight
     spaces: Sequence[Space] = ()
     """Where the query was embedded, the likeliest first."""
@@ -56,6 +56,11 @@ class Found:
     """Of the query, by the key of the space that it was embedded for."""
     contexts: Contexts = NO_CONTEXTS
     """How much what was said before counts, and what the user has read and said."""
+
+    @property
+    def entity_ids(self) -> list[Sequence[str]]:
+        """Of each document of the ranking, as far as they were read."""
+        return _entity_ids(self.documents, [each.fused for each in self.ranked])
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,25 +131,26 @@ class Searcher:
 
     async def _cross_encoded(self, wish: Wish, retrieved: Retrieved) -> tuple[list[Fused], Sequence[str]]:
         """The first ones in the cross-encoder's order; all as they are, where there is none or it is not wanted."""
-        fused, documents = retrieved.fused, retrieved.documents
+        fused = retrieved.fused
         count, notices = self._cross_encoding.wanted(wish.cross_encoded)
         if not count:
             return fused, notices
         # What only the session brings has no place in the fusion, and comes after those that have one.
         first = [each for each in fused[:count] if each.ranks]
         others = fused[len(first) :]
-        passages = await self.passages(retrieved.query.by_space, [documents[each.id] for each in first])
-        texts = {**documents, **await self.documents(wish, [each.id for each in first])}
-        ordered, notices = await cross_encoded(self._gateway, wish.query, first, texts, passages)
+        documents = await self.documents(wish, [each.id for each in first])
+        first = [each for each in first if each.id in documents]
+        passages = await self.passages(retrieved.query.by_space, documents.values())
+        ordered, notices = await cross_encoded(self._gateway, wish.query, first, documents, passages)
         return [*ordered, *others], notices
 
     async def _personal(self, wish: Wish, retrieved: Retrieved, fused: Sequence[Fused]) -> _Personal:
         """The candidates, which are in the plain order, by what is known of the user and was said in the session."""
         documents = retrieved.documents
-        person, problem = await self._known(wish, [documents[each.id].entity_ids for each in fused])
+        person, problem = await self._known(wish, _entity_ids(documents, fused))
         contexts = await self._contexts(wish, retrieved, fused, person)
         fused = [each for each in fused if each.ranks or contexts.move(each.id)]
-        entities = [documents[each.id].entity_ids for each in fused]
+        entities = _entity_ids(documents, fused)
         weight = Weight(0.0, problem) if problem else weigh(person, fused, entities, wish.personalization)
         contexts = contexts.without_history(problem) if problem else contexts
         return _Personal(personal_ranking(fused, entities, person, weight.value, contexts), weight, contexts)
@@ -182,6 +188,10 @@ class Searcher:
             _log.warning("plain ranking: the knowledge service is unavailable", code=error.code().name)
             return NOBODY, "the knowledge service is unavailable: this is the plain ranking"
         return person.without(wish.not_about), refusal(person, wish.personalization)
+
+
+def _entity_ids(documents: Mapping[str, Document], fused: Sequence[Fused]) -> list[Sequence[str]]:
+    return [documents[each.id].entity_ids if each.id in documents else () for each in fused]
 
 
 @contextmanager

@@ -41,3 +41,8 @@ class Wish:
     def session(self) -> float:
         """How much of what the caller says of the session is wanted: of a user that is not named, too."""
         return self.context.personalization if self.context.HasField("personalization") else 1.0
+
+    @property
+    def looks_at_documents(self) -> bool:
+        """Whether anything of the candidates counts but how they were found: their entities, or their fields."""
+        return bool(self.personalization > 0 or self.boosts or self.not_about)
