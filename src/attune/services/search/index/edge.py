@@ -12,7 +12,7 @@ the shard that then takes the shard's place; see `edge_graphs`. What is in no gr
 import shutil
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -126,10 +126,11 @@ class EdgeEngine:
         records = self._shard.retrieve(list(point_ids), with_payload=wanted, with_vector=False)
         return [record.payload or {} for record in records]
 
-    def vectors(self, point_ids: Collection[str]) -> list[tuple[Payload, list[float]]]:
+    def vectors(self, point_ids: Collection[str]) -> Iterator[tuple[Payload, list[float]]]:
         fields = [ID, TENANT, SPACE]
-        records = self._shard.retrieve(list(point_ids), with_payload=fields, with_vector=[DENSE])
-        return [(record.payload or {}, vector) for record in records if (vector := dense_of(record.vector))]
+        for record in self._shard.retrieve(list(point_ids), with_payload=fields, with_vector=[DENSE]):
+            if vector := dense_of(record.vector):
+                yield record.payload or {}, vector
 
     def count(self, tenant: str) -> int:
         return self._shard.count(edge.CountRequest(exact=True, filter=of_scope(Scope(tenant))))

@@ -77,8 +77,10 @@ class Engine(Protocol):
     def payloads(self, point_ids: Collection[str], fields: Sequence[str] | None) -> list[Payload]:
         """`fields` (None: all) of the points that exist, in any order."""
 
-    def vectors(self, point_ids: Collection[str]) -> list[tuple[Payload, list[float]]]:
-        """Of those of the points that are documents: id, tenant and space, and the dense vector."""
+    def vectors(self, point_ids: Collection[str]) -> Iterable[tuple[Payload, list[float]]]:
+        """Of those of the points that are documents: id, tenant and space, and the dense vector. Lists of floats are
+        large: each is best packed before the next one is asked for.
+        """
 
     def count(self, tenant: str) -> int: ...
 
@@ -307,7 +309,7 @@ class QdrantIndex:
         return {payload[ID]: to_document(payload, self._fields.types) for payload in payloads}
 
     def _read_vectors(self, tenant: str, ids: Sequence[str]) -> dict[str, SpaceVector]:
-        found = self._engine.vectors(_point_ids(tenant, ids)) if ids else []
+        found = self._engine.vectors(_point_ids(tenant, ids)) if ids else ()
         return {payload[ID]: SpaceVector(payload.get(SPACE, ""), to_vector(values)) for payload, values in found}
 
     @contextmanager
