@@ -71,6 +71,9 @@ def test_who_may_not_see_a_document_does_not_read_it_after_another_who_may(index
     put(index, "acme", Document("1", "", "", "d", principals=("board",)))
     assert index.documents("acme", ["1"], ["board"], with_texts=False).keys() == {"1"}
     assert not index.documents("acme", ["1"], ["staff"], with_texts=False)
+    put(index, "acme", Document("1", "", "", "d", principals=("staff",)))
+    assert index.documents("acme", ["1"], ["staff"], with_texts=False).keys() == {"1"}
+    assert not index.documents("acme", ["1"], ["board"], with_texts=False)
 
 
 def test_vectors_come_back_with_length_one_of_documents_in_the_space_asked(index: Index) -> None:

@@ -3,8 +3,10 @@
 import subprocess
 import sys
 
+import pytest
 from typer.testing import CliRunner
 
+from attune.services.cli import deferring
 from attune.services.cli.main import app
 
 IMPORTED = """
@@ -23,6 +25,16 @@ print(*(name for name in sys.modules if name.startswith(("attune.services.cli.me
 def test_a_server_imports_nothing_that_measures_or_trains() -> None:
     done = subprocess.run([sys.executable, "-c", IMPORTED], check=True, capture_output=True, text=True)  # noqa: S603 - this interpreter
     assert done.stdout.split() == []
+
+
+def test_an_import_that_fails_is_no_unknown_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_module: str) -> None:
+        raise KeyError("of an import")
+
+    monkeypatch.setattr(deferring, "import_module", broken)
+    result = CliRunner().invoke(app, ["eval", "routing"])
+    assert isinstance(result.exception, KeyError)
+    assert CliRunner().invoke(app, ["eval", "nosuch"]).exit_code == 2
 
 
 def test_a_command_that_is_misspelled_is_guessed() -> None:

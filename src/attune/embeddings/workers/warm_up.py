@@ -26,7 +26,7 @@ class Warmth:
 
 
 def warm_up(embedder: Embedder, clock: Callable[[], float]) -> Warmth:
-    """Compute texts of several lengths alone, with one core and with all, and full batches.
+    """Compute texts of several lengths alone, with one core and with all, and a full batch.
 
     A GPU has one thread that hands it batches.
     """

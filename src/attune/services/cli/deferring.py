@@ -25,7 +25,7 @@ def deferred(places: Mapping[str, Place]) -> type[QuietGroup]:
 
 
 class _Commands(MutableMapping[str, Any]):
-    """Commands by name, each made at the first look at it."""
+    """Commands by name, each made at the first look at it. They can be changed as those of any group; nothing does."""
 
     def __init__(self, places: Mapping[str, Place]) -> None:
         self._places: dict[str, Any] = dict(places)
@@ -35,6 +35,10 @@ class _Commands(MutableMapping[str, Any]):
         if name not in self._made:
             self._made[name] = _made(name, self._places[name])
         return self._made[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As of any mapping, but a `KeyError` within an import is told."""
+        return self[name] if name in self else default  # noqa: SIM401 - which would ask this method
 
     def __setitem__(self, name: str, command: Any) -> None:
         self._places[name] = self._made[name] = command

@@ -44,5 +44,7 @@ class Wish:
 
     @property
     def looks_at_documents(self) -> bool:
-        """Whether anything of the candidates counts but how they were found: their entities, or their fields."""
-        return bool(self.personalization > 0 or self.boosts or self.not_about)
+        """Whether anything of the candidates counts but how they were found: their entities, their fields, or which of
+        several domains they are of.
+        """
+        return bool(self.personalization > 0 or self.boosts or self.not_about or len(set(self.domains)) > 1)

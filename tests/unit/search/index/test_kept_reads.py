@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,8 +14,8 @@ ROOM = 10_000
 
 
 def numbers(most_bytes: int = ROOM) -> KeptReads[int]:
-    """Of values that take 700 bytes each, with their places 1,000."""
-    return KeptReads(most_bytes, lambda _value: 700)
+    """Of values that take 650 bytes each, with their places 1,000."""
+    return KeptReads(most_bytes, lambda _value: 650)
 
 
 class Engine:
@@ -104,13 +105,36 @@ def test_reads_are_as_the_engine_is_and_in_bounds(steps: list[tuple[str, set[str
         assert len(kept) <= 4
 
 
-def test_documents_and_vectors_share_the_room() -> None:
+def test_what_does_not_fit_at_all_drives_nothing_out() -> None:
+    kept = KeptReads[int](3_000, lambda value: value)
+    kept.read("acme", ["a"], Engine(a=100).fetch)
+    kept.read("acme", ["b"], Engine(b=9_999).fetch)
+    assert kept.read("acme", ["a"], Engine().fetch) == {"a": 100}
+
+
+def test_documents_have_one_half_of_the_room_and_vectors_the_other() -> None:
     kept = KeptDocuments(200_000)
+    ids = [str(number) for number in range(200)]
     vector = SpaceVector("", np.zeros(384, np.float32))
-    large = {str(number): Document(str(number), "", "", "d", attributes={"note": "x" * 10_000}) for number in range(50)}
-    kept.documents.read("acme", large, lambda ids: {each: large[each] for each in ids})
-    kept.vectors.read("acme", large, lambda ids: dict.fromkeys(ids, vector))
-    assert 5 < len(kept.documents) < 10
-    assert len(kept.vectors) == 50
-    kept.forget("acme", large)
+    kept.documents.read("acme", ids, lambda ids: {each: Document(each, "", "", "d") for each in ids})
+    kept.vectors.read("acme", ids, lambda ids: dict.fromkeys(ids, vector))
+    assert 40 < len(kept.vectors) < 60 < len(kept.documents) < 150
+    kept.forget("acme", ids)
     assert len(kept.documents) == len(kept.vectors) == 0
+
+
+@pytest.mark.parametrize(
+    "large",
+    [
+        Document("1", "", "", "d", attributes={"note": "x" * 10_000}),
+        Document("1", "", "", "d", attributes={"note": "\N{SNOWMAN}" * 5_000}),
+        Document("1", "", "", "d", fields={"tags": ("x" * 100,) * 100}),
+        Document("1", "", "", "d", entity_ids=("x" * 100,) * 100),
+        Document("1", "", "", "d", principals=("x" * 100,) * 100),
+        Document("1", "", "", "d", url="x" * 10_000),
+    ],
+)
+def test_a_document_counts_by_all_that_is_kept_of_it(large: Document) -> None:
+    kept = KeptDocuments(100_000)
+    kept.documents.read("acme", [str(number) for number in range(50)], lambda ids: dict.fromkeys(ids, large))
+    assert 2 <= len(kept.documents) <= 5

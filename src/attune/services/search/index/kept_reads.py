@@ -6,7 +6,8 @@ vectors takes 15 ms of a core, to read as many documents 9. Only who writes all 
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from sys import getsizeof
 from typing import Generic, NamedTuple, TypeVar
 
 from attune.services.search.index.port import Document, FloatVector
@@ -15,10 +16,10 @@ V = TypeVar("V")
 _Key = tuple[str, str]
 _ENTRY_BYTES = 300
 """Of a key and its place among the others."""
-_DOCUMENT_BYTES, _PART_BYTES = 700, 120
-"""About what a document takes without texts, and what each of its entities, attributes, fields and passages adds, the
-length of attributes aside.
-"""
+_PAIR_BYTES = 100
+"""Of an attribute or a field, beside its name and value: its place in a mapping."""
+_VECTOR_BYTES = 220
+"""Of a vector, beside its values: the array, the bytes that it looks at, and the pair."""
 
 
 class SpaceVector(NamedTuple):
@@ -62,40 +63,59 @@ class KeptReads(Generic[V]):
             found |= fetched
         return found
 
-    def forget(self, tenant: str, ids: Iterable[str]) -> None:
+    def forget(self, tenant: str, ids: Collection[str]) -> None:
         """Documents that were written, or may have been."""
         with self._changing:
             self._writes += 1
             for each in ids:
                 if (gone := self._kept.pop((tenant, each), None)) is not None:
-                    self._bytes -= _ENTRY_BYTES + self._size(gone)
+                    self._bytes -= self._taken(each, gone)
 
     def _keep(self, tenant: str, fetched: Mapping[str, V], writes: int) -> None:
         with self._changing:
             if writes != self._writes:  # it may be of before the write
                 return
             for each, value in fetched.items():
-                if (tenant, each) not in self._kept:  # else another thread was quicker
+                taken = self._taken(each, value)
+                if (tenant, each) not in self._kept and taken <= self._most_bytes:  # else another thread was quicker
                     self._kept[tenant, each] = value
-                    self._bytes += _ENTRY_BYTES + self._size(value)
+                    self._bytes += taken
             while self._bytes > self._most_bytes:
-                self._bytes -= _ENTRY_BYTES + self._size(self._kept.popitem(last=False)[1])
+                (_, gone), value = self._kept.popitem(last=False)
+                self._bytes -= self._taken(gone, value)
+
+    def _taken(self, document_id: str, value: V) -> int:
+        return _ENTRY_BYTES + getsizeof(document_id) + self._size(value)
 
 
 class KeptDocuments:
-    """Documents without their texts, and vectors, in about so many bytes together."""
+    """Documents without their texts, and vectors, in about so many bytes: one half for each."""
 
     def __init__(self, most_bytes: int) -> None:
         self.documents = KeptReads[Document](most_bytes // 2, _document_bytes)
-        self.vectors = KeptReads[SpaceVector](most_bytes // 2, lambda each: each.vector.nbytes)
+        self.vectors = KeptReads[SpaceVector](most_bytes // 2, _vector_bytes)
 
-    def forget(self, tenant: str, ids: Iterable[str]) -> None:
+    def forget(self, tenant: str, ids: Collection[str]) -> None:
         """See KeptReads."""
         for kept in (self.documents, self.vectors):
             kept.forget(tenant, ids)
 
 
+def _vector_bytes(kept: SpaceVector) -> int:
+    return _VECTOR_BYTES + getsizeof(kept.space) + kept.vector.nbytes
+
+
 def _document_bytes(document: Document) -> int:
-    parts = len(document.entity_ids) + len(document.fields) + len(document.spans) + len(document.principals)
-    attributes = sum(2 * _PART_BYTES + len(name) + len(value) for name, value in document.attributes.items())
-    return _DOCUMENT_BYTES + _PART_BYTES * parts + attributes + len(document.url)
+    """A document is what its strings are, and some numbers."""
+    words = [document.id, document.domain, document.url, document.language]
+    lists: list[Sequence[object]] = [document.entity_ids, document.principals, document.spans]
+    pairs = [*document.attributes.items(), *document.fields.items()]
+    for name, value in pairs:
+        words.append(name)
+        lists.append(value if isinstance(value, tuple) else (value,))
+    parts = sum(getsizeof(each) for each in words) + sum(_list_bytes(each) for each in lists)
+    return getsizeof(document) + parts + _PAIR_BYTES * len(pairs)
+
+
+def _list_bytes(values: Sequence[object]) -> int:
+    return getsizeof(values) + sum(getsizeof(each) for each in values)

@@ -165,21 +165,21 @@ class QdrantIndex:
                 to_point(tenant, indexed, row, self._encoder, passages.get(indexed.document.id), origin)
                 for indexed, row in rows
             ]
-            with self._changing(tenant, [each.document.id for each in documents[batch]]):
+            with self._forgetting(tenant, [each.document.id for each in documents[batch]]):
                 self._engine.put(points)
 
     def digests(self, tenant: str, ids: Sequence[str]) -> dict[str, str]:
         return {payload[ID]: payload[DIGEST] for payload in self._payloads(tenant, ids, (ID, DIGEST, TENANT))}
 
     def delete(self, tenant: str, ids: Sequence[str]) -> int:
-        with self._changing(tenant, ids):
+        with self._forgetting(tenant, ids):
             return self._engine.remove(_point_ids(tenant, ids)) if ids else 0
 
     def bury(self, tenant: str, ids: Sequence[str]) -> int:
         """Remove documents of what is being built so that they cannot be fed any more; how many of them there were."""
         there = len(self.digests(tenant, ids))
         if ids:
-            with self._changing(tenant, ids):
+            with self._forgetting(tenant, ids):
                 self._engine.put([to_grave(tenant, each) for each in dict.fromkeys(ids)])
         return there
 
@@ -202,7 +202,7 @@ class QdrantIndex:
         return {each.partition: each.offset for each in found if each}
 
     def retire(self, tenant: str, deletions: Mapping[str, Version]) -> None:
-        with self._changing(tenant, deletions):
+        with self._forgetting(tenant, deletions):
             self._engine.put([to_mark(tenant, each, version) for each, version in deletions.items()])
 
     def confirm(self, tenant: str, documents: Sequence[IndexedDocument]) -> None:
@@ -313,7 +313,7 @@ class QdrantIndex:
         return {payload[ID]: SpaceVector(payload.get(SPACE, ""), to_vector(values)) for payload, values in found}
 
     @contextmanager
-    def _changing(self, tenant: str, ids: Iterable[str]) -> Iterator[None]:
+    def _forgetting(self, tenant: str, ids: Collection[str]) -> Iterator[None]:
         """What is kept of documents is forgotten once they are written, also where that fails halfway."""
         try:
             yield

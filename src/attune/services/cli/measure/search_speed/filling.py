@@ -6,7 +6,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +84,9 @@ def measure(plan: Plan, material: Material, tell: Callable[[int], None]) -> Iter
 
 
 def _open(plan: Plan) -> GenerationalIndex:
-    return open_edge_index(plan.directory, plan.identity, DeclaredFields.parse(FIELDS), plan.settings)
+    """Without what it keeps in memory of what it read: the same is read time and again here."""
+    settings = replace(plan.settings, kept_bytes=0)
+    return open_edge_index(plan.directory, plan.identity, DeclaredFields.parse(FIELDS), settings)
 
 
 def _timed(
