@@ -146,8 +146,9 @@ def test_queries_are_augmented_by_default_by_request_and_with_an_explanation(cli
     assert (len(answer.added), len(answer.changed)) == (0, 0)  # an index stays valid
     assert [(each.default, each.memory_bytes > 0) for each in answer.domains[0].augmenters] == [(True, True)]
     assert np.abs(client.embed(CATS, query=True) - plain).max() > 0.01
-    np.testing.assert_array_equal(client.embed(CATS, query=True, augmentation="none"), plain)
-    np.testing.assert_array_equal(client.embed(CATS, augmentation="probes"), passages)
+    # Texts are divided between cores as they happen to be free, and sums are rounded otherwise in another batch.
+    np.testing.assert_allclose(client.embed(CATS, query=True, augmentation="none"), plain, atol=1e-6)
+    np.testing.assert_allclose(client.embed(CATS, augmentation="probes"), passages, atol=1e-6)
     told = command("augment", "the cat sat")
     assert told["augmentation"] == "AUGMENTATION_PROBES"
     assert {each["token"] for each in told["explanation"]["influences"]} >= {"the", "cat", "sat"}

@@ -66,7 +66,7 @@ def test_a_context_agrees_that_is_near_what_the_query_has_found() -> None:
     assert (agrees(base, near_the_best), agrees(base, near_the_rest)) == (1, 0)
     nothing = supported(np.full(30, 0.4))
     assert agrees(base, nothing) == 0
-    assert agrees(base, nothing, barely=True) == pytest.approx(1)
+    assert agrees(base, nothing, barely=True) == pytest.approx(0.5, abs=1e-3)
 
 
 @given(scale=st.floats(0.01, 100), shift=st.floats(-1, 1), seed=st.integers(0, 100))

@@ -43,8 +43,8 @@ _EMPTY = _ASKING | frozenset(_EMPTYING.split())
 """Those, and words that name nothing by themselves."""
 _MOST_CONTENT = 4.0
 """So many words of content more than words of asking, and a query stands alone."""
-_AGREES_FROM, _AGREES_RISE = 0.0, 0.3
-_BARELY_FROM = -0.3
+_AGREES_FROM, _AGREES_RISE = 0.2, 0.4
+_BARELY_FROM = -0.2
 _NEAR_FROM, _NEAR_RISE = 0.75, 0.15
 _CONTRACTED = re.compile("n['\u2019]t\\b|['\u2019]\\w*")
 _WORD = re.compile(r"[^\W\d_]+")

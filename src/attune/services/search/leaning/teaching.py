@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 from attune.services.search.leaning.gate import Gate
 
 SESSION_THRESHOLD = 0.5
-USER_THRESHOLD = 0.55
+USER_THRESHOLD = 0.58
 """What is known of a user is less often the answer than what was just said."""
 PENALTY = 5.0
 """Of the squared weights, in units of a mean lesson."""
