@@ -13,7 +13,7 @@ from attune.services.client import Client, interaction
 pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("cities")]
 
 VAGUE = "what should I do there?"
-RELATED = "where should I go in Kyoto?"
+RELATED = "what is there in Kyoto for me?"
 """To what was read."""
 READ = ("city-Kyoto-7", "city-Kyoto-1")
 SAID = "I am vegetarian."
