@@ -1,6 +1,6 @@
 """Commands that are imported when they are asked for: `attune up` has no use for all that trains and measures."""
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any, TypeAlias
 
@@ -19,16 +19,16 @@ def deferred(places: Mapping[str, Place]) -> type[QuietGroup]:
     class Group(QuietGroup):
         def __init__(self, **settings: Any) -> None:
             super().__init__(**settings)
-            self.commands = _Commands(places)
+            self.commands: Any = _Commands(places)
 
     return Group
 
 
-class _Commands(MutableMapping[str, Any]):
-    """Commands by name, each made at the first look at it. They can be changed as those of any group; nothing does."""
+class _Commands(Mapping[str, Any]):
+    """Commands by name, each made at the first look at it."""
 
     def __init__(self, places: Mapping[str, Place]) -> None:
-        self._places: dict[str, Any] = dict(places)
+        self._places = places
         self._made: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
@@ -39,13 +39,6 @@ class _Commands(MutableMapping[str, Any]):
     def get(self, name: str, default: Any = None) -> Any:
         """As of any mapping, but a `KeyError` within an import is told."""
         return self[name] if name in self else default  # noqa: SIM401 - which would ask this method
-
-    def __setitem__(self, name: str, command: Any) -> None:
-        self._places[name] = self._made[name] = command
-
-    def __delitem__(self, name: str) -> None:
-        del self._places[name]
-        self._made.pop(name, None)
 
     def __contains__(self, name: object) -> bool:
         return name in self._places
