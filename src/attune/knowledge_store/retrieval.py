@@ -104,12 +104,12 @@ class _Question:
     limit: int
     companions: CompanionsOf
     context_only: bool
+    named: Sequence[EntityState]
+    """Of the context those that the user has met, by id: states are made as they are looked up."""
 
-    def in_context(self) -> Iterator[EntityState]:
+    def in_context(self) -> Iterable[EntityState]:
         """The user's states that the context names; all of them when there is none."""
-        if not self.context:
-            return iter(self.states.values())
-        return (self.states[entity_id] for entity_id in sorted(self.context) if entity_id in self.states)
+        return self.named if self.context else self.states.values()
 
     def wants(self, entity_id: str) -> bool:
         """Whether an entity may be told of."""
@@ -162,7 +162,8 @@ def retrieve(
     context = frozenset(context_entity_ids)
     if context_only and not context:
         return []
-    question = _Question(states, graph, context, now, limit, companions, context_only)
+    named = [states[entity_id] for entity_id in sorted(context) if entity_id in states]
+    question = _Question(states, graph, context, now, limit, companions, context_only, named)
     result: list[Retrieved] = []
     for mode in modes:
         found = _FINDERS[mode](question)
@@ -222,7 +223,7 @@ def _bridges(question: _Question) -> dict[str, _Bridge]:
     seen = frozenset(question.states)
     unseen = sorted(question.context - seen)
     heaviest = question.heaviest(MOST_SOURCES)
-    found = _edges(question, heaviest, unseen)
+    found = _edges(question, heaviest, unseen, seen)
     leading = heaviest[:MOST_COMPANY]
     popular = nsmallest(MOST_COMPANY, unseen, key=lambda entity_id: -question.graph.prior(entity_id))
     companions = question.companions([*(state.entity_id for state in leading), *popular])
@@ -245,9 +246,11 @@ def _improve(found: dict[str, _Bridge], entity_id: str, bridge: _Bridge) -> None
         found[entity_id] = bridge
 
 
-def _edges(question: _Question, heaviest: Sequence[EntityState], unseen: Sequence[str]) -> dict[str, _Bridge]:
+def _edges(
+    question: _Question, heaviest: Sequence[EntityState], unseen: Sequence[str], seen: frozenset[str]
+) -> dict[str, _Bridge]:
     """By the graph: of several familiar entities beside one the heaviest."""
-    graph, seen = question.graph, frozenset(question.states)
+    graph = question.graph
     found = {} if question.context_only else _around(question, heaviest)
     for entity_id in unseen:
         around = graph.linked(entity_id) & seen

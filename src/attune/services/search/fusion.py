@@ -31,7 +31,7 @@ class Fused:
 
     def plain(self, best: float) -> float:
         """The score for anybody: that of the fusion, where the best one is 1, and what was added to it."""
-        return self.score / best + sum(part.contribution for part in self.added)
+        return self.score / best + sum([part.contribution for part in self.added])
 
 
 def best_score(fused: Sequence[Fused]) -> float:

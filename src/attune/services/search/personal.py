@@ -60,8 +60,9 @@ class Ranked:
     @property
     def score(self) -> float:
         """The sum that the ranking is by."""
-        contexts = (each.contribution for each in (self.session, self.history) if each is not None)
-        return self.plain + sum(contexts) + self.personal
+        session = self.session.contribution if self.session else 0.0
+        history = self.history.contribution if self.history else 0.0
+        return self.plain + (session + history) + self.personal
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,8 @@ def personal_ranking(
         weight: of the affinity, from `weigh`.
         contexts: what session and history add.
     """
-    holders = Counter(each for ids in entities for each in set(ids))
+    known = person.acquaintances.keys()
+    holders = Counter(each for ids in entities for each in known & set(ids))
     best = best_score(fused)
     ranked = []
     for place, (candidate, ids) in enumerate(zip(fused, entities, strict=True), start=1):
@@ -141,7 +143,7 @@ def personal_ranking(
 
 
 def _evidence(ids: Sequence[str], person: Person, holders: Counter[str], total: int) -> tuple[Evidence, ...]:
-    met = [person.acquaintances[each] for each in dict.fromkeys(ids) if each in person.acquaintances]
+    met = [person.acquaintances[each] for each in dict.fromkeys(ids) if each in holders]
     found = [Evidence(each, each.strength * _rarity(holders[each.entity_id], total)) for each in met]
     return tuple(sorted(found, key=lambda each: (-each.contribution, each.acquaintance.entity_id)))
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attune.services.search.index.kept_reads import KeptDocuments, KeptReads, SpaceVector
+from attune.services.search.index.kept_reads import KeptReads, kept_documents, kept_vectors
+from attune.services.search.index.points import SpaceVector
 from attune.services.search.index.port import Document
 
 ROOM = 10_000
@@ -112,15 +113,13 @@ def test_what_does_not_fit_at_all_drives_nothing_out() -> None:
     assert kept.read("acme", ["a"], Engine().fetch) == {"a": 100}
 
 
-def test_documents_have_one_half_of_the_room_and_vectors_the_other() -> None:
-    kept = KeptDocuments(200_000)
+def test_vectors_count_by_their_bytes_and_documents_by_little_more_than_their_strings() -> None:
+    documents, vectors = kept_documents(100_000), kept_vectors(100_000)
     ids = [str(number) for number in range(200)]
     vector = SpaceVector("", np.zeros(384, np.float32))
-    kept.documents.read("acme", ids, lambda ids: {each: Document(each, "", "", "d") for each in ids})
-    kept.vectors.read("acme", ids, lambda ids: dict.fromkeys(ids, vector))
-    assert 40 < len(kept.vectors) < 60 < len(kept.documents) < 150
-    kept.forget("acme", ids)
-    assert len(kept.documents) == len(kept.vectors) == 0
+    documents.read("acme", ids, lambda ids: {each: Document(each, "", "", "d") for each in ids})
+    vectors.read("acme", ids, lambda ids: dict.fromkeys(ids, vector))
+    assert 40 < len(vectors) < 60 < len(documents) < 150
 
 
 @pytest.mark.parametrize(
@@ -135,6 +134,6 @@ def test_documents_have_one_half_of_the_room_and_vectors_the_other() -> None:
     ],
 )
 def test_a_document_counts_by_all_that_is_kept_of_it(large: Document) -> None:
-    kept = KeptDocuments(100_000)
-    kept.documents.read("acme", [str(number) for number in range(50)], lambda ids: dict.fromkeys(ids, large))
-    assert 2 <= len(kept.documents) <= 5
+    kept = kept_documents(50_000)
+    kept.read("acme", [str(number) for number in range(50)], lambda ids: dict.fromkeys(ids, large))
+    assert 2 <= len(kept) <= 5

@@ -7,6 +7,7 @@ attune-index.lock   held (flock) by the process that has the index open
 shard/, shard-2/    the engine's files of a generation; what the manifest does not name is deleted at the next start
 shard-2.1/          the first copy of shard-2/, with a vector graph, which the manifest names once it takes its place
 shard-2.new/        a shard being made; renamed to shard-2/ when complete
+forward/, forward-2/    what ranking reads of a generation's documents, which may be lost: see `forward_index`
 
 Every change of generations, and of a generation's files, is one change of the manifest, which is replaced as a whole.
 """
@@ -46,8 +47,12 @@ class IndexDirectory:
 
     def shard(self, generation: str, copy: int = 0) -> Path:
         """Where a generation's files are."""
-        name = "shard" if generation == FIRST else f"shard-{generation}"
+        name = _of(generation, "shard")
         return self.path / (f"{name}.{copy}" if copy else name)
+
+    def forward(self, generation: str) -> Path:
+        """Where a generation's forward index is."""
+        return self.path / _of(generation, "forward")
 
     def read(self) -> Manifest | None:
         """The manifest; None where the directory is new.
@@ -78,15 +83,15 @@ class IndexDirectory:
         self._sync()
 
     def clean(self, *kept: Path) -> None:
-        """Delete what a crash has left of other shards than these."""
-        for each in self.path.glob("shard*"):
+        """Delete what a crash has left of other shards and forward indexes than these."""
+        for each in (*self.path.glob("shard*"), *self.path.glob("forward*")):
             if each not in kept:
                 shutil.rmtree(each)
 
     def delete(self, generation: str) -> None:
         """Delete all files of a generation."""
         base = self.shard(generation)
-        for each in (base, *self.path.glob(f"{base.name}.*")):
+        for each in (base, *self.path.glob(f"{base.name}.*"), self.forward(generation)):
             shutil.rmtree(each, ignore_errors=True)
 
     def release(self) -> None:
@@ -99,6 +104,10 @@ class IndexDirectory:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _of(generation: str, kind: str) -> str:
+    return kind if generation == FIRST else f"{kind}-{generation}"
 
 
 def _lock(path: Path) -> int:

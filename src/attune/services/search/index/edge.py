@@ -126,9 +126,8 @@ class EdgeEngine:
         records = self._shard.retrieve(list(point_ids), with_payload=wanted, with_vector=False)
         return [record.payload or {} for record in records]
 
-    def vectors(self, point_ids: Collection[str]) -> Iterator[tuple[Payload, list[float]]]:
-        fields = [ID, TENANT, SPACE]
-        for record in self._shard.retrieve(list(point_ids), with_payload=fields, with_vector=[DENSE]):
+    def vectors(self, point_ids: Collection[str], fields: Sequence[str]) -> Iterator[tuple[Payload, list[float]]]:
+        for record in self._shard.retrieve(list(point_ids), with_payload=list(fields), with_vector=[DENSE]):
             if vector := dense_of(record.vector):
                 yield record.payload or {}, vector
 
@@ -234,8 +233,11 @@ class EdgeEngine:
         shard.update(edge.UpdateOperation.delete_points_by_filter(graves()))
 
     def _search(self, query: edge.Query, scope: Scope, limit: int, params: edge.SearchParams) -> list[Candidate]:
-        request = edge.QueryRequest(query=query, filter=of_scope(scope), limit=limit, params=params, with_payload=[ID])
-        return [Candidate((found.payload or {})[ID], found.score) for found in self._shard.query(request)]
+        request = edge.QueryRequest(
+            query=query, filter=of_scope(scope), limit=limit, params=params, with_payload=[ID, DIGEST]
+        )
+        found = ((each.payload or {}, each.score) for each in self._shard.query(request))
+        return [Candidate(payload[ID], score, payload[DIGEST]) for payload, score in found]
 
 
 def _any_point_of(scope: Scope) -> edge.ScrollRequest:

@@ -11,11 +11,12 @@ from attune.services.search.index.edge import EdgeEngine
 from attune.services.search.index.edge_graphs import EdgeGraphs, Shape
 from attune.services.search.index.edge_shard import load_shard, make_shard
 from attune.services.search.index.fields import NO_FIELDS, DeclaredFields
+from attune.services.search.index.forward_index import ForwardIndex
 from attune.services.search.index.generational import GenerationalIndex
 from attune.services.search.index.generations import Generation, GenerationError, GenerationState
 from attune.services.search.index.identity import IndexIdentity, known_fields, of_manifest, require_same
-from attune.services.search.index.kept_reads import KeptDocuments
 from attune.services.search.index.qdrant import QdrantIndex
+from attune.services.search.index.ranking_reads import RankingReads
 from attune.services.search.index.settings import DEFAULT_SETTINGS, IndexSettings
 from attune.services.search.index.shelf import Standing
 
@@ -64,7 +65,8 @@ class EdgeShelf:
         self._changing = threading.Lock()
         """Of the manifest: a graph may be finished at any time."""
         standing = self.standing()
-        directory.clean(*(self._path(each) for each in (standing.serving, standing.building) if each))
+        known = [each for each in (standing.serving, standing.building) if each]
+        directory.clean(*map(self._path, known), *map(directory.forward, known))
 
     def standing(self) -> Standing:
         """See `Shelf.standing`."""
@@ -88,8 +90,8 @@ class EdgeShelf:
         engine = EdgeEngine(
             shard, path, self._settings, lambda engine: EdgeGraphs(engine, _Place(self, name), covered, shape)
         )
-        kept = KeptDocuments(self._settings.kept_bytes) if self._settings.kept_bytes else None
-        return QdrantIndex(engine, self._identity, self._fields, kept)
+        forward = ForwardIndex(self._directory.forward(name), self._identity.dimension, self._fields)
+        return QdrantIndex(engine, self._identity, self._fields, RankingReads(forward, self._settings.kept_bytes))
 
     def all(self) -> list[Generation]:
         """See `Shelf.all`."""

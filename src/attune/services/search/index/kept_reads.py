@@ -8,9 +8,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from sys import getsizeof
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
-from attune.services.search.index.port import Document, FloatVector
+from attune.services.search.index.points import SpaceVector
+from attune.services.search.index.port import Document
 
 V = TypeVar("V")
 _Key = tuple[str, str]
@@ -20,13 +21,6 @@ _PAIR_BYTES = 100
 """Of an attribute or a field, beside its name and value: its place in a mapping."""
 _VECTOR_BYTES = 220
 """Of a vector, beside its values: the array, the bytes that it looks at, and the pair."""
-
-
-class SpaceVector(NamedTuple):
-    """A document's unit vector [d], and the space that it is in."""
-
-    space: str
-    vector: FloatVector
 
 
 class KeptReads(Generic[V]):
@@ -88,17 +82,14 @@ class KeptReads(Generic[V]):
         return _ENTRY_BYTES + getsizeof(document_id) + self._size(value)
 
 
-class KeptDocuments:
-    """Documents without their texts, and vectors, in about so many bytes: one half for each."""
+def kept_documents(most_bytes: int) -> KeptReads[Document]:
+    """Of documents without their texts."""
+    return KeptReads[Document](most_bytes, _document_bytes)
 
-    def __init__(self, most_bytes: int) -> None:
-        self.documents = KeptReads[Document](most_bytes // 2, _document_bytes)
-        self.vectors = KeptReads[SpaceVector](most_bytes // 2, _vector_bytes)
 
-    def forget(self, tenant: str, ids: Collection[str]) -> None:
-        """See KeptReads."""
-        for kept in (self.documents, self.vectors):
-            kept.forget(tenant, ids)
+def kept_vectors(most_bytes: int) -> KeptReads[SpaceVector]:
+    """Of their vectors."""
+    return KeptReads[SpaceVector](most_bytes, _vector_bytes)
 
 
 def _vector_bytes(kept: SpaceVector) -> int:

@@ -2,12 +2,12 @@
 
 import struct
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from hashlib import sha1
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -45,10 +45,17 @@ TEXT = "text"
 ENTITY_IDS = "entity_ids"
 ATTRIBUTES = "attributes"
 URL = "url"
-WITHOUT_TEXTS = (TENANT, ID, DOMAIN, ENTITY_IDS, ATTRIBUTES, URL, FIELDS, PRINCIPALS, LANGUAGE, PASSAGES)
-"""All of a document but its title and text."""
+WITHOUT_TEXTS = (TENANT, ID, DOMAIN, ENTITY_IDS, ATTRIBUTES, URL, FIELDS, PRINCIPALS, LANGUAGE)
+"""All of a document but its title, its text, and what passages that has."""
 
 Payload: TypeAlias = dict[str, Any]
+
+
+class SpaceVector(NamedTuple):
+    """A document's unit vector [d], and the space that it is in."""
+
+    space: str
+    vector: FloatVector
 
 
 class Origin(Enum):
@@ -89,7 +96,7 @@ class IndexPoint:
 
 
 def point_id(tenant: str, document_id: str) -> str:
-    """A UUIDv5 (RFC 9562) of the document id within the UUIDv5 of the tenant.
+    """A UUIDv5 (RFC 9562) of the document id within the UUIDv5 of the tenant, as it is spelled.
 
     Nesting leaves no pair of strings that could be split in two ways, as joining them with a separator would. A search
     makes hundreds, which by the uuid module alone takes longer than to find the documents.
@@ -99,6 +106,16 @@ def point_id(tenant: str, document_id: str) -> str:
     digest[8] = digest[8] & 0x3F | 0x80  # RFC 9562's variant
     digits = digest.hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def slot_keys(tenant: str, document_ids: Iterable[str]) -> list[int]:
+    """Of each document 64 bits of the same SHA-1, none of which are 0: a key in the forward index. Should two documents
+    have the same, as is not to be expected, one of them has no place there.
+    """
+    namespace = _namespace(tenant)
+    digests = b"".join(sha1(namespace + each.encode(), usedforsecurity=False).digest() for each in document_ids)
+    keys = np.frombuffer(digests, np.dtype([("key", "<u8"), ("more", "V12")]))["key"]
+    return np.maximum(keys, 1).tolist()  # type: ignore[no-any-return]
 
 
 @lru_cache(maxsize=4096)

@@ -107,6 +107,8 @@ class Candidate:
 
     id: str
     score: float
+    digest: str = field(default="", compare=False, repr=False)
+    """Of what was found, where the engine tells it: see `content_digest`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +202,7 @@ class Index(Protocol):
     ) -> dict[str, Document]:
         """These documents by id, without those that are not indexed, or that such a caller may not see.
 
-        Without texts, title and text are empty: what ranks hundreds of documents reads a tenth then.
+        Without texts, title, text and spans are empty: what ranks hundreds of documents reads a tenth then.
         """
 
     def passages(self, tenant: str, ids: Sequence[str]) -> dict[str, Passages]:

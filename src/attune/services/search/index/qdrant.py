@@ -1,7 +1,7 @@
 """One generation of the index, over any Qdrant engine. What differs between embedded and server is behind `Engine`."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Protocol
 
@@ -10,8 +10,8 @@ import numpy as np
 from attune.services.search.index.bm25 import Bm25Encoder, SparseWeights
 from attune.services.search.index.errors import InvalidQueryError
 from attune.services.search.index.fields import DeclaredFields
+from attune.services.search.index.forward_index import READ
 from attune.services.search.index.identity import IndexIdentity
-from attune.services.search.index.kept_reads import KeptDocuments, SpaceVector
 from attune.services.search.index.narrowing import EVERYTHING, Within, may_see
 from attune.services.search.index.passages import PASSAGES, Passages, require_passages, to_spans
 from attune.services.search.index.points import (
@@ -26,6 +26,7 @@ from attune.services.search.index.points import (
     IndexPoint,
     Origin,
     Payload,
+    SpaceVector,
     log_offset_id,
     passages_mark_id,
     point_id,
@@ -50,6 +51,7 @@ from attune.services.search.index.port import (
     Scope,
     Version,
 )
+from attune.services.search.index.ranking_reads import RankingReads
 
 _BATCH = 128
 """Documents per engine call: bounds a request's size, and how long the embedded engine holds the interpreter."""
@@ -77,9 +79,9 @@ class Engine(Protocol):
     def payloads(self, point_ids: Collection[str], fields: Sequence[str] | None) -> list[Payload]:
         """`fields` (None: all) of the points that exist, in any order."""
 
-    def vectors(self, point_ids: Collection[str]) -> Iterable[tuple[Payload, list[float]]]:
-        """Of those of the points that are documents: id, tenant and space, and the dense vector. Lists of floats are
-        large: each is best packed before the next one is asked for.
+    def vectors(self, point_ids: Collection[str], fields: Sequence[str]) -> Iterable[tuple[Payload, list[float]]]:
+        """`fields` and the dense vectors of those of the points that are documents. Lists of floats are large: each is
+        best packed before the next one is asked for.
         """
 
     def count(self, tenant: str) -> int: ...
@@ -113,11 +115,11 @@ class QdrantIndex:
     """What `port.Index` says, over an engine that was opened for `identity`."""
 
     def __init__(
-        self, engine: Engine, identity: IndexIdentity, fields: DeclaredFields, kept: KeptDocuments | None = None
+        self, engine: Engine, identity: IndexIdentity, fields: DeclaredFields, reads: RankingReads | None = None
     ) -> None:
-        """`kept`: for what is read, where nobody else writes to the engine's points."""
+        """`reads`: where nobody else writes to the engine's points, and it tells digests of what it finds."""
         self._engine = engine
-        self._kept = kept
+        self._reads = reads
         self._fields = fields
         self._dimension = identity.dimension
         self._encoder = Bm25Encoder(identity.bm25_average_length)
@@ -165,21 +167,22 @@ class QdrantIndex:
                 to_point(tenant, indexed, row, self._encoder, passages.get(indexed.document.id), origin)
                 for indexed, row in rows
             ]
-            with self._forgetting(tenant, [each.document.id for each in documents[batch]]):
+            written = [(each.payload, row) for each, row in zip(points, vectors[batch], strict=True)]
+            with self._writing(tenant, [each.document.id for each in documents[batch]], written):
                 self._engine.put(points)
 
     def digests(self, tenant: str, ids: Sequence[str]) -> dict[str, str]:
         return {payload[ID]: payload[DIGEST] for payload in self._payloads(tenant, ids, (ID, DIGEST, TENANT))}
 
     def delete(self, tenant: str, ids: Sequence[str]) -> int:
-        with self._forgetting(tenant, ids):
+        with self._writing(tenant, ids):
             return self._engine.remove(_point_ids(tenant, ids)) if ids else 0
 
     def bury(self, tenant: str, ids: Sequence[str]) -> int:
         """Remove documents of what is being built so that they cannot be fed any more; how many of them there were."""
         there = len(self.digests(tenant, ids))
         if ids:
-            with self._forgetting(tenant, ids):
+            with self._writing(tenant, ids):
                 self._engine.put([to_grave(tenant, each) for each in dict.fromkeys(ids)])
         return there
 
@@ -202,7 +205,7 @@ class QdrantIndex:
         return {each.partition: each.offset for each in found if each}
 
     def retire(self, tenant: str, deletions: Mapping[str, Version]) -> None:
-        with self._forgetting(tenant, deletions):
+        with self._writing(tenant, deletions):
             self._engine.put([to_mark(tenant, each, version) for each, version in deletions.items()])
 
     def confirm(self, tenant: str, documents: Sequence[IndexedDocument]) -> None:
@@ -226,9 +229,8 @@ class QdrantIndex:
     def documents(
         self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None, *, with_texts: bool = True
     ) -> dict[str, Document]:
-        if self._kept and not with_texts:
-            read = partial(self._read, tenant, fields=WITHOUT_TEXTS)
-            found = self._kept.documents.read(tenant, ids, read)
+        if self._reads and not with_texts:
+            found = self._reads.documents(tenant, ids, partial(self._read, tenant, fields=WITHOUT_TEXTS))
         else:
             found = self._read(tenant, ids, None if with_texts else WITHOUT_TEXTS)
         return {id_: each for id_, each in found.items() if may_see(principals, each.principals)}
@@ -241,8 +243,10 @@ class QdrantIndex:
         }
 
     def vectors(self, tenant: str, ids: Sequence[str], space: str | None = None) -> dict[str, FloatVector]:
-        read = partial(self._read_vectors, tenant)
-        found = self._kept.vectors.read(tenant, ids, read) if self._kept else read(ids)
+        if self._reads:
+            found = self._reads.vectors(tenant, ids, partial(self._read_vectors, tenant, fields=READ))
+        else:
+            found = {payload[ID]: each for payload, each in self._read_vectors(tenant, ids, (ID, SPACE))}
         return {id_: each.vector for id_, each in found.items() if space is None or each.space == space}
 
     def count(self, tenant: str) -> int:
@@ -270,10 +274,11 @@ class QdrantIndex:
         _require_limit(limit)
         require_vector(vector, self._dimension)
         scope = Scope(tenant, tuple(domains), space, within)
-        found = _ranked(self._engine.nearest(scope, vector.tolist(), limit, DENSE))
+        found = self._found(tenant, lambda: self._engine.nearest(scope, vector.tolist(), limit, DENSE))
         if not self._may_have_passages(tenant):
             return found
-        return _best_of([*found, *self._engine.nearest(scope, vector.tolist(), limit, PASSAGES)], limit)
+        near = self._found(tenant, lambda: self._engine.nearest(scope, vector.tolist(), limit, PASSAGES))
+        return _best_of([*found, *near], limit)
 
     def bm25(
         self, tenant: str, text: str, limit: int, domains: Sequence[str] = (), within: Within = EVERYTHING
@@ -282,7 +287,8 @@ class QdrantIndex:
         weights = self._encoder.query(text, within.languages)
         if not weights:
             return []
-        return _ranked(self._engine.matching(Scope(tenant, tuple(domains), within=within), weights, limit))
+        scope = Scope(tenant, tuple(domains), within=within)
+        return self._found(tenant, lambda: self._engine.matching(scope, weights, limit))
 
     def flush(self) -> None:
         self._engine.flush()
@@ -308,18 +314,21 @@ class QdrantIndex:
         payloads = self._payloads(tenant, ids, fields)
         return {payload[ID]: to_document(payload, self._fields.types) for payload in payloads}
 
-    def _read_vectors(self, tenant: str, ids: Sequence[str]) -> dict[str, SpaceVector]:
-        found = self._engine.vectors(_point_ids(tenant, ids)) if ids else ()
-        return {payload[ID]: SpaceVector(payload.get(SPACE, ""), to_vector(values)) for payload, values in found}
+    def _read_vectors(
+        self, tenant: str, ids: Sequence[str], fields: Sequence[str]
+    ) -> Iterable[tuple[Payload, SpaceVector]]:
+        found = self._engine.vectors(_point_ids(tenant, ids), fields) if ids else ()
+        return ((payload, SpaceVector(payload.get(SPACE, ""), to_vector(values))) for payload, values in found)
 
-    @contextmanager
-    def _forgetting(self, tenant: str, ids: Collection[str]) -> Iterator[None]:
-        """What is kept of documents is forgotten once they are written, also where that fails halfway."""
-        try:
-            yield
-        finally:
-            if self._kept:
-                self._kept.forget(tenant, ids)
+    def _found(self, tenant: str, search: Callable[[], list[Candidate]]) -> list[Candidate]:
+        """What the engine finds, ranked."""
+        return _ranked(self._reads.found(tenant, search) if self._reads else search())
+
+    def _writing(
+        self, tenant: str, ids: Collection[str], rows: Iterable[tuple[Payload, FloatVector]] = ()
+    ) -> AbstractContextManager[None]:
+        """See `RankingReads.writing`."""
+        return self._reads.writing(tenant, ids, rows) if self._reads else nullcontext()
 
     def _payloads(self, tenant: str, ids: Sequence[str], fields: Sequence[str] | None) -> list[Payload]:
         """Of documents: what is left of those that were deleted in the log has no tenant."""

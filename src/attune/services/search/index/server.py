@@ -92,10 +92,10 @@ class ServerEngine:
             records = self._client.retrieve(self._collection, list(point_ids), with_payload=wanted)
         return [record.payload or {} for record in records]
 
-    def vectors(self, point_ids: Collection[str]) -> list[tuple[Payload, list[float]]]:
+    def vectors(self, point_ids: Collection[str], fields: Sequence[str]) -> list[tuple[Payload, list[float]]]:
         with answering(self._collection):
             records = self._client.retrieve(
-                self._collection, list(point_ids), with_payload=[ID, TENANT, SPACE], with_vectors=[DENSE]
+                self._collection, list(point_ids), with_payload=list(fields), with_vectors=[DENSE]
             )
         return [(record.payload or {}, vector) for record in records if (vector := dense_of(record.vector))]
 

@@ -114,7 +114,7 @@ def _history(ids: Sequence[str], found: Leaned, known: Known) -> ContextWeight:
 def _candidates(fused: Sequence[Fused], vectors: Mapping[str, FloatVector], dimension: int) -> Candidates:
     best, nothing = best_score(fused), np.zeros(dimension, np.float32)
     return Candidates(
-        np.stack([vectors.get(each.id, nothing) for each in fused]),
+        np.concatenate([vectors.get(each.id, nothing) for each in fused]).reshape(len(fused), dimension),
         np.array([each.plain(best) for each in fused]),
         np.array([dense_share(each, best) for each in fused]),
         reciprocal_rank(1) / best,

@@ -64,4 +64,4 @@ def _evidence(pairs: Sequence[tuple[Remembered, FloatVector]]) -> Evidence | Non
     if not pairs:
         return None
     interests = Interests(np.stack([vector for _, vector in pairs]), np.ones(len(pairs)))
-    return Evidence(interests, tuple(replace(each, statement="") for each, _ in pairs))
+    return Evidence(interests, tuple(replace(each, statement="") if each.statement else each for each, _ in pairs))
