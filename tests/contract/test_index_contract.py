@@ -53,13 +53,13 @@ def test_a_document_comes_back_as_it_went_in(index: Index) -> None:
 def test_what_was_read_to_rank_is_read_anew_once_it_was_written(index: Index) -> None:
     put(index, "acme", document("1", domain="law"), document("2"), document("3"))
     before = index.vectors("acme", ["1", "2", "3"])
-    assert {each.domain for each in index.documents("acme", ["1", "2"], with_texts=False).values()} == {
+    assert {each.domain for each in index.to_rank("acme", ["1", "2"]).documents.values()} == {
         "law",
         "general",
     }
     index.upsert("acme", [IndexedDocument.of(document("1", domain="medicine"))], vectors_for(1, seed=7))
     index.delete("acme", ["2"])
-    found = index.documents("acme", ["1", "2", "3"], with_texts=False)
+    found = index.to_rank("acme", ["1", "2", "3"]).documents
     assert {each.id: each.domain for each in found.values()} == {"1": "medicine", "3": "general"}
     after = index.vectors("acme", ["1", "2", "3"])
     assert after.keys() == {"1", "3"}
@@ -69,11 +69,11 @@ def test_what_was_read_to_rank_is_read_anew_once_it_was_written(index: Index) ->
 
 def test_who_may_not_see_a_document_does_not_read_it_after_another_who_may(index: Index) -> None:
     put(index, "acme", Document("1", "", "", "d", principals=("board",)))
-    assert index.documents("acme", ["1"], ["board"], with_texts=False).keys() == {"1"}
-    assert not index.documents("acme", ["1"], ["staff"], with_texts=False)
+    assert index.to_rank("acme", ["1"], ["board"]).documents.keys() == {"1"}
+    assert not index.to_rank("acme", ["1"], ["staff"]).documents
     put(index, "acme", Document("1", "", "", "d", principals=("staff",)))
-    assert index.documents("acme", ["1"], ["staff"], with_texts=False).keys() == {"1"}
-    assert not index.documents("acme", ["1"], ["board"], with_texts=False)
+    assert index.to_rank("acme", ["1"], ["staff"]).documents.keys() == {"1"}
+    assert not index.to_rank("acme", ["1"], ["board"]).documents
 
 
 def test_vectors_come_back_with_length_one_of_documents_in_the_space_asked(index: Index) -> None:

@@ -53,12 +53,12 @@ def test_what_is_deleted_does_not_come_back_and_no_search_sees_what_stays_of_it(
 
 def test_what_was_read_to_rank_is_gone_once_it_was_deleted_and_back_once_it_is_put_again(index: Index) -> None:
     put(index, "1", "words", Version(0, 5, 0))
-    assert index.documents("acme", ["1"], with_texts=False).keys() == index.vectors("acme", ["1"]).keys() == {"1"}
+    assert index.to_rank("acme", ["1"]).documents.keys() == index.vectors("acme", ["1"]).keys() == {"1"}
     index.retire("acme", {"1": Version(0, 6, 0)})
-    assert not index.documents("acme", ["1"], with_texts=False)
+    assert not index.to_rank("acme", ["1"]).documents
     assert not index.vectors("acme", ["1"])
     put(index, "1", "words", Version(0, 7, 0))
-    assert index.documents("acme", ["1"], with_texts=False).keys() == index.vectors("acme", ["1"]).keys() == {"1"}
+    assert index.to_rank("acme", ["1"]).documents.keys() == index.vectors("acme", ["1"]).keys() == {"1"}
 
 
 def test_a_document_may_be_put_again_after_its_deletion(index: Index) -> None:

@@ -251,7 +251,7 @@ def _edges(
 ) -> dict[str, _Bridge]:
     """By the graph: of several familiar entities beside one the heaviest."""
     graph = question.graph
-    found = {} if question.context_only else _around(question, heaviest)
+    found = {} if question.context_only else _around(question, heaviest, seen)
     for entity_id in unseen:
         around = graph.linked(entity_id) & seen
         familiar = [state for state in map(question.states.__getitem__, around) if question.is_familiar(state)]
@@ -262,11 +262,11 @@ def _edges(
     return found
 
 
-def _around(question: _Question, heaviest: Sequence[EntityState]) -> dict[str, _Bridge]:
+def _around(question: _Question, heaviest: Sequence[EntityState], seen: frozenset[str]) -> dict[str, _Bridge]:
     """What is beside the heaviest. The closest of each come first, and what is behind `limit` better ones is not looked
     at.
     """
-    graph, seen, found = question.graph, frozenset(question.states), dict[str, _Bridge]()
+    graph, found = question.graph, dict[str, _Bridge]()
     best: list[float] = []  # a heap of the `limit` largest scores
     for state in heaviest:
         interest = _saturate(state.weight_at(question.now))

@@ -9,7 +9,7 @@ from tests.unit.search.conftest import DIMENSION, Services
 
 from attune.knowledge.v1.context_pb2 import Context
 from attune.services.runtime.call import Call, enter_call
-from attune.services.search.index.port import Document, Index, IndexedDocument
+from attune.services.search.index.port import Document, Index, IndexedDocument, ToRank
 from attune.services.search.retrieving import CANDIDATES
 from attune.services.search.searching import Found, Searcher
 from attune.services.search.wish import Wish
@@ -30,9 +30,9 @@ class Asked:
         self.of += domains
         return self._index.inhabited(tenant, domains, principals)
 
-    def documents(self, tenant: str, ids: Sequence[str], *principals: object, **texts: object) -> dict[str, Document]:
+    def to_rank(self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None) -> ToRank:
         self.read += ids
-        return self._index.documents(tenant, ids, *principals, **texts)  # type: ignore[arg-type]
+        return self._index.to_rank(tenant, ids, principals)
 
 
 @pytest.fixture

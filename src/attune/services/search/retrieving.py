@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from attune.services.runtime.call import current_call
 from attune.services.search import quotes
@@ -12,7 +11,7 @@ from attune.services.search.feedback.mending import embedded_query
 from attune.services.search.fusion import Fused, reciprocal_rank_fusion
 from attune.services.search.gateway import Augmentation, Expert, Gateway
 from attune.services.search.index.bm25 import terms_of
-from attune.services.search.index.port import Candidate, Document, FloatVector, Index, Scope
+from attune.services.search.index.port import Candidate, Document, FloatVector, Index, Scope, SpaceVector, ToRank
 from attune.services.search.leaning.said import SaidVectors, said
 from attune.services.search.leaning.session import found_beside, near
 from attune.services.search.spaces import EVERYTHING, Space, merge, with_hits, worth_searching
@@ -56,6 +55,8 @@ class Retrieved:
     """In the plain order; those that only the session has found come last, and have no plain score."""
     documents: dict[str, Document]
     """Without their texts; none where nothing of them counts, see `Wish.looks_at_documents`."""
+    vectors: Mapping[str, SpaceVector]
+    """Of those of the documents of which they came along."""
     query: EmbeddedQuery
     best_by_words: float
     """The best score of BM25; 0 where it found nothing."""
@@ -91,10 +92,11 @@ class Retriever:
             by_words.cancel()  # else nobody would hear of its failure
             raise
         # In one thread: each change of threads costs more than the fusion.
-        fused, documents = await asyncio.to_thread(self._fused, tenant, wish, dense, bm25, near_by)
-        empty_domains = await self._empty_domains(tenant, wish, fused, documents)
+        fused, read = await asyncio.to_thread(self._fused, tenant, wish, dense, bm25, near_by)
+        empty_domains = await self._empty_domains(tenant, wish, fused, read.documents)
         times = {"embed_ms": 1000 * (embedded_at - started), "retrieve_ms": 1000 * (time.monotonic() - embedded_at)}
-        return Retrieved(fused, documents, query, bm25[0].score if bm25 else 0.0, empty_domains, times)
+        best_by_words = bm25[0].score if bm25 else 0.0
+        return Retrieved(fused, read.documents, read.vectors, query, best_by_words, empty_domains, times)
 
     async def _embedded(self, tenant: str, wish: Wish, by_words: Awaitable[Sequence[Candidate]]) -> EmbeddedQuery:
         """By the expert of each space worth searching, and augmented as it can."""
@@ -127,8 +129,8 @@ class Retriever:
     async def _domains_of(self, wish: Wish, hits: Sequence[Candidate]) -> dict[str, float]:
         """The sums of the hits' scores by their documents' domains."""
         ids = [hit.id for hit in hits]
-        read = partial(self._index.documents, with_texts=False)
-        documents = await asyncio.to_thread(read, current_call().tenant, ids, wish.within.principals)
+        read = await asyncio.to_thread(self._index.to_rank, current_call().tenant, ids, wish.within.principals)
+        documents = read.documents
         scores: dict[str, float] = {}
         for hit in hits:
             if hit.id in documents:
@@ -159,19 +161,18 @@ class Retriever:
         dense: Sequence[Candidate],
         bm25: Sequence[Candidate],
         near_by: Sequence[Candidate],
-    ) -> tuple[list[Fused], dict[str, Document]]:
-        """The candidates of all rankings, fused, and their documents as `Retrieved` has them. What is shown reads its
+    ) -> tuple[list[Fused], ToRank]:
+        """The candidates of all rankings, fused, and of their documents what `Retrieved` has. What is shown reads its
         own, and passes over what was deleted meanwhile.
         """
         quote = self._quoted(tenant, wish, bm25)
         fused = reciprocal_rank_fusion({"dense": dense, "bm25": bm25, quotes.RANKING: quote})
         fused += found_beside(near_by, fused)
         if not wish.looks_at_documents:
-            return fused, {}
-        ids = [each.id for each in fused]
-        documents = self._index.documents(tenant, ids, wish.within.principals, with_texts=False)
+            return fused, ToRank({}, {})
+        read = self._index.to_rank(tenant, [each.id for each in fused], wish.within.principals)
         # A document deleted since it was found is no answer any more.
-        return [each for each in fused if each.id in documents], documents
+        return [each for each in fused if each.id in read.documents], read
 
     def _quoted(self, tenant: str, wish: Wish, bm25: Sequence[Candidate]) -> list[Candidate]:
         terms = terms_of(wish.query)

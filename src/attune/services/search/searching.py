@@ -17,7 +17,7 @@ from attune.services.search.fusion import Fused
 from attune.services.search.gateway import Augmentation, Gateway, is_without_answer
 from attune.services.search.index.bm25 import terms_of
 from attune.services.search.index.passages import Passage
-from attune.services.search.index.port import Document, FloatVector, Index
+from attune.services.search.index.port import Document, FloatVector, Index, SpaceVector
 from attune.services.search.leaning.contexts import Contexts, Question, weigh_contexts
 from attune.services.search.leaning.gate import Asked
 from attune.services.search.leaning.gates import Gates
@@ -164,13 +164,22 @@ class Searcher:
         read = (each.document_id for each in history if each.document_id)
         ids = list(dict.fromkeys([*(each.id for each in fused), *read]))
         vectors, statements = await asyncio.gather(
-            asyncio.to_thread(self._index.vectors, tenant, ids, space.key),
+            self._vectors(tenant, ids, space.key, retrieved.vectors),
             statements_of(history, self._statements, tenant, space),
         )
         known = known_interests(history, vectors, statements)
         asked = Asked(wish.query, len(terms_of(wish.query)), retrieved.best_by_words)
         question = Question(asked, vector, space, query.session)
         return weigh_contexts(question, fused, vectors, known, self._gates, wish.session)
+
+    async def _vectors(
+        self, tenant: str, ids: Sequence[str], space: str | None, known: Mapping[str, SpaceVector]
+    ) -> dict[str, FloatVector]:
+        """Of the documents that have theirs in `space` (None: in any); those that are known are not read again."""
+        missing = [each for each in ids if each not in known]
+        found = await asyncio.to_thread(self._index.vectors, tenant, missing, space) if missing else {}
+        there = ((each, known[each]) for each in ids if each in known)
+        return found | {id_: each.vector for id_, each in there if space is None or each.space == space}
 
     async def _known(self, wish: Wish, entities: Sequence[Sequence[str]]) -> tuple[Person, str]:
         """What is known of the user, and why none of it may count, if so.

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attune.services.search.index.kept_reads import KeptReads, kept_documents, kept_vectors
-from attune.services.search.index.points import SpaceVector
-from attune.services.search.index.port import Document
+from attune.services.search.index.port import Document, SpaceVector
 
 ROOM = 10_000
 

@@ -84,13 +84,13 @@ class EdgeShelf:
         if not path.exists():
             self._make(name)
         covered, shape = int(str(known.get(_POINTS, 0))), Shape(self._identity.dimension, self._settings)
+        forward = ForwardIndex(self._directory.forward(name), self._identity.dimension, self._fields)
         shard = self.load(path)
         if not covered and shard.info().points_count <= shape.scanned:
             shard.optimize()  # so few documents take no graph, and seconds at most
         engine = EdgeEngine(
             shard, path, self._settings, lambda engine: EdgeGraphs(engine, _Place(self, name), covered, shape)
         )
-        forward = ForwardIndex(self._directory.forward(name), self._identity.dimension, self._fields)
         return QdrantIndex(engine, self._identity, self._fields, RankingReads(forward, self._settings.kept_bytes))
 
     def all(self) -> list[Generation]:

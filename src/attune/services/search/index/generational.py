@@ -23,6 +23,7 @@ from attune.services.search.index.port import (
     FloatMatrix,
     FloatVector,
     IndexedDocument,
+    ToRank,
     Version,
 )
 from attune.services.search.index.qdrant import QdrantIndex
@@ -114,9 +115,12 @@ class GenerationalIndex:
         return self._read(lambda index: index.get(tenant, document_id, principals))
 
     def documents(
-        self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None, *, with_texts: bool = True
+        self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None
     ) -> dict[str, Document]:
-        return self._read(lambda index: index.documents(tenant, ids, principals, with_texts=with_texts))
+        return self._read(lambda index: index.documents(tenant, ids, principals))
+
+    def to_rank(self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None) -> ToRank:
+        return self._read(lambda index: index.to_rank(tenant, ids, principals))
 
     def vectors(self, tenant: str, ids: Sequence[str], space: str | None = None) -> dict[str, FloatVector]:
         return self._read(lambda index: index.vectors(tenant, ids, space))

@@ -10,8 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from sys import getsizeof
 from typing import Generic, TypeVar
 
-from attune.services.search.index.points import SpaceVector
-from attune.services.search.index.port import Document
+from attune.services.search.index.port import Document, SpaceVector
 
 V = TypeVar("V")
 _Key = tuple[str, str]
@@ -99,7 +98,7 @@ def _vector_bytes(kept: SpaceVector) -> int:
 def _document_bytes(document: Document) -> int:
     """A document is what its strings are, and some numbers."""
     words = [document.id, document.domain, document.url, document.language]
-    lists: list[Sequence[object]] = [document.entity_ids, document.principals, document.spans]
+    lists: list[Sequence[object]] = [document.entity_ids, document.principals]
     pairs = [*document.attributes.items(), *document.fields.items()]
     for name, value in pairs:
         words.append(name)

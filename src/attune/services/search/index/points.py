@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from hashlib import sha1
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -49,13 +49,6 @@ WITHOUT_TEXTS = (TENANT, ID, DOMAIN, ENTITY_IDS, ATTRIBUTES, URL, FIELDS, PRINCI
 """All of a document but its title, its text, and what passages that has."""
 
 Payload: TypeAlias = dict[str, Any]
-
-
-class SpaceVector(NamedTuple):
-    """A document's unit vector [d], and the space that it is in."""
-
-    space: str
-    vector: FloatVector
 
 
 class Origin(Enum):

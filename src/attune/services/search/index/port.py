@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol, Self, TypeAlias
+from typing import NamedTuple, Protocol, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -108,7 +108,24 @@ class Candidate:
     id: str
     score: float
     digest: str = field(default="", compare=False, repr=False)
-    """Of what was found, where the engine tells it: see `content_digest`."""
+    """Of what was found, as it was indexed, where the engine tells it."""
+
+
+class SpaceVector(NamedTuple):
+    """A document's unit vector [dimension], and the space that it is in."""
+
+    space: str
+    vector: FloatVector
+
+
+@dataclass(frozen=True, slots=True)
+class ToRank:
+    """What ranking reads of documents, by id."""
+
+    documents: dict[str, Document]
+    """Title, text and spans are empty: what ranks hundreds of documents reads a tenth then."""
+    vectors: Mapping[str, SpaceVector]
+    """Those that came along at no cost: of all, some or none of the documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +215,12 @@ class Index(Protocol):
         """A document that a caller with these principals may see; None: may see whatever there is."""
 
     def documents(
-        self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None, *, with_texts: bool = True
+        self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None
     ) -> dict[str, Document]:
-        """These documents by id, without those that are not indexed, or that such a caller may not see.
+        """These documents by id, without those that are not indexed, or that such a caller may not see."""
 
-        Without texts, title, text and spans are empty: what ranks hundreds of documents reads a tenth then.
-        """
+    def to_rank(self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None) -> ToRank:
+        """What ranking reads of the same documents."""
 
     def passages(self, tenant: str, ids: Sequence[str]) -> dict[str, Passages]:
         """The passages of those of these documents that have some."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -26,7 +27,6 @@ from attune.services.search.index.points import (
     IndexPoint,
     Origin,
     Payload,
-    SpaceVector,
     log_offset_id,
     passages_mark_id,
     point_id,
@@ -49,6 +49,8 @@ from attune.services.search.index.port import (
     FloatVector,
     IndexedDocument,
     Scope,
+    SpaceVector,
+    ToRank,
     Version,
 )
 from attune.services.search.index.ranking_reads import RankingReads
@@ -99,7 +101,9 @@ class Engine(Protocol):
         """Of those of the points that have passages: id, tenant, space and spans, and the passages' vectors."""
 
     def nearest(self, scope: Scope, vector: list[float], limit: int, using: str) -> list[Candidate]:
-        """Points by one of their vectors, DENSE or PASSAGES; by the nearest row, where it has several."""
+        """Points by one of their vectors, DENSE or PASSAGES; by the nearest row, where it has several. An engine that
+        `RankingReads` stands before tells digests, here and in `matching`.
+        """
 
     def matching(self, scope: Scope, weights: SparseWeights, limit: int) -> list[Candidate]: ...
 
@@ -167,9 +171,19 @@ class QdrantIndex:
                 to_point(tenant, indexed, row, self._encoder, passages.get(indexed.document.id), origin)
                 for indexed, row in rows
             ]
-            written = [(each.payload, row) for each, row in zip(points, vectors[batch], strict=True)]
-            with self._writing(tenant, [each.document.id for each in documents[batch]], written):
+            taken = partial(self._taken, tenant, points, vectors[batch])
+            with self._writing(tenant, [each.document.id for each in documents[batch]], taken):
                 self._engine.put(points)
+
+    def _taken(
+        self, tenant: str, points: Sequence[IndexPoint], vectors: FloatMatrix
+    ) -> list[tuple[Payload, FloatVector]]:
+        """What the engine has of points that it was given: those that depend on what it had, it may have refused."""
+        doubtful = [each.payload[ID] for each in points if each.version or each.fed]
+        there = {each.payload[ID]: each.payload[DIGEST] for each in points} | dict.fromkeys(doubtful)
+        there |= self.digests(tenant, doubtful)
+        rows = zip(points, vectors, strict=True)
+        return [(each.payload, row) for each, row in rows if there[each.payload[ID]] == each.payload[DIGEST]]
 
     def digests(self, tenant: str, ids: Sequence[str]) -> dict[str, str]:
         return {payload[ID]: payload[DIGEST] for payload in self._payloads(tenant, ids, (ID, DIGEST, TENANT))}
@@ -227,13 +241,14 @@ class QdrantIndex:
         return self.documents(tenant, [document_id], principals).get(document_id)
 
     def documents(
-        self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None, *, with_texts: bool = True
+        self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None
     ) -> dict[str, Document]:
-        if self._reads and not with_texts:
-            found = self._reads.documents(tenant, ids, partial(self._read, tenant, fields=WITHOUT_TEXTS))
-        else:
-            found = self._read(tenant, ids, None if with_texts else WITHOUT_TEXTS)
-        return {id_: each for id_, each in found.items() if may_see(principals, each.principals)}
+        return _seen_by(principals, self._read(tenant, ids, None))
+
+    def to_rank(self, tenant: str, ids: Sequence[str], principals: Sequence[str] | None = None) -> ToRank:
+        read = partial(self._read, tenant, fields=WITHOUT_TEXTS)
+        found = self._reads.to_rank(tenant, ids, read) if self._reads else ToRank(read(ids), {})
+        return replace(found, documents=_seen_by(principals, found.documents))
 
     def passages(self, tenant: str, ids: Sequence[str]) -> dict[str, Passages]:
         found = self._engine.passages(_point_ids(tenant, ids)) if ids else []
@@ -253,13 +268,13 @@ class QdrantIndex:
         return self._engine.count(tenant)
 
     def inhabited(self, tenant: str, domains: Sequence[str], principals: Sequence[str] | None = None) -> frozenset[str]:
-        within = _seen_by(principals)
+        within = _within(principals)
         return self._having(domains, [Scope(tenant, (domain,), within=within) for domain in domains])
 
     def inhabited_spaces(
         self, tenant: str, spaces: Sequence[str], principals: Sequence[str] | None = None
     ) -> frozenset[str]:
-        within = _seen_by(principals)
+        within = _within(principals)
         return self._having(spaces, [Scope(tenant, space=space, within=within) for space in spaces])
 
     def dense(
@@ -274,10 +289,10 @@ class QdrantIndex:
         _require_limit(limit)
         require_vector(vector, self._dimension)
         scope = Scope(tenant, tuple(domains), space, within)
-        found = self._found(tenant, lambda: self._engine.nearest(scope, vector.tolist(), limit, DENSE))
+        found = self._ranked(tenant, self._engine.nearest(scope, vector.tolist(), limit, DENSE))
         if not self._may_have_passages(tenant):
             return found
-        near = self._found(tenant, lambda: self._engine.nearest(scope, vector.tolist(), limit, PASSAGES))
+        near = self._ranked(tenant, self._engine.nearest(scope, vector.tolist(), limit, PASSAGES))
         return _best_of([*found, *near], limit)
 
     def bm25(
@@ -288,7 +303,7 @@ class QdrantIndex:
         if not weights:
             return []
         scope = Scope(tenant, tuple(domains), within=within)
-        return self._found(tenant, lambda: self._engine.matching(scope, weights, limit))
+        return self._ranked(tenant, self._engine.matching(scope, weights, limit))
 
     def flush(self) -> None:
         self._engine.flush()
@@ -320,15 +335,17 @@ class QdrantIndex:
         found = self._engine.vectors(_point_ids(tenant, ids), fields) if ids else ()
         return ((payload, SpaceVector(payload.get(SPACE, ""), to_vector(values))) for payload, values in found)
 
-    def _found(self, tenant: str, search: Callable[[], list[Candidate]]) -> list[Candidate]:
-        """What the engine finds, ranked."""
-        return _ranked(self._reads.found(tenant, search) if self._reads else search())
+    def _ranked(self, tenant: str, found: Sequence[Candidate]) -> list[Candidate]:
+        """What the engine found, in the order of `port.Index`."""
+        if self._reads:
+            self._reads.note(tenant, found)
+        return _ranked(found)
 
     def _writing(
-        self, tenant: str, ids: Collection[str], rows: Iterable[tuple[Payload, FloatVector]] = ()
+        self, tenant: str, ids: Collection[str], taken: Callable[[], list[tuple[Payload, FloatVector]]] = list
     ) -> AbstractContextManager[None]:
         """See `RankingReads.writing`."""
-        return self._reads.writing(tenant, ids, rows) if self._reads else nullcontext()
+        return self._reads.writing(tenant, ids, taken) if self._reads else nullcontext()
 
     def _payloads(self, tenant: str, ids: Sequence[str], fields: Sequence[str] | None) -> list[Payload]:
         """Of documents: what is left of those that were deleted in the log has no tenant."""
@@ -340,7 +357,11 @@ def _point_ids(tenant: str, ids: Sequence[str]) -> set[str]:
     return {point_id(tenant, document_id) for document_id in ids}
 
 
-def _seen_by(principals: Sequence[str] | None) -> Within:
+def _seen_by(principals: Sequence[str] | None, documents: Mapping[str, Document]) -> dict[str, Document]:
+    return {id_: each for id_, each in documents.items() if may_see(principals, each.principals)}
+
+
+def _within(principals: Sequence[str] | None) -> Within:
     return Within(None if principals is None else tuple(principals))
 
 
@@ -351,10 +372,11 @@ def _require_limit(limit: int) -> None:
 
 def _best_of(candidates: Sequence[Candidate], limit: int) -> list[Candidate]:
     """Each document once, by the better of its scores."""
-    best: dict[str, float] = {}
+    best: dict[str, Candidate] = {}
     for each in candidates:
-        best[each.id] = max(each.score, best.get(each.id, each.score))
-    return _ranked([Candidate(id_, score) for id_, score in best.items()])[:limit]
+        if each.id not in best or each.score > best[each.id].score:
+            best[each.id] = each
+    return _ranked(list(best.values()))[:limit]
 
 
 def _ranked(candidates: Sequence[Candidate]) -> list[Candidate]:

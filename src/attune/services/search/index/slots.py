@@ -1,12 +1,13 @@
 """Slots of one size in a mapped file, found by key: numpy reads hundreds of them at once.
 
-    NAME.slots   the slots, one after the other
-    NAME.keys    of each slot its key, 64 bits; 0: it is free
+    SIZE.slots   the slots, one after the other
+    SIZE.keys    of each slot its key, 64 bits; 0: it is free
 
-Nothing is certain to come back: a file may be lost or damaged, a slot be given to another key while it is read. So what
-is in a slot must tell by itself whether it is whole, and what was looked for. A killed process loses nothing.
+Nothing is certain to come back: files may be lost or damaged, a slot be given to another key while it is read, or be
+half filled by a process that is killed. So what is in a slot must tell by itself whether it is whole, and what it is.
 """
 
+import errno
 import mmap
 import os
 import threading
@@ -18,15 +19,17 @@ from numpy.typing import NDArray
 
 _KEY_BYTES = 8
 _FEWEST = 256
-_GROWTH = 5
-"""A full file grows by this part of what it has."""
+_GROWTH_SHARE = 5
+"""A full file grows by this part of what it has,"""
+_MOST_GROWTH_BYTES = 64 << 20
+"""and by no more than this, or than what is missing."""
 
 
 class Slots:
     """One pair of files, for one process. Reads wait for nobody; writes take turns."""
 
     def __init__(self, directory: Path, slot_bytes: int) -> None:
-        """Slots of another size are in other files.
+        """Slots of another size, from before, are deleted.
 
         Raises:
             OSError: the files cannot be made or mapped.
@@ -34,9 +37,11 @@ class Slots:
         directory.mkdir(exist_ok=True)
         self._slots_file = directory / f"{slot_bytes}.slots"
         self._keys_file = directory / f"{slot_bytes}.keys"
+        for other in set(directory.iterdir()) - {self._slots_file, self._keys_file}:
+            other.unlink()
         self._slot_bytes = slot_bytes
         self._writing = threading.Lock()
-        self._map(max(_FEWEST, _size(self._keys_file) // _KEY_BYTES))
+        self._map(min(_size(self._keys_file) // _KEY_BYTES, _size(self._slots_file) // slot_bytes))
         keys: list[int] = self._keys.tolist()
         self._places = {key: place for place, key in enumerate(keys) if key}
         self._free = [place for place, key in enumerate(keys) if self._places.get(key) != place]
@@ -64,8 +69,8 @@ class Slots:
             if len(new) > len(self._free):
                 self._grow(len(new) - len(self._free))
             taken = [self._free.pop() for _ in new]
+            self._keys[taken] = added = [keys[row] for row in new]  # first: what is in a free slot, nobody would empty
             self._slots[taken] = contents[new]
-            self._keys[taken] = added = [keys[row] for row in new]
             self._places.update(zip(added, taken, strict=True))
 
     def remove(self, keys: Sequence[int]) -> None:
@@ -73,13 +78,14 @@ class Slots:
         with self._writing:
             places = [place for key in keys if (place := self._places.pop(key, None)) is not None]
             if places:
-                self._keys[places] = 0
                 self._slots[places] = 0
+                self._keys[places] = 0
                 self._free += places
 
     def _grow(self, missing: int) -> None:
         before = len(self._keys)
-        self._map(before + max(missing, before // _GROWTH))
+        wanted = min(max(_FEWEST, before // _GROWTH_SHARE), _MOST_GROWTH_BYTES // self._slot_bytes)
+        self._map(before + max(missing, wanted))
         self._free += reversed(range(before, len(self._keys)))
 
     def _map(self, count: int) -> None:
@@ -89,13 +95,33 @@ class Slots:
 
 
 def _mapped(path: Path, size: int) -> NDArray[np.uint8]:
-    """All of a file of that size. Its blocks are taken now: a full disk is an error here, and no signal later."""
+    """The first `size` bytes of a file, which grows to have them."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        os.posix_fallocate(descriptor, 0, size)
-        return np.frombuffer(mmap.mmap(descriptor, size), np.uint8)
+        if (before := os.fstat(descriptor).st_size) < size:
+            _extend(descriptor, before, size)
+        return np.frombuffer(mmap.mmap(descriptor, size), np.uint8) if size else np.zeros(0, np.uint8)
     finally:
         os.close(descriptor)
+
+
+def _extend(descriptor: int, before: int, size: int) -> None:
+    """Take the disk's blocks now, where the system can: a full disk is an error here then, and no signal later.
+
+    Raises:
+        OSError: there is no room, or so little that as much again would not be left for those who cannot do without.
+    """
+    disk = os.fstatvfs(descriptor)
+    if disk.f_bavail * disk.f_frsize < 2 * (size - before):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if not hasattr(os, "posix_fallocate"):  # macOS
+        os.truncate(descriptor, size)
+        return
+    try:
+        os.posix_fallocate(descriptor, before, size - before)
+    except OSError:
+        os.truncate(descriptor, before)  # or the file keeps what it got
+        raise
 
 
 def _size(path: Path) -> int:

@@ -129,6 +129,9 @@ def _filled(plan: Plan, size: int, times: dict[str, float]) -> Row:
     return filled
 
 
+def _nothing(_i: int) -> None: ...
+
+
 def _noted(notes: Path) -> Row:
     """What the run saw that filled it."""
     if not notes.exists():
@@ -151,25 +154,35 @@ def _searched(
         "dense, one year": lambda i: dense(i, _ONE_YEAR),
         "bm25": lambda i: index.bm25(DEFAULT_TENANT, texts[i], _CANDIDATES),
         "bm25, one year": lambda i: index.bm25(DEFAULT_TENANT, texts[i], _CANDIDATES, (), _ONE_YEAR),
-        "documents, to rank": lambda i: index.documents(DEFAULT_TENANT, found[i], with_texts=False),
+        "documents, to rank": lambda i: index.to_rank(DEFAULT_TENANT, found[i]),
         "documents, of a page": lambda i: index.documents(DEFAULT_TENANT, found[i][:10]),
     }
+    before = {"documents, to rank": dense}
+    """What is read to rank is what was found just before."""
     timed: list[Row] = [
         {
             "documents": size,
             "stage": name,
-            **_timed_at(stage, len(texts), 1),
-            **_timed_at(stage, len(texts), _TOGETHER),
+            **_timed_at(stage, len(texts), 1, before.get(name, _nothing)),
+            **_timed_at(stage, len(texts), _TOGETHER, before.get(name, _nothing)),
         }
         for name, stage in stages.items()
     ]
     return timed + [{"documents": size, "ranking": name, "recall_at_10": share} for name, share in recall.items()]
 
 
-def _timed_at(stage: Callable[[int], object], queries: int, together: int) -> dict[str, float]:
+def _timed_at(
+    stage: Callable[[int], object], queries: int, together: int, before: Callable[[int], object]
+) -> dict[str, float]:
+    """The times of a stage, without what goes `before` it."""
     times = Times()
+
+    def ask(i: int) -> None:
+        before(i)
+        times.of(lambda: stage(i))
+
     with ThreadPoolExecutor(together) as pool:
-        list(pool.map(lambda i: times.of(lambda: stage(i)), range(queries)))
+        list(pool.map(ask, range(queries)))
     p50, p95, p99 = times.percentiles(50, 95, 99)
     return {f"p50_ms_c{together}": p50, f"p95_ms_c{together}": p95, f"p99_ms_c{together}": p99}
 
