@@ -13,7 +13,7 @@ one document leads the others by far in the dense ranking (lead). session(d) and
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from attune.services.search.fusion import Fused, best_score
@@ -119,12 +119,12 @@ def personal_ranking(
         weight: of the affinity, from `weigh`.
         contexts: what session and history add.
     """
-    known = person.acquaintances.keys()
-    holders = Counter(each for ids in entities for each in known & set(ids))
+    known = [person.acquaintances.keys() & set(ids) for ids in entities]
+    holders = Counter(each for ids in known for each in ids)
     best = best_score(fused)
     ranked = []
-    for place, (candidate, ids) in enumerate(zip(fused, entities, strict=True), start=1):
-        evidence = _evidence(ids, person, holders, len(fused))
+    for place, (candidate, ids) in enumerate(zip(fused, known, strict=True), start=1):
+        evidence = _evidence(ids, person, holders, len(fused)) if ids else ()
         affinity = math.tanh(sum(each.contribution for each in evidence))
         ranked.append(
             Ranked(
@@ -142,8 +142,8 @@ def personal_ranking(
     return ranked
 
 
-def _evidence(ids: Sequence[str], person: Person, holders: Counter[str], total: int) -> tuple[Evidence, ...]:
-    met = [person.acquaintances[each] for each in dict.fromkeys(ids) if each in holders]
+def _evidence(ids: Iterable[str], person: Person, holders: Counter[str], total: int) -> tuple[Evidence, ...]:
+    met = [person.acquaintances[each] for each in ids]
     found = [Evidence(each, each.strength * _rarity(holders[each.entity_id], total)) for each in met]
     return tuple(sorted(found, key=lambda each: (-each.contribution, each.acquaintance.entity_id)))
 

@@ -64,7 +64,7 @@ def test_the_nearest_interest_counts_by_its_strength() -> None:
 def test_a_document_without_a_comparable_vector_keeps_its_score() -> None:
     documents = candidates(EAST, np.zeros(3, np.float32), NORTH)
     ranking = beside(documents, EAST, documents.cosines(NORTH), 0.6)
-    parts = leaned(documents, ranking, 1.0)
+    parts = leaned(documents, ranking)
     assert parts[1] == 0
     assert parts[0] != 0 or parts[2] != 0
 

@@ -76,4 +76,4 @@ def is_near(ranking: Beside, context_cosine: float) -> float:
 
 
 def _ramp(value: float, start: float, rise: float) -> float:
-    return float(np.clip((value - start) / rise, 0.0, 1.0))
+    return min(max((value - start) / rise, 0.0), 1.0)

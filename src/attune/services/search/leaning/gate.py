@@ -91,4 +91,4 @@ class Gate:
 
     def weight(self, values: NDArray[np.float64]) -> float:
         """The weight of the context, for one query's features."""
-        return float(MOST * np.clip((self.probability(values) - self.threshold) / RISE, 0, 1))
+        return MOST * min(max((float(self.probability(values)) - self.threshold) / RISE, 0.0), 1.0)

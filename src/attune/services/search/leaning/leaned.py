@@ -125,7 +125,8 @@ def _of_session(
     values = features(asked, candidates.base, ranking, float(query @ session))
     door = leans_back(asked.text)
     weight = min(1.0, wanted * door * gate.weight(values))
-    return Step(ranking, values, door, weight, leaned(candidates, ranking, weight), leaned(candidates, ranking, 1.0))
+    full = leaned(candidates, ranking)
+    return Step(ranking, values, door, weight, weight * full, full)
 
 
 def _of_statements(
@@ -135,8 +136,8 @@ def _of_statements(
     values = features(asked, candidates.base, ranking, cosine)
     door = max(leans_back(asked.text), agrees(candidates.base, ranking, barely=True))
     weight = min(1.0, wanted * door * gate.weight(values))
-    parts = leaned(candidates, ranking, weight)
-    return Step(ranking, values, door, weight, parts, leaned(candidates, ranking, 1.0), which)
+    full = leaned(candidates, ranking)
+    return Step(ranking, values, door, weight, weight * full, full, which)
 
 
 def _of_documents(
@@ -146,8 +147,8 @@ def _of_documents(
     values = features(asked, candidates.base, ranking, cosine)
     door = max(leans_back(asked.text), min(agrees(candidates.base, ranking), is_near(ranking, cosine)))
     weight = min(1.0, wanted * door * gate.weight(values))
-    parts = swayed(candidates, ranking, weight)
-    return Step(ranking, values, door, weight, parts, swayed(candidates, ranking, 1.0), which)
+    full = swayed(candidates, ranking)
+    return Step(ranking, values, door, weight, weight * full, full, which)
 
 
 def _beside_interests(

@@ -12,6 +12,7 @@ the nearest interest counts and not their mean, is in docs/search-personal.md.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ class Candidates:
     first: float
     """What it gives to its first one."""
 
-    @property
+    @cached_property
     def comparable(self) -> NDArray[np.bool_]:
         """[n]: whether a document has a vector."""
         return np.asarray(self.vectors.any(axis=1), np.bool_)
@@ -84,15 +85,15 @@ def nearest_interest(
     return np.asarray(near[np.arange(len(near)), which], np.float64), which
 
 
-def leaned(candidates: Candidates, ranking: Beside, weight: float) -> Scores:
-    """What a context adds to each score, or takes from it; nothing where it cannot be compared."""
-    return np.asarray(weight * np.where(candidates.comparable, ranking.shares - candidates.base, 0.0), np.float64)
+def leaned(candidates: Candidates, ranking: Beside) -> Scores:
+    """What a context that is fully believed adds to each score, or takes from it; nothing where it is not comparable."""
+    return np.where(candidates.comparable, ranking.shares - candidates.base, 0.0)
 
 
-def swayed(candidates: Candidates, ranking: Beside, weight: float) -> Scores:
+def swayed(candidates: Candidates, ranking: Beside) -> Scores:
     """The same where its ranking takes the place of the dense one, and words keep what they gave."""
     instead = candidates.first * ranking.shares - candidates.dense
-    return np.asarray(weight * np.where(candidates.comparable, instead, 0.0), np.float64)
+    return np.where(candidates.comparable, instead, 0.0)
 
 
 def mixed(query: Vector, context: Vector, share: float = SESSION_SHARE) -> Vector:
