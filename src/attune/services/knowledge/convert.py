@@ -85,27 +85,31 @@ def user_entity(state: EntityState, catalog: Catalog, now: datetime) -> pb.UserE
     )
 
 
-def retrieved_entity(found: Retrieved, catalog: Catalog, *, with_aliases: bool = False) -> pb.RetrievedEntity:
-    """An entity of a context, as the user knows it."""
-    entity = catalog.get(found.entity_id) if with_aliases else None
-    evidence = pb.EntityEvidence(
-        counts=encode_counts(found.counts),
-        total=found.count,
-        first_seen=timestamp(found.first_seen),
-        last_seen=timestamp(found.last_seen),
-        weight=found.weight,
-        recent=found.recent,
-    )
-    return pb.RetrievedEntity(
-        entity=pb.UserEntity(entity_id=found.entity_id, label=label(catalog, found.entity_id), evidence=evidence),
-        mode=MODES[found.mode],
-        score=found.score,
-        via_entity_id=found.via or "",
-        via_label=label(catalog, found.via) if found.via else "",
-        factors=[pb.ScoreFactor(name=name, value=value) for name, value in found.factors],
-        via_users=found.via_users,
-        aliases=entity.aliases[:_MOST_ALIASES] if entity else (),
-    )
+def tell_retrieved(
+    message: pb.RetrievedEntity, found: Retrieved, catalog: Catalog, *, with_aliases: bool = False
+) -> None:
+    """An entity of a context, as the user knows it, into a message: parts that are made apart are copied, which takes
+    twice as long.
+    """
+    message.entity.entity_id, message.entity.label = found.entity_id, label(catalog, found.entity_id)
+    evidence = message.entity.evidence
+    evidence.counts.update(encode_counts(found.counts))
+    evidence.total, evidence.weight, evidence.recent = found.count, found.weight, found.recent
+    if first := timestamp(found.first_seen):
+        evidence.first_seen.CopyFrom(first)
+    if last := timestamp(found.last_seen):
+        evidence.last_seen.CopyFrom(last)
+    message.mode, message.score = MODES[found.mode], found.score
+    if found.via:
+        message.via_entity_id, message.via_label, message.via_users = (
+            found.via,
+            label(catalog, found.via),
+            found.via_users,
+        )
+    for name, value in found.factors:
+        message.factors.add(name=name, value=value)
+    if with_aliases and (entity := catalog.get(found.entity_id)):
+        message.aliases.extend(entity.aliases[:_MOST_ALIASES])
 
 
 def profile_response(

@@ -10,7 +10,7 @@ from attune.knowledge_store.knowledge import Knowledge
 from attune.knowledge_store.model import UserKey
 from attune.knowledge_store.retrieval import Mode
 from attune.services.knowledge.contexts import link_context
-from attune.services.knowledge.convert import MODES, retrieved_entity, user_history
+from attune.services.knowledge.convert import MODES, tell_retrieved, user_history
 from attune.services.runtime.purposes import purpose_of
 
 _DEFAULT_LIMIT = 50
@@ -53,8 +53,8 @@ def retrieve(
         loaded=loaded,
         context_only=request.context_only,
     )
-    aliased = request.with_aliases
-    response.entities.extend(retrieved_entity(each, loaded.catalog, with_aliases=aliased) for each in found)
+    for each in found:
+        tell_retrieved(response.entities.add(), each, loaded.catalog, with_aliases=request.with_aliases)
     response.store_ms = (time.perf_counter() - started) * 1000
     return response
 

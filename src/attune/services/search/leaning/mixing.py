@@ -86,7 +86,7 @@ def nearest_interest(
 
 
 def leaned(candidates: Candidates, ranking: Beside) -> Scores:
-    """What a context that is fully believed adds to each score, or takes from it; nothing where it is not comparable."""
+    """What a context adds to each score, or takes from it, if it is fully believed; nothing where not comparable."""
     return np.where(candidates.comparable, ranking.shares - candidates.base, 0.0)
 
 
