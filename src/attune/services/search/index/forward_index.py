@@ -82,7 +82,7 @@ class ForwardIndex:
             _log.warning(_SLOWER, error=str(error))
 
     def __len__(self) -> int:
-        return len(self._slots) if self._slots else 0
+        return 0 if self._slots is None else len(self._slots)
 
     def to_rank(self, tenant: str, digests: Mapping[str, str]) -> ToRank:
         """Of those of the documents that are here with these digests."""
@@ -118,7 +118,7 @@ class ForwardIndex:
 
     def remove(self, tenant: str, ids: Iterable[str]) -> None:
         """Nothing stays of these documents."""
-        if self._slots:
+        if self._slots is not None:
             self._slots.remove(slot_keys(tenant, ids))
 
     def _read(self, tenant: str, digests: Mapping[str, str]) -> tuple[list[str], NDArray[np.void]]:
