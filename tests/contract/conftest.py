@@ -4,9 +4,11 @@ Set ATTUNE_TEST_QDRANT_URL to run those of the index against a Qdrant server too
 """
 
 import os
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from qdrant_client import QdrantClient
@@ -37,9 +39,37 @@ def edge_opener(directory: Path) -> Iterator[Opener]:
     )
 
 
+COLLECTION_CHANGES = (
+    "create_collection",
+    "delete_collection",
+    "create_vector_name",
+    "create_payload_index",
+    "delete_payload_index",
+    "update_collection_aliases",
+)
+
+
+def local_client(directory: Path) -> QdrantClient:
+    """qdrant-client's local mode, one change of collections at a time: two at once lose each other's temporary file,
+    which a server has not.
+    """
+    client, changing = QdrantClient(path=str(directory)), threading.RLock()
+
+    def in_turn(change: Callable[..., bool]) -> Callable[..., bool]:
+        def do(*arguments: Any, **options: Any) -> bool:
+            with changing:
+                return change(*arguments, **options)
+
+        return do
+
+    for name in COLLECTION_CHANGES:
+        setattr(client, name, in_turn(getattr(client, name)))
+    return client
+
+
 def local_opener(directory: Path) -> Iterator[Opener]:
     def open_local(identity: IndexIdentity = IDENTITY, fields: DeclaredFields = FIELDS, **more: bool) -> Index:
-        client = QdrantClient(path=str(directory / "local"))
+        client = local_client(directory / "local")
         try:
             return open_server_index(client, "documents", identity, fields, **more)
         except BaseException:
