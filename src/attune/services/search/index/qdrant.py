@@ -179,11 +179,12 @@ class QdrantIndex:
         self, tenant: str, points: Sequence[IndexPoint], vectors: FloatMatrix
     ) -> list[tuple[Payload, FloatVector]]:
         """What the engine has of points that it was given: those that depend on what it had, it may have refused."""
-        doubtful = [each.payload[ID] for each in points if each.version or each.fed]
-        there = {each.payload[ID]: each.payload[DIGEST] for each in points} | dict.fromkeys(doubtful)
-        there |= self.digests(tenant, doubtful)
-        rows = zip(points, vectors, strict=True)
-        return [(each.payload, row) for each, row in rows if there[each.payload[ID]] == each.payload[DIGEST]]
+        there = self.digests(tenant, [each.payload[ID] for each in points if each.version or each.fed])
+        return [
+            (each.payload, row)
+            for each, row in zip(points, vectors, strict=True)
+            if not (each.version or each.fed) or there.get(each.payload[ID]) == each.payload[DIGEST]
+        ]
 
     def digests(self, tenant: str, ids: Sequence[str]) -> dict[str, str]:
         return {payload[ID]: payload[DIGEST] for payload in self._payloads(tenant, ids, (ID, DIGEST, TENANT))}
