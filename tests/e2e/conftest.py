@@ -30,6 +30,8 @@ FREE_PORTS = dict.fromkeys(
     ("embedding_port", "knowledge_port", "ingest_port", "suggestion_port", "search_port", "metrics_port"), 0
 )
 
+PATIENT = {"completion_budget_ms": 10_000, "suggestion_budget_ms": 10_000}
+
 
 def wait_until(condition: Callable[[], bool], within_s: float = 30) -> None:
     """Return as soon as the condition holds; fail where it does not in time."""
@@ -57,10 +59,11 @@ def exported(client: Client, user: str) -> list[ExportUserResponse]:
 
 
 def config_in(directory: Path, **changes: object) -> Config:
-    """A configuration whose files are all in `directory`. Completions may wait: the machine may be busy."""
+    """A configuration whose files are all in `directory`. Nothing hurries: the machine may be busy."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "catalog.jsonl").write_text(catalog_lines())
-    return Config(data_dir=directory, drain_s=1, **(FREE_PORTS | {"completion_budget_ms": 10_000} | changes))  # type: ignore[arg-type]
+    settings = FREE_PORTS | PATIENT | changes
+    return Config(data_dir=directory, drain_s=1, **settings)  # type: ignore[arg-type]
 
 
 @contextmanager

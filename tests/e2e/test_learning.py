@@ -25,7 +25,7 @@ CONTRARY = [f"contrary {number}" for number in range(24)]
 def taking(client: Client, user: str, text: str) -> Iterator[InteractionEvent]:
     """The user sees suggestions, and takes the one that reads so."""
     answer, now = client.suggest(QUERY, user=user), datetime.now(UTC)
-    assert text in [each.text for each in answer.suggestions]
+    assert text in [each.text for each in answer.suggestions], answer.notices
     for position, each in enumerate(answer.suggestions, start=1):
         for kind in ("suggestion_shown", *["suggestion_accepted"] * (each.text == text)):
             yield interaction(

@@ -108,7 +108,7 @@ def test_search_that_hangs_is_not_waited_for_to_the_end(system: System, client: 
     acquainted(client, "sd-search")
     with (
         taking_and_never_answering() as address,
-        suggestion_role(system, search_address=address) as alone,
+        suggestion_role(system, search_address=address, suggestion_budget_ms=1000) as alone,
         client_of(alone) as asking,
     ):
         answer = asking.suggest("asyncio", user="sd-search")
@@ -127,7 +127,9 @@ def test_a_model_is_asked_although_search_hangs(system: System) -> None:
     with (
         taking_and_never_answering() as address,
         llm_server() as server,
-        suggestion_role(system, search_address=address, llm_base_url=server.base_url) as alone,
+        suggestion_role(
+            system, search_address=address, suggestion_budget_ms=1000, llm_base_url=server.base_url
+        ) as alone,
         client_of(alone) as asking,
     ):
         server.answer = suggestions("asyncio queue maxsize")

@@ -81,6 +81,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
         "tls_client_ca_file": tls.ca_file,
         "log_level": "debug",
         "completion_budget_ms": 10_000,
+        "suggestion_budget_ms": 10_000,
     }
     with up(directory, log=directory / "all.log", **settings) as everything:
         found = everything.announced["roles"]

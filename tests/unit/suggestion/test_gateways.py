@@ -40,7 +40,7 @@ async def channel():
 
 @pytest.fixture
 def gateway(channel: grpc.aio.Channel) -> SearchGateway:
-    return SearchGateway(channel)
+    return SearchGateway(channel, patience_s=1.5)
 
 
 def within(seconds: float) -> None:
@@ -98,7 +98,7 @@ async def test_documents_without_entities_are_nothing_to_ask_for(channel: grpc.a
 @pytest.mark.parametrize("code", list(grpc.StatusCode)[1:])
 async def test_embedding_can_be_done_without_whatever_it_says(channel: grpc.aio.Channel, code: grpc.StatusCode) -> None:
     within(30)
-    gateway = EmbeddingGateway(channel)
+    gateway = EmbeddingGateway(channel, patience_s=1.0)
     gateway._stub = Stub(code)
     assert await gateway.vectors(["tasks"]) is None
     assert gateway._stub.timeouts == [pytest.approx(1.0, abs=0.1)]

@@ -28,8 +28,9 @@ from attune.suggestion.v1.suggestion_pb2_grpc import add_SuggestionServiceServic
 async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock, writer: Writer | None = None) -> Role:
     """The suggestion service, asking the services at the addresses of `config`; tests hand in a writer of theirs."""
     channels = [connect(config, role) for role in (RoleName.KNOWLEDGE, RoleName.EMBEDDING, RoleName.SEARCH)]
-    knowledge, embedding = KnowledgeGateway(channels[0]), EmbeddingGateway(channels[1])
-    search = SearchGateway(channels[2])
+    patience_s = config.suggestion_budget_ms / 1000
+    knowledge, embedding = KnowledgeGateway(channels[0]), EmbeddingGateway(channels[1], patience_s)
+    search = SearchGateway(channels[2], patience_s)
     screen, queries = Screen.load(config.denylist_path), LiveQueries(config.queries)
     writer = writer or configured_writer(config, metrics, screen)
     ranker = RankerPath(

@@ -17,6 +17,11 @@ class SuggestionSettings(BaseModel):
     completion_budget_ms: float = Field(
         50, gt=0, description="How long a completion waits for the knowledge and search services, in milliseconds."
     )
+    suggestion_budget_ms: float = Field(
+        1500,
+        gt=0,
+        description="How long suggestions wait for the search service, and then for embedding, in milliseconds.",
+    )
     ranker_path: Path | None = Field(
         None, description="A ranker of suggestions, as `attune train ranker` writes it; without it, the packaged one."
     )

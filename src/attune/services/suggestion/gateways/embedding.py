@@ -14,14 +14,13 @@ from attune.services.suggestion.gateways.patience import at_most
 from attune.services.suggestion.ranking.encoder import Embedded
 
 _log = structlog.get_logger("attune.suggestion")
-_VECTORS_S = 1.0
-"""Ranking a list embeds the query and a few candidates. Better an order without meaning than a late one."""
 
 
 class EmbeddingGateway:
-    """Asks embedding."""
+    """Asks embedding. Better an order without meaning than a late one."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, patience_s: float) -> None:
+        self._patience_s = patience_s
         self._stub = EmbeddingServiceStub(channel)
 
     async def vectors(self, texts: Sequence[str]) -> Embedded | None:
@@ -33,7 +32,7 @@ class EmbeddingGateway:
             lane=embedding.LANE_INTERACTIVE,
         )
         try:
-            answer = await self._stub.Embed(request, **onward(at_most(_VECTORS_S)))
+            answer = await self._stub.Embed(request, **onward(at_most(self._patience_s)))
         except grpc.aio.AioRpcError as error:
             _log.warning("suggestions without meaning: embedding did not answer", code=error.code().name)
             return None

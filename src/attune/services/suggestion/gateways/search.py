@@ -15,7 +15,6 @@ from attune.services.suggestion.gateways.patience import at_most
 
 _log = structlog.get_logger("attune.suggestion")
 _DOCUMENTS = 20
-_SEARCH_S = 1.5
 _WITHOUT_SEARCH = {
     grpc.StatusCode.UNAVAILABLE: "the search service is unavailable",
     grpc.StatusCode.DEADLINE_EXCEEDED: "the search service did not answer in time",
@@ -39,7 +38,8 @@ class Retrieved:
 class SearchGateway:
     """Asks search."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, patience_s: float) -> None:
+        self._patience_s = patience_s
         self._stub = SearchServiceStub(channel)
 
     async def retrieved(self, user: str, query: str, context: Context) -> Retrieved:
@@ -50,7 +50,7 @@ class SearchGateway:
             return Retrieved()
         request = search.SearchRequest(query=query, user_id=user, context=context, page_size=_DOCUMENTS)
         try:
-            answer = await self._stub.Search(request, **onward(at_most(_SEARCH_S)))
+            answer = await self._stub.Search(request, **onward(at_most(self._patience_s)))
         except grpc.aio.AioRpcError as error:
             if not current_call().remaining_s() or not _is_dispensable(error):
                 raise
