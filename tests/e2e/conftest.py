@@ -129,8 +129,8 @@ def system(tmp_path_factory: pytest.TempPathFactory, looked_through: TracerProvi
         with listening(looked_through):  # it starts before the first of the modules listens
             configure_logs("error")
             running = stack.enter_context(running_system(config_in(tmp_path_factory.mktemp("attune")), system_clock))
-        with Client(Addresses.of(running.config)) as client:
-            client.index(documents())
+            with Client(Addresses.of(running.config)) as client:
+                client.index(documents())
         yield running
 
 
