@@ -13,7 +13,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from tests.e2e.conftest import record_visibly, wait_until
 from tests.e2e.material import QUERY, reading
-from tests.e2e.process import ATTUNE
+from tests.e2e.process import ATTUNE, up
 from typer.testing import CliRunner, Result
 
 from attune.knowledge_store.catalog import Catalog
@@ -37,6 +37,11 @@ def run(system: System, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.setenv(f"ATTUNE_{role.upper()}_ADDRESS", getattr(system.config, f"{role}_address"))
     runner = CliRunner()
     return lambda *arguments, **options: runner.invoke(app, list(arguments), **options)
+
+
+def test_of_several_roles_that_are_named_each_is_up(tmp_path: Path) -> None:
+    with up(tmp_path, "--role", "ingest", "--role", "knowledge") as running:
+        assert list(running.announced["roles"]) == ["knowledge", "ingest"]
 
 
 def printed(result: Result) -> Any:

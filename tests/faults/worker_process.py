@@ -83,7 +83,7 @@ def _serve(settings: Mapping[str, str], log: Path) -> None:
             os.dup2(file.fileno(), stream.fileno())
     os.environ.update(settings)
     threading.Thread(target=_end_with_campaign, daemon=True).start()
-    up(RoleChoice.INGEST, as_json=True)
+    up([RoleChoice.INGEST], as_json=True)
 
 
 def _end_with_campaign() -> None:

@@ -32,12 +32,13 @@ class RoleChoice(StrEnum):
 
 
 def up(
-    role: Annotated[RoleChoice, typer.Option(help="Which role to run; all of them in one process by default.")] = (
-        RoleChoice.ALL
-    ),
+    role: Annotated[
+        list[RoleChoice] | None,
+        typer.Option(help="Which role to run, or several of them; all in one process by default.", show_default=False),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run attune: all roles in one process, or one of them.
+    """Run attune: all roles in one process, or some of them.
 
     Settings come from the environment (ATTUNE_*; the README lists them). Stop it with Ctrl-C or SIGTERM: calls in
     flight are answered first; a start is broken off.
@@ -47,9 +48,14 @@ def up(
     with told_plainly():
         config = Config()
         configure_logs(config.log_level)
-        roles = list(RoleName) if role is RoleChoice.ALL else [RoleName(role.value)]
+        roles = _chosen(role or [RoleChoice.ALL])
         with tracing(config, roles):
             asyncio.run(_serve(config, roles, as_json=as_json))
+
+
+def _chosen(choices: Sequence[RoleChoice]) -> list[RoleName]:
+    """Each once, those that others ask when they start first."""
+    return [each for each in RoleName if RoleChoice.ALL in choices or RoleChoice(each.value) in choices]
 
 
 async def _serve(config: Config, roles: Sequence[RoleName], *, as_json: bool) -> None:
