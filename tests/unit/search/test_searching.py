@@ -102,6 +102,15 @@ async def test_of_candidates_nothing_is_read_where_nothing_of_them_counts(asked:
     assert (await search(asked, "nosuch", user="")).empty_domains == ["nosuch"]
 
 
+async def test_where_nothing_is_indexed_that_is_told(asked: Asked) -> None:
+    put(asked, "globex", "medicine")
+    (notice,) = (await search(asked)).notices
+    assert "no documents of this tenant" in notice
+    assert (await search(asked, "medicine")).notices == []  # what is told of empty domains is enough
+    put(asked, "acme", "medicine")
+    assert (await search(asked)).notices == []
+
+
 async def search_of(index: Index, code: grpc.StatusCode) -> Found:
     document = Document("1", "title", "words", "", entity_ids=("a",))
     index.upsert("acme", [IndexedDocument.of(document)], np.ones((1, DIMENSION), np.float32))

@@ -67,6 +67,12 @@ def of_empty_domains(domains: Collection[str]) -> list[str]:
     return [f"domains: no document has {which} {named}; {mend}"]
 
 
+def of_empty_index(*, is_empty: bool) -> list[str]:
+    """What to say where nothing was found as nothing is there."""
+    mend = "`attune index DIR` or IndexDocuments adds some"
+    return [f"the index has no documents of this tenant: {mend}"] if is_empty else []
+
+
 def _listed(names: list[str]) -> str:
     more = len(names) - NAMED
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")

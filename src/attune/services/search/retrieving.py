@@ -62,6 +62,8 @@ class Retrieved:
     """The best score of BM25; 0 where it found nothing."""
     empty_domains: Sequence[str]
     """The domains asked for that no document has, in the order asked."""
+    is_empty: bool
+    """Nothing was found, as the tenant has no documents."""
     milliseconds: Mapping[str, float]
 
 
@@ -94,9 +96,10 @@ class Retriever:
         # In one thread: each change of threads costs more than the fusion.
         fused, read = await asyncio.to_thread(self._fused, tenant, wish, dense, bm25, near_by)
         empty_domains = await self._empty_domains(tenant, wish, fused, read.documents)
+        is_empty = not fused and await self._is_empty(tenant, wish)
         times = {"embed_ms": 1000 * (embedded_at - started), "retrieve_ms": 1000 * (time.monotonic() - embedded_at)}
         best_by_words = bm25[0].score if bm25 else 0.0
-        return Retrieved(fused, read.documents, read.vectors, query, best_by_words, empty_domains, times)
+        return Retrieved(fused, read.documents, read.vectors, query, best_by_words, empty_domains, is_empty, times)
 
     async def _embedded(self, tenant: str, wish: Wish, by_words: Awaitable[Sequence[Candidate]]) -> EmbeddedQuery:
         """By the expert of each space worth searching, and augmented as it can."""
@@ -180,6 +183,11 @@ class Retriever:
             return []
         first = self._index.get(tenant, bm25[0].id, wish.within.principals)
         return quotes.quoted(terms, terms_of(f"{first.title}\n{first.text}"), bm25) if first else []
+
+    async def _is_empty(self, tenant: str, wish: Wish) -> bool:
+        """What is narrowed may find nothing among many documents, which are not counted for it."""
+        is_narrowed = wish.domains or wish.within.languages or wish.within.filter
+        return not is_narrowed and await asyncio.to_thread(self._index.count, tenant) == 0
 
     async def _empty_domains(
         self, tenant: str, wish: Wish, fused: Sequence[Fused], documents: Mapping[str, Document]

@@ -23,6 +23,7 @@ from attune.services.search.leaning.gate import Asked
 from attune.services.search.leaning.gates import Gates
 from attune.services.search.leaning.interests import known_interests, statements_of
 from attune.services.search.leaning.said import SaidVectors
+from attune.services.search.notices import of_empty_index
 from attune.services.search.person import NOBODY, Person
 from attune.services.search.personal import NO_CONTEXTS, Ranked, Weight, personal_ranking, refusal, weigh
 from attune.services.search.retrieving import Retrieved, Retriever
@@ -108,7 +109,7 @@ class Searcher:
             retrieved.query.augmentations,
             retrieved.empty_domains,
             times,
-            [*notices, *more],
+            [*notices, *more, *of_empty_index(is_empty=retrieved.is_empty)],
             retrieved.query.by_space,
             personal.contexts,
         )
