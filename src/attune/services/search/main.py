@@ -25,6 +25,7 @@ from attune.services.search.gateway import Gateway
 from attune.services.search.index.declaring import declared_fields
 from attune.services.search.index.opening import open_index
 from attune.services.search.index.port import Index
+from attune.services.search.index.read_counts import counting_reads
 from attune.services.search.indexing import Indexer
 from attune.services.search.kept_rankings import KeptRankings
 from attune.services.search.ranking.configured import configured_rankings
@@ -40,7 +41,8 @@ async def build(config: Config, metrics: Metrics, *, clock: Clock = system_clock
     cross_encoding = CrossEncoding()
     if index is None:
         model = await gateway.model(RoleTokens.of(config).metadata())
-        index = await asyncio.to_thread(open_index, config, model.model_id, model.dimension)
+        count = counting_reads(metrics)
+        index = await asyncio.to_thread(open_index, config, model.model_id, model.dimension, count)
         cross_encoding = CrossEncoding(bool(model.cross_encoder_id), config.cross_encoder_candidates)
     kept = KeptRankings(
         config.search_rankings_kept,

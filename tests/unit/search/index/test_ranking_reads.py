@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from attune.services.runtime.metrics import Metrics
 from attune.services.search.index import slots
 from attune.services.search.index.edge import EdgeEngine
 from attune.services.search.index.edge_shelf import open_edge_index
@@ -18,6 +19,7 @@ from attune.services.search.index.generational import GenerationalIndex
 from attune.services.search.index.identity import IndexIdentity
 from attune.services.search.index.passages import Passages
 from attune.services.search.index.port import Document, IndexedDocument, Version
+from attune.services.search.index.read_counts import counting_reads
 from attune.services.search.index.settings import IndexSettings
 
 IDENTITY = IndexIdentity("model-a", 8)
@@ -218,6 +220,27 @@ def test_an_index_of_before_is_read_from_the_engine_once(tmp_path: Path, asked: 
     assert domains(index, ["1"]) == {"1": "law"}
     assert index.vectors("acme", ["1"])["1"] == pytest.approx(rows[0])
     assert asked == ["payloads", "vectors"]
+    index.close()
+
+
+def test_it_is_counted_what_came_from_where(tmp_path: Path) -> None:
+    metrics = Metrics()
+    index = open_edge_index(tmp_path, IDENTITY, settings=NOTHING_KEPT, count=counting_reads(metrics))
+
+    def counted(part: str) -> list[float]:
+        origins = ({"part": part, "origin": origin} for origin in ("forward_index", "engine"))
+        values = (metrics.registry.get_sample_value("attune_index_ranking_reads_total", each) for each in origins)
+        return [value or 0.0 for value in values]
+
+    put(index, Document("1", "", "", "law"), Document("2", "", "", "law"))
+    domains(index, ["1"])
+    index.vectors("acme", ["1", "gone"])
+    assert (counted("payload"), counted("vector")) == ([0, 1], [0, 1])
+    find(index)
+    domains(index, ["1", "2", "gone"])  # with their vectors
+    assert (counted("payload"), counted("vector")) == ([2, 1], [2, 1])
+    index.vectors("acme", ["2"])
+    assert (counted("payload"), counted("vector")) == ([2, 1], [3, 1])
     index.close()
 
 

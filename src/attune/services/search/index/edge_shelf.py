@@ -17,6 +17,7 @@ from attune.services.search.index.generations import Generation, GenerationError
 from attune.services.search.index.identity import IndexIdentity, known_fields, of_manifest, require_same
 from attune.services.search.index.qdrant import QdrantIndex
 from attune.services.search.index.ranking_reads import RankingReads
+from attune.services.search.index.read_counts import CountReads, count_nothing
 from attune.services.search.index.settings import DEFAULT_SETTINGS, IndexSettings
 from attune.services.search.index.shelf import Standing
 
@@ -31,9 +32,10 @@ def open_edge_index(
     settings: IndexSettings = DEFAULT_SETTINGS,
     *,
     may_rebuild: bool = False,
+    count: CountReads = count_nothing,
 ) -> GenerationalIndex:
-    """Open the index in `path`, or make it. Takes as long as re-reading the log and building what indexes of fields are
-    missing. What vector graph is missing is built while it serves.
+    """Open the index in `path`, or make it; `count` hears what ranking reads. Takes as long as re-reading the log and
+    building what indexes of fields are missing. What vector graph is missing is built while it serves.
 
     Raises:
         IndexLockedError: another process has it open.
@@ -42,7 +44,8 @@ def open_edge_index(
     """
     directory = IndexDirectory(path)
     try:
-        return GenerationalIndex(EdgeShelf(directory, identity, fields, settings), may_rebuild=may_rebuild)
+        shelf = EdgeShelf(directory, identity, fields, settings, count)
+        return GenerationalIndex(shelf, may_rebuild=may_rebuild)
     except BaseException:
         directory.release()
         raise
@@ -52,9 +55,15 @@ class EdgeShelf:
     """`generations.Shelf` over one locked directory: nobody else changes it."""
 
     def __init__(
-        self, directory: IndexDirectory, identity: IndexIdentity, fields: DeclaredFields, settings: IndexSettings
+        self,
+        directory: IndexDirectory,
+        identity: IndexIdentity,
+        fields: DeclaredFields,
+        settings: IndexSettings,
+        count: CountReads = count_nothing,
     ) -> None:
         self._directory = directory
+        self._count = count
         self._identity = identity
         self._fields = fields
         self._settings = settings
@@ -91,7 +100,8 @@ class EdgeShelf:
         engine = EdgeEngine(
             shard, path, self._settings, lambda engine: EdgeGraphs(engine, _Place(self, name), covered, shape)
         )
-        return QdrantIndex(engine, self._identity, self._fields, RankingReads(forward, self._settings.kept_bytes))
+        reads = RankingReads(forward, self._settings.kept_bytes, self._count)
+        return QdrantIndex(engine, self._identity, self._fields, reads)
 
     def all(self) -> list[Generation]:
         """See `Shelf.all`."""

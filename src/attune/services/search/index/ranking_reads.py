@@ -9,6 +9,7 @@ from attune.services.search.index.forward_index import ForwardIndex
 from attune.services.search.index.kept_reads import kept_documents, kept_vectors
 from attune.services.search.index.points import DIGEST, ID, Payload
 from attune.services.search.index.port import Candidate, Document, FloatVector, SpaceVector, ToRank
+from attune.services.search.index.read_counts import CountReads, Origin, Part, count_nothing
 
 _NOTED = 20_000
 """Digests of documents that searches found, of about 250 bytes each; each half of them is forgotten at once."""
@@ -26,9 +27,10 @@ class RankingReads:
     before may be an old one, which nothing has any more; the engine is asked then.
     """
 
-    def __init__(self, forward: ForwardIndex, most_bytes: int) -> None:
+    def __init__(self, forward: ForwardIndex, most_bytes: int, count: CountReads = count_nothing) -> None:
         """`most_bytes`: about how much memory there is for what the forward index does not have."""
         self._forward = forward
+        self._count = count
         self._documents = kept_documents(most_bytes // 2)
         self._vectors = kept_vectors(most_bytes // 2)
         self._writing = threading.Lock()
@@ -48,8 +50,10 @@ class RankingReads:
         those that a search found.
         """
         found = self._forward.to_rank(tenant, self._digests(tenant, ids))
+        self._count(Part.PAYLOAD, Origin.FORWARD_INDEX, len(found.documents))
+        self._count(Part.VECTOR, Origin.FORWARD_INDEX, len(found.vectors))
         if others := [each for each in ids if each not in found.documents]:
-            found.documents.update(self._documents.read(tenant, others, fetch))
+            found.documents.update(self._documents.read(tenant, others, lambda missing: self._fetched(missing, fetch)))
         return found
 
     def vectors(self, tenant: str, ids: _Ids, fetch: _FetchVectors) -> dict[str, SpaceVector]:
@@ -57,6 +61,7 @@ class RankingReads:
         index from now on.
         """
         found = self._forward.vectors(tenant, self._digests(tenant, ids))
+        self._count(Part.VECTOR, Origin.FORWARD_INDEX, len(found))
         if others := [each for each in ids if each not in found]:
             found |= self._vectors.read(tenant, others, lambda missing: self._filled(tenant, missing, fetch))
         return found
@@ -77,9 +82,15 @@ class RankingReads:
                 self._vectors.forget(tenant, ids)
             self._forward.write(tenant, written())
 
+    def _fetched(self, ids: _Ids, fetch: Callable[[_Ids], Mapping[str, Document]]) -> Mapping[str, Document]:
+        found = fetch(ids)
+        self._count(Part.PAYLOAD, Origin.ENGINE, len(found))
+        return found
+
     def _filled(self, tenant: str, ids: _Ids, fetch: _FetchVectors) -> dict[str, SpaceVector]:
         writes = self._writes
         rows = {payload[ID]: (payload, vector) for payload, vector in fetch(ids)}
+        self._count(Part.VECTOR, Origin.ENGINE, len(rows))
         there = self._forward.vectors(tenant, {id_: payload[DIGEST] for id_, (payload, _) in rows.items()})
         with self._filling:
             if writes == self._writes:  # else it may be of before the write
