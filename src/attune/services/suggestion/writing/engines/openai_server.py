@@ -102,8 +102,10 @@ class OpenAiServer:
         before, pieces, read, has_ended = account.completion_tokens, 0, 0, False
         chunks = await self._endpoint.create(**fields, stream=True, stream_options={"include_usage": True})
         try:
-            async with chunks:
-                async for chunk in chunks:
+            # Read by a generator of ours that is closed here: the stream and its own one hold each other, and what is
+            # left of an answer would be closed by the garbage collector, in whatever thread that happens to run.
+            async with chunks, aclosing(chunks.__stream__()) as read_on:
+                async for chunk in read_on:
                     _count(chunk, self._model, account)
                     has_ended = has_ended or _is_end(chunk)
                     piece = _content(chunk, "delta")
